@@ -1,0 +1,3 @@
+//! The aliquot command: run, status, demo, sim.
+
+fn main() {}

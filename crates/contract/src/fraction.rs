@@ -1,0 +1,212 @@
+//! `0.5` becomes 50 percent, exactly and without floating point.
+
+use crate::Percent;
+
+/// Why a text is not a fraction of one GPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FractionError {
+    /// Not a decimal number in any spelling that Kubernetes knows.
+    #[error("not a number: write a fraction of one GPU such as 0.5, from 0.01 to 1")]
+    NotANumber,
+    /// Zero.
+    #[error("zero is no share: ask for at least 0.01 of a GPU, or for none at all")]
+    Zero,
+    /// Below zero.
+    #[error("a share cannot be negative: write a fraction of one GPU from 0.01 to 1")]
+    Negative,
+    /// Not a multiple of one percent.
+    #[error("finer than one percent: shares go in steps of 0.01, from 0.01 to 1")]
+    TooFine,
+    /// More than one GPU.
+    #[error(
+        "more than one GPU: a fraction is at most 1; ask for whole GPUs with the resource `gpu`"
+    )]
+    AboveOne,
+}
+
+/// Reads a fraction of one GPU in any spelling that a Kubernetes quantity has: `0.5`, `.5`,
+/// `500m`, `5e-1`, `50E-2`. (Quantity grammar: apimachinery `resource.Quantity`; the binary and the
+/// large suffixes name numbers above one and are answered as such.)
+///
+/// # Errors
+/// [`FractionError`] says which rule the text breaks.
+pub fn parse_fraction(text: &str) -> Result<Percent, FractionError> {
+    let (negative, unsigned) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let number = Decimal::parse(unsigned).ok_or(FractionError::NotANumber)?;
+    match number.percent() {
+        Scaled::Zero => Err(FractionError::Zero),
+        _ if negative => Err(FractionError::Negative),
+        Scaled::Exact(percent) => Percent::new(percent).map_err(|_| FractionError::AboveOne),
+        Scaled::Fine => Err(FractionError::TooFine),
+        Scaled::Huge => Err(FractionError::AboveOne),
+    }
+}
+
+/// `digits × 10^exponent`.
+struct Decimal {
+    digits: u64,
+    exponent: i32,
+}
+
+/// A decimal times 100.
+enum Scaled {
+    Zero,
+    Exact(u64),
+    Fine,
+    Huge,
+}
+
+impl Decimal {
+    fn parse(text: &str) -> Option<Self> {
+        let mantissa_len = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+        let (mantissa, suffix) = text.split_at(mantissa_len);
+        let mut number = Self { digits: 0, exponent: suffix_exponent(suffix)? };
+        let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        if whole.is_empty() && decimals.is_empty() || decimals.contains('.') {
+            return None;
+        }
+        whole.bytes().for_each(|digit| number.push(digit, false));
+        decimals.bytes().for_each(|digit| number.push(digit, true));
+        Some(number)
+    }
+
+    /// Appends a digit. Past 18 significant digits a decimal cannot matter except by being there,
+    /// which one sticky last digit keeps.
+    fn push(&mut self, digit: u8, is_decimal: bool) {
+        const FULL: u64 = 1_000_000_000_000_000_000;
+        let value = u64::from(digit - b'0');
+        if self.digits < FULL / 10 {
+            self.digits = self.digits * 10 + value;
+            self.exponent = self.exponent.saturating_sub(i32::from(is_decimal));
+        } else {
+            self.digits |= u64::from(value != 0);
+            self.exponent = self.exponent.saturating_add(i32::from(!is_decimal));
+        }
+    }
+
+    fn percent(&self) -> Scaled {
+        if self.digits == 0 {
+            return Scaled::Zero;
+        }
+        let (mut digits, mut exponent) = (self.digits, self.exponent.saturating_add(2));
+        while exponent < 0 && digits.is_multiple_of(10) {
+            (digits, exponent) = (digits / 10, exponent + 1);
+        }
+        match exponent {
+            0.. => (0..exponent.min(20))
+                .try_fold(digits, |value, _| value.checked_mul(10))
+                .map_or(Scaled::Huge, Scaled::Exact),
+            // 18 digits hold less than 10^18: whatever is left over a hundred is above one.
+            _ => match 10u64.checked_pow(exponent.unsigned_abs()) {
+                Some(scale) if digits / scale >= 100 => Scaled::Huge,
+                _ => Scaled::Fine,
+            },
+        }
+    }
+}
+
+/// The power of ten that a quantity's suffix stands for; binary suffixes only ever say "above one"
+/// here, so the nearest power of ten below serves.
+fn suffix_exponent(suffix: &str) -> Option<i32> {
+    Some(match suffix {
+        "" => 0,
+        "n" => -9,
+        "u" => -6,
+        "m" => -3,
+        "k" | "Ki" => 3,
+        "M" | "Mi" => 6,
+        "G" | "Gi" => 9,
+        "T" | "Ti" => 12,
+        "P" | "Pi" => 15,
+        "E" | "Ei" => 18,
+        _ => {
+            let digits = suffix.strip_prefix(['e', 'E'])?;
+            let magnitude = digits.trim_start_matches(['+', '-']);
+            let signs = digits.len() - magnitude.len();
+            let is_number = !magnitude.is_empty() && magnitude.bytes().all(|b| b.is_ascii_digit());
+            if signs > 1 || !is_number {
+                return None;
+            }
+            let value: i32 = magnitude.parse().unwrap_or(i32::MAX / 2);
+            if digits.starts_with('-') { -value } else { value }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_legal_spelling_of_a_half_is_50_percent() {
+        for text in ["0.5", ".5", "0.50", "500m", "5e-1", "50E-2", "+0.5", "0.5e0", "500000u"] {
+            assert_eq!(parse_fraction(text).map(Percent::get), Ok(50), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_share_is_refused_with_its_reason() {
+        use FractionError::*;
+        let table = [
+            ("0", Zero),
+            ("0.00", Zero),
+            ("-0", Zero),
+            ("-1", Negative),
+            ("-0.5", Negative),
+            ("1.5", AboveOne),
+            ("2", AboveOne),
+            ("101", AboveOne),
+            ("1Ki", AboveOne),
+            ("1.001", AboveOne),
+            ("0.001", TooFine),
+            ("0.005", TooFine),
+            ("333m", TooFine),
+            ("1e-99", TooFine),
+            ("1.234567890123456789", AboveOne), ("0.9999", TooFine),
+            ("123456.001", AboveOne),
+            ("1e99", AboveOne),
+            ("0.50000000000000000000000001", TooFine),
+            ("10000000000000000000000000", AboveOne),
+            ("NaN", NotANumber),
+            ("half", NotANumber),
+            ("", NotANumber),
+            (".", NotANumber),
+            ("0.5.0", NotANumber),
+            ("0,5", NotANumber),
+            ("50%", NotANumber),
+            ("1e", NotANumber),
+            ("e-1", NotANumber),
+            ("--1", NotANumber),
+            ("1e+-1", NotANumber),
+            ("inf", NotANumber),
+        ];
+        for (text, reason) in table {
+            assert_eq!(parse_fraction(text), Err(reason), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_percent_survives_being_written_as_a_fraction(percent in 1u64..=100) {
+            let texts = [
+                std::format!("{}.{:02}", percent / 100, percent % 100),
+                std::format!("{}m", percent * 10),
+                std::format!("{percent}e-2"),
+            ];
+            for text in texts {
+                prop_assert_eq!(parse_fraction(&text).unwrap().get() as u64, percent);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".*") {
+            let _ = parse_fraction(&text);
+        }
+    }
+}

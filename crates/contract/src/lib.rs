@@ -1,0 +1,21 @@
+//! The words all sides of Aliquot say: units, device IDs, resource names and paths.
+//!
+//! Text becomes a type here, once, at the door; a [`Percent`] or a [`DeviceId`] is right by
+//! construction afterwards. This crate does no I/O, holds no policy and needs neither `std` nor an
+//! allocator, because the shim says the same words from inside somebody else's process.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod fraction;
+mod ids;
+mod names;
+pub mod paths;
+mod units;
+
+pub use fraction::{FractionError, parse_fraction};
+pub use ids::{AllotmentId, DeviceId, DeviceUuid, IdError, UuidKind};
+pub use names::{Domain, NameError, Resource};
+pub use units::{Mib, Percent, PercentError};
+
+/// The resource domain used where none is configured.
+pub const DEFAULT_DOMAIN: &str = "example.com";

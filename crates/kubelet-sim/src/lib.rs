@@ -1,0 +1,1 @@
+//! The side of the sockets that the kubelet has, true to what was observed, for tests and the demo.

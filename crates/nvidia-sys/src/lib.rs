@@ -1,0 +1,1 @@
+//! CUDA driver and NVML types, signatures and names, generated from the headers.

@@ -1,0 +1,1 @@
+//! The arithmetic of GPU shares: fit, pack and score, without I/O.

@@ -1,0 +1,1 @@
+//! The simulated CUDA driver: a libcuda.so.1 over sim-world.

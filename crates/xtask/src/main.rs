@@ -1,0 +1,3 @@
+//! The commands of the project: fetch, codegen, dist, demo, test, bench, gpu-probe.
+
+fn main() {}

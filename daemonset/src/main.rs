@@ -1,0 +1,3 @@
+//! The node agent: advertises GPUs to the kubelet and makes allotments.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! libaliquot.so.
+#![no_std]
