@@ -69,7 +69,7 @@ pub fn score(share: Percent, free: Free, policy: Policy) -> u8 {
         Policy::Pack => 100 - left.get(),
         Policy::Spread => left.get(),
     };
-    1 + tightness * 9 / 100
+    1 + (u16::from(tightness) * 9 / 100) as u8
 }
 
 #[cfg(test)]
