@@ -1,3 +1,55 @@
-//! The commands of the project: fetch, codegen, dist, demo, test, bench, gpu-probe.
+//! The commands of the project. `main` parses and hands over: each command is one module with an
+//! `Args` and a `run`, named once in `mod` and once in the table below.
 
-fn main() {}
+mod codegen;
+mod fetch;
+mod probe;
+mod sh;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// `cargo xtask <command>`.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "The commands of the project.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident => $module:ident,)+) => {
+        #[derive(Subcommand)]
+        enum Command {
+            $($(#[$doc])* $name($module::Args),)+
+        }
+
+        impl Command {
+            fn run(self) -> anyhow::Result<()> {
+                match self {
+                    $(Command::$name(args) => $module::run(args),)+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Bring the real parts and the tools to target/fetch.
+    Fetch => fetch,
+    /// Regenerate what is checked in under src/generated.
+    Codegen => codegen,
+    /// Ask a real driver what the simulated one believes.
+    GpuProbe => probe,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
