@@ -1,10 +1,158 @@
-//! `cargo xtask fetch`.
+//! `cargo xtask fetch`: the real parts and the tools, under target/fetch/<part>/. What they are is
+//! data (fetch.toml): pinned versions and checksums. A part is whole or absent: it is made in a
+//! folder of its own and renamed. Nothing is installed on the machine, and nothing here is run.
+
+mod debian;
+mod spec;
+mod wheel;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::sh;
+use spec::{Part, Parts};
 
 /// What the command line says.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
-
-/// Does it.
-pub(crate) fn run(_args: Args) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+pub(crate) struct Args {
+    /// The parts to bring; all of them if none is named.
+    parts: Vec<String>,
+    /// Say which parts there are, and bring none.
+    #[arg(long)]
+    list: bool,
 }
+
+/// Brings the named parts, or says which there are.
+pub(crate) fn run(args: Args) -> Result<()> {
+    let parts = spec::read()?;
+    if args.list {
+        for (name, part) in &parts {
+            println!("{name:16} {}", part.purpose);
+        }
+        return Ok(());
+    }
+    let every: Vec<&str> = match args.parts.is_empty() {
+        true => parts.keys().map(String::as_str).collect(),
+        false => args.parts.iter().map(String::as_str).collect(),
+    };
+    bring(&parts, &every).map(|_| ())
+}
+
+/// Where fetched parts lie. Only [`ensure`] makes one, so a path from it exists.
+pub(crate) struct Paths(PathBuf);
+
+impl Paths {
+    /// The folder of a part.
+    pub(crate) fn part(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// Makes sure that the parts are there, bringing those that are not, and says where they lie.
+pub(crate) fn ensure(names: &[&str]) -> Result<Paths> {
+    bring(&spec::read()?, names)
+}
+
+fn bring(parts: &Parts, names: &[&str]) -> Result<Paths> {
+    let chosen = names.iter().map(|name| find(parts, name)).collect::<Result<Vec<_>>>()?;
+    let home = sh::target("fetch");
+    if chosen.iter().all(|(name, part)| is_whole(&home.join(name), part)) {
+        return Ok(Paths(home));
+    }
+    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    let _lock = lock(&home)?;
+    for (name, part) in chosen {
+        make(&home, name, part).with_context(|| format!("fetch {name}"))?;
+    }
+    Ok(Paths(home))
+}
+
+fn find<'a>(parts: &'a Parts, name: &str) -> Result<(&'a str, &'a Part)> {
+    let Some((name, part)) = parts.get_key_value(name) else {
+        let known: Vec<&str> = parts.keys().map(String::as_str).collect();
+        bail!("there is no part `{name}` to fetch; there are {}", known.join(", "));
+    };
+    Ok((name, part))
+}
+
+/// One fetch at a time: two of them would bring the same part twice.
+fn lock(home: &Path) -> Result<File> {
+    let path = home.join(".lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => eprintln!("fetch: waiting for another fetch to end"),
+        Err(TryLockError::Error(error)) => return Err(error).context("cannot lock target/fetch"),
+    }
+    file.lock().context("cannot lock target/fetch")?;
+    Ok(file)
+}
+
+/// Brings one part unless it is there already.
+fn make(home: &Path, name: &str, part: &Part) -> Result<()> {
+    let place = home.join(name);
+    if is_whole(&place, part) {
+        return Ok(());
+    }
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        bail!("the pinned builds are for x86_64 Linux only");
+    }
+    eprintln!("fetch: {name}: {}", part.purpose);
+    let work = tempfile::Builder::new().prefix(".new-").tempdir_in(home)?;
+    let folder = work.path().join("part");
+    unpack(work.path(), &folder, part)?;
+    fs::write(folder.join(STAMP), part.stamp())?;
+    replace(&folder, &place, &work.path().join("old"))
+}
+
+fn unpack(work: &Path, folder: &Path, part: &Part) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for (link, points_to) in &part.links {
+        let link = folder.join(link);
+        fs::create_dir_all(link.parent().unwrap_or(folder))?;
+        std::os::unix::fs::symlink(points_to, &link)?;
+    }
+    wheel::unpack(&part.wheels, work, folder)?;
+    for group in &part.debian {
+        debian::unpack(group, work, folder)?;
+    }
+    match part.gives.iter().find(|file| !folder.join(file).exists()) {
+        Some(file) => bail!("it should have given {file}, but did not"),
+        None => Ok(()),
+    }
+}
+
+/// Puts the finished folder in its place; a part of another version leaves with the temporary
+/// folder that holds `old`.
+fn replace(folder: &Path, place: &Path, old: &Path) -> Result<()> {
+    match fs::rename(place, old) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    fs::rename(folder, place).with_context(|| format!("cannot make {}", place.display()))
+}
+
+fn is_whole(place: &Path, part: &Part) -> bool {
+    fs::read_to_string(place.join(STAMP)).is_ok_and(|stamp| stamp == part.stamp())
+}
+
+/// Refuses a file that is not one of the pinned ones.
+fn check_digest(file: &Path, what: &str, pinned: &[String]) -> Result<()> {
+    let digest = digest(file)?;
+    if !pinned.contains(&digest) {
+        bail!("{what}: the checksum is {digest}, which is none of those in fetch.toml; not used");
+    }
+    Ok(())
+}
+
+fn digest(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(spec::hex(&Sha256::digest(bytes)))
+}
+
+/// Holds the digest of what a finished part was made from.
+const STAMP: &str = ".fetched";

@@ -1,0 +1,143 @@
+//! Packages of the machine's own Debian mirror, through apt with lists and sources of our own:
+//! downloaded, checked and unpacked, never installed. The machine's apt state is only read.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::check_digest;
+use super::spec::{Archive, Group, Package};
+use crate::sh;
+
+/// Brings a group of packages and unpacks them into `folder`; `work` is for what is left over.
+pub(super) fn unpack(group: &Group, work: &Path, folder: &Path) -> Result<()> {
+    let apt = Apt::new(group, work)?;
+    apt.call("update", &[]).with_context(|| {
+        format!("cannot read Debian's lists of {} (this needs the network, once)", group.suite)
+    })?;
+    for package in &group.packages {
+        let file = apt.download(package)?;
+        check_digest(&file, &package.what(), std::slice::from_ref(&package.sha256))?;
+        extract(&file, folder).with_context(|| format!("cannot unpack {}", package.what()))?;
+    }
+    Ok(())
+}
+
+impl Package {
+    fn what(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+}
+
+/// An apt that knows one mirror and keeps everything in a folder of ours.
+struct Apt {
+    home: PathBuf,
+    arches: Vec<String>,
+}
+
+impl Apt {
+    fn new(group: &Group, work: &Path) -> Result<Self> {
+        let home = work.join(format!("apt-{}", group.suite));
+        for folder in ["lists/partial", "cache/archives/partial", "files"] {
+            fs::create_dir_all(home.join(folder))?;
+        }
+        let mut arches: Vec<String> = group.packages.iter().map(|p| p.arch.clone()).collect();
+        arches.sort();
+        arches.dedup();
+        let source = format!(
+            "deb [arch={} signed-by={KEYRING}] {} {} {}\n",
+            arches.join(","),
+            mirror(group.archive)?,
+            group.suite,
+            group.components.join(" "),
+        );
+        fs::write(home.join("sources.list"), source)?;
+        Ok(Self { home, arches })
+    }
+
+    fn download(&self, package: &Package) -> Result<PathBuf> {
+        let pinned = format!("{}:{}={}", package.name, package.arch, package.version);
+        self.call("download", &[&pinned]).with_context(|| {
+            format!(
+                "cannot download {}; if the mirror has a newer one, pin that in fetch.toml",
+                package.what()
+            )
+        })?;
+        let prefix = format!("{}_", package.name);
+        let files = fs::read_dir(self.home.join("files"))?.collect::<Result<Vec<_>, _>>()?;
+        let file =
+            files.iter().find(|file| file.file_name().to_string_lossy().starts_with(&prefix));
+        Ok(file.context("apt downloaded nothing")?.path())
+    }
+
+    fn call(&self, verb: &str, args: &[&str]) -> Result<()> {
+        let output = self.command(verb).args(args).output().context("cannot start apt-get")?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let said = stderr.lines().find(|line| line.starts_with("E:"));
+            bail!("{}", said.unwrap_or("apt-get failed and did not say why"));
+        }
+        Ok(())
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let home = self.home.display();
+        let mut command = Command::new("apt-get");
+        command.current_dir(self.home.join("files")).arg("-q");
+        for option in [
+            format!("Dir::Etc::SourceList={home}/sources.list"),
+            "Dir::Etc::SourceParts=-".to_owned(),
+            format!("Dir::State={home}"),
+            format!("Dir::State::Lists={home}/lists"),
+            // The machine's installed packages must have no say in what is chosen.
+            "Dir::State::Status=/dev/null".to_owned(),
+            format!("Dir::Cache={home}/cache"),
+            "APT::Sandbox::User=root".to_owned(),
+            "APT::Update::Error-Mode=any".to_owned(),
+            "Acquire::Languages=none".to_owned(),
+        ] {
+            command.arg("-o").arg(option);
+        }
+        for arch in &self.arches {
+            command.arg("-o").arg(format!("APT::Architectures::={arch}"));
+        }
+        command.arg(verb);
+        command
+    }
+}
+
+/// The mirror that this machine uses for an archive.
+fn mirror(archive: Archive) -> Result<String> {
+    let suffix = match archive {
+        Archive::Debian => "/debian",
+        Archive::Security => "/debian-security",
+    };
+    let list = sh::read(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
+    let known = list.lines().map(|uri| uri.trim_end_matches('/'));
+    let found = known.into_iter().find(|uri| uri.ends_with(suffix));
+    let Some(uri) = found else {
+        bail!("apt's sources on this machine name no mirror that ends in {suffix}; add one");
+    };
+    Ok(uri.to_owned())
+}
+
+/// Unpacks a package through links that the part made (`lib` into `usr/lib`), which dpkg -x would
+/// replace by folders.
+fn extract(package: &Path, folder: &Path) -> Result<()> {
+    let archive = package.with_extension("tar");
+    let mut dpkg = Command::new("dpkg-deb");
+    dpkg.arg("--fsys-tarfile").arg(package).stdout(Stdio::from(File::create(&archive)?));
+    if !dpkg.status().context("cannot start dpkg-deb")?.success() {
+        bail!("dpkg-deb cannot read {}", package.display());
+    }
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--keep-directory-symlink", "--no-same-owner"]);
+    sh::read(tar.arg("--file").arg(&archive).arg("--directory").arg(folder))?;
+    fs::remove_file(archive)?;
+    Ok(())
+}
+
+/// Debian's own keys: a mirror is trusted for nothing.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";

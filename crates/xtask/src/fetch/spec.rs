@@ -1,0 +1,89 @@
+//! The words of fetch.toml. Pure: reads one file of the repository.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::sh;
+
+pub(super) type Parts = BTreeMap<String, Part>;
+
+/// One part: what it is for, what proves it whole, and what it is made of.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    #[serde(rename = "for", skip_serializing)]
+    pub(super) purpose: String,
+    pub(super) gives: Vec<String>,
+    #[serde(default)]
+    pub(super) links: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) wheels: Vec<Wheel>,
+    #[serde(default)]
+    pub(super) debian: Vec<Group>,
+}
+
+/// One package of the Python index; several builds may be pinned.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wheel {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) sha256: Vec<String>,
+}
+
+/// Debian packages of one archive and suite.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Group {
+    pub(super) archive: Archive,
+    pub(super) suite: String,
+    pub(super) components: Vec<String>,
+    pub(super) packages: Vec<Package>,
+}
+
+/// Which of the machine's mirrors serves a group.
+#[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Archive {
+    Debian,
+    Security,
+}
+
+/// One Debian package.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Package {
+    pub(super) name: String,
+    #[serde(default = "amd64")]
+    pub(super) arch: String,
+    pub(super) version: String,
+    pub(super) sha256: String,
+}
+
+impl Part {
+    /// Changes when what the part is made of changes.
+    pub(super) fn stamp(&self) -> String {
+        let words = serde_json::to_vec(self).expect("a part has only strings");
+        hex(&Sha256::digest(words))
+    }
+}
+
+/// All parts, by name.
+pub(super) fn read() -> Result<Parts> {
+    let path = sh::root().join("crates/xtask/fetch.toml");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).context("crates/xtask/fetch.toml")
+}
+
+/// Bytes as people print a checksum.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn amd64() -> String {
+    "amd64".to_owned()
+}
