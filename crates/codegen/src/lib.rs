@@ -1,0 +1,3 @@
+//! Regenerates the checked-in code: nvidia-sys from the headers, kubelet from proto.
+
+pub mod proto;
