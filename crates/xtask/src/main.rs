@@ -2,7 +2,9 @@
 //! `Args` and a `run`, named once in `mod` and once in the table below.
 
 mod codegen;
+mod dist;
 mod fetch;
+mod gates;
 mod probe;
 mod sh;
 
@@ -38,6 +40,8 @@ macro_rules! commands {
 commands! {
     /// Bring the real parts and the tools to target/fetch.
     Fetch => fetch,
+    /// Build what a node, a container and a test run, under target/dist.
+    Dist => dist,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
     /// Ask a real driver what the simulated one believes.

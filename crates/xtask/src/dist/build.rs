@@ -1,0 +1,136 @@
+//! What cargo builds by itself: programs and the simulated driver, linked by zig.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::system::System;
+use super::{Profile, install, linker};
+
+/// aliquot and aliquot-node.
+pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result<()> {
+    for (package, program) in [("aliquot-cli", "aliquot"), ("aliquot-node", "aliquot-node")] {
+        install_program(system, profile, package, program, into)?;
+    }
+    Ok(())
+}
+
+/// gpu-client, which tests run in containers.
+pub(super) fn client(system: &System, profile: Profile, into: &Path) -> Result<()> {
+    install_program(system, profile, "driver", "gpu-client", into)
+}
+
+/// The simulated driver. Like the real ones, libcuda binds its own names itself and libnvidia-ml
+/// does not: a shim's NVML hooks are entered again from inside it.
+pub(super) fn sim(system: &System, profile: Profile, into: &Path) -> Result<()> {
+    install_program(system, profile, "sim-world", "aliquot-simd", into)?;
+    for (package, soname, flags) in [
+        ("sim-cuda", "libcuda.so.1", &["-Wl,-Bsymbolic"][..]),
+        ("sim-nvml", "libnvidia-ml.so.1", &[][..]),
+    ] {
+        let soname_flag = format!("-Wl,-soname,{soname}");
+        let mut cargo = cargo(system, profile, "rustc")?;
+        cargo.args(["--package", package, "--lib", "--"]);
+        for flag in flags.iter().copied().chain([soname_flag.as_str()]) {
+            cargo.arg("-C").arg(format!("link-arg={flag}"));
+        }
+        let library = artifacts(&mut cargo)?.library(package)?;
+        install::file(&library, &into.join(soname))?;
+    }
+    Ok(())
+}
+
+fn install_program(
+    system: &System,
+    profile: Profile,
+    package: &str,
+    program: &str,
+    into: &Path,
+) -> Result<()> {
+    let mut cargo = cargo(system, profile, "build")?;
+    cargo.args(["--package", package, "--bin", program]);
+    let file = artifacts(&mut cargo)?.program(program)?;
+    install::file(&file, &into.join(program))
+}
+
+/// A cargo that compiles for the system and links with zig.
+fn cargo(system: &System, profile: Profile, command: &str) -> Result<Command> {
+    let mut cargo = system.cargo(command);
+    let profile = match profile {
+        Profile::Dev => "dev",
+        Profile::Release => "release",
+    };
+    cargo.env(linker::variable(system), linker::script(system)?).args(["--profile", profile]);
+    Ok(cargo)
+}
+
+/// Runs cargo and reads what it made; what it has to say to a person goes to stderr.
+pub(super) fn artifacts(cargo: &mut Command) -> Result<Artifacts> {
+    let output = cargo.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    if !output.status.success() {
+        let words: Vec<_> = cargo.get_args().map(|word| word.to_string_lossy()).collect();
+        bail!("`cargo {}` ended with {}; it says why above", words.join(" "), output.status);
+    }
+    let lines = String::from_utf8(output.stdout).context("cargo wrote no text")?;
+    let messages = lines.lines().map(serde_json::from_str::<Message>);
+    let messages = messages.collect::<Result<Vec<_>, _>>().context("cargo wrote no JSON")?;
+    Ok(Artifacts(messages.into_iter().filter_map(Message::artifact).collect()))
+}
+
+/// What a cargo build made.
+pub(super) struct Artifacts(Vec<Artifact>);
+
+impl Artifacts {
+    /// Every `.rlib` in or under this folder.
+    pub(super) fn rlibs<'a>(&'a self, under: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
+        let files = self.0.iter().flat_map(|artifact| &artifact.filenames);
+        let is_rlib = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "rlib");
+        files.filter(is_rlib).filter(move |file| file.starts_with(under))
+    }
+
+    fn program(&self, name: &str) -> Result<PathBuf> {
+        let found = self.0.iter().filter(|artifact| artifact.target.name == name);
+        let file = found.filter_map(|artifact| artifact.executable.clone()).next_back();
+        file.with_context(|| format!("cargo built no program {name}"))
+    }
+
+    fn library(&self, package: &str) -> Result<PathBuf> {
+        // The package that was asked for is the last one that is built.
+        let files = self.0.last().map(|artifact| &artifact.filenames[..]).unwrap_or_default();
+        let is_library = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "so");
+        let file = files.iter().find(is_library).cloned();
+        file.with_context(|| format!("cargo built no shared library from {package}"))
+    }
+}
+
+/// A line of cargo's JSON; only one kind matters here.
+#[derive(Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum Message {
+    CompilerArtifact(Artifact),
+    #[serde(other)]
+    Other,
+}
+
+impl Message {
+    fn artifact(self) -> Option<Artifact> {
+        match self {
+            Message::CompilerArtifact(artifact) => Some(artifact),
+            Message::Other => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    target: Target,
+    filenames: Vec<PathBuf>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}

@@ -1,0 +1,127 @@
+//! libaliquot.so: one object without std, linked by zig. Cargo cannot link it, since a shared
+//! library without std that unwinds wants a language item that is not stable; so cargo compiles it
+//! as an rlib, and this is the rest. What is exported is what the shim's table declares, read from
+//! the object itself: a hook is added in one place.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use object::read::archive::ArchiveFile;
+use object::{Object, ObjectSymbol};
+
+use super::build::{Artifacts, artifacts};
+use super::install;
+use super::system::{System, home};
+use crate::{gates, sh};
+
+/// Compiles, links, judges and installs the shim.
+pub(super) fn build(system: &System, to: &Path) -> Result<()> {
+    let made = compile(system)?;
+    let folder = system.build_folder().join(system.arch.triple()).join("release");
+    let shim = folder.join("libaliquot.rlib");
+    let names = exports(&shim)?;
+    let work = work_folder()?;
+    let linked = work.path().join(gates::SONAME);
+    link(system, &Parts { shim: &shim, made: &made, folder: &folder }, &names, &linked)?;
+    gates::check(&linked, &names)
+        .with_context(|| format!("the shim for {} is refused", system.arch.name()))?;
+    install::file(&linked, to)
+}
+
+/// A folder that goes away with the build.
+fn work_folder() -> Result<tempfile::TempDir> {
+    let home = home();
+    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    Ok(tempfile::Builder::new().prefix(".link-").tempdir_in(home)?)
+}
+
+fn compile(system: &System) -> Result<Artifacts> {
+    artifacts(system.cargo("build").args(["--release", "--package", "aliquot-shim"]))
+}
+
+/// The names that the shim gives to programs: what `hooks!` made, and the look-up itself.
+fn exports(rlib: &Path) -> Result<BTreeSet<String>> {
+    let bytes = fs::read(rlib).with_context(|| format!("cannot read {}", rlib.display()))?;
+    let archive = ArchiveFile::parse(&*bytes).context("the shim's rlib is no archive")?;
+    let mut names = BTreeSet::new();
+    for member in archive.members() {
+        let Ok(object) = object::File::parse(member?.data(&*bytes)?) else { continue };
+        let symbols =
+            object.symbols().filter(|symbol| symbol.is_global() && symbol.is_definition());
+        let texts = symbols.filter_map(|symbol| symbol.name().map(str::to_owned).ok());
+        names.extend(texts.filter(|name| is_exported(name)));
+    }
+    if names.is_empty() {
+        bail!("{} has no hook to export", rlib.display());
+    }
+    Ok(names)
+}
+
+fn is_exported(name: &str) -> bool {
+    name == "dlsym" || name.starts_with("cu") || name.starts_with("nvml")
+}
+
+/// What is linked: the shim whole, of the crates below it what it uses.
+struct Parts<'a> {
+    shim: &'a Path,
+    made: &'a Artifacts,
+    folder: &'a Path,
+}
+
+fn link(system: &System, parts: &Parts<'_>, names: &BTreeSet<String>, to: &Path) -> Result<()> {
+    let script = to.with_extension("map");
+    fs::write(&script, version_script(names))?;
+    let mut zig = system.zig_cc();
+    zig.arg("-shared").arg("-o").arg(to);
+    zig.arg("-Wl,--whole-archive").arg(parts.shim).arg("-Wl,--no-whole-archive");
+    zig.args(parts.made.rlibs(parts.folder).filter(|rlib| *rlib != parts.shim));
+    zig.args(core(system)?);
+    zig.args(FLAGS).arg(format!("-Wl,-soname,{}", gates::SONAME));
+    let mut flag = OsString::from("-Wl,--version-script=");
+    flag.push(&script);
+    sh::read(zig.arg(flag)).map(|_| ()).context("the shim cannot be linked")
+}
+
+/// Everything that is not in the table stays inside; local names are stripped, unwind information
+/// is not. Only libc.so.6 is needed: what 2.17 keeps in its other libraries is looked up weakly.
+const FLAGS: &[&str] = &[
+    "-Wl,--gc-sections",
+    "-Wl,--as-needed",
+    "-Wl,-Bsymbolic",
+    "-Wl,-z,defs",
+    "-Wl,-z,now",
+    "-Wl,-z,relro",
+    "-Wl,-z,noexecstack",
+    "-Wl,-z,max-page-size=65536",
+    "-Wl,-z,common-page-size=65536",
+    "-Wl,--eh-frame-hdr",
+    "-Wl,--strip-all",
+];
+
+fn version_script(names: &BTreeSet<String>) -> String {
+    let names: String = names.iter().map(|name| format!("    {name};\n")).collect();
+    format!("{{\n  global:\n{names}  local: *;\n}};\n")
+}
+
+/// core and the compiler's helpers, and neither std nor alloc: what they would bring cannot be
+/// linked by mistake.
+fn core(system: &System) -> Result<Vec<PathBuf>> {
+    let folder = system.core_folder()?;
+    ["libcore-", "libcompiler_builtins-"].iter().map(|name| only(&folder, name)).collect()
+}
+
+fn only(folder: &Path, beginning: &str) -> Result<PathBuf> {
+    let files =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let names = files.filter_map(|file| file.ok().map(|file| file.file_name()));
+    let mut found = names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with(beginning) && name.ends_with(".rlib")
+    });
+    let name =
+        found.next().with_context(|| format!("{} has no {beginning}*.rlib", folder.display()))?;
+    Ok(folder.join(name))
+}
