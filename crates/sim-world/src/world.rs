@@ -1,0 +1,281 @@
+//! A process's side of its world: what cards there are, and memory, time and health of each.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use crate::card::Card;
+use crate::error::{TakeError, WorldError};
+use crate::fork::ForkMark;
+use crate::locate;
+use crate::meter::Utilisation;
+use crate::page::CardMap;
+use crate::schedule::{Engine, Interval};
+use crate::socket;
+use crate::wire::{Kind, Memory, PROTOCOL, Process, Reply, Request, Welcome, decode, encode};
+
+/// A daemon that has not answered for so long is taken for gone.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection to a world. What it holds is given back when its process ends, however that happens.
+///
+/// All methods may be called from any thread. In a fork of the process that connected, all that need
+/// the daemon answer [`WorldError::Forked`].
+#[derive(Debug)]
+pub struct World {
+    root: PathBuf,
+    welcome: Welcome,
+    cards: Vec<Card>,
+    connection: Mutex<Connection>,
+    gone: AtomicBool,
+    mark: ForkMark,
+}
+
+impl World {
+    /// Connects to the world in the folder `root`. Libraries use [`World::find`].
+    ///
+    /// # Errors
+    /// [`WorldError`], with what to do.
+    pub fn open(root: &Path) -> Result<Self, WorldError> {
+        let (connection, welcome) = connect(root)?;
+        let mut world = Self {
+            root: root.to_owned(),
+            welcome,
+            cards: Vec::new(),
+            connection: Mutex::new(connection),
+            gone: AtomicBool::new(false),
+            mark: ForkMark::new(),
+        };
+        world.cards = world.visible_cards()?;
+        Ok(world)
+    }
+
+    /// The world's folder: the driver root, or `/` in a container.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The driver's version, such as `580.95.05`.
+    #[must_use]
+    pub fn driver_version(&self) -> &str {
+        &self.welcome.driver_version
+    }
+
+    /// The newest CUDA version the driver serves, as `cuDriverGetVersion` says it: 13000 is 13.0.
+    #[must_use]
+    pub fn cuda_version(&self) -> i32 {
+        self.welcome.cuda_version
+    }
+
+    /// The cards whose nodes this process can see, in PCI order.
+    #[must_use]
+    pub fn cards(&self) -> &[Card] {
+        &self.cards
+    }
+
+    /// Whether the daemon was there when last spoken to, and this is the process that connected.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let ended = || self.cards.iter().any(|card| card.map.ended.load(Relaxed) != 0);
+        self.mark.is_ours() && !self.gone.load(Relaxed) && !ended()
+    }
+
+    /// Whether `card` fell off the bus. Costs no round trip.
+    #[must_use]
+    pub fn is_lost(&self, card: &Card) -> bool {
+        card.map.lost.load(Relaxed) != 0
+    }
+
+    /// Takes `bytes` of `card`'s memory for this process, if they are free.
+    ///
+    /// # Errors
+    /// [`TakeError::Full`] at the card's end, and then nothing is taken.
+    pub fn take(&self, card: &Card, kind: Kind, bytes: u64) -> Result<(), TakeError> {
+        match self.ask(&Request::Take { card: card.id, kind, bytes })? {
+            Reply::Done => Ok(()),
+            Reply::Full { free } => Err(TakeError::Full { asked: bytes, free }),
+            Reply::Lost => Err(TakeError::Lost),
+            other => Err(unexpected(&other).into()),
+        }
+    }
+
+    /// Gives `bytes` back that this process took from `card` for `kind`; never more than it holds.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to give them to.
+    pub fn give(&self, card: &Card, kind: Kind, bytes: u64) -> Result<(), WorldError> {
+        match self.ask(&Request::Give { card: card.id, kind, bytes })? {
+            Reply::Done | Reply::Lost => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// `card`'s memory, all processes together.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to ask.
+    pub fn memory(&self, card: &Card) -> Result<Memory, WorldError> {
+        match self.ask(&Request::Memory { card: card.id })? {
+            Reply::Memory(memory) => Ok(memory),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The processes that hold memory on `card`, by host pid.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to ask.
+    pub fn processes(&self, card: &Card) -> Result<Vec<Process>, WorldError> {
+        let mut all: Vec<Process> = Vec::new();
+        loop {
+            match self.ask(&Request::Processes { card: card.id, from: all.len() as u32 })? {
+                Reply::Processes { processes, more } => {
+                    all.extend(processes);
+                    if !more {
+                        return Ok(all);
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    /// Places work of this process on an engine of `card`: it runs for `duration_ns`, not before
+    /// `not_before_ns`, and not before the engine is free. The interval says when. Shared by all
+    /// processes, without a round trip; [`crate::now_ns`] is the clock.
+    #[must_use]
+    pub fn submit(
+        &self,
+        card: &Card,
+        engine: Engine,
+        not_before_ns: u64,
+        duration_ns: u64,
+    ) -> Interval {
+        card.map.submit(self.welcome.slot, engine, not_before_ns, duration_ns)
+    }
+
+    /// How busy `card` was in the last 0.2 s.
+    #[must_use]
+    pub fn utilisation(&self, card: &Card) -> Utilisation {
+        let copies = [Engine::CopyIn, Engine::CopyOut].map(|engine| card.map.percent(engine));
+        Utilisation {
+            compute_percent: card.map.percent(Engine::Compute),
+            copy_percent: copies[0].max(copies[1]),
+        }
+    }
+
+    /// Percent of the last 0.2 s in which a kernel of `process` ran on `card`.
+    #[must_use]
+    pub fn process_utilisation(&self, card: &Card, process: &Process) -> u32 {
+        let percents = process.slots.iter().map(|slot| card.map.slot_percent(*slot));
+        percents.sum::<u32>().min(100)
+    }
+
+    /// All work ever placed on an engine of `card`, in nanoseconds.
+    #[must_use]
+    pub fn busy_ns(&self, card: &Card, engine: Engine) -> u64 {
+        card.map.busy_ns(engine)
+    }
+
+    /// All work that `process` placed on an engine of `card`, in nanoseconds.
+    #[must_use]
+    pub fn process_busy_ns(&self, card: &Card, process: &Process, engine: Engine) -> u64 {
+        process.slots.iter().map(|slot| card.map.slot_busy_ns(*slot, engine)).sum()
+    }
+
+    /// One question and its answer.
+    pub(crate) fn ask(&self, request: &Request) -> Result<Reply, WorldError> {
+        if !self.mark.is_ours() {
+            return Err(WorldError::Forked);
+        }
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.gone.load(Relaxed) {
+            return Err(WorldError::Gone { reason: "as found before".to_owned() });
+        }
+        let reply = connection.exchange(request);
+        if reply.is_err() {
+            self.gone.store(true, Relaxed);
+        }
+        reply
+    }
+
+    /// Every card whose node exists, with its page mapped.
+    fn visible_cards(&self) -> Result<Vec<Card>, WorldError> {
+        let mut cards = Vec::new();
+        for id in 0..self.welcome.cards {
+            let path = locate::node(&self.root, id);
+            if !path.exists() {
+                continue;
+            }
+            let map = CardMap::open(&path, self.welcome.world)
+                .map_err(|reason| WorldError::Node { path, reason })?;
+            let info = match self.ask(&Request::Card { card: id })? {
+                Reply::Card(info) => Arc::new(*info),
+                other => return Err(unexpected(&other)),
+            };
+            cards.push(Card { index: cards.len(), info, map: Arc::new(map) });
+        }
+        Ok(cards)
+    }
+}
+
+/// A fresh connection to the world in `root`, past the greeting.
+pub(crate) fn connect(root: &Path) -> Result<(Connection, Welcome), WorldError> {
+    let path = locate::check_socket(root)?;
+    let no_daemon =
+        |error: Errno| WorldError::NoDaemon { root: root.to_owned(), reason: error.to_string() };
+    let socket = socket::connect(&path, PATIENCE).map_err(no_daemon)?;
+    let mut connection = Connection { socket, buffer: Vec::new() };
+    let root = root.to_owned();
+    let other_version =
+        |theirs| WorldError::OtherVersion { root: root.clone(), theirs, ours: PROTOCOL };
+    match connection.exchange(&Request::Hello { protocol: PROTOCOL })? {
+        Reply::Welcome(welcome) if welcome.protocol == PROTOCOL => Ok((connection, welcome)),
+        Reply::Welcome(welcome) => Err(other_version(welcome.protocol)),
+        Reply::OtherProtocol { protocol } => Err(other_version(protocol)),
+        Reply::Wrong { reason } => Err(WorldError::Unwelcome { root, reason }),
+        _ => Err(other_version(0)),
+    }
+}
+
+/// The daemon cannot be spoken to any more.
+pub(crate) fn gone(error: Errno) -> WorldError {
+    WorldError::Gone { reason: error.to_string() }
+}
+
+/// The socket, and the room for answers.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) socket: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn exchange(&mut self, request: &Request) -> Result<Reply, WorldError> {
+        socket::send(&self.socket, &encode(request)).map_err(gone)?;
+        match socket::receive(&self.socket, &mut self.buffer, RecvFlags::empty()) {
+            Ok(0) => Err(WorldError::Gone { reason: "it closed the connection".to_owned() }),
+            Ok(length) => {
+                decode(&self.buffer[..length]).map_err(|reason| WorldError::Gone { reason })
+            }
+            Err(Errno::AGAIN) => {
+                Err(WorldError::Gone { reason: format!("no answer in {} s", PATIENCE.as_secs()) })
+            }
+            Err(error) => Err(gone(error)),
+        }
+    }
+}
+
+pub(crate) fn unexpected(reply: &Reply) -> WorldError {
+    let reason = match reply {
+        Reply::Wrong { reason } => reason.clone(),
+        other => format!("an answer to another question: {other:?}"),
+    };
+    WorldError::Gone { reason }
+}
