@@ -1,11 +1,14 @@
-//! What the exported `dlsym` answers, and where it sends what is not ours.
+//! What the exported `dlsym` answers for our names, and where it sends all others.
 //!
-//! Finding the next `dlsym` needs no `dlsym`: glibc has `dlvsym`, which nobody looks up CUDA with.
+//! It answers as the driver would: a name that the handle does not have stays NULL, with dlerror's
+//! text as the last look-up left it. `dlvsym` is left alone: the driver's symbols have no versions, so
+//! it finds nothing there.
 
-use crate::entry::NEXT;
-use crate::sys::{self, RTLD_NEXT};
+use crate::entry;
+use crate::sys::{self, Found, LinkMap, RTLD_DEFAULT, RTLD_NEXT};
+use crate::table::{self, Row};
 use core::ffi::{CStr, c_char, c_void};
-use core::sync::atomic::Ordering::Release;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// `dlsym(3)`'s type.
 type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
@@ -18,43 +21,125 @@ pub(crate) struct Verdict {
     answer: *mut c_void,
 }
 
-const PASS: Verdict = Verdict { ours: 0, answer: core::ptr::null_mut() };
+impl Verdict {
+    const PASS: Self = Self { ours: 0, answer: core::ptr::null_mut() };
 
-/// The symbol versions under which glibc has had `dlsym`: on x86_64 (2.2.5, and 2.34 since it moved
-/// into libc), on aarch64 (2.17).
-const GLIBC_VERSIONS: [&CStr; 3] = [c"GLIBC_2.2.5", c"GLIBC_2.17", c"GLIBC_2.34"];
-
-/// Decides a look-up of a name that begins with `cu` or `nv`, made from `caller`.
-pub(crate) fn decide(_handle: *mut c_void, _name: *const c_char, _caller: usize) -> Verdict {
-    PASS
+    const fn answer(answer: *mut c_void) -> Self {
+        Self { ours: 1, answer }
+    }
 }
 
-/// Finds the `dlsym` behind us and remembers it: another interposer's, or glibc's.
+/// Decides a look-up of a name that begins with `cu` or `nv`, made from `caller`.
+pub(crate) fn decide(handle: *mut c_void, name: *const c_char, caller: usize) -> Verdict {
+    let Some(row) = table::by_name(name) else { return Verdict::PASS };
+    if handle == RTLD_NEXT {
+        decide_next(row, core::ptr::without_provenance(caller))
+    } else {
+        Verdict::answer(look_up(row, handle))
+    }
+}
+
+/// A look-up of the next definition after the caller's. An interposer, which defines the name
+/// itself, gets exactly that. Anybody else wants the function, and gets it as from RTLD_DEFAULT.
+fn decide_next(row: &Row, caller: *const c_void) -> Verdict {
+    let Some(object) = sys::object_of(caller) else { return Verdict::PASS };
+    let definition = next(object.cast(), row.name);
+    if definition.is_null() || sys::object_of(definition) != Some(object) {
+        Verdict::answer(look_up(row, RTLD_DEFAULT))
+    } else if is_before_us(object) && !row.slot.library.is_loaded() {
+        Verdict::answer(behind_us(row))
+    } else {
+        Verdict::PASS
+    }
+}
+
+/// Looks in `handle` first, as the driver's caller would, then answers with the hook.
+fn look_up(row: &Row, handle: *mut c_void) -> *mut c_void {
+    let found = next(handle, row.name);
+    if found.is_null() || found == row.slot.address.load(Relaxed) {
+        return if found.is_null() { found } else { row.hook.cast_mut() };
+    }
+    if found.cast_const() != row.hook {
+        return learn(row, found);
+    }
+    // Our own export, seen because we are preloaded: without the driver it is not there.
+    if row.slot.library.is_loaded() { found } else { behind_us(row) }
+}
+
+/// Meets a function for the first time, or at another place than before.
+#[cold]
+fn learn(row: &Row, found: *mut c_void) -> *mut c_void {
+    let library = row.slot.library;
+    let Some(object) = sys::object_of(found) else { return found };
+    if is_before_us(object) && !library.is(object) {
+        // An interposer that the program calls before us, and that calls us.
+        return found;
+    }
+    if !row.slot.address.load(Relaxed).is_null() && library.is(object) {
+        library.forget();
+    }
+    row.slot.offer(found);
+    library.fill_from(object.cast());
+    row.hook.cast_mut()
+}
+
+/// What a look-up finds in the search order behind this object.
+fn behind_us(row: &Row) -> *mut c_void {
+    next(RTLD_NEXT, row.name)
+}
+
+/// Whether `object` stands before this one in the order of loading.
+fn is_before_us(object: *mut LinkMap) -> bool {
+    let Some(mut at) = sys::object_of((&raw const GLIBC).cast()) else { return false };
+    loop {
+        // SAFETY: objects before this one were loaded with the program, or hold it: they stay.
+        at = unsafe { (*at).previous };
+        if at.is_null() || at == object {
+            return !at.is_null();
+        }
+    }
+}
+
+/// The next `dlsym`'s answer; RTLD_NEXT means behind this object.
+#[inline(never)]
+pub(crate) fn next(handle: *mut c_void, name: &CStr) -> *mut c_void {
+    let next = entry::NEXT.load(Relaxed);
+    let next = if next == entry::unbound() { bind() } else { next };
+    // SAFETY: what is bound is a definition of dlsym; the name is a C string.
+    unsafe { as_dlsym(next)(handle, name.as_ptr()) }
+}
+
+/// glibc's own answer, past any interposer.
+pub(crate) fn bare(handle: *mut c_void, name: &CStr) -> *mut c_void {
+    match GLIBC.get() {
+        // SAFETY: as in `next`.
+        Some(glibc) => unsafe { as_dlsym(glibc)(handle, name.as_ptr()) },
+        None => core::ptr::null_mut(),
+    }
+}
+
+/// Finds the `dlsym` behind us and remembers it: another interposer's, so that it goes on seeing
+/// every look-up, or glibc's. Where no libdl is loaded, it is one that finds nothing, until one is.
 pub(crate) fn bind() -> *mut c_void {
     sys::keeping_errno(|| {
-        let next = next_behind_us(glibc_dlsym());
-        NEXT.store(next, Release);
+        let Some(glibc) = GLIBC.get() else { return find_nothing as *mut c_void };
+        // SAFETY: glibc's dlsym; called from this object, RTLD_NEXT means behind us.
+        let next = unsafe { as_dlsym(glibc)(RTLD_NEXT, c"dlsym".as_ptr()) };
+        let next = if next.is_null() { glibc } else { next };
+        entry::NEXT.store(next, Relaxed);
         next
     })
 }
 
-/// glibc's own `dlsym`. Without one there is no dynamic linking, and no way to go on.
-fn glibc_dlsym() -> Dlsym {
-    for version in GLIBC_VERSIONS {
-        // SAFETY: dlvsym takes any handle constant and two C strings.
-        let found = unsafe { sys::dlvsym(RTLD_NEXT, c"dlsym".as_ptr(), version.as_ptr()) };
-        if !found.is_null() {
-            // SAFETY: a definition of dlsym has dlsym's type.
-            return unsafe { core::mem::transmute::<*mut c_void, Dlsym>(found) };
-        }
-    }
-    crate::entry::trap()
+static GLIBC: Found = Found::new(c"dlsym");
+
+unsafe extern "C" fn find_nothing(_: *mut c_void, _: *const c_char) -> *mut c_void {
+    core::ptr::null_mut()
 }
 
-/// The next definition of `dlsym` after ours in search order, so that an interposer behind us goes
-/// on seeing every look-up.
-fn next_behind_us(glibc: Dlsym) -> *mut c_void {
-    // SAFETY: called from this object, so RTLD_NEXT means "behind us".
-    let next = unsafe { glibc(RTLD_NEXT, c"dlsym".as_ptr()) };
-    if next.is_null() { glibc as *mut c_void } else { next }
+/// # Safety
+/// `address` is a definition of `dlsym`.
+unsafe fn as_dlsym(address: *mut c_void) -> Dlsym {
+    // SAFETY: the caller vouches for it.
+    unsafe { core::mem::transmute::<*mut c_void, Dlsym>(address) }
 }

@@ -14,6 +14,11 @@ use core::sync::atomic::AtomicPtr;
 /// starts out by a relocation, so that no constructor is needed.
 pub(crate) static NEXT: AtomicPtr<c_void> = AtomicPtr::new(first as *mut c_void);
 
+/// What [`NEXT`] holds as long as nobody has looked anything up.
+pub(crate) fn unbound() -> *mut c_void {
+    first as *mut c_void
+}
+
 /// `dlsym(3)` as every program calls it.
 ///
 /// # Safety

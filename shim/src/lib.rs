@@ -11,7 +11,14 @@
 
 mod dlsym;
 mod entry;
+mod hooks;
+mod libc_symbols;
+mod look_up;
+mod say;
+mod slot;
+mod startup;
 mod sys;
+mod table;
 
 /// There is no path to a panic. Should one appear, the process stops here, visibly, instead of
 /// going on unmetered.

@@ -1,22 +1,120 @@
 //! The few functions of the C library that the shim calls, and errno kept around them.
 //!
-//! Declared here and not taken from a crate, so that this list is the whole of what a container's
-//! libc must have.
+//! Declared here and not taken from a crate, so that this list and the ledger's is the whole of what
+//! a container's libc must have. The dynamic loader's are found, not imported: `libc_symbols` says
+//! why.
 
-use core::ffi::{c_char, c_int, c_void};
+use crate::libc_symbols;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+unsafe extern "C-unwind" {
+    fn write(fd: c_int, bytes: *const c_void, len: usize) -> isize;
+}
 
 unsafe extern "C" {
-    /// dlvsym(3), in glibc's libdl since 2.1.
-    pub(crate) fn dlvsym(
-        handle: *mut c_void,
-        name: *const c_char,
-        version: *const c_char,
-    ) -> *mut c_void;
     fn __errno_location() -> *mut c_int;
 }
 
+/// `RTLD_DEFAULT` of dlsym(3).
+pub(crate) const RTLD_DEFAULT: *mut c_void = core::ptr::null_mut();
+
 /// `RTLD_NEXT` of dlsym(3).
 pub(crate) const RTLD_NEXT: *mut c_void = core::ptr::without_provenance_mut(usize::MAX);
+
+const RTLD_LAZY: c_int = 1;
+const RTLD_NOLOAD: c_int = 4;
+const RTLD_DL_LINKMAP: c_int = 2;
+
+type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
+type Dlclose = unsafe extern "C" fn(*mut c_void) -> c_int;
+type Dladdr1 = unsafe extern "C" fn(*const c_void, *mut DlInfo, *mut *mut c_void, c_int) -> c_int;
+
+/// A function of glibc's, found at its first use.
+pub(crate) struct Found {
+    name: &'static CStr,
+    address: AtomicPtr<c_void>,
+}
+
+impl Found {
+    /// Not looked for.
+    pub(crate) const fn new(name: &'static CStr) -> Self {
+        Self { name, address: AtomicPtr::new(core::ptr::null_mut()) }
+    }
+
+    /// Its address, if the library that has it is loaded.
+    pub(crate) fn get(&self) -> Option<*mut c_void> {
+        let known = self.address.load(Relaxed);
+        if !known.is_null() {
+            return Some(known);
+        }
+        let found = libc_symbols::find(self.name)?;
+        self.address.store(found, Relaxed);
+        Some(found)
+    }
+}
+
+static DLOPEN: Found = Found::new(c"dlopen");
+static DLCLOSE: Found = Found::new(c"dlclose");
+static DLADDR1: Found = Found::new(c"dladdr1");
+
+/// `Dl_info` of dladdr(3).
+#[repr(C)]
+struct DlInfo {
+    file: *const c_char,
+    base: *mut c_void,
+    symbol: *const c_char,
+    address: *mut c_void,
+}
+
+/// The public part of glibc's `struct link_map` (link.h): a loaded object. Its address serves
+/// dlsym(3) as a handle.
+#[repr(C)]
+pub(crate) struct LinkMap {
+    address: usize,
+    /// Where the object was found.
+    pub(crate) name: *const c_char,
+    dynamic: *mut c_void,
+    next: *mut LinkMap,
+    /// The object loaded before.
+    pub(crate) previous: *mut LinkMap,
+}
+
+/// The loaded object that `address` lies in.
+pub(crate) fn object_of(address: *const c_void) -> Option<*mut LinkMap> {
+    // SAFETY: glibc's function of that name has that type.
+    let dladdr1 = unsafe { core::mem::transmute::<*mut c_void, Dladdr1>(DLADDR1.get()?) };
+    let null: *mut c_void = core::ptr::null_mut();
+    let mut info = DlInfo { file: null.cast(), base: null, symbol: null.cast(), address: null };
+    let mut map = null;
+    // SAFETY: dladdr1 takes any address and writes to the two places given.
+    let found = unsafe { dladdr1(address, &mut info, &mut map, RTLD_DL_LINKMAP) };
+    if found == 0 || map.is_null() { None } else { Some(map.cast()) }
+}
+
+/// Runs `f` with a handle of a library that is loaded already, and takes no lasting hold of it.
+pub(crate) fn with_loaded<T>(soname: &CStr, f: impl FnOnce(*mut c_void) -> T) -> Option<T> {
+    let (dlopen, dlclose) = (DLOPEN.get()?, DLCLOSE.get()?);
+    // SAFETY: glibc's functions of those names have those types.
+    let dlopen = unsafe { core::mem::transmute::<*mut c_void, Dlopen>(dlopen) };
+    // SAFETY: as above.
+    let dlclose = unsafe { core::mem::transmute::<*mut c_void, Dlclose>(dlclose) };
+    // SAFETY: RTLD_NOLOAD only looks; no constructor runs.
+    let handle = unsafe { dlopen(soname.as_ptr(), RTLD_LAZY | RTLD_NOLOAD) };
+    if handle.is_null() {
+        return None;
+    }
+    let result = f(handle);
+    // SAFETY: the handle that dlopen gave, once.
+    unsafe { dlclose(handle) };
+    Some(result)
+}
+
+/// Writes to standard error once; what does not go out is lost.
+pub(crate) fn write_stderr(bytes: &[u8]) {
+    // SAFETY: the slice is readable for its length.
+    keeping_errno(|| unsafe { write(2, bytes.as_ptr().cast(), bytes.len()) });
+}
 
 /// Runs `f` and leaves errno as it was.
 #[inline]

@@ -1,0 +1,153 @@
+//! Slots for the functions behind our hooks: where the real one is, once somebody has met it.
+//!
+//! All slots of a library fill together, from the first look-up that meets it or, for a program
+//! linked with the driver, from the first call. They are read with one relaxed load: a pointer to
+//! code carries no data that would have to be seen before it.
+
+use crate::dlsym;
+use crate::sys::{self, LinkMap, RTLD_NEXT};
+use core::ffi::{CStr, c_void};
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+/// A library whose functions we stand before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// The CUDA driver.
+    Cuda,
+    /// The management library.
+    Nvml,
+}
+
+impl Library {
+    /// The name that it is loaded by.
+    const fn soname(self) -> &'static CStr {
+        match self {
+            Self::Cuda => c"libcuda.so.1",
+            Self::Nvml => c"libnvidia-ml.so.1",
+        }
+    }
+
+    /// What its file's name begins with.
+    const fn stem(self) -> &'static [u8] {
+        match self {
+            Self::Cuda => b"libcuda.so",
+            Self::Nvml => b"libnvidia-ml.so",
+        }
+    }
+
+    /// Whether it is in the process, by any way of loading.
+    pub(crate) fn is_loaded(self) -> bool {
+        sys::with_loaded(self.soname(), |_| ()).is_some()
+    }
+
+    /// Whether `object` is this library, by the name of its file.
+    pub(crate) fn is(self, object: *mut LinkMap) -> bool {
+        // SAFETY: the loader keeps a loaded object's map and its name.
+        let name = unsafe { (*object).name };
+        if name.is_null() {
+            return false;
+        }
+        // SAFETY: as above: a C string.
+        let path = unsafe { CStr::from_ptr(name) }.to_bytes();
+        let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        file.starts_with(self.stem())
+    }
+
+    fn slots(self) -> impl Iterator<Item = &'static Erased> {
+        crate::hooks::SLOTS.iter().copied().filter(move |slot| slot.library == self)
+    }
+
+    /// Forgets every address of the library: it has been unloaded and loaded anew.
+    pub(crate) fn forget(self) {
+        self.slots().for_each(|slot| slot.address.store(core::ptr::null_mut(), Relaxed));
+    }
+
+    /// Fills the empty slots from `handle`.
+    pub(crate) fn fill_from(self, handle: *mut c_void) {
+        self.slots().for_each(|slot| slot.offer(dlsym::next(handle, slot.name)));
+    }
+
+    /// Fills the empty slots from what is loaded: first as the next in search order, so that an
+    /// interposer behind us is heard, then from the library itself.
+    #[cold]
+    fn resolve(self) {
+        sys::keeping_errno(|| {
+            self.fill_from(RTLD_NEXT);
+            sys::with_loaded(self.soname(), |handle| self.fill_from(handle));
+        });
+    }
+
+    /// The address of `name` in the library itself, past any interposer's `dlsym`.
+    #[cold]
+    pub(crate) fn own(self, name: &CStr) -> Option<*mut c_void> {
+        sys::with_loaded(self.soname(), |handle| dlsym::bare(handle, name))
+            .filter(|address| !address.is_null())
+    }
+}
+
+/// A slot without the type of its function.
+pub(crate) struct Erased {
+    pub(crate) address: AtomicPtr<c_void>,
+    pub(crate) name: &'static CStr,
+    pub(crate) library: Library,
+}
+
+impl Erased {
+    /// Takes `address` if the slot is empty.
+    pub(crate) fn offer(&self, address: *mut c_void) {
+        if !address.is_null() {
+            let empty = core::ptr::null_mut();
+            let _ = self.address.compare_exchange(empty, address, Relaxed, Relaxed);
+        }
+    }
+
+    /// The address, looked for in the loaded library where the slot is empty.
+    #[inline]
+    pub(crate) fn address(&self) -> *mut c_void {
+        let address = self.address.load(Relaxed);
+        if address.is_null() { self.resolved() } else { address }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resolved(&self) -> *mut c_void {
+        self.library.resolve();
+        self.address.load(Relaxed)
+    }
+}
+
+/// The slot of a function of type `F`.
+pub(crate) struct Slot<F> {
+    pub(crate) erased: Erased,
+    function: PhantomData<F>,
+}
+
+impl<F: Copy> Slot<F> {
+    const IS_POINTER: () = assert!(size_of::<F>() == size_of::<*mut c_void>());
+
+    /// An empty slot for the function `name` of `library`.
+    ///
+    /// # Safety
+    /// `F` is the type of the C function of that name.
+    pub(crate) const unsafe fn new(library: Library, name: &'static CStr) -> Self {
+        let () = Self::IS_POINTER;
+        let address = AtomicPtr::new(core::ptr::null_mut());
+        Self { erased: Erased { address, name, library }, function: PhantomData }
+    }
+
+    /// The real function, if there is a driver that has it.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<F> {
+        let address = self.erased.address();
+        if address.is_null() {
+            return None;
+        }
+        // SAFETY: F is a function pointer (its size is checked above), and `new`'s caller vouched
+        // that the function of that name has its type.
+        Some(unsafe { core::mem::transmute_copy::<*mut c_void, F>(&address) })
+    }
+}
+
+// SAFETY: an atomic and constants; the type parameter is never stored.
+unsafe impl<F> Sync for Slot<F> {}

@@ -1,0 +1,274 @@
+/*
+ * A program that uses a GPU, for tests of the shim: it reaches the driver by the way that its first
+ * argument names, runs the commands that follow, and prints one line for each: the command, the
+ * driver's answer, and what it was told.
+ *
+ * Ways: dlsym, proc1 and proc2 (cuGetProcAddress in its two forms), and, where it is built with
+ * -DLINKED against libcuda itself, link. Addresses are kept in numbered places: alloc/0 fills place
+ * 0, free/0 gives it back.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct ctx *CUcontext;
+typedef struct memory {
+    unsigned long long total, free, used;
+} memory;
+typedef struct memory_v2 {
+    unsigned version;
+    unsigned long long total, reserved, free, used;
+} memory_v2;
+
+#define FUNCTIONS(X)                                                                               \
+    X(cuInit, 2000, cuInit, (unsigned))                                                            \
+    X(cuDeviceTotalMem, 3020, cuDeviceTotalMem_v2, (size_t *, int))                                \
+    X(cuCtxCreate, 3020, cuCtxCreate_v2, (CUcontext *, unsigned, int))                             \
+    X(cuCtxDestroy, 4000, cuCtxDestroy_v2, (CUcontext))                                            \
+    X(cuCtxSetCurrent, 4000, cuCtxSetCurrent, (CUcontext))                                         \
+    X(cuDevicePrimaryCtxRetain, 7000, cuDevicePrimaryCtxRetain, (CUcontext *, int))                \
+    X(cuDevicePrimaryCtxRelease, 11000, cuDevicePrimaryCtxRelease_v2, (int))                       \
+    X(cuDevicePrimaryCtxReset, 11000, cuDevicePrimaryCtxReset_v2, (int))                           \
+    X(cuMemAlloc, 3020, cuMemAlloc_v2, (uint64_t *, size_t))                                       \
+    X(cuMemAllocManaged, 6000, cuMemAllocManaged, (uint64_t *, size_t, unsigned))                  \
+    X(cuMemAllocPitch, 3020, cuMemAllocPitch_v2,                                                   \
+      (uint64_t *, size_t *, size_t, size_t, unsigned))                                            \
+    X(cuMemFree, 3020, cuMemFree_v2, (uint64_t))                                                   \
+    X(cuMemGetInfo, 3020, cuMemGetInfo_v2, (size_t *, size_t *))
+
+#define DECLARE(base, version, name, arguments)                                                    \
+    extern int name arguments;                                                                     \
+    static int(*p_##base) arguments;
+FUNCTIONS(DECLARE)
+
+static void *cuda;
+
+static void find_all(const char *way) {
+    int (*proc1)(const char *, void **, int, uint64_t) = 0;
+    int (*proc2)(const char *, void **, int, uint64_t, int *) = 0;
+#ifdef LINKED
+    if (!strcmp(way, "link")) {
+#define TAKE(base, version, name, arguments) p_##base = name;
+        FUNCTIONS(TAKE)
+        return;
+    }
+#endif
+    cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    if (!cuda) {
+        printf("no driver: %s\n", dlerror());
+        exit(9);
+    }
+#define LOOK_UP(base, version, name, arguments) *(void **)&p_##base = dlsym(cuda, #name);
+    if (!strcmp(way, "dlsym")) {
+        FUNCTIONS(LOOK_UP)
+        return;
+    }
+    *(void **)&proc1 = dlsym(cuda, "cuGetProcAddress");
+    *(void **)&proc2 = dlsym(cuda, "cuGetProcAddress_v2");
+    int status;
+    /* As cudart does: the look-up function is itself looked up, by the first one found. */
+    if (!strcmp(way, "proc1"))
+        proc1("cuGetProcAddress", (void **)&proc1, 11030, 0);
+    else
+        proc2("cuGetProcAddress", (void **)&proc2, 12000, 0, &status);
+#define ASK(base, version, name, arguments)                                                        \
+    if (!strcmp(way, "proc1"))                                                                     \
+        proc1(#base, (void **)&p_##base, version, 0);                                              \
+    else                                                                                           \
+        proc2(#base, (void **)&p_##base, version, 2, 0);
+    FUNCTIONS(ASK)
+}
+
+static uint64_t address[4096];
+static CUcontext context[64];
+
+static void look(const char *text) {
+    char *colon = strchr(text, ':');
+    const char *name = colon + 1;
+    void *handle = !strncmp(text, "default", 7) ? RTLD_DEFAULT
+                   : !strncmp(text, "next", 4)  ? RTLD_NEXT
+                   : !strncmp(text, "self", 4)  ? dlopen(0, RTLD_NOW)
+                   : !strncmp(text, "libc", 4)  ? dlopen("libc.so.6", RTLD_NOW)
+                                                : dlopen("libcuda.so.1", RTLD_NOW);
+    dlerror();
+    errno = 77;
+    void *found = dlsym(handle, name);
+    int kept = errno == 77;
+    const char *error = dlerror();
+    Dl_info info = {0};
+    if (found) dladdr(found, &info);
+    const char *file = info.dli_fname ? strrchr(info.dli_fname, '/') : 0;
+    printf("%s %s%s%s\n", text, found ? (file ? file + 1 : "somewhere") : "NULL",
+           !found == !!error ? "" : " dlerror-is-wrong", kept ? "" : " errno-changed");
+}
+
+static void ask(const char *text) {
+    char name[128];
+    int version, flags, status = -1;
+    void *found = (void *)0x1;
+    if (sscanf(text, "%127[^@]@%d/%d", name, &version, &flags) != 3) return;
+    int (*proc2)(const char *, void **, int, uint64_t, int *) = dlsym(cuda, "cuGetProcAddress_v2");
+    int (*proc1)(const char *, void **, int, uint64_t) = dlsym(cuda, "cuGetProcAddress");
+    int result = proc2(name, &found, version, flags, &status);
+    Dl_info info = {0};
+    if (found && found != (void *)1) dladdr(found, &info);
+    const char *file = info.dli_fname ? strrchr(info.dli_fname, '/') : 0;
+    printf("%s %d %s %s %d", text, result, file ? file + 1 : found ? "untouched" : "NULL",
+           info.dli_sname ? info.dli_sname : "-", status);
+    found = (void *)0x1;
+    result = proc1(name, &found, version, flags);
+    printf(" v1 %d %s\n", result, found == (void *)1 ? "untouched" : found ? "found" : "NULL");
+}
+
+static void *allocate_forever(void *unused) {
+    uint64_t place;
+    p_cuCtxSetCurrent(context[0]);
+    p_cuMemAlloc(&place, 1 << 20);
+    return 0;
+}
+
+static void nvml(const char *command, int card) {
+    static void *library;
+    static int (*start)(void), (*handle)(unsigned, void **), (*v1)(void *, memory *),
+        (*v2)(void *, memory_v2 *);
+    if (!library) {
+        library = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+        if (!library) {
+            printf("no NVML: %s\n", dlerror());
+            exit(9);
+        }
+        *(void **)&start = dlsym(library, "nvmlInit_v2");
+        *(void **)&handle = dlsym(library, "nvmlDeviceGetHandleByIndex_v2");
+        *(void **)&v1 = dlsym(library, "nvmlDeviceGetMemoryInfo");
+        *(void **)&v2 = dlsym(library, "nvmlDeviceGetMemoryInfo_v2");
+        start();
+    }
+    void *device = 0;
+    memory m = {7, 7, 7};
+    memory_v2 n = {0x2000028, 7, 7, 7, 7};
+    handle(card, &device);
+    if (!strcmp(command, "nvml-wrong")) n.version = 1;
+    if (!strcmp(command, "nvml")) {
+        int r = v1(device, &m);
+        printf("%s %d total %llu free %llu used %llu\n", command, r, m.total, m.free, m.used);
+    } else if (!strcmp(command, "nvml-null")) {
+        int r = v1(device, 0), s = v2(device, 0), t = v1(0, &m), u = v2(0, &n);
+        printf("%s %d %d %d %d\n", command, r, s, t, u);
+    } else {
+        int r = v2(device, &n);
+        printf("%s %d version %x total %llu reserved %llu free %llu used %llu\n", command, r,
+               n.version, n.total, n.reserved, n.free, n.used);
+    }
+}
+
+static void run(char *text) {
+    char *slash = strchr(text, '/'), *equals = strchr(text, '=');
+    int place = slash ? atoi(slash + 1) : 0;
+    uint64_t bytes = equals ? strtoull(equals + 1, 0, 0) : 0;
+    size_t a = 7, b = 7;
+    char command[32] = {0};
+    sscanf(text, "%31[^/=]", command);
+    int saved = errno = 77;
+#define IS(name) (!strcmp(command, name))
+    if (IS("init"))
+        printf("%s %d\n", text, p_cuInit(0));
+    else if (IS("init-wrong"))
+        printf("%s %d\n", text, p_cuInit(5));
+    else if (IS("retain"))
+        printf("%s %d\n", text, p_cuDevicePrimaryCtxRetain(&context[place], place));
+    else if (IS("release"))
+        printf("%s %d\n", text, p_cuDevicePrimaryCtxRelease(place));
+    else if (IS("reset"))
+        printf("%s %d\n", text, p_cuDevicePrimaryCtxReset(place));
+    else if (IS("current"))
+        printf("%s %d\n", text, p_cuCtxSetCurrent(context[place]));
+    else if (IS("create"))
+        printf("%s %d\n", text, p_cuCtxCreate(&context[place], 0, (int)bytes));
+    else if (IS("destroy"))
+        printf("%s %d\n", text, p_cuCtxDestroy(context[place]));
+    else if (IS("alloc")) {
+        uint64_t before = address[place] = 7;
+        int r = p_cuMemAlloc(&address[place], bytes);
+        printf("%s %d%s\n", text, r, r && address[place] != before ? " out-parameter-written" : "");
+    } else if (IS("managed"))
+        printf("%s %d\n", text, p_cuMemAllocManaged(&address[place], bytes, 1));
+    else if (IS("pitch")) {
+        int r = p_cuMemAllocPitch(&address[place], &a, bytes, 1024, 4);
+        printf("%s %d pitch %zu\n", text, r, a);
+    } else if (IS("free"))
+        printf("%s %d\n", text, p_cuMemFree(address[place]));
+    else if (IS("free-at"))
+        printf("%s %d\n", text, p_cuMemFree(bytes));
+    else if (IS("info")) {
+        int r = p_cuMemGetInfo(&a, &b);
+        printf("%s %d free %zu total %zu\n", text, r, a, b);
+    } else if (IS("total")) {
+        int r = p_cuDeviceTotalMem(&a, place);
+        printf("%s %d total %zu\n", text, r, a);
+    } else if (IS("nulls")) {
+        int r[] = {p_cuMemAlloc(0, 1 << 20), p_cuMemAllocManaged(0, 1 << 20, 1),
+                   p_cuMemAllocPitch(0, 0, 64, 64, 4), p_cuMemGetInfo(0, 0),
+                   p_cuDeviceTotalMem(0, 0), p_cuDevicePrimaryCtxRetain(0, 0),
+                   p_cuCtxCreate(0, 0, 0), p_cuCtxDestroy(0)};
+        printf("nulls");
+        for (size_t i = 0; i < sizeof r / sizeof *r; i++) printf(" %d", r[i]);
+        puts("");
+    } else if (IS("look"))
+        look(equals + 1);
+    else if (IS("ask"))
+        ask(equals + 1);
+    else if (!strncmp(command, "nvml", 4))
+        nvml(command, place);
+    else if (IS("stream"))
+        printf("%s %d\n", text, ((int (*)(void *))dlsym(cuda, "cuStreamQuery_ptsz"))(0));
+    else if (IS("calls"))
+        printf("%s %llu\n", text, ((unsigned long long (*)(void))dlsym(cuda, "standin_calls"))());
+    else if (IS("cancel")) {
+        pthread_t thread;
+        void *result;
+        pthread_create(&thread, 0, allocate_forever, 0);
+        usleep(200000);
+        pthread_cancel(thread);
+        pthread_join(thread, &result);
+        printf("%s %s\n", text, result == PTHREAD_CANCELED ? "cancelled" : "returned");
+    } else if (IS("fork")) {
+        fflush(stdout);
+        if (fork()) {
+            int status;
+            wait(&status);
+            printf("%s %d\n", text, status);
+            _exit(fflush(stdout));
+        }
+    } else if (IS("child")) {
+        fflush(stdout);
+        pid_t child = fork();
+        int status;
+        if (!child) return;
+        waitpid(child, &status, 0);
+        printf("parent of %d\n", status);
+    } else if (IS("say")) {
+        puts(equals + 1);
+        fflush(stdout);
+    } else if (IS("wait")) {
+        fflush(stdout);
+        char c;
+        if (read(0, &c, 1) < 0) exit(8);
+    } else
+        printf("unknown command %s\n", text);
+    if (errno != saved && !IS("wait") && !IS("cancel")) printf("%s errno-changed\n", text);
+    fflush(stdout);
+}
+
+int main(int count, char **arguments) {
+    if (count > 1) find_all(arguments[1]);
+    for (int i = 2; i < count; i++) run(arguments[i]);
+    puts("end");
+    return 0;
+}
