@@ -89,6 +89,8 @@ impl System {
         cargo.args(["--target", self.arch.triple()]);
         cargo.env("CARGO_TARGET_DIR", self.build_folder());
         if let Some(root) = &self.debian {
+            // Debian's atomics out of line bring a constructor that asks for the processor.
+            cargo.env(AARCH64_FLAGS, "-Ctarget-feature=-outline-atomics");
             cargo
                 .env("RUSTC", root.join("usr/bin/rustc"))
                 .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"));
@@ -115,6 +117,8 @@ impl System {
         Ok(root.join("lib/rustlib").join(self.arch.triple()).join("lib"))
     }
 }
+
+const AARCH64_FLAGS: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS";
 
 /// The build folders, one per system, and zig's cache.
 pub(super) fn home() -> PathBuf {

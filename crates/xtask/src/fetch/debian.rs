@@ -29,6 +29,13 @@ impl Package {
     fn what(&self) -> String {
         format!("{} {}", self.name, self.version)
     }
+
+    /// Whether this is the name of the package's file: the same name for another processor is not.
+    fn is_in(&self, file: &str) -> bool {
+        let arch = format!("_{}.deb", self.arch);
+        file.starts_with(&format!("{}_", self.name))
+            && (file.ends_with(&arch) || file.ends_with("_all.deb"))
+    }
 }
 
 /// An apt that knows one mirror and keeps everything in a folder of ours.
@@ -65,10 +72,8 @@ impl Apt {
                 package.what()
             )
         })?;
-        let prefix = format!("{}_", package.name);
         let files = fs::read_dir(self.home.join("files"))?.collect::<Result<Vec<_>, _>>()?;
-        let file =
-            files.iter().find(|file| file.file_name().to_string_lossy().starts_with(&prefix));
+        let file = files.iter().find(|file| package.is_in(&file.file_name().to_string_lossy()));
         Ok(file.context("apt downloaded nothing")?.path())
     }
 
