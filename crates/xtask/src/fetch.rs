@@ -26,6 +26,11 @@ pub(crate) struct Args {
     list: bool,
 }
 
+/// Brings every part.
+pub(crate) fn all() -> Result<()> {
+    run(Args { parts: Vec::new(), list: false })
+}
+
 /// Brings the named parts, or says which there are.
 pub(crate) fn run(args: Args) -> Result<()> {
     let parts = spec::read()?;

@@ -2,11 +2,13 @@
 //! `Args` and a `run`, named once in `mod` and once in the table below.
 
 mod codegen;
+mod demo;
 mod dist;
 mod fetch;
 mod gates;
 mod probe;
 mod sh;
+mod test;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,10 @@ commands! {
     Fetch => fetch,
     /// Build what a node, a container and a test run, under target/dist.
     Dist => dist,
+    /// Show the whole way on simulated GPUs, with NVIDIA's own runtime and nvidia-smi.
+    Demo => demo,
+    /// Check everything that must hold before a change lands.
+    Test => test,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
     /// Ask a real driver what the simulated one believes.

@@ -71,6 +71,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Builds everything for every processor.
+pub(crate) fn everything() -> Result<()> {
+    let arch = vec![Arch::X86_64, Arch::Aarch64];
+    run(Args { parts: Vec::new(), arch, profile: Profile::Release })
+}
+
 /// Makes sure that these parts are built for this machine from the sources as they are, and says
 /// where they lie. Quick when nothing changed.
 pub(crate) fn ensure(parts: &[Part]) -> Result<Dist> {

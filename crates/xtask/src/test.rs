@@ -1,0 +1,103 @@
+//! `cargo xtask test`: everything that must hold before a change lands, on a machine without a GPU.
+//! Each step is one line of the table below; the first that fails ends the run and is named again.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::dist::{self, Part};
+use crate::{fetch, sh};
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The steps to run; all of them if none is named.
+    steps: Vec<String>,
+}
+
+/// The steps, in the order in which a mistake is found soonest.
+const STEPS: &[Step] = &[
+    Step { name: "fmt", what: "the sources are formatted", run: fmt },
+    Step { name: "fetch", what: "the real parts and the tools are here", run: fetch_all },
+    Step { name: "clippy", what: "no lint complains", run: clippy },
+    Step { name: "dist", what: "everything builds, and the shim passes its gates", run: build },
+    Step { name: "loom", what: "the ledger holds under every interleaving", run: loom },
+    Step { name: "unit", what: "each room by itself", run: unit },
+    Step { name: "system", what: "all rooms together, with real clients", run: system },
+    Step { name: "deny", what: "licences, bans and sources of dependencies", run: deny },
+];
+
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> Result<()>,
+}
+
+/// Runs the steps.
+pub(crate) fn run(args: Args) -> Result<()> {
+    let known = |name: &String| STEPS.iter().any(|step| step.name == name);
+    if let Some(name) = args.steps.iter().find(|name| !known(name)) {
+        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        bail!("no step {name:?}: the steps are {}", names.join(", "));
+    }
+    let wanted = |step: &&Step| args.steps.is_empty() || args.steps.iter().any(|n| n == step.name);
+    for step in STEPS.iter().filter(wanted) {
+        eprintln!("\n== {}: {}", step.name, step.what);
+        let start = Instant::now();
+        (step.run)().with_context(|| format!("step {:?} failed", step.name))?;
+        eprintln!("== {} held ({} s)", step.name, start.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+fn fmt() -> Result<()> {
+    sh::run(sh::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn fetch_all() -> Result<()> {
+    fetch::all()
+}
+
+fn clippy() -> Result<()> {
+    let all = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    sh::run(sh::cargo().args(all))
+}
+
+fn build() -> Result<()> {
+    dist::everything()
+}
+
+fn loom() -> Result<()> {
+    let mut test = sh::cargo();
+    test.env("RUSTFLAGS", "--cfg loom").env("LOOM_MAX_PREEMPTIONS", "3");
+    // A folder of its own: other flags would throw away every other build.
+    test.args(["test", "--locked", "--release", "-p", "ledger", "--lib", "--target-dir"]);
+    sh::run(test.arg(sh::target("loom")))
+}
+
+fn unit() -> Result<()> {
+    let test = ["test", "--locked", "--workspace", "--exclude", "aliquot-tests", "--no-fail-fast"];
+    sh::run(sh::cargo().args(test))
+}
+
+fn system() -> Result<()> {
+    dist::ensure(&Part::ALL)?;
+    // One binary after the other: each starts many processes by itself.
+    sh::run(sh::cargo().args(["test", "--locked", "-p", "aliquot-tests", "--no-fail-fast"]))
+}
+
+fn deny() -> Result<()> {
+    let tools = sh::target("tools");
+    let deny = tools.join("bin/cargo-deny");
+    if !deny.exists() {
+        let install = ["install", "cargo-deny", "--locked", "--version", DENY_VERSION, "--root"];
+        sh::run(sh::cargo().args(install).arg(&tools))?;
+    }
+    // The advisory database is not on the package registries, so it is not asked.
+    sh::run(
+        Command::new(deny).current_dir(sh::root()).args(["check", "bans", "licenses", "sources"]),
+    )
+}
+
+const DENY_VERSION: &str = "0.20.2";
