@@ -1,0 +1,18 @@
+//! The agent's side: making an allotment's folder, changing its limits, reading what its container
+//! wrote.
+//!
+//! It maps only `limits`, which no tenant can write. The ledger is read with `pread`; each value is
+//! checked, and a file that was cut, grown or scribbled is an error, never a fault.
+
+mod create;
+mod image;
+mod limits_page;
+mod read;
+mod snapshot;
+mod spec;
+
+pub use create::{create, recreate};
+pub use limits_page::{LimitsPage, update};
+pub use read::{read_ledger, read_limits};
+pub use snapshot::{DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
+pub use spec::{AllotmentSpec, DeviceSpec};

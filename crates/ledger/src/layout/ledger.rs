@@ -1,0 +1,177 @@
+//! The file that the container writes. The agent only ever reads it, and believes nothing in it.
+
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use crate::abi::KINDS;
+
+/// The head of the ledger. The agent writes it once; the shim checks it once and then computes with
+/// its own copy.
+#[repr(C, align(64))]
+pub struct LedgerHeader {
+    /// [`crate::abi::LEDGER_MAGIC`].
+    pub magic: AtomicU64,
+    /// ABI major: another one refuses.
+    pub major: AtomicU16,
+    /// ABI minor.
+    pub minor: AtomicU16,
+    /// Length of this header in bytes.
+    pub header_len: AtomicU32,
+    /// Bytes from one [`LedgerDevice`] to the next.
+    pub device_stride: AtomicU32,
+    /// How many devices.
+    pub device_count: AtomicU32,
+    /// Bytes from one slot to the next.
+    pub slot_stride: AtomicU32,
+    /// How many slots.
+    pub slot_count: AtomicU32,
+    /// Features that a reader must know; an unknown bit refuses.
+    pub required: AtomicU64,
+    /// Features that a reader may ignore.
+    pub optional: AtomicU64,
+    /// The kernel's boot id, 16 bytes in memory order.
+    pub boot_id: [AtomicU64; 2],
+    /// The allotment's id; the limits page beside it carries the same.
+    pub allotment: AtomicU64,
+    /// Length of the file in bytes.
+    pub file_len: AtomicU64,
+    /// Zero in ABI 1.
+    pub reserved: [AtomicU64; 6],
+    /// One above the highest slot ever taken: how far a sum has to look.
+    pub slots_used: AtomicU32,
+    /// Zero in ABI 1.
+    pub reserved_word: AtomicU32,
+    /// Zero in ABI 1.
+    pub reserved_live: [AtomicU64; 15],
+}
+
+/// One device's total, on cache lines of its own.
+#[repr(C, align(64))]
+pub struct LedgerDevice {
+    /// The charged bytes (low 48 bits) and the mark of a sum in progress (high 16): `total`.
+    pub total: AtomicU64,
+    /// Tells the marks of sums apart.
+    pub tickets: AtomicU64,
+    /// Requests refused, the dead's included.
+    pub refusals: AtomicU64,
+    /// Requests admitted under `observe` that would have been refused, the dead's included.
+    pub observed: AtomicU64,
+    /// What dropped slots had spent computing, in nanoseconds.
+    pub departed_compute_ns: AtomicU64,
+    /// What dropped slots had spent on the copy engines, in nanoseconds.
+    pub departed_copy_ns: AtomicU64,
+    /// How often dropped slots had waited for credit.
+    pub departed_waits: AtomicU64,
+    /// How long dropped slots had waited for credit, in nanoseconds.
+    pub departed_waited_ns: AtomicU64,
+    /// Zero in ABI 1.
+    pub reserved: [AtomicU64; 8],
+}
+
+/// One process: who it is. What it holds follows, one [`SlotDevice`] per device.
+#[repr(C, align(64))]
+pub struct SlotHeader {
+    /// Generation (high 32 bits) and [`crate::abi::SlotState`] (low 32).
+    pub state: AtomicU64,
+    /// Process id in its own namespace: for people, not for logic.
+    pub pid: AtomicU32,
+    /// [`crate::abi::slot_flags`].
+    pub flags: AtomicU32,
+    /// Start of the process in clock ticks since boot (`/proc/self/stat`, field 22): for people.
+    pub start_time: AtomicU64,
+    /// Inode of its pid namespace.
+    pub pid_namespace: AtomicU64,
+    /// Version of the shim.
+    pub shim_version: AtomicU32,
+    /// What cuDriverGetVersion answered, such as 12090; 0: not asked.
+    pub driver_version: AtomicU32,
+    /// The command epoch that this process has acknowledged.
+    pub acknowledged_epoch: AtomicU64,
+    /// The command that it has carried out.
+    pub acknowledged: AtomicU32,
+    /// Zero in ABI 1.
+    pub reserved_word: AtomicU32,
+    /// Zero in ABI 1.
+    pub reserved: [AtomicU64; 9],
+}
+
+/// What one process holds and did of one device. All figures but `intent` and `held` only grow.
+#[repr(C, align(64))]
+pub struct SlotDevice {
+    /// Bytes that its threads are about to charge.
+    pub intent: AtomicU64,
+    /// Bytes held, by [`crate::abi::Kind`].
+    pub held: [AtomicU64; KINDS],
+    /// GPU time spent computing, in nanoseconds.
+    pub spent_compute_ns: AtomicU64,
+    /// GPU time spent on the copy engines, in nanoseconds.
+    pub spent_copy_ns: AtomicU64,
+    /// How often it waited for credit.
+    pub waits: AtomicU64,
+    /// How long it waited for credit, in nanoseconds.
+    pub waited_ns: AtomicU64,
+    /// Requests for memory that were refused.
+    pub refusals: AtomicU64,
+    /// Requests admitted under [`crate::abi::AtLimit::Observe`] that would have been refused.
+    pub observed: AtomicU64,
+    /// Zero in ABI 1.
+    pub reserved: [AtomicU64; 5],
+}
+
+impl LedgerDevice {
+    /// Adds what a dropped slot had spent and waited, as [`SlotDevice::spent`] gives it.
+    pub fn departed(&self, spent: [u64; 4]) {
+        let sums = [
+            &self.departed_compute_ns,
+            &self.departed_copy_ns,
+            &self.departed_waits,
+            &self.departed_waited_ns,
+        ];
+        for (sum, spent) in sums.into_iter().zip(spent) {
+            sum.fetch_add(spent, Ordering::Relaxed);
+        }
+    }
+}
+
+impl SlotHeader {
+    /// Forgets the process that had the slot; the state stays.
+    pub fn clear(&self) {
+        for word in [&self.pid, &self.flags, &self.shim_version, &self.driver_version] {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.acknowledged.store(0, Ordering::Relaxed);
+        for word in [&self.start_time, &self.pid_namespace, &self.acknowledged_epoch] {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl SlotDevice {
+    /// Time spent computing and copying, times waited, time waited.
+    pub fn spent(&self) -> [u64; 4] {
+        let words = [&self.spent_compute_ns, &self.spent_copy_ns, &self.waits, &self.waited_ns];
+        words.map(|word| word.load(Ordering::Relaxed))
+    }
+
+    /// Forgets what the process before held and did.
+    pub fn clear(&self) {
+        let words = [
+            &self.intent,
+            &self.spent_compute_ns,
+            &self.spent_copy_ns,
+            &self.waits,
+            &self.waited_ns,
+            &self.refusals,
+            &self.observed,
+        ];
+        for word in words.into_iter().chain(&self.held) {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+const _: () = {
+    assert!(size_of::<LedgerHeader>() == 256);
+    assert!(size_of::<LedgerDevice>() == 128);
+    assert!(size_of::<SlotHeader>() == 128);
+    assert!(size_of::<SlotDevice>() == 192);
+};

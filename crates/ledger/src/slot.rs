@@ -1,0 +1,182 @@
+//! A process's slot: taken at its first charge, alive as long as the process, and never handed on.
+//!
+//! What makes a slot alive is a lock on a byte of the ledger, held by a file description that only an
+//! `MADV_DONTFORK` mapping keeps: closing every descriptor does not free it, SIGKILL and exec do, and
+//! a forked child does not have it. Every generation of a slot has a byte of its own, so that a byte
+//! once found free never means "alive" again. Pids are written down for people and never consulted.
+//!
+//! A thread that forks in the few microseconds in which another takes the slot hands the description
+//! to the child, and the slot then lives until that child execs or ends: it over-counts.
+
+use core::ffi::CStr;
+use core::sync::atomic::Ordering;
+
+use crate::abi::{MAX_DEVICES, SLOTS, SUM_LOCK, SlotState, slot_lock, state_parts, state_word};
+use crate::error::Refused;
+use crate::map::Pages;
+use crate::sys::{self, Fd, Mapping};
+
+/// How many slots a newcomer looks at for the dead: first use stays short with 1,000 processes.
+const NEWCOMERS_BURIALS: usize = 32;
+
+/// A slot that this process has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Slot {
+    pub(crate) index: usize,
+    pub(crate) generation: u32,
+}
+
+impl Slot {
+    fn word(self) -> u64 {
+        (u64::from(self.generation) << 32) | (self.index as u64 + 1)
+    }
+
+    #[inline]
+    fn from_word(word: u64) -> Option<Self> {
+        let index = (word as u32).checked_sub(1)? as usize;
+        Some(Self { index, generation: (word >> 32) as u32 })
+    }
+}
+
+/// This process's slot, if it has taken one. A forked child has none.
+#[inline]
+pub(crate) fn current(pages: &Pages) -> Option<Slot> {
+    Slot::from_word(pages.private().slot.load(Ordering::Acquire))
+}
+
+/// Takes a slot for this process, unless another thread was faster.
+#[cold]
+pub(crate) fn take(pages: &Pages, ledger: &CStr, version: u32) -> Result<Slot, Refused> {
+    let fd = open(pages, ledger)?;
+    let keep = Mapping::keep(&fd).map_err(slot_error)?;
+    bury_when_idle(pages, &fd, NEWCOMERS_BURIALS);
+    let found = match claim_any(pages, &fd) {
+        Err(Refused::NoSlot) => {
+            bury_when_idle(pages, &fd, SLOTS);
+            claim_any(pages, &fd)
+        }
+        found => found,
+    };
+    let slot = found?;
+    introduce(pages, slot, version);
+    let mine = &pages.private().slot;
+    match mine.compare_exchange(0, slot.word(), Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            keep.leak();
+            Ok(slot)
+        }
+        Err(other) => {
+            let state = state_word(slot.generation, SlotState::Dead);
+            pages.slot(slot.index).state.store(state, Ordering::Release);
+            Slot::from_word(other).ok_or(Refused::NoSlot)
+        }
+    }
+}
+
+/// Opens the very file that is mapped, with a file description of its own.
+pub(crate) fn open(pages: &Pages, ledger: &CStr) -> Result<Fd, Refused> {
+    let fd = Fd::open(ledger, true).map_err(slot_error)?;
+    let stat = fd.stat().map_err(slot_error)?;
+    // The agent may have put a newer allotment in its place.
+    if stat.identity == pages.identity() {
+        Ok(fd)
+    } else {
+        Err(Refused::Slot("open", libc::ESTALE))
+    }
+}
+
+/// How many slots were ever taken: as far as a sum has to look.
+pub(crate) fn extent(pages: &Pages) -> usize {
+    (pages.ledger_header().slots_used.load(Ordering::Acquire) as usize).min(SLOTS)
+}
+
+/// Marks slots whose process is dead, looking at no more than `most` of the taken ones. The caller
+/// holds [`SUM_LOCK`].
+pub(crate) fn bury(pages: &Pages, fd: &Fd, most: usize) {
+    let extent = extent(pages);
+    // Begins at a place of its own, so that newcomers between them look everywhere.
+    let start = if most < SLOTS { sys::pid() as usize } else { 0 };
+    let around = (start..start.saturating_add(extent)).map(|index| index % extent.max(1));
+    for index in around.filter(|&index| taken(pages, index)).take(most) {
+        bury_one(pages, fd, index);
+    }
+}
+
+fn bury_when_idle(pages: &Pages, fd: &Fd, most: usize) {
+    if let Ok(true) = fd.try_lock(SUM_LOCK) {
+        bury(pages, fd, most);
+        fd.unlock(SUM_LOCK);
+    }
+}
+
+fn taken(pages: &Pages, index: usize) -> bool {
+    state_parts(pages.slot(index).state.load(Ordering::Acquire)).1 == SlotState::Live
+}
+
+fn bury_one(pages: &Pages, fd: &Fd, index: usize) {
+    let state = &pages.slot(index).state;
+    let word = state.load(Ordering::Acquire);
+    let (generation, _) = state_parts(word);
+    // A lock that cannot be asked for counts as held.
+    if fd.is_locked(slot_lock(index, generation)) != Ok(false) {
+        return;
+    }
+    // Read before anybody may take the slot and empty it.
+    let devices = || (0..pages.devices()).filter_map(|index| pages.index(index));
+    let mut spent = [[0; 4]; MAX_DEVICES];
+    for (device, spent) in devices().zip(&mut spent) {
+        *spent = pages.slot_device(index, device).spent();
+    }
+    let dead = state_word(generation, SlotState::Dead);
+    if state.compare_exchange(word, dead, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        for (device, spent) in devices().zip(spent) {
+            pages.totals(device).departed(spent);
+        }
+    }
+}
+
+/// The first slot that nobody has.
+fn claim_any(pages: &Pages, fd: &Fd) -> Result<Slot, Refused> {
+    for index in (0..SLOTS).filter(|&index| !taken(pages, index)) {
+        if let Some(slot) = claim(pages, fd, index)? {
+            return Ok(slot);
+        }
+    }
+    Err(Refused::NoSlot)
+}
+
+fn claim(pages: &Pages, fd: &Fd, index: usize) -> Result<Option<Slot>, Refused> {
+    let state = &pages.slot(index).state;
+    let before = state.load(Ordering::Acquire);
+    let generation = state_parts(before).0.wrapping_add(1).max(1);
+    let byte = slot_lock(index, generation);
+    if !fd.try_lock(byte).map_err(slot_error)? {
+        return Ok(None);
+    }
+    // Somebody may have had this generation and died since `before` was read.
+    if state.load(Ordering::Acquire) != before {
+        fd.unlock(byte);
+        return Ok(None);
+    }
+    Ok(Some(Slot { index, generation }))
+}
+
+/// Empties the slot, says who has it, and lets sums count it.
+fn introduce(pages: &Pages, slot: Slot, version: u32) {
+    for device in (0..pages.devices()).filter_map(|index| pages.index(index)) {
+        pages.slot_device(slot.index, device).clear();
+    }
+    let header = pages.slot(slot.index);
+    header.clear();
+    header.pid.store(sys::pid(), Ordering::Relaxed);
+    header.pid_namespace.store(sys::inode(c"/proc/self/ns/pid"), Ordering::Relaxed);
+    header.start_time.store(sys::start_time(), Ordering::Relaxed);
+    header.shim_version.store(version, Ordering::Relaxed);
+    let used = slot.index as u32 + 1;
+    pages.ledger_header().slots_used.fetch_max(used, Ordering::AcqRel);
+    header.state.store(state_word(slot.generation, SlotState::Live), Ordering::Release);
+}
+
+fn slot_error((call, errno): (&'static str, i32)) -> Refused {
+    Refused::Slot(call, errno)
+}
