@@ -1,1 +1,28 @@
-//! The node agent.
+//! The node agent: tells the kubelet of the GPUs, makes allotments, and brings them into containers.
+//!
+//! Decisions are pure functions in [`decide`]; everything that touches the node lies around them.
+//! The agent can be killed at any moment: what it knows comes back from NVML, from its records and
+//! from the kubelet. It maps no file that a tenant may write.
+#![forbid(unsafe_code)]
+
+pub mod allotment;
+pub mod answer;
+pub mod context;
+pub mod decide;
+pub mod driver;
+pub mod durable;
+pub mod identity;
+pub mod inventory;
+pub mod layout;
+pub mod modes;
+pub mod node;
+pub mod nvml;
+pub mod options;
+pub mod plugin;
+pub mod registrar;
+mod run;
+pub mod shim;
+pub mod status;
+mod text;
+
+pub use run::main;

@@ -1,3 +1,8 @@
 //! The node agent: advertises GPUs to the kubelet and makes allotments.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    aliquot_node::main()
+}

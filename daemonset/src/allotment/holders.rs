@@ -1,0 +1,91 @@
+//! What the kubelet says about who holds which of our devices.
+
+use std::collections::BTreeSet;
+
+use contract::DeviceId;
+use kubelet::podresources::{ContainerResources, ListPodResourcesResponse};
+
+use super::record::{Holder, Record};
+
+/// One container and the devices of ours that it holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Which container.
+    pub holder: Holder,
+    /// Its devices.
+    pub devices: BTreeSet<DeviceId>,
+}
+
+/// The containers that hold devices of resources under `domain`.
+#[must_use]
+pub fn holders(list: &ListPodResourcesResponse, domain: &str) -> Vec<Held> {
+    let mut held = Vec::new();
+    for pod in &list.pod_resources {
+        for container in &pod.containers {
+            let devices = ours(container, domain);
+            if !devices.is_empty() {
+                let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+                let container = Some(container.name.clone());
+                held.push(Held { holder: Holder { namespace, pod: name, container }, devices });
+            }
+        }
+    }
+    held
+}
+
+fn ours(container: &ContainerResources, domain: &str) -> BTreeSet<DeviceId> {
+    let is_ours = |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
+    let devices = container.devices.iter().filter(|devices| is_ours(&devices.resource_name));
+    devices.flat_map(|devices| &devices.device_ids).filter_map(|id| id.parse().ok()).collect()
+}
+
+/// Who holds the devices of `record`: the container with just these, or else the pod of a container
+/// that holds some of them, because an init container's devices are given on within its pod.
+pub(crate) fn holder_of(record: &Record, held: &[Held]) -> Option<Holder> {
+    let exact = held.iter().find(|held| held.devices.iter().eq(&record.devices));
+    if let Some(exact) = exact {
+        return Some(exact.holder.clone());
+    }
+    let shares = |held: &&Held| record.devices.iter().any(|id| held.devices.contains(id));
+    held.iter().find(shares).map(|held| Holder { container: None, ..held.holder.clone() })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::inventory::tests::uuid;
+    use kubelet::podresources::{ContainerDevices, PodResources};
+
+    pub(crate) fn parts(gpu: u8, range: std::ops::Range<u8>) -> BTreeSet<DeviceId> {
+        range.map(|part| DeviceId::Percent(uuid(gpu), part)).collect()
+    }
+
+    fn devices(resource: &str, ids: &BTreeSet<DeviceId>) -> ContainerDevices {
+        ContainerDevices {
+            resource_name: resource.into(),
+            device_ids: ids.iter().map(ToString::to_string).collect(),
+            topology: None,
+        }
+    }
+
+    #[test]
+    fn only_our_resources_count_and_numa_pieces_are_joined() {
+        let devices = vec![
+            devices("example.com/gpu-percent", &parts(0, 0..10)),
+            devices("example.com/gpu-percent", &parts(0, 10..20)),
+            devices("other.com/gpu-percent", &parts(1, 0..10)),
+        ];
+        let container = ContainerResources { name: "main".into(), devices, ..Default::default() };
+        let idle = ContainerResources { name: "idle".into(), ..Default::default() };
+        let pod = PodResources {
+            name: "a".into(),
+            namespace: "default".into(),
+            containers: vec![idle, container],
+        };
+        let list = ListPodResourcesResponse { pod_resources: vec![pod] };
+        let held = holders(&list, "example.com");
+        assert_eq!(held.len(), 1);
+        assert_eq!(held[0].holder.container.as_deref(), Some("main"));
+        assert_eq!(held[0].devices, parts(0, 0..20));
+    }
+}

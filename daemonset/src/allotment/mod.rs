@@ -1,0 +1,15 @@
+//! Allotments: what each container holds, on disk and in pages.
+
+mod book;
+mod holders;
+mod pages;
+mod record;
+mod release;
+mod store;
+
+pub use book::{Book, BookError};
+pub(crate) use holders::holder_of;
+pub use holders::{Held, holders};
+pub(crate) use pages::read as read_pages;
+pub use record::{Holder, Holding, Record, name};
+pub(crate) use store::load;

@@ -1,0 +1,102 @@
+//! The pages of a share, through the ledger's agent side. Nothing that a tenant may write is mapped
+//! here, and nothing that it wrote is believed.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use contract::{AllotmentId, Mib, Percent};
+use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
+
+use super::book::BookError;
+use super::record::{Holding, Record};
+use crate::durable::{FileError, failed};
+use crate::layout::Layout;
+
+/// Makes the pages of a share anew; a whole GPU has none.
+pub(crate) fn remake(layout: &Layout, record: &Record) -> Result<(), BookError> {
+    let Some(spec) = spec(record)? else { return Ok(()) };
+    let folder = layout.pages_of(record.id);
+    agent::recreate(&folder, &spec).map_err(|error| BookError::Pages { path: folder, error })
+}
+
+/// The same, unless a process lives in them: what it holds is charged there.
+pub(crate) fn renew(layout: &Layout, record: &Record) -> Result<(), BookError> {
+    if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, record) }
+}
+
+/// How many processes have a slot. Pages that cannot be read hold nobody.
+pub(crate) fn living(layout: &Layout, id: AllotmentId) -> usize {
+    read(layout, id).map_or(0, |ledger| ledger.slots.len())
+}
+
+/// What a container wrote.
+pub(crate) fn read(layout: &Layout, id: AllotmentId) -> Option<LedgerSnapshot> {
+    agent::read_ledger(&layout.pages_of(id)).ok()
+}
+
+/// Removes the pages of one allotment. A container that has them mounted keeps them.
+pub(crate) fn remove(layout: &Layout, id: AllotmentId) -> Result<(), FileError> {
+    remove_folder(&layout.pages_of(id))
+}
+
+/// Removes every folder of ours that belongs to no allotment in `known`.
+pub(crate) fn sweep(layout: &Layout, known: &BTreeSet<AllotmentId>) -> Result<(), FileError> {
+    let folder = &layout.pages;
+    for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
+        let entry = entry.map_err(failed("list", folder))?;
+        if is_leftover(&entry.file_name(), known) {
+            remove_folder(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_leftover(name: &OsStr, known: &BTreeSet<AllotmentId>) -> bool {
+    let name = name.to_string_lossy();
+    // Hidden: what `recreate` was filling when the agent was killed.
+    let id = name.strip_prefix('.').map_or(&*name, |rest| rest.split('.').next().unwrap_or(rest));
+    let whole = !name.starts_with('.');
+    id.parse().is_ok_and(|id| !whole || !known.contains(&id))
+}
+
+fn remove_folder(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn spec(record: &Record) -> Result<Option<AllotmentSpec>, BookError> {
+    let &Holding::Share { gpu, percent, memory_mib, context_mib } = &record.holding else {
+        return Ok(None);
+    };
+    let percent =
+        Percent::new(percent.into()).map_err(|error| BookError::Record(record.id, error))?;
+    let device = DeviceSpec::new(gpu, Mib(memory_mib), percent)
+        .with_context_estimate(Mib(context_mib).bytes());
+    Ok(Some(AllotmentSpec::new(record.id, vec![device])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_ours_that_nobody_knows_are_leftovers() {
+        let known = BTreeSet::from([AllotmentId(1)]);
+        let table = [
+            ("0000000000000001", false),
+            ("0000000000000002", true),
+            (".0000000000000001.77", true),
+            ("lost+found", false),
+            ("..2", false),
+        ];
+        for (name, expected) in table {
+            assert_eq!(is_leftover(OsStr::new(name), &known), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The durable record of one allotment.
+
+use std::collections::BTreeSet;
+
+use contract::{AllotmentId, DeviceId, DeviceUuid, Mib};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::decide::Grant;
+use crate::text;
+
+/// Of the records that this agent writes and reads.
+pub(super) const VERSION: u32 = 1;
+
+/// What one container holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// 1: the version of records that this agent writes and reads.
+    pub version: u32,
+    /// See [`name`].
+    #[serde(with = "text")]
+    pub id: AllotmentId,
+    /// The kubelet's devices, sorted.
+    #[serde(with = "text::list")]
+    pub devices: Vec<DeviceId>,
+    /// What they come to.
+    pub holding: Holding,
+    /// When they were allocated, in seconds since 1970.
+    pub allocated_at: u64,
+    /// Who holds them, once the kubelet has told.
+    pub holder: Option<Holder>,
+    /// The version of the shim that the kubelet's stored answer names.
+    pub shim: Option<String>,
+}
+
+/// What an allotment's devices come to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holding {
+    /// Whole GPUs.
+    Whole {
+        /// Which, in the order of their indices.
+        #[serde(with = "text::list")]
+        gpus: Vec<DeviceUuid>,
+    },
+    /// A part of one GPU.
+    Share {
+        /// Which.
+        #[serde(with = "text")]
+        gpu: DeviceUuid,
+        /// The part, 1 to 100.
+        percent: u8,
+        /// The memory bound in MiB.
+        memory_mib: u64,
+        /// What one context is charged, in MiB.
+        context_mib: u64,
+    },
+}
+
+/// A container, as the kubelet names it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Holder {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name; `None` for an init container, which podresources leaves out.
+    pub container: Option<String>,
+}
+
+impl Record {
+    /// The record of devices that were just allocated.
+    #[must_use]
+    pub fn new(devices: &BTreeSet<DeviceId>, grant: &Grant, allocated_at: u64) -> Self {
+        Self {
+            version: VERSION,
+            id: name(devices),
+            devices: devices.iter().copied().collect(),
+            holding: grant.into(),
+            allocated_at,
+            holder: None,
+            shim: None,
+        }
+    }
+}
+
+impl Holding {
+    /// The GPUs that it lies on.
+    #[must_use]
+    pub fn gpus(&self) -> &[DeviceUuid] {
+        match self {
+            Self::Whole { gpus } => gpus,
+            Self::Share { gpu, .. } => std::slice::from_ref(gpu),
+        }
+    }
+}
+
+impl From<&Grant> for Holding {
+    fn from(grant: &Grant) -> Self {
+        match grant {
+            Grant::Whole(gpus) => Self::Whole { gpus: gpus.clone() },
+            &Grant::Share { gpu, percent, memory: Mib(memory_mib), context: Mib(context_mib) } => {
+                Self::Share { gpu, percent: percent.get(), memory_mib, context_mib }
+            }
+        }
+    }
+}
+
+/// The allotment that a set of devices is: the same set has the same name, for ever.
+///
+/// The kubelet stores Allocate's answer and replays it months later without asking again, and all
+/// that it says before a container starts is the set of devices. So the paths in the answer must
+/// follow from the set: then whatever was lost can be made again.
+#[must_use]
+pub fn name(devices: &BTreeSet<DeviceId>) -> AllotmentId {
+    let mut hash = Sha256::new();
+    for device in devices {
+        hash.update(device.to_string());
+        hash.update(b"\n");
+    }
+    let digest = hash.finalize();
+    let head = digest.iter().take(8).fold(0, |id, &byte| id << 8 | u64::from(byte));
+    AllotmentId(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::uuid;
+    use contract::Percent;
+
+    fn half() -> BTreeSet<DeviceId> {
+        (0..50).map(|part| DeviceId::Percent(uuid(1), part)).collect()
+    }
+
+    fn grant() -> Grant {
+        let percent = Percent::new(50).unwrap();
+        Grant::Share { gpu: uuid(1), percent, memory: Mib(16255), context: Mib(308) }
+    }
+
+    #[test]
+    fn a_set_of_devices_keeps_its_name_over_releases() {
+        assert_eq!(name(&half()).to_string(), "a1a6aec3a0973f5c");
+        let other: BTreeSet<_> = half().into_iter().skip(1).collect();
+        assert_ne!(name(&half()), name(&other));
+    }
+
+    #[test]
+    fn a_record_survives_being_written_and_read() {
+        let holder = Holder { namespace: "default".into(), pod: "a".into(), container: None };
+        let mut record = Record::new(&half(), &grant(), 1_800_000_000);
+        record.holder = Some(holder);
+        let whole = Grant::Whole(vec![uuid(2)]);
+        let whole = Record::new(&BTreeSet::from([DeviceId::Whole(uuid(2))]), &whole, 0);
+        for record in [record, whole] {
+            let text = serde_json::to_string(&record).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record, "{text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Which allotments have ended: decided by what the kubelet lists, never by guess.
+
+use std::time::Duration;
+
+use super::holders::{Held, holder_of};
+use super::record::Record;
+
+/// How long after Allocate a pod may take to appear in podresources. One whose admission failed
+/// after Allocate never does. Should a container start later all the same, PreStartContainer makes
+/// its allotment again.
+pub(crate) const ADMISSION: Duration = Duration::from_secs(60);
+
+/// What is known about an allotment beside its record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Signs {
+    /// The allotment changed after the list was asked for: the list says nothing about it.
+    pub(crate) newer_than_list: bool,
+    /// How long ago it was allocated.
+    pub(crate) age: Duration,
+    /// A process has a slot in its ledger.
+    pub(crate) lived_in: bool,
+}
+
+/// Whether an allotment has ended.
+pub(crate) fn has_ended(record: &Record, signs: Signs, held: &[Held]) -> bool {
+    let kept = signs.newer_than_list || signs.lived_in || holder_of(record, held).is_some();
+    let was_seen = record.holder.is_some();
+    !kept && (was_seen || signs.age > ADMISSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::holders::tests::parts;
+    use super::super::record::Holder;
+    use super::*;
+    use crate::decide::Grant;
+
+    const QUIET: Signs =
+        Signs { newer_than_list: false, age: Duration::from_secs(3600), lived_in: false };
+
+    fn holder() -> Holder {
+        Holder { namespace: "default".into(), pod: "a".into(), container: Some("main".into()) }
+    }
+
+    fn record(range: std::ops::Range<u8>) -> Record {
+        Record::new(&parts(0, range), &Grant::Whole(vec![]), 0)
+    }
+
+    fn held(range: std::ops::Range<u8>) -> [Held; 1] {
+        [Held { holder: holder(), devices: parts(0, range) }]
+    }
+
+    #[test]
+    fn what_the_kubelet_lists_stays() {
+        assert!(!has_ended(&record(0..50), QUIET, &held(0..50)));
+        assert!(has_ended(&record(0..50), QUIET, &held(50..90)));
+    }
+
+    #[test]
+    fn an_init_containers_allotment_stays_while_its_pod_holds_the_devices() {
+        assert!(!has_ended(&record(0..50), QUIET, &held(0..20)));
+    }
+
+    #[test]
+    fn what_is_newer_than_the_list_or_lived_in_stays() {
+        assert!(!has_ended(&record(0..50), Signs { newer_than_list: true, ..QUIET }, &[]));
+        assert!(!has_ended(&record(0..50), Signs { lived_in: true, ..QUIET }, &[]));
+    }
+
+    #[test]
+    fn what_was_never_listed_has_a_minute_to_appear() {
+        let young = Signs { age: Duration::from_secs(59), ..QUIET };
+        assert!(!has_ended(&record(0..50), young, &[]));
+        let seen = Record { holder: Some(holder()), ..record(0..50) };
+        assert!(has_ended(&seen, young, &[]));
+    }
+}

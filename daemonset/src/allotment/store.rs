@@ -1,0 +1,81 @@
+//! Records on disk: one file each, read back whole after any crash.
+
+use std::fs;
+use std::path::Path;
+
+use super::record::{Record, VERSION, name};
+use crate::durable::{self, FileError, failed};
+use crate::layout::Layout;
+
+/// All records of a node, and what in their folder could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) records: Vec<Record>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Writes one record.
+pub(crate) fn save(layout: &Layout, record: &Record) -> Result<(), FileError> {
+    let text = serde_json::to_vec_pretty(record).expect("a record is plain data");
+    durable::write(&layout.record(record.id), &text)
+}
+
+/// Reads every record. A file that is none is a problem of its own and hides no other.
+pub(crate) fn load(layout: &Layout) -> Result<Loaded, FileError> {
+    let folder = layout.records();
+    let mut loaded = Loaded::default();
+    if !folder.exists() {
+        return Ok(loaded);
+    }
+    for entry in fs::read_dir(&folder).map_err(failed("list", &folder))? {
+        let path = entry.map_err(failed("list", &folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            match read(&path) {
+                Ok(record) => loaded.records.push(record),
+                Err(why) => loaded.problems.push(format!("{}: {why}", path.display())),
+            }
+        }
+    }
+    Ok(loaded)
+}
+
+fn read(path: &Path) -> Result<Record, String> {
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let record: Record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    if record.version != VERSION {
+        return Err(format!("a record of version {}, not {VERSION}", record.version));
+    }
+    if name(&record.devices.iter().copied().collect()) != record.id {
+        return Err(format!("the record names {}, which its devices are not", record.id));
+    }
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use contract::DeviceId;
+
+    use super::*;
+    use crate::decide::Grant;
+    use crate::inventory::tests::uuid;
+
+    #[test]
+    fn a_file_that_is_no_record_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path(), folder.path());
+        fs::create_dir(layout.records()).unwrap();
+        let devices = BTreeSet::from([DeviceId::Whole(uuid(1))]);
+        let record = Record::new(&devices, &Grant::Whole(vec![uuid(1)]), 7);
+        save(&layout, &record).unwrap();
+        let at = |name: &str| layout.records().join(name);
+        fs::write(at("cut.json"), "{\"version\":").unwrap();
+        let newer = serde_json::to_string(&Record { version: 2, ..record.clone() }).unwrap();
+        fs::write(at("newer.json"), newer).unwrap();
+        fs::write(at("half.draft"), "").unwrap();
+        let loaded = load(&layout).unwrap();
+        assert_eq!(loaded.records, [record]);
+        assert_eq!(loaded.problems.len(), 2, "{:?}", loaded.problems);
+    }
+}

@@ -1,0 +1,266 @@
+//! Whether a set of device IDs is something a container can hold, and what it comes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{DeviceId, DeviceUuid, IdError, Mib, Percent};
+
+use crate::inventory::{Gpu, Inventory};
+use crate::modes::Mode;
+
+/// What a container gets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Grant {
+    /// These GPUs, whole, in the order of their indices.
+    Whole(Vec<DeviceUuid>),
+    /// A part of one GPU.
+    Share {
+        /// The GPU.
+        gpu: DeviceUuid,
+        /// The part.
+        percent: Percent,
+        /// The part of its memory.
+        memory: Mib,
+        /// What one context is charged.
+        context: Mib,
+    },
+}
+
+/// Why a set of device IDs is refused. The sentence stands in the pod's status and events.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// An empty set.
+    #[error("no device was asked for: this is a fault of the kubelet's or of another client")]
+    Nothing,
+    /// Not one of our IDs.
+    #[error("the device {0:?} is none of ours ({1})")]
+    NotOurs(String, IdError),
+    /// An ID stands there twice.
+    #[error(
+        "the device {0} was asked for twice: this is a fault of the kubelet's or of another client"
+    )]
+    Twice(DeviceId),
+    /// Whole GPUs and percents in one set.
+    #[error(
+        "whole GPUs and percents of a GPU cannot be given to one container: ask for one of them"
+    )]
+    Mixed,
+    /// A GPU that was not there since the agent started.
+    #[error("{0} is not in this node any more: the pod has to be made again")]
+    Unknown(DeviceUuid),
+    /// A GPU that cannot be used.
+    #[error("{0} is out of order ({1}): the pod has to be made again, here or on another node")]
+    Sick(DeviceUuid, String),
+    /// A percent of a whole GPU, or the other way round.
+    #[error(
+        "{0} is configured as {1} on this node since the device was offered: the pod has to be \
+         made again"
+    )]
+    Mode(DeviceUuid, &'static str),
+    /// Parts of several GPUs.
+    #[error(
+        "a share must lie on one GPU, and no GPU of this node had {asked} percent left: what is \
+         free is scattered ({found}). Ask for at most {largest} percent, or wait until a GPU has \
+         more left"
+    )]
+    Scattered {
+        /// Percents asked for.
+        asked: usize,
+        /// Which parts the kubelet found.
+        found: String,
+        /// The largest of them.
+        largest: usize,
+    },
+    /// More than one GPU's worth.
+    #[error(
+        "{0} percent is more than one GPU: ask for at most 100, or for whole GPUs with the resource `gpu`"
+    )]
+    AboveOne(usize),
+    /// A share that could not hold a context.
+    #[error(transparent)]
+    TooSmall(#[from] share::Refusal),
+}
+
+/// What the devices with these IDs come to.
+///
+/// # Errors
+/// [`Refusal`]: one container gets whole GPUs or one part of one GPU, of GPUs that are there and
+/// well.
+pub fn allocate(ids: &[String], inventory: &Inventory) -> Result<Grant, Refusal> {
+    let devices = parse(ids)?;
+    let mut whole = Vec::new();
+    let mut parts = BTreeMap::<DeviceUuid, usize>::new();
+    for device in &devices {
+        match *device {
+            DeviceId::Whole(uuid) => whole.push(usable(uuid, Mode::Whole, inventory)?),
+            DeviceId::Percent(uuid, _) => *parts.entry(uuid).or_default() += 1,
+            DeviceId::Mig(uuid) => return Err(Refusal::Unknown(uuid)),
+        }
+    }
+    match (whole.is_empty(), parts.is_empty()) {
+        (true, true) => Err(Refusal::Nothing),
+        (false, false) => Err(Refusal::Mixed),
+        (false, true) => Ok(whole_gpus(whole)),
+        (true, false) => share_of_one(&parts, inventory),
+    }
+}
+
+/// The set behind a list of IDs.
+///
+/// # Errors
+/// [`Refusal::NotOurs`], [`Refusal::Twice`].
+pub(crate) fn parse(ids: &[String]) -> Result<BTreeSet<DeviceId>, Refusal> {
+    let mut devices = BTreeSet::new();
+    for id in ids {
+        let device = id.parse().map_err(|error| Refusal::NotOurs(id.clone(), error))?;
+        if !devices.insert(device) {
+            return Err(Refusal::Twice(device));
+        }
+    }
+    Ok(devices)
+}
+
+fn whole_gpus(mut gpus: Vec<&Gpu>) -> Grant {
+    gpus.sort_by_key(|gpu| gpu.index);
+    Grant::Whole(gpus.iter().map(|gpu| gpu.uuid).collect())
+}
+
+fn share_of_one(
+    parts: &BTreeMap<DeviceUuid, usize>,
+    inventory: &Inventory,
+) -> Result<Grant, Refusal> {
+    let asked = parts.values().sum();
+    if asked > 100 {
+        return Err(Refusal::AboveOne(asked));
+    }
+    let mut gpus = parts.keys();
+    let (Some(&uuid), None) = (gpus.next(), gpus.next()) else {
+        return Err(scattered(asked, parts));
+    };
+    let gpu = usable(uuid, Mode::Shared, inventory)?;
+    let percent = Percent::new(asked as u64).map_err(|_| Refusal::AboveOne(asked))?;
+    let context = Mib(gpu.context_mib);
+    let memory = share::divide(percent, gpu.usable(), context)?;
+    Ok(Grant::Share { gpu: uuid, percent, memory, context })
+}
+
+fn scattered(asked: usize, parts: &BTreeMap<DeviceUuid, usize>) -> Refusal {
+    let found: Vec<_> = parts.iter().map(|(uuid, count)| format!("{count} of {uuid}")).collect();
+    let largest = parts.values().copied().max().unwrap_or_default();
+    Refusal::Scattered { asked, found: found.join(", "), largest }
+}
+
+fn usable(uuid: DeviceUuid, mode: Mode, inventory: &Inventory) -> Result<&Gpu, Refusal> {
+    let gpu = inventory.get(uuid).ok_or(Refusal::Unknown(uuid))?;
+    match (&gpu.sick, gpu.mode) {
+        (Some(why), _) => Err(Refusal::Sick(uuid, why.clone())),
+        (None, actual) if actual == mode => Ok(gpu),
+        (None, Mode::Whole) => Err(Refusal::Mode(uuid, "whole")),
+        (None, Mode::Shared) => Err(Refusal::Mode(uuid, "shared")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::{gpu, uuid};
+    use proptest::prelude::*;
+
+    /// 0 and 1 are shared, 2 and 3 whole, 4 is shared and sick.
+    fn inventory() -> Inventory {
+        let sick = Gpu { sick: Some("fallen off the bus".into()), ..gpu(4, Mode::Shared) };
+        let shared = [0, 1].map(|n| gpu(n, Mode::Shared));
+        let whole = [2, 3].map(|n| gpu(n, Mode::Whole));
+        Inventory::new(shared.into_iter().chain(whole).chain([sick]).collect())
+    }
+
+    fn parts(n: u8, range: std::ops::Range<u8>) -> Vec<String> {
+        range.map(|part| format!("{}::{part}", uuid(n))).collect()
+    }
+
+    fn whole(n: u8) -> Vec<String> {
+        vec![uuid(n).to_string()]
+    }
+
+    #[test]
+    fn fifty_parts_of_one_gpu_are_half_of_its_memory() {
+        let grant = allocate(&parts(0, 25..75), &inventory());
+        let (percent, memory) = (Percent::new(50).unwrap(), Mib(16255));
+        assert_eq!(grant, Ok(Grant::Share { gpu: uuid(0), percent, memory, context: Mib(310) }));
+    }
+
+    #[test]
+    fn whole_gpus_come_in_the_order_of_their_indices() {
+        let grant = allocate(&[whole(3), whole(2)].concat(), &inventory());
+        assert_eq!(grant, Ok(Grant::Whole(vec![uuid(2), uuid(3)])));
+    }
+
+    #[test]
+    fn what_cannot_be_held_is_refused_with_a_sentence() {
+        let mig = uuid(0).to_string().replace("GPU", "MIG");
+        let table = [
+            (vec![], "no device was asked for"),
+            (vec!["half".into()], "the device \"half\" is none of ours"),
+            ([parts(0, 0..40), parts(0, 39..41)].concat(), "was asked for twice"),
+            ([parts(0, 0..50), whole(2)].concat(), "ask for one of them"),
+            (parts(9, 0..50), "is not in this node any more"),
+            (whole(9), "is not in this node any more"),
+            (vec![mig], "is not in this node any more"),
+            (parts(4, 0..50), "is out of order (fallen off the bus)"),
+            (parts(2, 0..50), "is configured as whole"),
+            (whole(0), "is configured as shared"),
+            ([parts(0, 0..30), parts(1, 0..20)].concat(), "Ask for at most 30 percent"),
+            ([parts(0, 0..100), parts(1, 0..1)].concat(), "101 percent is more than one GPU"),
+        ];
+        for (ids, sentence) in table {
+            let message = allocate(&ids, &inventory()).unwrap_err().to_string();
+            assert!(message.contains(sentence), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_share_too_small_for_a_context_is_refused_with_the_least_that_is_not() {
+        let small = Gpu { usable_mib: 15_000, context_mib: 400, ..gpu(0, Mode::Shared) };
+        let message = allocate(&parts(0, 0..2), &Inventory::new(vec![small])).unwrap_err();
+        assert!(message.to_string().contains("ask for at least 3%"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_is_one_kind_on_gpus_that_are_there_and_never_panics(
+            ids in proptest::collection::vec((0u8..6, 0u8..101), 0..12)
+        ) {
+            let inventory = inventory();
+            let name = |(n, part): &(u8, u8)| match part {
+                100 => uuid(*n).to_string(),
+                part => format!("{}::{part}", uuid(*n)),
+            };
+            let ids: Vec<String> = ids.iter().map(name).collect();
+            match allocate(&ids, &inventory) {
+                Ok(Grant::Share { gpu, percent, memory, .. }) => {
+                    prop_assert_eq!(usize::from(percent.get()), ids.len());
+                    prop_assert!(ids.iter().all(|id| id.starts_with(&gpu.to_string())));
+                    prop_assert_eq!(memory, percent.of(inventory.get(gpu).unwrap().usable()));
+                }
+                Ok(Grant::Whole(gpus)) => {
+                    let mut names: Vec<_> = gpus.iter().map(ToString::to_string).collect();
+                    let mut ids = ids.clone();
+                    names.sort();
+                    ids.sort();
+                    prop_assert_eq!(names, ids);
+                }
+                Err(refusal) => prop_assert!(!refusal.to_string().is_empty()),
+            }
+        }
+
+        #[test]
+        fn the_order_of_ids_changes_nothing(seed: u64, count in 1u8..=100) {
+            let ids = parts(0, 0..count);
+            let mut shuffled = ids.clone();
+            let len = shuffled.len();
+            for i in 0..len {
+                shuffled.swap(i, (seed.wrapping_mul(i as u64 + 7) % len as u64) as usize);
+            }
+            prop_assert_eq!(allocate(&ids, &inventory()), allocate(&shuffled, &inventory()));
+        }
+    }
+}

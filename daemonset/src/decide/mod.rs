@@ -1,0 +1,10 @@
+//! The agent's decisions: pure functions over the inventory, without I/O, clock or memory.
+
+mod advertise;
+mod allocate;
+mod prefer;
+
+pub use advertise::advertise;
+pub(crate) use allocate::parse;
+pub use allocate::{Grant, Refusal, allocate};
+pub use prefer::prefer;

@@ -1,0 +1,163 @@
+//! Where the node's driver lies, and what of it goes into a container.
+
+use std::path::{Path, PathBuf};
+
+use kubelet::deviceplugin::{DeviceSpec, Mount};
+
+/// Where distributions keep the driver's libraries, under the driver root.
+const LIBRARY_FOLDERS: [&str; 5] =
+    [concat_arch::MULTIARCH, "usr/lib64", "usr/lib", concat_arch::MULTIARCH_NVIDIA, "lib64"];
+
+/// Where a container's loader finds them.
+const CONTAINER_LIBRARIES: &str = concat_arch::CONTAINER;
+
+/// Nodes that every GPU needs, where the driver has made them.
+const COMMON_NODES: [&str; 3] = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"];
+
+mod concat_arch {
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const MULTIARCH: &str = "usr/lib/x86_64-linux-gnu";
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const MULTIARCH_NVIDIA: &str = "usr/lib/x86_64-linux-gnu/nvidia/current";
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const CONTAINER: &str = "/usr/lib/x86_64-linux-gnu";
+    #[cfg(target_arch = "aarch64")]
+    pub(super) const MULTIARCH: &str = "usr/lib/aarch64-linux-gnu";
+    #[cfg(target_arch = "aarch64")]
+    pub(super) const MULTIARCH_NVIDIA: &str = "usr/lib/aarch64-linux-gnu/nvidia/current";
+    #[cfg(target_arch = "aarch64")]
+    pub(super) const CONTAINER: &str = "/usr/lib/aarch64-linux-gnu";
+}
+
+/// A driver that was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Driver {
+    libraries: PathBuf,
+    smi: Option<PathBuf>,
+    nodes: PathBuf,
+}
+
+/// A driver that was not found.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DriverError {
+    /// No folder has both libraries.
+    #[error(
+        "no NVIDIA driver under {0}: looked for libcuda.so.1 and libnvidia-ml.so.1 in {1}; name \
+         the folder that the driver is installed in with --driver-root"
+    )]
+    Libraries(PathBuf, String),
+    /// No control node.
+    #[error("no /dev/nvidiactl under {0} or on this machine: is the driver loaded?")]
+    Nodes(PathBuf),
+}
+
+impl Driver {
+    /// Looks under `root`.
+    ///
+    /// # Errors
+    /// [`DriverError`] with what was looked for.
+    pub fn find(root: &Path) -> Result<Self, DriverError> {
+        let complete = |folder: &PathBuf| {
+            ["libcuda.so.1", "libnvidia-ml.so.1"].iter().all(|name| folder.join(name).exists())
+        };
+        let libraries = LIBRARY_FOLDERS.iter().map(|folder| root.join(folder)).find(complete);
+        let libraries = libraries
+            .ok_or_else(|| DriverError::Libraries(root.to_owned(), LIBRARY_FOLDERS.join(", ")))?;
+        // A driver in a container keeps its nodes on the machine, not under its root.
+        let nodes = [root.join("dev"), PathBuf::from("/dev")];
+        let nodes = nodes.into_iter().find(|folder| folder.join("nvidiactl").exists());
+        let nodes = nodes.ok_or_else(|| DriverError::Nodes(root.to_owned()))?;
+        let smi = ["usr/bin", "bin"].map(|folder| root.join(folder).join("nvidia-smi"));
+        Ok(Self { libraries, smi: smi.into_iter().find(|path| path.exists()), nodes })
+    }
+
+    /// The NVML library to load.
+    #[must_use]
+    pub fn nvml(&self) -> PathBuf {
+        self.libraries.join("libnvidia-ml.so.1")
+    }
+
+    /// The driver's files, read-only. Named as they are linked, not where the links lead: the
+    /// kubelet replays these paths after the driver was upgraded.
+    #[must_use]
+    pub fn mounts(&self) -> Vec<Mount> {
+        let library = |name: &str| {
+            read_only(&self.libraries.join(name), &format!("{CONTAINER_LIBRARIES}/{name}"))
+        };
+        let smi = self.smi.as_deref().map(|path| read_only(path, "/usr/bin/nvidia-smi"));
+        ["libcuda.so.1", "libnvidia-ml.so.1"].map(library).into_iter().chain(smi).collect()
+    }
+
+    /// The device nodes of the GPUs with these minor numbers, with those that all need.
+    #[must_use]
+    pub fn nodes(&self, minors: impl IntoIterator<Item = u32>) -> Vec<DeviceSpec> {
+        let common = COMMON_NODES.map(str::to_owned).into_iter();
+        let common = common.filter(|name| self.nodes.join(name).exists());
+        let cards = minors.into_iter().map(|minor| format!("nvidia{minor}"));
+        common.chain(cards).map(|name| self.node(&name)).collect()
+    }
+
+    fn node(&self, name: &str) -> DeviceSpec {
+        DeviceSpec {
+            container_path: format!("/dev/{name}"),
+            host_path: self.nodes.join(name).display().to_string(),
+            permissions: "rw".into(),
+        }
+    }
+}
+
+/// A mount that the container cannot write to.
+pub(crate) fn read_only(host: &Path, container: &str) -> Mount {
+    Mount {
+        container_path: container.into(),
+        host_path: host.display().to_string(),
+        read_only: true,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::fs;
+
+    pub(crate) fn fake(root: &Path, folder: &str) {
+        for folder in [folder, "dev", "usr/bin"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let libraries =
+            ["libcuda.so.1", "libnvidia-ml.so.1"].map(|name| format!("{folder}/{name}"));
+        let nodes = ["dev/nvidiactl", "dev/nvidia0", "dev/nvidia1"].map(str::to_owned);
+        for file in libraries.iter().chain(&nodes) {
+            fs::write(root.join(file), "").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_driver_is_found_where_distributions_keep_it() {
+        for folder in [LIBRARY_FOLDERS[0], "usr/lib64", "usr/lib"] {
+            let root = tempfile::tempdir().unwrap();
+            fake(root.path(), folder);
+            let driver = Driver::find(root.path()).unwrap();
+            assert_eq!(driver.nvml(), root.path().join(folder).join("libnvidia-ml.so.1"));
+            let into: Vec<_> = driver.mounts().into_iter().map(|m| m.container_path).collect();
+            assert!(into.iter().all(|path| path.starts_with(CONTAINER_LIBRARIES)), "{into:?}");
+        }
+    }
+
+    #[test]
+    fn a_container_gets_the_nodes_of_its_cards_and_the_common_ones_that_exist() {
+        let root = tempfile::tempdir().unwrap();
+        fake(root.path(), LIBRARY_FOLDERS[0]);
+        let nodes = Driver::find(root.path()).unwrap().nodes([1]);
+        let paths: Vec<_> = nodes.iter().map(|node| node.container_path.as_str()).collect();
+        assert_eq!(paths, ["/dev/nvidiactl", "/dev/nvidia1"]);
+    }
+
+    #[test]
+    fn a_root_without_a_driver_is_named_with_what_was_looked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let message = Driver::find(root.path()).unwrap_err().to_string();
+        assert!(message.contains(&root.path().display().to_string()), "{message}");
+        assert!(message.contains("libcuda.so.1") && message.contains("--driver-root"), "{message}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Files that survive a crash: written whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file system that did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {path}: {error}")]
+pub struct FileError {
+    verb: &'static str,
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// Puts a path and a verb to an [`io::Error`].
+pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |error| FileError { verb, path, error }
+}
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// [`FileError`] with the folder.
+pub fn folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(failed("make the folder", path))
+}
+
+/// Replaces what lies at `path`: after a crash it holds the old bytes or these.
+///
+/// # Errors
+/// [`FileError`]; the old file stays.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let draft = path.with_extension("draft");
+    let written = File::create(&draft)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&draft, path))
+        .and_then(|()| sync_folder(path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&draft);
+        failed("write", path)(error)
+    })
+}
+
+/// Removes a file; that there is none is no error.
+///
+/// # Errors
+/// [`FileError`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => sync_folder(path).map_err(failed("remove", path)),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_keeps_the_old_file_and_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.json");
+        write(&path, b"old").unwrap();
+        fs::create_dir(folder.path().join("record.draft")).unwrap();
+        let message = write(&path, b"new").unwrap_err().to_string();
+        assert!(message.contains("record.json"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+}

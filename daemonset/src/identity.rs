@@ -1,0 +1,67 @@
+//! Asks the kubelet which container holds which devices.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kubelet::podresources::ListPodResourcesRequest;
+use kubelet::podresources::pod_resources_lister_client::PodResourcesListerClient;
+
+use crate::allotment::{Held, holders};
+
+/// How long one List may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How long to wait before each further try: the kubelet limits the rate.
+const RETRIES: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(500)];
+
+/// The kubelet's podresources.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The kubelet's socket.
+    pub socket: PathBuf,
+    /// The domain of our resources.
+    pub domain: String,
+}
+
+/// The kubelet did not say.
+#[derive(Debug, thiserror::Error)]
+#[error("podresources on {socket} do not answer: {why}")]
+pub struct Unknown {
+    socket: PathBuf,
+    why: String,
+}
+
+impl Identity {
+    /// The containers that hold devices of ours; tries again where the kubelet does not answer.
+    ///
+    /// # Errors
+    /// [`Unknown`] after four tries.
+    pub async fn list(&self) -> Result<Vec<Held>, Unknown> {
+        for wait in RETRIES {
+            if let Ok(held) = self.list_once().await {
+                return Ok(held);
+            }
+            tokio::time::sleep(wait).await;
+        }
+        self.list_once().await
+    }
+
+    /// The same, with one try.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub async fn list_once(&self) -> Result<Vec<Held>, Unknown> {
+        let unknown = |why| Unknown { socket: self.socket.clone(), why };
+        match tokio::time::timeout(DEADLINE, self.ask()).await {
+            Ok(answer) => answer.map_err(unknown),
+            Err(_) => Err(unknown("no answer in two seconds".into())),
+        }
+    }
+
+    async fn ask(&self) -> Result<Vec<Held>, String> {
+        let channel = kubelet::sockets::dial(&self.socket).await.map_err(|e| e.to_string())?;
+        let list = PodResourcesListerClient::new(channel).list(ListPodResourcesRequest {}).await;
+        let list = list.map_err(|status| status.message().to_owned())?.into_inner();
+        Ok(holders(&list, &self.domain))
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the agent keeps things on the node. No I/O.
+
+use std::path::{Path, PathBuf};
+
+use contract::AllotmentId;
+
+/// The agent's two folders.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// What survives a reboot.
+    pub state: PathBuf,
+    /// The allotments' pages: memory, gone after a reboot.
+    pub pages: PathBuf,
+}
+
+impl Layout {
+    /// These folders.
+    #[must_use]
+    pub fn new(state: &Path, pages: &Path) -> Self {
+        Self { state: state.to_owned(), pages: pages.to_owned() }
+    }
+
+    /// The folder of the records.
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.state.join("allotments")
+    }
+
+    /// One allotment's record.
+    #[must_use]
+    pub fn record(&self, id: AllotmentId) -> PathBuf {
+        self.records().join(format!("{id}.json"))
+    }
+
+    /// One allotment's pages.
+    #[must_use]
+    pub fn pages_of(&self, id: AllotmentId) -> PathBuf {
+        self.pages.join(id.to_string())
+    }
+
+    /// What the agent last knew of the GPUs, for whoever asks for the node's status.
+    #[must_use]
+    pub fn gpus(&self) -> PathBuf {
+        self.state.join("gpus.json")
+    }
+
+    /// Held while an agent runs on these folders.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    /// The installed shims, one folder per version.
+    #[must_use]
+    pub fn shims(&self) -> PathBuf {
+        self.state.join("shim")
+    }
+}

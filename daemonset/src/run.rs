@@ -1,0 +1,142 @@
+//! One page of wiring: from options to an agent that runs until it is told to stop.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Parser;
+use contract::{Domain, Resource};
+use kubelet::Offer;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::allotment::Book;
+use crate::answer::Wares;
+use crate::driver::Driver;
+use crate::durable;
+use crate::identity::Identity;
+use crate::layout::Layout;
+use crate::node::Node;
+use crate::nvml::{NvmlSource, Scanner};
+use crate::options::{LogFormat, Options, Settings};
+use crate::registrar::keep_registered;
+use crate::shim::Shim;
+use crate::status;
+
+/// What our sockets in the kubelet's folder begin with.
+const SOCKET_PREFIX: &str = "aliquot-";
+
+/// How long a stop may take before the process leaves all the same.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The agent as a program: 0 after it was told to stop, 1 and one line when it cannot run.
+#[must_use]
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    start_log(options.log);
+    match start(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("aliquot-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn start(options: &Options) -> Result<()> {
+    let settings = options.settings()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(run(options, settings));
+    runtime.shutdown_timeout(STOP_DEADLINE);
+    ended
+}
+
+async fn run(options: &Options, settings: Settings) -> Result<()> {
+    let layout = Layout::new(&options.state_dir, &options.pages_dir);
+    let _lock = take_over(&layout)?;
+    let driver = Driver::find(&options.driver_root)?;
+    let shim = Shim::install(&options.shim, &layout)?;
+    let scanner = Scanner::start(NvmlSource::new(driver.nvml()), settings.modes)
+        .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
+    let book = Book::open(layout.clone())?;
+    let socket = options.pod_resources.clone();
+    let identity = Identity { socket, domain: settings.domain.clone() };
+    let wares = Wares { layout: layout.clone(), driver, shim };
+    let node = Arc::new(Node::new(scanner.inventory.clone(), book, wares, identity));
+    kubelet::sockets::sweep(&options.kubelet_dir, SOCKET_PREFIX)
+        .with_context(|| format!("cannot clean {}", options.kubelet_dir.display()))?;
+
+    let (stopping, stop) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for resource in Resource::ALL {
+        let offer = offer(options, &settings.domain, resource)?;
+        tasks.spawn(keep_registered(node.clone(), resource, offer, stop.clone()));
+    }
+    let every = Duration::from_secs(options.reconcile_every);
+    tasks.spawn(keep_reconciling(node.clone(), every, stop.clone()));
+    tasks.spawn(status::keep_written(layout, node.watch(), stop));
+
+    told_to_stop().await?;
+    info!("stopping");
+    stopping.send_replace(true);
+    // What does not end in time is cut off with the process; nothing is lost by that.
+    let _ =
+        tokio::time::timeout(STOP_DEADLINE, async { while tasks.join_next().await.is_some() {} })
+            .await;
+    Ok(())
+}
+
+/// Makes the folders and sees to it that no other agent uses them.
+fn take_over(layout: &Layout) -> Result<File> {
+    durable::folder(&layout.state)?;
+    let path = layout.lock();
+    let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another agent runs on {}: stop it first", layout.state.display())
+        }
+        Err(TryLockError::Error(error)) => bail!("cannot lock {}: {error}", path.display()),
+    }
+}
+
+fn offer(options: &Options, domain: &str, resource: Resource) -> Result<Offer> {
+    Ok(Offer {
+        folder: fs::canonicalize(&options.kubelet_dir).unwrap_or(options.kubelet_dir.clone()),
+        resource: Domain::parse(domain)?.resource(resource).to_string(),
+        socket_prefix: format!("{SOCKET_PREFIX}{}-", resource.as_str()),
+    })
+}
+
+async fn keep_reconciling(node: Arc<Node>, every: Duration, mut stop: watch::Receiver<bool>) {
+    loop {
+        node.reconcile().await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Installs the shim where containers mount it from, under a path that no upgrade changes.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use contract::paths::{CONTAINER_SHIM, LD_SO_PRELOAD, SHIM_FILE};
+use kubelet::deviceplugin::Mount;
+use sha2::{Digest, Sha256};
+
+use crate::driver::read_only;
+use crate::durable::{self, FileError, failed};
+use crate::layout::Layout;
+
+/// The name of the list of preloaded libraries, beside the shim.
+const PRELOAD_FILE: &str = "ld.so.preload";
+
+/// A shim on the node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shim {
+    /// This release and the first bytes of the file's hash: another file is another version, so
+    /// that an answer which the kubelet stored never names other bytes.
+    pub version: String,
+    folder: PathBuf,
+}
+
+impl Shim {
+    /// Copies `source` to its versioned folder, unless it is there.
+    ///
+    /// # Errors
+    /// [`FileError`]: the source cannot be read or the folder not be written.
+    pub fn install(source: &Path, layout: &Layout) -> Result<Self, FileError> {
+        let bytes = fs::read(source).map_err(failed("read the shim", source))?;
+        let version = version(&bytes);
+        let folder = layout.shims().join(&version);
+        let library = folder.join(SHIM_FILE);
+        if fs::read(&library).ok().as_ref() != Some(&bytes) {
+            durable::folder(&folder)?;
+            durable::write(&library, &bytes)?;
+        }
+        // Loaders map it, under any user id.
+        let executable = Permissions::from_mode(0o755);
+        fs::set_permissions(&library, executable).map_err(failed("make executable", &library))?;
+        durable::write(&folder.join(PRELOAD_FILE), format!("{CONTAINER_SHIM}\n").as_bytes())?;
+        Ok(Self { version, folder })
+    }
+
+    /// What brings it into a container.
+    #[must_use]
+    pub fn mounts(&self) -> [Mount; 2] {
+        [
+            read_only(&self.folder.join(SHIM_FILE), CONTAINER_SHIM),
+            read_only(&self.folder.join(PRELOAD_FILE), LD_SO_PRELOAD),
+        ]
+    }
+}
+
+fn version(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let head: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{head}", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_shim_is_installed_beside_the_old_one() {
+        let node = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&node.path().join("state"), &node.path().join("pages"));
+        let source = node.path().join("shim.so");
+        let install = |bytes: &str| {
+            fs::write(&source, bytes).unwrap();
+            Shim::install(&source, &layout).unwrap()
+        };
+        let (first, second, again) = (install("one"), install("two"), install("one"));
+        assert_eq!(first, again);
+        assert_ne!(first.version, second.version);
+        let read = |shim: &Shim, n: usize| fs::read_to_string(&shim.mounts()[n].host_path).unwrap();
+        assert_eq!([read(&first, 0), read(&second, 0)], ["one", "two"]);
+        assert_eq!(read(&first, 1), "/opt/aliquot/libaliquot.so\n");
+    }
+
+    #[test]
+    fn a_shim_that_is_not_there_is_named() {
+        let node = tempfile::tempdir().unwrap();
+        let layout = Layout::new(node.path(), node.path());
+        let message = Shim::install(Path::new("/no/shim.so"), &layout).unwrap_err().to_string();
+        assert!(message.starts_with("cannot read the shim /no/shim.so"), "{message}");
+    }
+}

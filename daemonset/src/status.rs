@@ -1,0 +1,103 @@
+//! What the node holds and who holds it, read from the records and the pages: no agent need run.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use contract::Mib;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::allotment::{self, Holding, Record};
+use crate::durable::{self, FileError, failed};
+use crate::inventory::{Gpu, Inventory};
+use crate::layout::Layout;
+
+/// A node at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Its GPUs, as the agent last saw them; none where no agent ever ran.
+    pub gpus: Vec<Gpu>,
+    /// Its allotments, by id.
+    pub allotments: Vec<Allotment>,
+    /// Files that should be records and are not, each with the reason.
+    pub problems: Vec<String>,
+}
+
+/// One allotment and its use.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Allotment {
+    /// What is on disk.
+    #[serde(flatten)]
+    pub record: Record,
+    /// What living processes hold, in MiB; `None` where there are no pages to read: a whole GPU, or
+    /// a container that has not started since a reboot.
+    pub used_mib: Option<u64>,
+    /// The living processes.
+    pub processes: Vec<Process>,
+}
+
+/// One process that uses an allotment. It told this itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Process {
+    /// Its id in its own pid namespace.
+    pub pid: u32,
+    /// What it holds, in MiB.
+    pub used_mib: u64,
+}
+
+/// Reads the status of the node whose agent keeps these folders.
+///
+/// # Errors
+/// A folder that is there and cannot be listed.
+pub fn read(state: &Path, pages: &Path) -> Result<Status, FileError> {
+    let layout = Layout::new(state, pages);
+    let loaded = allotment::load(&layout)?;
+    let mut allotments: Vec<_> =
+        loaded.records.into_iter().map(|record| used(&layout, record)).collect();
+    allotments.sort_by_key(|allotment| allotment.record.id);
+    Ok(Status { gpus: gpus(&layout)?, allotments, problems: loaded.problems })
+}
+
+fn used(layout: &Layout, record: Record) -> Allotment {
+    let share = matches!(record.holding, Holding::Share { .. });
+    let ledger = share.then(|| allotment::read_pages(layout, record.id)).flatten();
+    let slots = ledger.iter().flat_map(|ledger| &ledger.slots);
+    let processes: Vec<_> = slots
+        .map(|slot| {
+            let bytes = slot.devices.iter().map(|device| device.held_in_all()).sum();
+            Process { pid: slot.pid, used_mib: Mib::floor_of_bytes(bytes).0 }
+        })
+        .collect();
+    let used_mib = ledger.map(|_| processes.iter().map(|process| process.used_mib).sum());
+    Allotment { record, used_mib, processes }
+}
+
+fn gpus(layout: &Layout) -> Result<Vec<Gpu>, FileError> {
+    let path = layout.gpus();
+    match fs::read(&path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed("read", &path)(error)),
+    }
+}
+
+/// Writes the GPUs down for [`read`], once and after each change.
+pub(crate) async fn keep_written(
+    layout: Layout,
+    mut inventory: watch::Receiver<Arc<Inventory>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let now = inventory.borrow_and_update().clone();
+        let text = serde_json::to_vec_pretty(now.gpus()).expect("a GPU is plain data");
+        if let Err(error) = durable::write(&layout.gpus(), &text) {
+            warn!(%error, "the status of the GPUs is stale");
+        }
+        tokio::select! {
+            changed = inventory.changed() => if changed.is_err() { return },
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
