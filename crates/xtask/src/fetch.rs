@@ -118,7 +118,9 @@ fn unpack(work: &Path, folder: &Path, part: &Part) -> Result<()> {
     fs::create_dir_all(folder)?;
     for (link, points_to) in &part.links {
         let link = folder.join(link);
-        fs::create_dir_all(link.parent().unwrap_or(folder))?;
+        let beside = link.parent().unwrap_or(folder);
+        // A link to nothing would be replaced by a folder.
+        fs::create_dir_all(beside.join(points_to))?;
         std::os::unix::fs::symlink(points_to, &link)?;
     }
     wheel::unpack(&part.wheels, work, folder)?;
