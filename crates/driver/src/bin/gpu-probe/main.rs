@@ -1,0 +1,3 @@
+//! `gpu-probe`.
+
+fn main() {}

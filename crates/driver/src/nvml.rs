@@ -1,0 +1,179 @@
+//! NVML: devices, their memory, and the processes on them. Codes are NVML's own.
+
+mod table;
+
+use std::ffi::{CStr, OsStr, c_char};
+
+use nvidia_sys::nvml::{self as sys, nvmlDevice_t};
+
+use crate::error::{Error, Result};
+use crate::library::{Library, call};
+use table::Table;
+
+/// NVML, initialised; shut down when dropped.
+pub struct Nvml {
+    table: Table,
+}
+
+/// A device.
+pub struct Device<'n> {
+    nvml: &'n Nvml,
+    handle: nvmlDevice_t,
+}
+
+/// A device's memory in bytes, as nvmlDeviceGetMemoryInfo_v2 gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What the card has.
+    pub total: u64,
+    /// What the driver keeps for itself; 0 where only the first version of the call exists.
+    pub reserved: u64,
+    /// What is free.
+    pub free: u64,
+    /// What is used.
+    pub used: u64,
+}
+
+/// A process with a context on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// The pid, in a namespace that is the driver's to choose.
+    pub pid: u32,
+    /// The bytes it holds, where the driver can tell.
+    pub used: Option<u64>,
+}
+
+impl Nvml {
+    /// Opens the library at a path, or by the soname `libnvidia-ml.so.1`, and initialises it.
+    ///
+    /// # Errors
+    /// A library that cannot be loaded, or NVML's code.
+    pub fn open(name: impl AsRef<OsStr>) -> Result<Self> {
+        let library = Library::open(name)?;
+        let nvml = Self { table: Table::open(&library) };
+        let table = &nvml.table;
+        call!(table.nvmlInit_v2())?;
+        Ok(nvml)
+    }
+
+    /// The driver's version, such as `535.261.03`.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn driver_version(&self) -> Result<String> {
+        let table = &self.table;
+        text(|buffer, length| call!(table.nvmlSystemGetDriverVersion(buffer, length)))
+    }
+
+    /// How many devices there are.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn device_count(&self) -> Result<u32> {
+        let (table, mut count) = (&self.table, 0);
+        call!(table.nvmlDeviceGetCount_v2(&mut count))?;
+        Ok(count)
+    }
+
+    /// The device with that index.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn device(&self, index: u32) -> Result<Device<'_>> {
+        let (table, mut handle) = (&self.table, std::ptr::null_mut());
+        call!(table.nvmlDeviceGetHandleByIndex_v2(index, &mut handle))?;
+        Ok(Device { nvml: self, handle })
+    }
+}
+
+impl Device<'_> {
+    /// The product's name.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn name(&self) -> Result<String> {
+        let table = &self.nvml.table;
+        text(|buffer, length| call!(table.nvmlDeviceGetName(self.handle, buffer, length)))
+    }
+
+    /// The UUID.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn uuid(&self) -> Result<String> {
+        let table = &self.nvml.table;
+        text(|buffer, length| call!(table.nvmlDeviceGetUUID(self.handle, buffer, length)))
+    }
+
+    /// The memory, by the second version of the call where there is one.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn memory(&self) -> Result<Memory> {
+        let table = &self.nvml.table;
+        let mut memory = sys::nvmlMemory_v2_t {
+            version: sys::nvmlMemory_v2,
+            total: 0,
+            reserved: 0,
+            free: 0,
+            used: 0,
+        };
+        match call!(table.nvmlDeviceGetMemoryInfo_v2(self.handle, &mut memory)) {
+            Err(Error::Missing { .. }) => self.memory_v1(),
+            answer => answer.map(|()| Memory {
+                total: memory.total,
+                reserved: memory.reserved,
+                free: memory.free,
+                used: memory.used,
+            }),
+        }
+    }
+
+    /// The memory by the first version of the call.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn memory_v1(&self) -> Result<Memory> {
+        let table = &self.nvml.table;
+        let mut memory = sys::nvmlMemory_t { total: 0, free: 0, used: 0 };
+        call!(table.nvmlDeviceGetMemoryInfo(self.handle, &mut memory))?;
+        let sys::nvmlMemory_t { total, free, used } = memory;
+        Ok(Memory { total, reserved: 0, free, used })
+    }
+
+    /// The processes that compute on it, at most 256 of them.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn processes(&self) -> Result<Vec<Process>> {
+        const NONE: sys::nvmlProcessInfo_t = sys::nvmlProcessInfo_t {
+            pid: 0,
+            usedGpuMemory: 0,
+            gpuInstanceId: 0,
+            computeInstanceId: 0,
+        };
+        let (table, mut found) = (&self.nvml.table, [NONE; 256]);
+        let mut count = found.len() as u32;
+        let entries = found.as_mut_ptr();
+        call!(table.nvmlDeviceGetComputeRunningProcesses_v3(self.handle, &mut count, entries))?;
+        let known = |bytes: u64| (bytes != u64::MAX).then_some(bytes);
+        let processes = found.iter().take(count as usize);
+        Ok(processes.map(|one| Process { pid: one.pid, used: known(one.usedGpuMemory) }).collect())
+    }
+}
+
+impl Drop for Nvml {
+    fn drop(&mut self) {
+        let table = &self.table;
+        // Nothing is left to do for a caller if this fails.
+        let _ = call!(table.nvmlShutdown());
+    }
+}
+
+/// Text that NVML writes into a buffer of ours.
+fn text(write: impl FnOnce(*mut c_char, u32) -> Result<()>) -> Result<String> {
+    let mut buffer = [0u8; 256];
+    write(buffer.as_mut_ptr().cast(), 255)?;
+    let text = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+    Ok(text.to_string_lossy().into_owned())
+}

@@ -1,0 +1,26 @@
+//! The functions of NVML that this face calls, by exported name.
+
+use nvidia_sys::nvml::fns;
+
+use crate::library::{Library, functions};
+
+functions! {
+    pub(super) struct Table from fns {
+        nvmlDeviceGetComputeRunningProcesses_v3,
+        nvmlDeviceGetCount_v2,
+        nvmlDeviceGetHandleByIndex_v2,
+        nvmlDeviceGetMemoryInfo,
+        nvmlDeviceGetMemoryInfo_v2,
+        nvmlDeviceGetName,
+        nvmlDeviceGetUUID,
+        nvmlInit_v2,
+        nvmlShutdown,
+        nvmlSystemGetDriverVersion,
+    }
+}
+
+impl Table {
+    pub(super) fn open(library: &Library) -> Self {
+        Self::look_up(library)
+    }
+}
