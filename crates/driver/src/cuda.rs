@@ -21,7 +21,7 @@ pub use device::Device;
 pub(crate) use device::uuid_text;
 pub use lookup::Found;
 pub use memory::{Address, MemInfo, Pool};
-pub use module::{Kernel, Module, SPIN, SPIN_PTX};
+pub use module::{Kernel, Module, Spin};
 pub use stream::{Event, Stream};
 
 /// The driver, opened and not necessarily initialised.

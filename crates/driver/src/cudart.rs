@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::library::{Library, call};
 use table::Table;
 
-pub use launch::Spin;
+pub use launch::Kernel;
 
 /// The runtime. Every call initialises what it needs, as the runtime does.
 pub struct Runtime {

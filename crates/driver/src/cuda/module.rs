@@ -15,36 +15,50 @@ pub struct Module<'d> {
     handle: CUmodule,
 }
 
-/// A kernel of a module that takes one u64.
+/// A kernel of a module, without parameters.
 pub struct Kernel<'m> {
     driver: &'m Driver,
     handle: CUfunction,
 }
 
-/// A kernel `spin(u64 nanoseconds)`: each thread watches the GPU's clock until that time has passed.
-/// It runs on everything from compute capability 5.0 on, compiled by the driver itself.
-pub const SPIN_PTX: &str = r"
+/// A kernel that takes a known time: every thread watches the GPU's clock until it has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spin {
+    /// The kernel's name, which says its time: `spin_ns_10000`. A simulated driver reads it there.
+    pub name: String,
+    /// A module with that kernel, as PTX text for compute capability 5.0 and later.
+    pub ptx: String,
+}
+
+impl Spin {
+    /// The kernel that takes that long.
+    #[must_use]
+    pub fn new(time: Duration) -> Self {
+        let nanoseconds = time.as_nanos();
+        let name = format!("spin_ns_{nanoseconds}");
+        let ptx = format!(
+            "
 .version 6.0
 .target sm_50
 .address_size 64
 
-.visible .entry spin(.param .u64 nanoseconds)
-{
-    .reg .u64 %span, %start, %now, %passed;
+.visible .entry {name}()
+{{
+    .reg .u64 %start, %now, %passed;
     .reg .pred %early;
-    ld.param.u64 %span, [nanoseconds];
     mov.u64 %start, %globaltimer;
 again:
     mov.u64 %now, %globaltimer;
     sub.u64 %passed, %now, %start;
-    setp.lt.u64 %early, %passed, %span;
+    setp.lt.u64 %early, %passed, {nanoseconds};
     @%early bra again;
     ret;
+}}
+"
+        );
+        Self { name, ptx }
+    }
 }
-";
-
-/// The name of the kernel in [`SPIN_PTX`].
-pub const SPIN: &str = "spin";
 
 impl Driver {
     /// Loads a module from PTX text into the current context.
@@ -60,7 +74,7 @@ impl Driver {
 }
 
 impl Module<'_> {
-    /// The kernel of that name, which must take one u64 as [`SPIN`] does.
+    /// The kernel of that name, which must have no parameters.
     ///
     /// # Errors
     /// The driver's code: 500 for a name that is not in the module.
@@ -73,17 +87,14 @@ impl Module<'_> {
 }
 
 impl Kernel<'_> {
-    /// Launches `blocks` blocks of one thread, which take that long.
+    /// Launches `blocks` blocks of one thread.
     ///
     /// # Errors
     /// The driver's code.
-    pub fn launch(&self, stream: &Stream<'_>, blocks: u32, time: Duration) -> Result<()> {
+    pub fn launch(&self, stream: &Stream<'_>, blocks: u32) -> Result<()> {
         let table = &self.driver.table;
-        let mut nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let mut arguments = [(&raw mut nanoseconds).cast()];
-        let (arguments, extra) = (arguments.as_mut_ptr(), std::ptr::null_mut());
-        let (kernel, stream) = (self.handle, stream.handle);
-        call!(table.cuLaunchKernel(kernel, blocks, 1, 1, 1, 1, 1, 0, stream, arguments, extra))
+        let (kernel, stream, none) = (self.handle, stream.handle, std::ptr::null_mut());
+        call!(table.cuLaunchKernel(kernel, blocks, 1, 1, 1, 1, 1, 0, stream, none, none))
     }
 }
 

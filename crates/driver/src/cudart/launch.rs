@@ -1,16 +1,16 @@
 //! Launching a kernel as a compiled program does: registered with the runtime, then launched by the
 //! address of a host function.
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_void};
 use std::time::Duration;
 
 use super::{Runtime, fatbin, table::Dim3};
-use crate::cuda::{SPIN, SPIN_PTX};
+use crate::cuda::Spin;
 use crate::error::{Error, Result};
 use crate::library::call;
 
-/// A registered kernel that takes a known time.
-pub struct Spin<'r> {
+/// A registered kernel.
+pub struct Kernel<'r> {
     runtime: &'r Runtime,
     host_function: *const c_void,
 }
@@ -25,19 +25,20 @@ struct Wrapper {
 }
 
 impl Runtime {
-    /// Registers the kernel. What is registered lives as long as the process, as a program's does.
+    /// Registers a kernel that takes that long. What is registered lives as long as the process, as a program's does.
     ///
     /// # Errors
     /// A runtime without the registration functions.
-    pub fn spin(&self) -> Result<Spin<'_>> {
+    pub fn spin(&self, time: Duration) -> Result<Kernel<'_>> {
         let missing = Error::Missing { call: "__cudaRegisterFatBinary" };
         let registration = self.table.registration().ok_or(missing)?;
-        let data = fatbin::wrap(SPIN_PTX, 50).leak().as_ptr();
+        let spin = Spin::new(time);
+        let data = fatbin::wrap(&spin.ptx, 50).leak().as_ptr();
         let wrapper = Wrapper { magic: 0x4662_43B1, version: 1, data, file: std::ptr::null() };
         let wrapper: *const Wrapper = Box::leak(Box::new(wrapper));
         // The runtime only compares this address: any that is ours and unique will do.
         let host_function = wrapper.cast();
-        let name = std::ffi::CString::new(SPIN).unwrap_or_default().into_raw();
+        let name = CString::new(spin.name).unwrap_or_default().into_raw();
         let none = std::ptr::null_mut();
         // SAFETY: the three calls are those of a compiler's start-up code, in its order; everything
         // they are given lives for ever, and the pointers that may be null are.
@@ -59,21 +60,19 @@ impl Runtime {
             );
             (registration.end)(binary);
         }
-        Ok(Spin { runtime: self, host_function })
+        Ok(Kernel { runtime: self, host_function })
     }
 }
 
-impl Spin<'_> {
-    /// Launches it into the default stream, for that time.
+impl Kernel<'_> {
+    /// Launches it into the default stream.
     ///
     /// # Errors
     /// The runtime's code.
-    pub fn launch(&self, time: Duration) -> Result<()> {
+    pub fn launch(&self) -> Result<()> {
         let table = &self.runtime.table;
         let one = Dim3 { x: 1, y: 1, z: 1 };
-        let mut nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let mut arguments = [(&raw mut nanoseconds).cast()];
-        let (arguments, stream) = (arguments.as_mut_ptr(), std::ptr::null_mut());
+        let (arguments, stream) = (std::ptr::null_mut(), std::ptr::null_mut());
         call!(table.cudaLaunchKernel(self.host_function, one, one, arguments, 0, stream))
     }
 }

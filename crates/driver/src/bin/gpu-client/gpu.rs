@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use driver::Result;
-use driver::cuda::{Address, Driver, MemInfo, Primary, SPIN, SPIN_PTX};
+use driver::cuda::{Address, Driver, MemInfo, Primary, Spin};
 use driver::cudart::Runtime;
 
 use crate::step::Shape;
@@ -87,8 +87,8 @@ impl Gpu for Runtime {
     }
 
     fn launch(&self, count: u32, time: Duration) -> Result<()> {
-        let kernel = self.spin()?;
-        (0..count).try_for_each(|_| kernel.launch(time))?;
+        let kernel = self.spin(time)?;
+        (0..count).try_for_each(|_| kernel.launch())?;
         self.synchronize()
     }
 
@@ -171,10 +171,10 @@ impl Gpu for Direct {
     }
 
     fn launch(&self, count: u32, time: Duration) -> Result<()> {
-        let driver = self.current()?;
-        let (module, stream) = (driver.module(SPIN_PTX)?, driver.stream()?);
-        let kernel = module.kernel(SPIN)?;
-        (0..count).try_for_each(|_| kernel.launch(&stream, 1, time))?;
+        let (driver, spin) = (self.current()?, Spin::new(time));
+        let (module, stream) = (driver.module(&spin.ptx)?, driver.stream()?);
+        let kernel = module.kernel(&spin.name)?;
+        (0..count).try_for_each(|_| kernel.launch(&stream, 1))?;
         stream.synchronize()
     }
 
