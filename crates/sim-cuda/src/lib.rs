@@ -1,1 +1,46 @@
-//! The simulated CUDA driver: a libcuda.so.1 over sim-world.
+//! The simulated CUDA driver: a `libcuda.so.1` over a world that all processes share.
+//!
+//! It runs NVIDIA's own runtime without a GPU. Device memory is real but sparse host memory, a device
+//! address is a host address, and work takes simulated time on the card's engines. It computes no
+//! kernel. What is not simulated answers "not supported" and says so: nothing here pretends.
+//!
+//! Every exported function is an item of `export!`, next to what it needs. No panic leaves the library,
+//! no lock is held while a program's code runs, and nothing is torn down at exit, because programs call
+//! the driver until their very end.
+#![allow(non_snake_case, reason = "exported functions have the driver's names")]
+#![allow(clippy::too_many_arguments, reason = "exported functions have the driver's signatures")]
+
+mod arena;
+mod arg;
+mod caller;
+mod context;
+mod context_api;
+mod copy;
+mod copy_api;
+mod device;
+mod device_api;
+mod event;
+mod exports;
+mod fill_api;
+mod front;
+mod function;
+mod host;
+mod integrity;
+mod kernel;
+mod launch;
+mod line;
+mod lookup;
+mod memory;
+mod module;
+mod pointer;
+mod process;
+mod ranges;
+mod registry;
+mod rim;
+mod shape;
+mod space;
+mod status;
+mod storage;
+mod stream;
+mod tables;
+mod visible;

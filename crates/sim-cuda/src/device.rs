@@ -1,0 +1,132 @@
+//! A device of this process: a card of the world under an ordinal, its primary context, and what this
+//! process has taken of its memory.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sim_world::{Card, Kind};
+
+use crate::arena::{Arena, Block, PAGE};
+use crate::context::{CONTEXTS, Context};
+use crate::process;
+use crate::space::{self, Space};
+use crate::status::{Res, Status};
+
+/// A device.
+pub(crate) struct Device {
+    /// Its number in this process.
+    pub(crate) ordinal: usize,
+    /// The card behind it.
+    pub(crate) card: Card,
+    /// Its primary context, alive or not.
+    pub(crate) primary: Arc<Context>,
+    memory: Mutex<Option<Taken>>,
+}
+
+/// The addresses of a card, once this process has taken memory of it.
+struct Taken {
+    space: Space,
+    arena: Arena,
+}
+
+impl Device {
+    /// The device `ordinal` over `card`.
+    pub(crate) fn new(ordinal: usize, card: Card) -> Self {
+        let primary = Arc::new(Context::new(ordinal, true, 0));
+        CONTEXTS.insert(primary.clone());
+        Self { ordinal, card, primary, memory: Mutex::new(None) }
+    }
+
+    /// Bytes that programs are shown as the card's size: all but what the driver keeps.
+    pub(crate) fn total(&self) -> u64 {
+        let memory = &self.card.profile.memory;
+        memory.total_mib.saturating_sub(memory.reserved_mib) << 20
+    }
+
+    /// Bytes free and in total.
+    pub(crate) fn free_and_total(&self) -> Res<(u64, u64)> {
+        let world = &process::driver()?.world;
+        let memory = world.memory(&self.card).map_err(|e| process::world_lost(&e))?;
+        Ok((memory.free, self.total()))
+    }
+
+    /// Answers an error where the card has fallen off the bus.
+    pub(crate) fn check(&self) -> Res {
+        match process::driver()?.world.is_lost(&self.card) {
+            true => Err(Status::DEVICE_UNAVAILABLE),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes memory of the card, before anything lies in it.
+    pub(crate) fn charge(&self, kind: Kind, bytes: u64) -> Res {
+        let taken = process::driver()?.world.take(&self.card, kind, bytes);
+        taken.map_err(|error| process::refusal(&error))
+    }
+
+    /// Gives memory back to the card. A world that is gone has it already.
+    pub(crate) fn refund(&self, kind: Kind, bytes: u64) {
+        if let Ok(driver) = process::driver()
+            && let Err(error) = driver.world.give(&self.card, kind, bytes)
+        {
+            process::world_lost(&error);
+        }
+    }
+
+    /// Takes `size` bytes for a context and answers their address.
+    pub(crate) fn allocate(&self, context: usize, size: usize) -> Res<usize> {
+        let mut memory = self.memory();
+        let taken = self.taken(&mut memory)?;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        taken.arena.take(context, size, id, |bytes| self.charge(Kind::Allocation, bytes as u64))
+    }
+
+    /// Frees the allocation that begins at `address`.
+    pub(crate) fn free(&self, address: usize) -> Res<Block> {
+        let mut memory = self.memory();
+        let taken = memory.as_mut().ok_or(Status::INVALID_VALUE)?;
+        let (block, returned) = taken.arena.give(address).ok_or(Status::INVALID_VALUE)?;
+        if let Some(pages) = returned {
+            space::discard(pages.start, pages.bytes);
+            self.refund(Kind::Allocation, pages.bytes as u64);
+        }
+        Ok(block)
+    }
+
+    /// Frees all that a context holds.
+    pub(crate) fn free_all(&self, context: usize) {
+        let starts = self.memory().as_ref().map(|taken| taken.arena.of_owner(context));
+        starts.into_iter().flatten().for_each(|start| {
+            let _ = self.free(start);
+        });
+    }
+
+    /// The living allocation that `address` lies in.
+    pub(crate) fn find(&self, address: usize) -> Option<Block> {
+        self.memory().as_ref()?.arena.find(address)
+    }
+
+    /// Whether `address` is one of this device's, in use or not.
+    pub(crate) fn holds(&self, address: usize) -> bool {
+        self.memory().as_ref().is_some_and(|taken| taken.space.holds(address))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Option<Taken>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves addresses at the first use: several times the card, because addresses, unlike memory,
+    /// can be fragmented.
+    fn taken<'a>(&self, memory: &'a mut Option<Taken>) -> Res<&'a mut Taken> {
+        if memory.is_none() {
+            let len = (self.total() as usize).next_multiple_of(PAGE) * ADDRESSES_PER_BYTE;
+            let space = Space::reserve(len)?;
+            let arena = Arena::new(space.base, len);
+            *memory = Some(Taken { space, arena });
+        }
+        memory.as_mut().ok_or(Status::UNKNOWN)
+    }
+}
+
+const ADDRESSES_PER_BYTE: usize = 8;
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);

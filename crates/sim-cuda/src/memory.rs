@@ -1,0 +1,98 @@
+//! Device memory: taking it, giving it back, and how much there is.
+
+use crate::arg::Out;
+use crate::context;
+use crate::device::Device;
+use crate::host;
+use crate::process;
+use crate::registry::handle_of;
+use crate::rim::export;
+use crate::status::{Res, Status};
+use crate::stream;
+
+/// Rows of pitched memory begin at multiples of this.
+const PITCH: usize = 512;
+
+fn allocate(out: &Out<u64>, size: usize) -> Res {
+    if out.is_null() || size == 0 {
+        return Err(Status::INVALID_VALUE);
+    }
+    let context = context::current()?;
+    out.put(context.device()?.allocate(handle_of(&context), size)? as u64)
+}
+
+/// The device whose memory `address` is in.
+pub(crate) fn device_of(address: usize) -> Option<&'static Device> {
+    process::driver().ok()?.devices.iter().find(|device| device.holds(address))
+}
+
+/// As the real driver does, waits until the context is idle, because work may still use the memory.
+fn free(address: usize) -> Res {
+    if address == 0 {
+        return Ok(());
+    }
+    let Some(device) = device_of(address) else { return host::free_managed(address) };
+    let block = device.find(address).filter(|block| block.start == address);
+    stream::synchronize_context(block.ok_or(Status::INVALID_VALUE)?.owner);
+    device.free(address).map(drop)
+}
+
+export! {
+    /// Takes device memory.
+    fn cuMemAlloc_v2(out: Out<u64>, size: usize) {
+        allocate(&out, size)
+    }
+
+    /// Takes rows of device memory, each padded to the pitch that it answers.
+    fn cuMemAllocPitch_v2(out: Out<u64>, pitch: Out<usize>, width: usize, height: usize, element: u32) {
+        if pitch.is_null() || !matches!(element, 4 | 8 | 16) {
+            return Err(Status::INVALID_VALUE);
+        }
+        let row = width.checked_next_multiple_of(PITCH).ok_or(Status::OUT_OF_MEMORY)?;
+        allocate(&out, row.checked_mul(height).ok_or(Status::OUT_OF_MEMORY)?)?;
+        pitch.put(row)
+    }
+
+    /// Takes managed memory. Its pages are on the host until something moves them to a device, and
+    /// simulated kernels move nothing: no card is charged.
+    fn cuMemAllocManaged(out: Out<u64>, size: usize, flags: u32) {
+        if out.is_null() || size == 0 || !matches!(flags, 1 | 2) {
+            return Err(Status::INVALID_VALUE);
+        }
+        let context = context::current()?;
+        out.put(host::allocate_managed(handle_of(&context), size)? as u64)
+    }
+
+    /// Gives device or managed memory back; null is nothing to give.
+    fn cuMemFree_v2(address: u64) {
+        context::current()?;
+        free(address as usize)
+    }
+
+    /// What is free on the current context's card, and its size without what the driver keeps.
+    fn cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) {
+        if free.is_null() || total.is_null() {
+            return Err(Status::INVALID_VALUE);
+        }
+        let (free_bytes, total_bytes) = context::current()?.device()?.free_and_total()?;
+        free.put(free_bytes as usize)?;
+        total.put(total_bytes as usize)
+    }
+
+    /// Where the allocation around an address begins, and its size.
+    fn cuMemGetAddressRange_v2(base: Out<u64>, size: Out<usize>, address: u64) {
+        context::current()?;
+        let (start, len) = range_of(address as usize).ok_or(Status::NOT_FOUND)?;
+        base.offer(start as u64);
+        size.offer(len);
+        Ok(())
+    }
+}
+
+/// Where the allocation around `address` begins, and its size, for memory that any call here gave out.
+pub(crate) fn range_of(address: usize) -> Option<(usize, usize)> {
+    match device_of(address) {
+        Some(device) => device.find(address).map(|block| (block.start, block.size)),
+        None => host::find(address).map(|block| (block.start, block.size)),
+    }
+}
