@@ -10,7 +10,7 @@ use crate::card::Card;
 use crate::error::WorldError;
 use crate::fork::ForkMark;
 use crate::socket;
-use crate::wire::{Reply, Request, decode, encode};
+use crate::wire::{Reply, Request, decode};
 use crate::world::{self, World};
 
 /// An error that a card reports, by NVIDIA's numbers.
@@ -26,6 +26,7 @@ pub struct Xid {
 #[derive(Debug)]
 pub struct Events {
     socket: OwnedFd,
+    slot: u32,
     mark: ForkMark,
 }
 
@@ -35,20 +36,21 @@ impl World {
     /// # Errors
     /// [`WorldError`] if there is no daemon to subscribe to.
     pub fn events(&self) -> Result<Events, WorldError> {
-        let (connection, _) = world::connect(self.root())?;
-        Ok(Events { socket: connection.socket, mark: ForkMark::new() })
+        let (connection, welcome) = world::connect(self.root())?;
+        Ok(Events { socket: connection.socket, slot: welcome.slot, mark: ForkMark::new() })
     }
 }
 
 impl Events {
-    /// Watches `card` from here on. Call it before the first [`Events::wait`].
+    /// Watches `card` of `world` from here on.
     ///
     /// # Errors
     /// [`WorldError::Gone`], or [`WorldError::Forked`] in a fork.
-    pub fn watch(&self, card: &Card) -> Result<(), WorldError> {
-        self.check()?;
-        let request = encode(&Request::Watch { card: card.id });
-        socket::send(&self.socket, &request).map_err(world::gone)
+    pub fn watch(&self, world: &World, card: &Card) -> Result<(), WorldError> {
+        match world.ask(&Request::Watch { subscriber: self.slot, card: card.id })? {
+            Reply::Done => Ok(()),
+            other => Err(world::unexpected(&other)),
+        }
     }
 
     /// The next XID; none when `patience` ran out first. Without patience it waits for ever.
@@ -56,7 +58,9 @@ impl Events {
     /// # Errors
     /// [`WorldError::Gone`] when the world ended, or [`WorldError::Forked`] in a fork.
     pub fn wait(&self, patience: Option<Duration>) -> Result<Option<Xid>, WorldError> {
-        self.check()?;
+        if !self.mark.is_ours() {
+            return Err(WorldError::Forked);
+        }
         if !socket::wait_readable(&self.socket, patience).map_err(world::gone)? {
             return Ok(None);
         }
@@ -69,9 +73,5 @@ impl Events {
             Ok(Reply::Xid(xid)) => Ok(Some(xid)),
             _ => Err(WorldError::Gone { reason: "it closed the connection".to_owned() }),
         }
-    }
-
-    fn check(&self) -> Result<(), WorldError> {
-        if self.mark.is_ours() { Ok(()) } else { Err(WorldError::Forked) }
     }
 }

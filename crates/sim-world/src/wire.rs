@@ -99,8 +99,8 @@ pub(crate) enum Request {
     Memory { card: u32 },
     /// Asks for a card's processes, from the `from`th on.
     Processes { card: u32, from: u32 },
-    /// From here on this connection only receives [`Reply::Xid`] of this card; may be repeated.
-    Watch { card: u32 },
+    /// The connection of row `subscriber`, of the same process, gets this card's XIDs from here on.
+    Watch { subscriber: u32, card: u32 },
     /// Changes the world; for root and the daemon's own user.
     Change(Change),
     /// Asks for everything there is to know.

@@ -86,6 +86,14 @@ impl World {
         self.mark.is_ours() && !self.gone.load(Relaxed) && !ended()
     }
 
+    /// Asks the daemon whether it is still there.
+    ///
+    /// # Errors
+    /// [`WorldError`] if it is not.
+    pub fn check(&self) -> Result<(), WorldError> {
+        self.ask(&Request::Hello { protocol: PROTOCOL }).map(drop)
+    }
+
     /// Whether `card` fell off the bus. Costs no round trip.
     #[must_use]
     pub fn is_lost(&self, card: &Card) -> bool {

@@ -100,10 +100,7 @@ impl State {
                 self.greet(slot, protocol)
             }
             _ if !client.greeted => wrong("say hello first"),
-            Request::Watch { card } => {
-                client.watches.push(card);
-                return Vec::new();
-            }
+            Request::Watch { subscriber, card } => self.watch(slot, subscriber, card),
             Request::Change(_) if !client.peer.may_change => {
                 wrong("only root and the world's own user may change it")
             }
@@ -151,6 +148,17 @@ impl State {
             Request::Processes { from, .. } => self.some_processes(id, from),
             _ => Reply::Card(Box::new(card.info.clone())),
         }
+    }
+
+    fn watch(&mut self, slot: u32, subscriber: u32, card: u32) -> Reply {
+        let process_of = |slot| self.clients.get(&slot).map(|client| client.peer.pid);
+        if process_of(slot) != process_of(subscriber) {
+            return wrong("one process cannot subscribe for another");
+        }
+        if let Some(client) = self.clients.get_mut(&subscriber) {
+            client.watches.push(card);
+        }
+        Reply::Done
     }
 
     fn take(&mut self, slot: u32, id: u32, kind: Kind, bytes: u64) -> Reply {

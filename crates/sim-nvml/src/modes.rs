@@ -1,0 +1,149 @@
+//! Switches of a card, all where a data centre has them; none can be moved.
+
+use std::ffi::c_uint;
+
+use nvidia_sys::nvml::*;
+
+use crate::answer::{Answer, NOT_SUPPORTED};
+use crate::arg::Out;
+use crate::export::nvml;
+use crate::handle::card;
+
+const OFF: nvmlEnableState_t = nvmlEnableState_t::NVML_FEATURE_DISABLED;
+const ON: nvmlEnableState_t = nvmlEnableState_t::NVML_FEATURE_ENABLED;
+
+nvml! {
+    fn nvmlDeviceGetPersistenceMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t) {
+        card(device)?;
+        mode.set(ON)
+    }
+
+    fn nvmlDeviceGetDisplayMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t) {
+        card(device)?;
+        mode.set(OFF)
+    }
+
+    fn nvmlDeviceGetDisplayActive(device: nvmlDevice_t, active: *mut nvmlEnableState_t) {
+        card(device)?;
+        active.set(OFF)
+    }
+
+    fn nvmlDeviceGetComputeMode(device: nvmlDevice_t, mode: *mut nvmlComputeMode_t) {
+        card(device)?;
+        mode.set(nvmlComputeMode_t::NVML_COMPUTEMODE_DEFAULT)
+    }
+
+    fn nvmlDeviceGetEccMode(
+        device: nvmlDevice_t,
+        current: *mut nvmlEnableState_t,
+        pending: *mut nvmlEnableState_t,
+    ) {
+        let mode = ecc(device)?;
+        current.set(mode)?;
+        pending.set(mode)
+    }
+
+    fn nvmlDeviceGetDefaultEccMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t) {
+        mode.set(ecc(device)?)
+    }
+
+    fn nvmlDeviceGetVirtualizationMode(
+        device: nvmlDevice_t,
+        mode: *mut nvmlGpuVirtualizationMode_t,
+    ) {
+        card(device)?;
+        mode.set(nvmlGpuVirtualizationMode_t::NVML_GPU_VIRTUALIZATION_MODE_NONE)
+    }
+
+    fn nvmlDeviceGetGpuOperationMode(
+        device: nvmlDevice_t,
+        _current: *mut nvmlGpuOperationMode_t,
+        _pending: *mut nvmlGpuOperationMode_t,
+    ) {
+        not_here(device)
+    }
+
+    /// Windows only.
+    fn nvmlDeviceGetDriverModel(
+        device: nvmlDevice_t,
+        _current: *mut nvmlDriverModel_t,
+        _pending: *mut nvmlDriverModel_t,
+    ) {
+        not_here(device)
+    }
+
+    /// Windows only.
+    fn nvmlDeviceGetDriverModel_v2(
+        device: nvmlDevice_t,
+        _current: *mut nvmlDriverModel_t,
+        _pending: *mut nvmlDriverModel_t,
+    ) {
+        not_here(device)
+    }
+
+    fn nvmlDeviceGetAccountingMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t) {
+        card(device)?;
+        mode.set(OFF)
+    }
+
+    fn nvmlDeviceGetAccountingBufferSize(device: nvmlDevice_t, size: *mut c_uint) {
+        card(device)?;
+        size.set(4000)
+    }
+
+    fn nvmlDeviceGetAutoBoostedClocksEnabled(
+        device: nvmlDevice_t,
+        _now: *mut nvmlEnableState_t,
+        _default: *mut nvmlEnableState_t,
+    ) {
+        not_here(device)
+    }
+
+    fn nvmlDeviceGetAPIRestriction(
+        device: nvmlDevice_t,
+        _api: nvmlRestrictedAPI_t,
+        restricted: *mut nvmlEnableState_t,
+    ) {
+        card(device)?;
+        restricted.set(ON)
+    }
+
+    fn nvmlDeviceGetGspFirmwareMode(
+        device: nvmlDevice_t,
+        enabled: *mut c_uint,
+        default: *mut c_uint,
+    ) {
+        card(device)?;
+        enabled.set(0)?;
+        default.set(0)
+    }
+
+    fn nvmlDeviceGetEncoderStats(
+        device: nvmlDevice_t,
+        sessions: *mut c_uint,
+        frames: *mut c_uint,
+        latency: *mut c_uint,
+    ) {
+        card(device)?;
+        [sessions, frames, latency].into_iter().try_for_each(|out| out.set(0))
+    }
+
+    fn nvmlDeviceGetFBCStats(device: nvmlDevice_t, stats: *mut nvmlFBCStats_t) {
+        card(device)?;
+        stats.set(nvmlFBCStats_t { sessionsCount: 0, averageFPS: 0, averageLatency: 0 })
+    }
+
+    fn nvmlDeviceValidateInforom(device: nvmlDevice_t) {
+        not_here(device)
+    }
+}
+
+fn ecc(device: Out<nvmlDevice_st>) -> Answer<nvmlEnableState_t> {
+    Ok(if card(device)?.1.profile.memory.ecc { ON } else { OFF })
+}
+
+/// A switch that these cards lack.
+fn not_here(device: Out<nvmlDevice_st>) -> Answer {
+    card(device)?;
+    Err(NOT_SUPPORTED)
+}

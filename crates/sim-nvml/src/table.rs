@@ -1,0 +1,124 @@
+//! The private table that nvidia-smi asks for.
+//!
+//! It is an array of pointers whose first word is its size in bytes. nvidia-smi 535 lists processes
+//! through slots 213 to 215 only; what else it finds there answers NOT_SUPPORTED.
+
+use std::ffi::{c_char, c_uint, c_void};
+use std::sync::OnceLock;
+
+use nvidia_sys::nvml::*;
+
+use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_FOUND, NOT_SUPPORTED, code};
+use crate::arg::{Arg, Out, text_array};
+use crate::handle::{card, world};
+use crate::identity::by_index;
+use crate::processes::compute_processes;
+use crate::system::process_name;
+
+/// The only table known, by its UUID in memory order.
+const KNOWN: [u8; 16] = *b"\xc4\xfe\x3e\x6c\xc9\x8f\x6c\x4e\xa3\x27\xee\x69\x6e\x12\xf7\xc4";
+
+/// As many slots as libnvidia-ml 535 has.
+const SLOTS: usize = 245;
+
+const HANDLE_BY_INDEX: usize = 81;
+const COMPUTE_PROCESSES: usize = 213;
+const GRAPHICS_PROCESSES: usize = 214;
+const MPS_PROCESSES: usize = 215;
+
+/// An entry of the process lists: 4128 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Entry {
+    pid: u32,
+    used_bytes: u64,
+    gpu_instance: u32,
+    compute_instance: u32,
+    unknown: u64,
+    name: [c_char; 4096],
+}
+
+const _: () = assert!(size_of::<Entry>() == 4128 && std::mem::offset_of!(Entry, name) == 32);
+
+type Table = [usize; SLOTS];
+
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn nvmlInternalGetExportTable(
+    table: *mut *const c_void,
+    uuid: *const [u8; 16],
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes a place for the table and sixteen bytes, or null.
+    let (place, uuid) = unsafe { (table.admit(), uuid.admit()) };
+    code((|| match uuid.get()? == KNOWN {
+        true => place.set(std::ptr::from_ref(the_table()).cast()),
+        false => Err(NOT_FOUND),
+    })())
+}
+
+fn the_table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut slots = [not_simulated as *const () as usize; SLOTS];
+        slots[0] = size_of::<Table>();
+        slots[HANDLE_BY_INDEX] = handle_by_index as *const () as usize;
+        slots[COMPUTE_PROCESSES] = compute_list as *const () as usize;
+        slots[GRAPHICS_PROCESSES] = empty_list as *const () as usize;
+        slots[MPS_PROCESSES] = empty_list as *const () as usize;
+        slots
+    })
+}
+
+extern "C-unwind" fn not_simulated() -> nvmlReturn_t {
+    NOT_SUPPORTED
+}
+
+unsafe extern "C-unwind" fn handle_by_index(
+    index: c_uint,
+    device: *mut nvmlDevice_t,
+    _flags: c_uint,
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes a place for the handle, or null.
+    code(by_index(index, unsafe { device.admit() }))
+}
+
+unsafe extern "C-unwind" fn compute_list(
+    device: nvmlDevice_t,
+    count: *mut c_uint,
+    entries: *mut Entry,
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes a count and as many places, or null.
+    code(unsafe { fill(device.admit(), count.admit(), entries.admit()) })
+}
+
+unsafe extern "C-unwind" fn empty_list(
+    _device: nvmlDevice_t,
+    count: *mut c_uint,
+    _entries: *mut Entry,
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes a place for the count, or null.
+    code(world().and_then(|_| unsafe { count.admit() }.set(0)))
+}
+
+fn fill(device: Out<nvmlDevice_st>, count: Out<c_uint>, entries: Out<Entry>) -> Answer {
+    let (world, card) = card(device)?;
+    let processes = compute_processes(world, card)?;
+    let room = if entries.is_null() { 0 } else { count.get()? as usize };
+    count.set(processes.len() as u32)?;
+    if processes.len() > room {
+        return Err(INSUFFICIENT_SIZE);
+    }
+    processes.iter().enumerate().try_for_each(|(i, process)| {
+        let name = process_name(process.host_pid).unwrap_or_else(|| "[Not Found]".to_owned());
+        entries.set_at(
+            i,
+            Entry {
+                pid: process.host_pid,
+                used_bytes: process.used_bytes,
+                gpu_instance: u32::MAX,
+                compute_instance: u32::MAX,
+                unknown: 0,
+                name: text_array(&name),
+            },
+        )
+    })
+}

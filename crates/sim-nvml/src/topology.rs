@@ -1,0 +1,87 @@
+//! How cards lie to one another: those of a NUMA node under its host bridge, the others across the
+//! machine.
+
+use std::ffi::{c_int, c_uint, c_ulong};
+
+use nvidia_sys::nvml::*;
+use sim_world::Card;
+
+use crate::answer::{Answer, INSUFFICIENT_SIZE};
+use crate::export::nvml;
+use crate::handle::{card, handle_of};
+
+nvml! {
+    fn nvmlDeviceGetTopologyCommonAncestor(
+        one: nvmlDevice_t,
+        other: nvmlDevice_t,
+        level: *mut nvmlGpuTopologyLevel_t,
+    ) {
+        level.set(common(card(one)?.1, card(other)?.1))
+    }
+
+    fn nvmlDeviceGetTopologyNearestGpus(
+        device: nvmlDevice_t,
+        level: nvmlGpuTopologyLevel_t,
+        count: *mut c_uint,
+        devices: *mut nvmlDevice_t,
+    ) {
+        let (world, card) = card(device)?;
+        let others = world.cards().iter().filter(|other| other.id != card.id);
+        let near: Vec<_> = others.filter(|other| common(card, other) == level).collect();
+        let room = if devices.is_null() { 0 } else { count.get()? as usize };
+        count.set(near.len() as u32)?;
+        let places = near.iter().take(room).enumerate();
+        places.into_iter().try_for_each(|(i, other)| devices.set_at(i, handle_of(other)))
+    }
+
+    fn nvmlDeviceGetP2PStatus(
+        one: nvmlDevice_t,
+        other: nvmlDevice_t,
+        index: nvmlGpuP2PCapsIndex_t,
+        status: *mut nvmlGpuP2PStatus_t,
+    ) {
+        card(one)?;
+        card(other)?;
+        status.set(match index {
+            nvmlGpuP2PCapsIndex_t::NVML_P2P_CAPS_INDEX_READ
+            | nvmlGpuP2PCapsIndex_t::NVML_P2P_CAPS_INDEX_WRITE => {
+                nvmlGpuP2PStatus_t::NVML_P2P_STATUS_OK
+            }
+            _ => nvmlGpuP2PStatus_t::NVML_P2P_STATUS_NOT_SUPPORTED,
+        })
+    }
+
+    fn nvmlDeviceOnSameBoard(one: nvmlDevice_t, other: nvmlDevice_t, same: *mut c_int) {
+        same.set(i32::from(card(one)?.1.id == card(other)?.1.id))
+    }
+
+    fn nvmlDeviceGetNumaNodeId(device: nvmlDevice_t, node: *mut c_uint) {
+        node.set(card(device)?.1.numa_node)
+    }
+
+    fn nvmlDeviceGetMemoryAffinity(
+        device: nvmlDevice_t,
+        size: c_uint,
+        nodes: *mut c_ulong,
+        _scope: c_uint,
+    ) {
+        let node = card(device)?.1.numa_node;
+        if size == 0 {
+            return Err(INSUFFICIENT_SIZE);
+        }
+        nodes.set(1 << node)?;
+        zeros_from(1, size, |i| nodes.set_at(i, 0))
+    }
+}
+
+fn common(one: &Card, other: &Card) -> nvmlGpuTopologyLevel_t {
+    match (one.id == other.id, one.numa_node == other.numa_node) {
+        (true, _) => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_INTERNAL,
+        (_, true) => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_HOSTBRIDGE,
+        _ => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_SYSTEM,
+    }
+}
+
+fn zeros_from(first: usize, size: u32, set: impl FnMut(usize) -> Answer) -> Answer {
+    (first..size as usize).try_for_each(set)
+}
