@@ -29,6 +29,8 @@ mod error;
 pub mod layout;
 #[cfg(not(loom))]
 mod map;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(not(loom))]
 mod slot;
 mod sync;
