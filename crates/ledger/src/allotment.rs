@@ -217,10 +217,7 @@ impl DeviceBooks<'_> {
 
 impl Books for DeviceBooks<'_> {
     /// The ledger with a file description of its own, and whether the lock is on it.
-    type Lock<'a>
-        = Option<(Fd, bool)>
-    where
-        Self: 'a;
+    type Lock = Option<(Fd, bool)>;
 
     #[inline]
     fn total(&self) -> &core::sync::atomic::AtomicU64 {
@@ -263,7 +260,7 @@ impl Books for DeviceBooks<'_> {
         self.pages().mine(self.device, kind)
     }
 
-    fn lock(&self) -> Self::Lock<'_> {
+    fn lock(&self) -> Self::Lock {
         let fd = slot::open(self.pages(), self.allotment.ledger.as_c_str()).ok()?;
         for _ in 0..LOCK_ATTEMPTS {
             match fd.try_lock(SUM_LOCK) {
@@ -275,14 +272,14 @@ impl Books for DeviceBooks<'_> {
         Some((fd, false))
     }
 
-    fn unlock(&self, lock: Self::Lock<'_>) {
+    fn unlock(&self, lock: Self::Lock) {
         // Unlocked before it is closed: a child forked meanwhile has the description too.
         if let Some((fd, true)) = lock {
             fd.unlock(SUM_LOCK);
         }
     }
 
-    fn bury(&self, lock: &Self::Lock<'_>) {
+    fn bury(&self, lock: &Self::Lock) {
         if let Some((fd, true)) = lock {
             slot::bury(self.pages(), fd, SLOTS);
         }

@@ -22,9 +22,7 @@ const SUMS: u32 = if cfg!(loom) { 2 } else { 256 };
 /// One device's part of a ledger, as one process sees it.
 pub(crate) trait Books {
     /// What is locked while summing up.
-    type Lock<'a>
-    where
-        Self: 'a;
+    type Lock;
 
     /// The total word.
     fn total(&self) -> &AtomicU64;
@@ -43,11 +41,11 @@ pub(crate) trait Books {
     /// What this process charged for one kind, out of everybody else's reach.
     fn mine(&self, kind: usize) -> &AtomicU64;
     /// Takes the lock, with a bounded wait.
-    fn lock(&self) -> Self::Lock<'_>;
+    fn lock(&self) -> Self::Lock;
     /// Gives it back.
-    fn unlock(&self, lock: Self::Lock<'_>);
+    fn unlock(&self, lock: Self::Lock);
     /// Marks slots whose process is dead.
-    fn bury(&self, lock: &Self::Lock<'_>);
+    fn bury(&self, lock: &Self::Lock);
     /// Lets others go on.
     fn pause(&self);
 }

@@ -15,6 +15,8 @@
 //! it, whether the limits are writable) is the caller's to judge.
 #![no_std]
 #![deny(unsafe_code)]
+// Under loom only the algorithms are built, and only the models use them.
+#![cfg_attr(loom, allow(dead_code))]
 
 #[cfg(any(feature = "std", test))]
 extern crate std;

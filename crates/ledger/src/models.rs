@@ -132,10 +132,10 @@ impl Process {
     fn killed(mut self, at: u32, life: impl FnOnce(&Self)) {
         self.dies_at = at;
         let lived = catch_unwind(AssertUnwindSafe(|| life(&self)));
-        if let Err(cause) = lived {
-            if !cause.is::<Killed>() {
-                resume_unwind(cause);
-            }
+        if let Err(cause) = lived
+            && !cause.is::<Killed>()
+        {
+            resume_unwind(cause);
         }
         self.world.admitted.fetch_sub(self.has.load(SeqCst), SeqCst);
         self.world.rows[self.slot].live.store(0, Ordering::Release);
@@ -155,7 +155,7 @@ impl Drop for Locked {
 struct Killed;
 
 impl Books for Process {
-    type Lock<'a> = Option<Locked>;
+    type Lock = Option<Locked>;
 
     fn total(&self) -> &AtomicU64 {
         self.step();
