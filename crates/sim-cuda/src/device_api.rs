@@ -27,6 +27,9 @@ pub(crate) struct Properties {
 /// A device's attribute. One that the headers have and the card's profile does not is 0: not there.
 pub(crate) fn attribute(ordinal: i32, number: i32) -> Res<i32> {
     let device = device_named(ordinal)?;
+    if NOT_SIMULATED.contains(&number) {
+        return Ok(0);
+    }
     match device.card.attribute(number) {
         Some(value) => Ok(value),
         None if (1..=KNOWN_ATTRIBUTES).contains(&number) => Ok(0),
@@ -66,6 +69,12 @@ fn set_flags(ordinal: i32, flags: u32) -> Res {
     Ok(())
 }
 
+/// What the card could do and the simulation cannot, so that no program counts on it: launches over
+/// several devices, virtual memory management and its handles, sparse and deferred arrays, timeline
+/// semaphores, pools and their handles, stream memory operations, IPC events, cluster launches, tensor
+/// maps, fabric handles, unified function pointers, multicast.
+const NOT_SIMULATED: [i32; 16] =
+    [96, 102, 103, 112, 114, 115, 119, 120, 121, 122, 123, 125, 127, 128, 129, 132];
 /// The highest CUdevice_attribute of the 13.5 headers.
 const KNOWN_ATTRIBUTES: i32 = 161;
 

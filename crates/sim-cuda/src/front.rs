@@ -205,6 +205,7 @@ impl Group {
             Order::Free => Vec::new(),
         };
         let entry = self.lines.get_mut(&number).ok_or(Status::INVALID_HANDLE)?;
+        entry.line.touch(sim_world::now_ns());
         earlier.into_iter().for_each(|point| entry.line.wait(point));
         Ok(entry.line.push(op, &mut process::place(self.device)))
     }

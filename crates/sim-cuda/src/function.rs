@@ -14,8 +14,8 @@ use crate::status::{Res, Status};
 
 type Attributes = Mutex<BTreeMap<u32, i32>>;
 
-/// The highest attribute of the headers.
-const LAST: u32 = 15;
+/// One more than the highest attribute of the headers.
+const LAST: u32 = 18;
 const THREADS: i32 = 1024;
 const REGISTERS: i32 = 32;
 const DYNAMIC_SHARED: u32 = 8;

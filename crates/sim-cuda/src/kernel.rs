@@ -3,16 +3,22 @@
 /// A kernel whose name says nothing takes this long.
 const DEFAULT_NS: u64 = 10_000;
 
-/// Nanoseconds of GPU time of the kernel `name`: a number behind `ns_`, `us_` or `ms_`, as in
-/// `spin_us_250`, or the default. C++ names may carry it anywhere.
+/// Nanoseconds of GPU time of the kernel `name`: a number behind `ns_`, `us_` or `ms_` that begins a
+/// word, as in `spin_us_250`, or the default. C++ names may carry it anywhere.
 pub(crate) fn duration_ns(name: &str) -> u64 {
-    let units = [("ns_", 1), ("us_", 1_000), ("ms_", 1_000_000)];
-    let said = units.iter().find_map(|(unit, scale)| {
-        let (_, rest) = name.split_once(unit)?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..digits].parse::<u64>().ok()?.checked_mul(*scale)
-    });
-    said.unwrap_or(DEFAULT_NS)
+    let words: Vec<&str> = name.split('_').collect();
+    words.windows(2).find_map(|pair| said(pair[0], pair[1])).unwrap_or(DEFAULT_NS)
+}
+
+fn said(unit: &str, text: &str) -> Option<u64> {
+    let scale = match unit {
+        "ns" => 1,
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        _ => return None,
+    };
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..digits].parse::<u64>().ok()?.checked_mul(scale)
 }
 
 #[cfg(test)]
@@ -28,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_name_that_says_nothing_means_the_default() {
-        for name in ["", "gemm", "focus_on_this", "us_", "us_99999999999999999999"] {
+        for name in ["", "gemm", "focus_on_7", "forms_4", "us_", "us_99999999999999999999"] {
             assert_eq!(duration_ns(name), DEFAULT_NS, "{name}");
         }
     }

@@ -66,6 +66,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// An idle line's present end is now: what is recorded next happens no earlier.
+    pub(crate) fn touch(&mut self, now: u64) {
+        if !self.walled() {
+            self.tail = self.tail.max(now);
+        }
+    }
+
     /// Appends `op`. Answers the effect to carry out at once where no wall stands before it.
     pub(crate) fn push(&mut self, op: Op, place: Place<'_>) -> Option<Act> {
         if !self.queue.is_empty() {
