@@ -8,6 +8,7 @@ mod memory;
 mod module;
 mod stream;
 mod table;
+mod tables;
 
 use std::ffi::OsStr;
 
@@ -23,6 +24,7 @@ pub use lookup::Found;
 pub use memory::{Address, MemInfo, Pool};
 pub use module::{Kernel, Module, Spin};
 pub use stream::{Event, Stream};
+pub use tables::{SIZED, SizedTable, SizedUuid, UNSIZED};
 
 /// The driver, opened and not necessarily initialised.
 pub struct Driver {

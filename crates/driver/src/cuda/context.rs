@@ -72,6 +72,12 @@ impl Primary<'_> {
     }
 }
 
+// SAFETY: a context's handle is a name for an object of the driver, whose every function may be called
+// from any thread.
+unsafe impl Send for Primary<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Primary<'_> {}
+
 impl Drop for Primary<'_> {
     fn drop(&mut self) {
         let table = &self.device.driver.table;

@@ -101,6 +101,16 @@ impl Event<'_> {
     }
 }
 
+// SAFETY: a stream's handle is a name for an object of the driver, whose every function may be called
+// from any thread.
+unsafe impl Send for Stream<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Stream<'_> {}
+// SAFETY: as above, for an event.
+unsafe impl Send for Event<'_> {}
+// SAFETY: as above, for an event.
+unsafe impl Sync for Event<'_> {}
+
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
         let table = &self.driver.table;

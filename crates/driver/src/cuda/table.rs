@@ -28,6 +28,7 @@ functions! {
         cuEventQuery,
         cuEventRecord,
         cuEventSynchronize,
+        cuGetExportTable,
         cuGetProcAddress,
         cuGetProcAddress_v2,
         cuGraphDestroy,
