@@ -1,10 +1,43 @@
-//! `cargo xtask gpu-probe`.
+//! `cargo xtask gpu-probe`: starts crates/driver's `gpu-probe` on the machine's GPU, or on a driver
+//! root, and says where the answers belong. It asks nothing itself.
+
+use std::path::PathBuf;
+
+use crate::{fetch, sh};
 
 /// What the command line says.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// A driver root to ask in place of the machine's driver, such as a simulated one; the answers
+    /// then lie in target/gpu-probe.
+    #[arg(long, value_name = "DIR")]
+    driver_root: Option<PathBuf>,
+    /// The folder for the answers [default: docs/results for a GPU of the machine].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
 
-/// Does it.
-pub(crate) fn run(_args: Args) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+/// Asks, and writes one JSON and one page.
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let parts = fetch::ensure(&["cudart-12.9", "cudart-13.5"])?;
+    let runtimes = [
+        parts.part("cudart-12.9").join("nvidia/cuda_runtime/lib/libcudart.so.12"),
+        parts.part("cudart-13.5").join("nvidia/cu13/lib/libcudart.so.13"),
+    ];
+    let out = args.out.unwrap_or_else(|| match args.driver_root {
+        Some(_) => sh::target("gpu-probe"),
+        None => sh::root().join("docs/results"),
+    });
+    // The probe starts gpu-client, which lies beside it.
+    sh::run(sh::cargo().args(["build", "--quiet", "--release", "--package", "driver", "--bins"]))?;
+    let mut probe = sh::cargo();
+    probe.args(["run", "--quiet", "--release", "--package", "driver", "--bin", "gpu-probe", "--"]);
+    probe.arg("--out").arg(out);
+    for runtime in runtimes {
+        probe.arg("--cudart").arg(runtime);
+    }
+    if let Some(root) = args.driver_root {
+        probe.arg("--driver-root").arg(root);
+    }
+    sh::run(&mut probe)
 }
