@@ -75,7 +75,7 @@ mod tests {
         let shim = Shim::install(&source, &layout).unwrap();
         let wares = Wares { layout, driver: Driver::find(root.path()).unwrap(), shim };
         let inventory = Inventory::new(vec![gpu(0, Mode::Shared), gpu(1, Mode::Whole)]);
-        let grant = allocate(ids, &inventory).unwrap();
+        let grant = allocate(ids, &inventory, &Default::default()).unwrap();
         let devices = ids.iter().map(|id| id.parse().unwrap()).collect();
         wares.answer(&Record::new(&devices, &grant, 0), &inventory)
     }

@@ -25,4 +25,4 @@ pub mod shim;
 pub mod status;
 mod text;
 
-pub use run::main;
+pub use run::{main, serve};

@@ -68,7 +68,7 @@ impl Node {
         ids: &[String],
         inventory: &Inventory,
     ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
-        let grant = decide::allocate(ids, inventory)?;
+        let grant = decide::allocate(ids, inventory, &self.book().taken())?;
         let devices = decide::parse(ids)?;
         let shared = matches!(grant, decide::Grant::Share { .. });
         let shim = shared.then(|| self.wares.shim.version.clone());

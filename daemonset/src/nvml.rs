@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -15,9 +15,6 @@ use tracing::{info, warn};
 
 use crate::inventory::{Facts, Inventory, Scanned};
 use crate::modes::Modes;
-
-/// How often the GPUs are looked at again.
-const RESCAN: Duration = Duration::from_secs(10);
 
 /// Something that knows the GPUs of a node.
 pub trait Source: Send + 'static {
@@ -100,11 +97,11 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Looks once, then again every ten seconds on a thread of its own.
+    /// Looks once, then again after each `pause` on a thread of its own.
     ///
     /// # Errors
     /// Why the first look failed, or that it found no GPU.
-    pub fn start(mut source: impl Source, modes: Modes) -> Result<Self, String> {
+    pub fn start(mut source: impl Source, modes: Modes, pause: Duration) -> Result<Self, String> {
         let first = Inventory::default().refreshed(Ok(source.scan()?), &modes);
         if first.gpus().is_empty() {
             return Err("NVML lists no GPU that answers".into());
@@ -117,27 +114,22 @@ impl Scanner {
         let (stop, stopped) = channel();
         thread::Builder::new()
             .name("nvml".into())
-            .spawn(move || keep_looking(source, &modes, &sender, &stopped))
+            .spawn(move || {
+                while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                    look(&mut source, &modes, &sender);
+                }
+            })
             .map_err(|error| format!("no thread for NVML: {error}"))?;
         Ok(Self { inventory, _stop: stop })
     }
 }
 
-fn keep_looking(
-    mut source: impl Source,
-    modes: &Modes,
-    sender: &watch::Sender<Arc<Inventory>>,
-    stopped: &Receiver<()>,
-) {
-    while stopped.recv_timeout(RESCAN) == Err(RecvTimeoutError::Timeout) {
-        let before = sender.borrow().clone();
-        let after = before.refreshed(source.scan(), modes);
-        tell_changes(&before, &after);
-        sender.send_if_modified(|known| {
-            let changed = **known != after;
-            *known = Arc::new(after);
-            changed
-        });
+fn look(source: &mut impl Source, modes: &Modes, sender: &watch::Sender<Arc<Inventory>>) {
+    let before = sender.borrow().clone();
+    let after = before.refreshed(source.scan(), modes);
+    tell_changes(&before, &after);
+    if *before != after {
+        sender.send_replace(Arc::new(after));
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Options {
     /// How often allotments are compared with the kubelet's pods, in seconds
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub reconcile_every: u64,
+    /// How often the GPUs are looked at, in seconds
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub rescan_every: u64,
     /// How the log is written
     #[arg(long, value_enum, default_value = "text")]
     pub log: LogFormat,

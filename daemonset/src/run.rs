@@ -22,7 +22,7 @@ use crate::durable;
 use crate::identity::Identity;
 use crate::layout::Layout;
 use crate::node::Node;
-use crate::nvml::{NvmlSource, Scanner};
+use crate::nvml::{NvmlSource, Scanner, Source};
 use crate::options::{LogFormat, Options, Settings};
 use crate::registrar::keep_registered;
 use crate::shim::Shim;
@@ -57,46 +57,67 @@ fn start_log(format: LogFormat) {
 }
 
 fn start(options: &Options) -> Result<()> {
-    let settings = options.settings()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(run(options, settings));
+    let ended = runtime.block_on(async {
+        let driver = Driver::find(&options.driver_root)?;
+        let stop = told_to_stop()?;
+        serve(options, NvmlSource::new(driver.nvml()), stop).await
+    });
     runtime.shutdown_timeout(STOP_DEADLINE);
     ended
 }
 
-async fn run(options: &Options, settings: Settings) -> Result<()> {
+/// Runs the agent on what `source` says of the GPUs until `stop` resolves.
+///
+/// # Errors
+/// What keeps it from running: options, folders, no driver, no GPU, another agent.
+pub async fn serve(
+    options: &Options,
+    source: impl Source,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let settings = options.settings()?;
     let layout = Layout::new(&options.state_dir, &options.pages_dir);
     let _lock = take_over(&layout)?;
-    let driver = Driver::find(&options.driver_root)?;
-    let shim = Shim::install(&options.shim, &layout)?;
-    let scanner = Scanner::start(NvmlSource::new(driver.nvml()), settings.modes)
+    let rescan = Duration::from_secs(options.rescan_every);
+    let scanner = Scanner::start(source, settings.modes.clone(), rescan)
         .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
-    let book = Book::open(layout.clone())?;
-    let socket = options.pod_resources.clone();
-    let identity = Identity { socket, domain: settings.domain.clone() };
-    let wares = Wares { layout: layout.clone(), driver, shim };
-    let node = Arc::new(Node::new(scanner.inventory.clone(), book, wares, identity));
+    let node = Arc::new(node(options, &settings, &layout, &scanner)?);
     kubelet::sockets::sweep(&options.kubelet_dir, SOCKET_PREFIX)
         .with_context(|| format!("cannot clean {}", options.kubelet_dir.display()))?;
 
-    let (stopping, stop) = watch::channel(false);
+    let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     for resource in Resource::ALL {
         let offer = offer(options, &settings.domain, resource)?;
-        tasks.spawn(keep_registered(node.clone(), resource, offer, stop.clone()));
+        tasks.spawn(keep_registered(node.clone(), resource, offer, stopped.clone()));
     }
     let every = Duration::from_secs(options.reconcile_every);
-    tasks.spawn(keep_reconciling(node.clone(), every, stop.clone()));
-    tasks.spawn(status::keep_written(layout, node.watch(), stop));
+    tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
+    tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
-    told_to_stop().await?;
+    stop.await;
     info!("stopping");
     stopping.send_replace(true);
-    // What does not end in time is cut off with the process; nothing is lost by that.
+    // What does not end in time is cut off; nothing is lost by that.
     let _ =
         tokio::time::timeout(STOP_DEADLINE, async { while tasks.join_next().await.is_some() {} })
             .await;
     Ok(())
+}
+
+fn node(
+    options: &Options,
+    settings: &Settings,
+    layout: &Layout,
+    scanner: &Scanner,
+) -> Result<Node> {
+    let driver = Driver::find(&options.driver_root)?;
+    let shim = Shim::install(&options.shim, layout)?;
+    let book = Book::open(layout.clone())?;
+    let (socket, domain) = (options.pod_resources.clone(), settings.domain.clone());
+    let wares = Wares { layout: layout.clone(), driver, shim };
+    Ok(Node::new(scanner.inventory.clone(), book, wares, Identity { socket, domain }))
 }
 
 /// Makes the folders and sees to it that no other agent uses them.
@@ -131,12 +152,13 @@ async fn keep_reconciling(node: Arc<Node>, every: Duration, mut stop: watch::Rec
     }
 }
 
-async fn told_to_stop() -> Result<()> {
+fn told_to_stop() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -11,7 +11,7 @@ use super::holders::{Held, holder_of};
 use super::record::{Holder, Record};
 use super::release::{Signs, has_ended};
 use super::{pages, store};
-use crate::decide::Grant;
+use crate::decide::{Grant, Taken};
 use crate::durable::{self, FileError};
 use crate::layout::Layout;
 
@@ -76,6 +76,19 @@ impl Book {
     /// All records, by id.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.entries.values().map(|entry| &entry.record)
+    }
+
+    /// How many percents of each GPU are held. Some of it may be free again: the kubelet does not
+    /// tell.
+    #[must_use]
+    pub fn taken(&self) -> Taken {
+        let is_part = |id: &&DeviceId| matches!(id, DeviceId::Percent(..));
+        let held = self.records().flat_map(|record| &record.devices).filter(is_part);
+        let mut taken = Taken::new();
+        for id in held.collect::<BTreeSet<_>>() {
+            *taken.entry(id.uuid()).or_default() += 1;
+        }
+        taken
     }
 
     /// A new allotment of `devices`. That the kubelet gives them out says that whoever held some of

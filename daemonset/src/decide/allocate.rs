@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{DeviceId, DeviceUuid, IdError, Mib, Percent};
+use contract::{DeviceId, DeviceUuid, IdError, Mib, Percent, Resource};
 
-use crate::inventory::{Gpu, Inventory};
+use crate::inventory::{Gpu, Inventory, PARTS};
 use crate::modes::Mode;
 
 /// What a container gets.
@@ -56,19 +56,30 @@ pub enum Refusal {
          made again"
     )]
     Mode(DeviceUuid, &'static str),
-    /// Parts of several GPUs.
+    /// Parts of several GPUs, because none has room.
     #[error(
-        "a share must lie on one GPU, and no GPU of this node had {asked} percent left: what is \
-         free is scattered ({found}). Ask for at most {largest} percent, or wait until a GPU has \
+        "a share must lie on one GPU, and no GPU of this node has {asked} percent left: what is \
+         left is scattered ({holes}). Ask for at most {largest} percent, or wait until a GPU has \
          more left"
     )]
     Scattered {
         /// Percents asked for.
         asked: usize,
-        /// Which parts the kubelet found.
-        found: String,
-        /// The largest of them.
+        /// What is left of each GPU.
+        holes: String,
+        /// The most that is left of one.
         largest: usize,
+    },
+    /// Parts of several GPUs, although one has room: the kubelet does not always ask what we prefer.
+    #[error(
+        "a share must lie on one GPU, and the kubelet chose {asked} percent from several although \
+         {roomy} has room: the pod has to be made again"
+    )]
+    Spread {
+        /// Percents asked for.
+        asked: usize,
+        /// A GPU with room.
+        roomy: DeviceUuid,
     },
     /// More than one GPU's worth.
     #[error(
@@ -80,12 +91,17 @@ pub enum Refusal {
     TooSmall(#[from] share::Refusal),
 }
 
-/// What the devices with these IDs come to.
+/// How many percents of each shared GPU are held: what refusals tell the user. GPUs that are not in it
+/// are free.
+pub type Taken = BTreeMap<DeviceUuid, usize>;
+
+/// What the devices with these IDs come to. What is `taken` beside them decides nothing (the kubelet
+/// keeps count): it makes a refusal worth reading.
 ///
 /// # Errors
 /// [`Refusal`]: one container gets whole GPUs or one part of one GPU, of GPUs that are there and
 /// well.
-pub fn allocate(ids: &[String], inventory: &Inventory) -> Result<Grant, Refusal> {
+pub fn allocate(ids: &[String], inventory: &Inventory, taken: &Taken) -> Result<Grant, Refusal> {
     let devices = parse(ids)?;
     let mut whole = Vec::new();
     let mut parts = BTreeMap::<DeviceUuid, usize>::new();
@@ -100,7 +116,7 @@ pub fn allocate(ids: &[String], inventory: &Inventory) -> Result<Grant, Refusal>
         (true, true) => Err(Refusal::Nothing),
         (false, false) => Err(Refusal::Mixed),
         (false, true) => Ok(whole_gpus(whole)),
-        (true, false) => share_of_one(&parts, inventory),
+        (true, false) => share_of_one(&parts, inventory, taken),
     }
 }
 
@@ -127,6 +143,7 @@ fn whole_gpus(mut gpus: Vec<&Gpu>) -> Grant {
 fn share_of_one(
     parts: &BTreeMap<DeviceUuid, usize>,
     inventory: &Inventory,
+    taken: &Taken,
 ) -> Result<Grant, Refusal> {
     let asked = parts.values().sum();
     if asked > 100 {
@@ -134,7 +151,7 @@ fn share_of_one(
     }
     let mut gpus = parts.keys();
     let (Some(&uuid), None) = (gpus.next(), gpus.next()) else {
-        return Err(scattered(asked, parts));
+        return Err(several(asked, inventory, taken));
     };
     let gpu = usable(uuid, Mode::Shared, inventory)?;
     let percent = Percent::new(asked as u64).map_err(|_| Refusal::AboveOne(asked))?;
@@ -143,10 +160,19 @@ fn share_of_one(
     Ok(Grant::Share { gpu: uuid, percent, memory, context })
 }
 
-fn scattered(asked: usize, parts: &BTreeMap<DeviceUuid, usize>) -> Refusal {
-    let found: Vec<_> = parts.iter().map(|(uuid, count)| format!("{count} of {uuid}")).collect();
-    let largest = parts.values().copied().max().unwrap_or_default();
-    Refusal::Scattered { asked, found: found.join(", "), largest }
+fn several(asked: usize, inventory: &Inventory, taken: &Taken) -> Refusal {
+    let left = |gpu: &Gpu| {
+        let taken = taken.get(&gpu.uuid).copied().unwrap_or_default();
+        (usize::from(PARTS).saturating_sub(taken), gpu.uuid)
+    };
+    let well = inventory.offered(Resource::GpuPercent).filter(|gpu| gpu.sick.is_none());
+    let holes: Vec<_> = well.map(left).collect();
+    let &(largest, roomy) = holes.iter().max().unwrap_or(&(0, DeviceUuid::gpu([0; 16])));
+    if largest >= asked {
+        return Refusal::Spread { asked, roomy };
+    }
+    let holes: Vec<_> = holes.iter().map(|(left, uuid)| format!("{left} of {uuid}")).collect();
+    Refusal::Scattered { asked, holes: holes.join(", "), largest }
 }
 
 fn usable(uuid: DeviceUuid, mode: Mode, inventory: &Inventory) -> Result<&Gpu, Refusal> {
@@ -183,14 +209,14 @@ mod tests {
 
     #[test]
     fn fifty_parts_of_one_gpu_are_half_of_its_memory() {
-        let grant = allocate(&parts(0, 25..75), &inventory());
+        let grant = allocate(&parts(0, 25..75), &inventory(), &Taken::new());
         let (percent, memory) = (Percent::new(50).unwrap(), Mib(16255));
         assert_eq!(grant, Ok(Grant::Share { gpu: uuid(0), percent, memory, context: Mib(310) }));
     }
 
     #[test]
     fn whole_gpus_come_in_the_order_of_their_indices() {
-        let grant = allocate(&[whole(3), whole(2)].concat(), &inventory());
+        let grant = allocate(&[whole(3), whole(2)].concat(), &inventory(), &Taken::new());
         assert_eq!(grant, Ok(Grant::Whole(vec![uuid(2), uuid(3)])));
     }
 
@@ -208,19 +234,30 @@ mod tests {
             (parts(4, 0..50), "is out of order (fallen off the bus)"),
             (parts(2, 0..50), "is configured as whole"),
             (whole(0), "is configured as shared"),
-            ([parts(0, 0..30), parts(1, 0..20)].concat(), "Ask for at most 30 percent"),
+            ([parts(0, 0..30), parts(1, 0..20)].concat(), "has room: the pod has to be made again"),
             ([parts(0, 0..100), parts(1, 0..1)].concat(), "101 percent is more than one GPU"),
         ];
         for (ids, sentence) in table {
-            let message = allocate(&ids, &inventory()).unwrap_err().to_string();
+            let message = allocate(&ids, &inventory(), &Taken::new()).unwrap_err().to_string();
             assert!(message.contains(sentence), "{message}");
         }
     }
 
     #[test]
+    fn a_share_that_no_gpu_has_room_for_is_refused_with_the_most_that_one_has() {
+        let taken = Taken::from([(uuid(0), 70), (uuid(1), 60)]);
+        let ids = [parts(0, 70..97), parts(1, 60..93)].concat();
+        let message = allocate(&ids, &inventory(), &taken).unwrap_err().to_string();
+        assert!(message.contains(&format!("(30 of {}, 40 of {})", uuid(0), uuid(1))), "{message}");
+        assert!(message.contains("no GPU of this node has 60 percent left"), "{message}");
+        assert!(message.contains("Ask for at most 40 percent"), "{message}");
+    }
+
+    #[test]
     fn a_share_too_small_for_a_context_is_refused_with_the_least_that_is_not() {
         let small = Gpu { usable_mib: 15_000, context_mib: 400, ..gpu(0, Mode::Shared) };
-        let message = allocate(&parts(0, 0..2), &Inventory::new(vec![small])).unwrap_err();
+        let message =
+            allocate(&parts(0, 0..2), &Inventory::new(vec![small]), &Taken::new()).unwrap_err();
         assert!(message.to_string().contains("ask for at least 3%"), "{message}");
     }
 
@@ -235,7 +272,7 @@ mod tests {
                 part => format!("{}::{part}", uuid(*n)),
             };
             let ids: Vec<String> = ids.iter().map(name).collect();
-            match allocate(&ids, &inventory) {
+            match allocate(&ids, &inventory, &Taken::new()) {
                 Ok(Grant::Share { gpu, percent, memory, .. }) => {
                     prop_assert_eq!(usize::from(percent.get()), ids.len());
                     prop_assert!(ids.iter().all(|id| id.starts_with(&gpu.to_string())));
@@ -260,7 +297,8 @@ mod tests {
             for i in 0..len {
                 shuffled.swap(i, (seed.wrapping_mul(i as u64 + 7) % len as u64) as usize);
             }
-            prop_assert_eq!(allocate(&ids, &inventory()), allocate(&shuffled, &inventory()));
+            let of = |ids: &[String]| allocate(ids, &inventory(), &Taken::new());
+            prop_assert_eq!(of(&ids), of(&shuffled));
         }
     }
 }

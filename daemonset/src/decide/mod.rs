@@ -6,5 +6,5 @@ mod prefer;
 
 pub use advertise::advertise;
 pub(crate) use allocate::parse;
-pub use allocate::{Grant, Refusal, allocate};
+pub use allocate::{Grant, Refusal, Taken, allocate};
 pub use prefer::prefer;

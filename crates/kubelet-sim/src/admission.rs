@@ -1,0 +1,206 @@
+//! Admits pods: devices for every container, by the plugin's leave.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kubelet::deviceplugin::{
+    AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
+    ContainerPreferredAllocationRequest, PreStartContainerRequest, PreferredAllocationRequest,
+};
+use tonic::Status;
+
+use crate::devices::Holding;
+use crate::manager::{ActivePod, Endpoint, Manager};
+use crate::pod::{ContainerSpec, PodSpec};
+
+/// Why a pod does not run on this node.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// The scheduler would not have sent it here.
+    #[error("Insufficient {resource}: {asked} asked for, {free} free")]
+    Insufficient {
+        /// The resource's full name.
+        resource: String,
+        /// What the pod asks for.
+        asked: usize,
+        /// What nobody holds.
+        free: usize,
+    },
+    /// The plugin refused. The pod is Failed with this message.
+    #[error("UnexpectedAdmissionError: Allocate failed due to {0}, which is unexpected")]
+    UnexpectedAdmissionError(String),
+}
+
+/// Admits a pod and answers its uid.
+pub(crate) async fn admit(manager: &Arc<Manager>, spec: PodSpec) -> Result<String, Refused> {
+    fits(manager, &spec)?;
+    let uid = manager.change(|books| {
+        books.admitted += 1;
+        format!("{}-{}-{}", spec.namespace, spec.name, books.admitted)
+    });
+    let mut reusable = BTreeSet::new();
+    for init in &spec.init_containers {
+        let given = allocate(manager, &uid, init, &mut BTreeSet::new()).await;
+        reusable.extend(given.inspect_err(|_| forget(manager, &uid))?);
+    }
+    for container in &spec.containers {
+        let given = allocate(manager, &uid, container, &mut reusable).await;
+        given.inspect_err(|_| forget(manager, &uid))?;
+    }
+    let containers = spec.containers.iter().map(|container| container.name.clone()).collect();
+    let pod =
+        ActivePod { uid: uid.clone(), namespace: spec.namespace, name: spec.name, containers };
+    manager.change(|books| books.pods.push(pod));
+    Ok(uid)
+}
+
+/// What the scheduler does: sums over the node.
+fn fits(manager: &Manager, spec: &PodSpec) -> Result<(), Refused> {
+    let books = manager.books();
+    let names = spec.containers.iter().flat_map(|container| container.resources.keys());
+    for resource in names.collect::<BTreeSet<_>>() {
+        let of = |container: &ContainerSpec| container.resources.get(resource).copied();
+        let asked = spec.containers.iter().filter_map(of).sum();
+        let free = books.devices.available(resource).len();
+        if asked > free {
+            return Err(Refused::Insufficient { resource: resource.clone(), asked, free });
+        }
+    }
+    Ok(())
+}
+
+fn forget(manager: &Manager, pod: &str) {
+    manager.change(|books| books.devices.remove_pod(pod));
+}
+
+async fn allocate(
+    manager: &Manager,
+    pod: &str,
+    container: &ContainerSpec,
+    reusable: &mut BTreeSet<String>,
+) -> Result<BTreeSet<String>, Refused> {
+    let mut all = BTreeSet::new();
+    for (resource, &count) in &container.resources {
+        let ids = choose(manager, resource, count, reusable).await?;
+        let answer = ask(manager, resource, &ids).await?;
+        let ids: BTreeSet<_> = ids.into_iter().collect();
+        reusable.retain(|id| !ids.contains(id));
+        all.extend(ids.iter().cloned());
+        let (pod, container) = (pod.to_owned(), container.name.clone());
+        let holding = Holding { pod, container, resource: resource.clone(), ids, answer };
+        manager.change(|books| books.devices.holdings.push(holding));
+    }
+    Ok(all)
+}
+
+/// The devices that a container gets: a finished init container's first, then what the plugin
+/// prefers, then any. In random order.
+async fn choose(
+    manager: &Manager,
+    resource: &str,
+    count: usize,
+    reusable: &BTreeSet<String>,
+) -> Result<Vec<String>, Refused> {
+    let (endpoint, available, reused) = {
+        let books = manager.books();
+        let of_resource = |id: &&String| {
+            let known = books.devices.resources.get(resource);
+            known.is_some_and(|resource| resource.healthy.contains(*id))
+        };
+        let reused: Vec<_> = reusable.iter().filter(of_resource).take(count).cloned().collect();
+        (books.endpoints.get(resource).cloned(), books.devices.available(resource), reused)
+    };
+    let mut chosen: BTreeSet<String> = reused.into_iter().collect();
+    let unasked = manager.traps.ignores_preference || chosen.len() == count;
+    if let (false, Some(endpoint)) = (unasked, endpoint) {
+        let preferred = prefer(endpoint, &available, &chosen, count).await?;
+        let sensible = preferred.into_iter().filter(|id| available.contains(id));
+        let room = count - chosen.len();
+        chosen.extend(sensible.take(room));
+    }
+    let rest = manager.books().dice.shuffled(available);
+    for id in rest {
+        if chosen.len() < count {
+            chosen.insert(id);
+        }
+    }
+    Ok(manager.books().dice.shuffled(chosen))
+}
+
+async fn prefer(
+    mut endpoint: Endpoint,
+    available: &BTreeSet<String>,
+    must: &BTreeSet<String>,
+    count: usize,
+) -> Result<Vec<String>, Refused> {
+    if !endpoint.options.get_preferred_allocation_available {
+        return Ok(Vec::new());
+    }
+    let request = ContainerPreferredAllocationRequest {
+        available_device_ids: available.union(must).cloned().collect(),
+        must_include_device_ids: must.iter().cloned().collect(),
+        allocation_size: count as i32,
+    };
+    let request = PreferredAllocationRequest { container_requests: vec![request] };
+    let answer = endpoint.client.get_preferred_allocation(request).await.map_err(unexpected)?;
+    let mut answers = answer.into_inner().container_responses.into_iter();
+    Ok(answers.next().map(|answer| answer.device_ids).unwrap_or_default())
+}
+
+async fn ask(
+    manager: &Manager,
+    resource: &str,
+    ids: &[String],
+) -> Result<ContainerAllocateResponse, Refused> {
+    let endpoint = manager.books().endpoints.get(resource).cloned();
+    let gone = || Refused::UnexpectedAdmissionError(format!("unknown device plugin {resource}"));
+    let request = ContainerAllocateRequest { device_ids: ids.to_vec() };
+    let request = AllocateRequest { container_requests: vec![request] };
+    let answer = endpoint.ok_or_else(gone)?.client.allocate(request).await.map_err(unexpected)?;
+    let mut answers = answer.into_inner().container_responses;
+    match answers.len() {
+        1 => Ok(answers.remove(0)),
+        0 => Err(Refused::UnexpectedAdmissionError(format!("no answer for {resource}"))),
+        many => Err(Refused::UnexpectedAdmissionError(format!("{many} answers for {resource}"))),
+    }
+}
+
+/// Tells every plugin that a container is about to start, and answers what they said in Allocate.
+///
+/// A plugin that has not registered since the kubelet started is not told: the kubelet knows no
+/// options of it then.
+pub(crate) async fn pre_start(
+    manager: &Manager,
+    pod: &str,
+    container: &str,
+) -> Result<Vec<ContainerAllocateResponse>, String> {
+    let holdings: Vec<_> = {
+        let books = manager.books();
+        books.devices.of_container(pod, container).cloned().collect()
+    };
+    for holding in &holdings {
+        let endpoint = manager.books().endpoints.get(&holding.resource).cloned();
+        let Some(mut endpoint) = endpoint.filter(|it| it.options.pre_start_required) else {
+            continue;
+        };
+        let device_ids = {
+            let ids = holding.ids.iter().cloned();
+            manager.books().dice.shuffled(ids)
+        };
+        let request = PreStartContainerRequest { device_ids };
+        let answer = endpoint.client.pre_start_container(request).await;
+        answer.map_err(|status| {
+            format!("device plugin PreStartContainer rpc failed with err: {}", words(&status))
+        })?;
+    }
+    Ok(holdings.into_iter().map(|holding| holding.answer).collect())
+}
+
+fn unexpected(status: Status) -> Refused {
+    Refused::UnexpectedAdmissionError(words(&status))
+}
+
+/// A status as Go prints it.
+fn words(status: &Status) -> String {
+    format!("rpc error: code = {:?} desc = {}", status.code(), status.message())
+}

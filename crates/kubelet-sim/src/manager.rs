@@ -1,0 +1,161 @@
+//! The device manager: endpoints, lists and books, shared by the servers and by pods.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kubelet::deviceplugin::device_plugin_client::DevicePluginClient;
+use kubelet::deviceplugin::{Device, DevicePluginOptions, Empty};
+use tokio::sync::watch;
+use tonic::transport::Channel;
+
+use crate::checkpoint;
+use crate::devices::{Devices, Dice};
+use crate::sim::Traps;
+
+/// A plugin that registered.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) client: DevicePluginClient<Channel>,
+    pub(crate) options: DevicePluginOptions,
+    /// Counts registrations: the higher is the newer.
+    pub(crate) serial: u64,
+    /// Which life of the kubelet it registered with: a stream of an earlier life says nothing.
+    era: u64,
+    /// Set to end this endpoint's ListAndWatch from our side.
+    pub(crate) hang_up: watch::Sender<bool>,
+}
+
+/// What a pod is, as podresources tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct ActivePod {
+    pub(crate) uid: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// The containers that podresources lists: init containers are left out.
+    pub(crate) containers: Vec<String>,
+}
+
+/// What changes.
+pub(crate) struct Books {
+    pub(crate) devices: Devices,
+    pub(crate) endpoints: BTreeMap<String, Endpoint>,
+    pub(crate) pods: Vec<ActivePod>,
+    pub(crate) dice: Dice,
+    pub(crate) registrations: BTreeMap<String, u64>,
+    pub(crate) lists: BTreeMap<String, u64>,
+    /// Pods ever seen: makes uids.
+    pub(crate) admitted: u64,
+    era: u64,
+}
+
+/// The device manager.
+pub(crate) struct Manager {
+    pub(crate) folder: PathBuf,
+    pub(crate) traps: Traps,
+    books: Mutex<Books>,
+    changed: watch::Sender<()>,
+}
+
+impl Manager {
+    pub(crate) fn new(folder: PathBuf, traps: Traps, seed: u64) -> Self {
+        let books = Books {
+            devices: checkpoint::load(&folder),
+            endpoints: BTreeMap::new(),
+            pods: Vec::new(),
+            dice: Dice::new(seed),
+            registrations: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            admitted: 0,
+            era: 0,
+        };
+        Self { folder, traps, books: Mutex::new(books), changed: watch::Sender::new(()) }
+    }
+
+    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the books, writes the checkpoint and wakes whoever waits.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
+        let mut books = self.books();
+        let result = change(&mut books);
+        checkpoint::save(&self.folder, &books.devices);
+        drop(books);
+        self.changed.send_replace(());
+        result
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Takes a plugin in: the newest of a resource counts.
+    pub(crate) fn connect(
+        &self,
+        resource: &str,
+        client: DevicePluginClient<Channel>,
+        options: DevicePluginOptions,
+    ) -> Endpoint {
+        self.change(|books| {
+            let serial = books.registrations.entry(resource.to_owned()).or_default();
+            *serial += 1;
+            let (serial, era, hang_up) = (*serial, books.era, watch::Sender::new(false));
+            let endpoint = Endpoint { client, options, serial, era, hang_up };
+            books.endpoints.insert(resource.to_owned(), endpoint.clone());
+            books.devices.resources.entry(resource.to_owned()).or_default();
+            endpoint
+        })
+    }
+
+    /// Follows one plugin's list until the stream ends.
+    pub(crate) async fn follow(&self, resource: String, mut endpoint: Endpoint) {
+        let mut hang_up = endpoint.hang_up.subscribe();
+        if let Ok(stream) = endpoint.client.list_and_watch(Empty {}).await {
+            let mut stream = stream.into_inner();
+            loop {
+                let message = tokio::select! {
+                    message = stream.message() => message,
+                    _ = hang_up.wait_for(|hang_up| *hang_up) => break,
+                };
+                let Ok(Some(list)) = message else { break };
+                self.replace_list(&resource, endpoint.era, &list.devices);
+            }
+        }
+        self.disconnect(&resource, &endpoint);
+    }
+
+    fn replace_list(&self, resource: &str, era: u64, devices: &[Device]) {
+        self.change(|books| {
+            if books.era == era {
+                *books.lists.entry(resource.to_owned()).or_default() += 1;
+                books.devices.resources.entry(resource.to_owned()).or_default().replace(devices);
+            }
+        });
+    }
+
+    /// The end of a stream. Kubelets up to 1.36.2 disconnect whatever is registered by then
+    /// (kubernetes #121994); later ones only the endpoint whose stream it was.
+    fn disconnect(&self, resource: &str, ended: &Endpoint) {
+        self.change(|books| {
+            let current = books.endpoints.get(resource).map(|endpoint| endpoint.serial);
+            let hit = current == Some(ended.serial) || self.traps.old_stream_disconnects;
+            if let (true, true, Some(resource)) =
+                (hit, books.era == ended.era, books.devices.resources.get_mut(resource))
+            {
+                resource.disconnect();
+            }
+        });
+    }
+
+    /// The kubelet's process ends: streams break, and who was registered is forgotten.
+    pub(crate) fn die(&self) {
+        self.change(|books| {
+            books.era += 1;
+            for endpoint in std::mem::take(&mut books.endpoints).into_values() {
+                endpoint.hang_up.send_replace(true);
+            }
+            books.devices.forget_lists();
+        });
+    }
+}

@@ -1,0 +1,82 @@
+//! The kubelet's podresources: who holds what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kubelet::podresources::pod_resources_lister_server::PodResourcesLister;
+use kubelet::podresources::{
+    AllocatableResourcesRequest, AllocatableResourcesResponse, ContainerDevices,
+    ContainerResources, GetPodResourcesRequest, GetPodResourcesResponse, ListPodResourcesRequest,
+    ListPodResourcesResponse, PodResources,
+};
+use tonic::{Request, Response, Status};
+
+use crate::manager::{ActivePod, Books, Manager};
+
+pub(crate) struct Lister(pub(crate) Arc<Manager>);
+
+#[tonic::async_trait]
+impl PodResourcesLister for Lister {
+    async fn list(
+        &self,
+        _: Request<ListPodResourcesRequest>,
+    ) -> Result<Response<ListPodResourcesResponse>, Status> {
+        let books = self.0.books();
+        let pod_resources = books.pods.iter().map(|pod| resources(&books, pod)).collect();
+        Ok(Response::new(ListPodResourcesResponse { pod_resources }))
+    }
+
+    async fn get_allocatable_resources(
+        &self,
+        _: Request<AllocatableResourcesRequest>,
+    ) -> Result<Response<AllocatableResourcesResponse>, Status> {
+        let books = self.0.books();
+        let devices = books.devices.resources.iter().map(|(name, resource)| ContainerDevices {
+            resource_name: name.clone(),
+            device_ids: resource.healthy.iter().cloned().collect(),
+            topology: None,
+        });
+        Ok(Response::new(AllocatableResourcesResponse {
+            devices: devices.collect(),
+            ..Default::default()
+        }))
+    }
+
+    async fn get(
+        &self,
+        request: Request<GetPodResourcesRequest>,
+    ) -> Result<Response<GetPodResourcesResponse>, Status> {
+        let GetPodResourcesRequest { pod_name, pod_namespace } = request.into_inner();
+        let books = self.0.books();
+        let pod = books.pods.iter().find(|p| p.name == pod_name && p.namespace == pod_namespace);
+        let missing = || Status::not_found(format!("pod {pod_namespace}/{pod_name} not found"));
+        let pod_resources = Some(resources(&books, pod.ok_or_else(missing)?));
+        Ok(Response::new(GetPodResourcesResponse { pod_resources }))
+    }
+}
+
+fn resources(books: &Books, pod: &ActivePod) -> PodResources {
+    let containers = pod.containers.iter().map(|container| ContainerResources {
+        name: container.clone(),
+        devices: devices(books, pod, container),
+        ..Default::default()
+    });
+    PodResources {
+        name: pod.name.clone(),
+        namespace: pod.namespace.clone(),
+        containers: containers.collect(),
+    }
+}
+
+fn devices(books: &Books, pod: &ActivePod, container: &str) -> Vec<ContainerDevices> {
+    let mut by_resource = BTreeMap::<&str, Vec<String>>::new();
+    for holding in books.devices.of_container(&pod.uid, container) {
+        by_resource.entry(&holding.resource).or_default().extend(holding.ids.iter().cloned());
+    }
+    let devices = |(name, device_ids): (&str, Vec<String>)| ContainerDevices {
+        resource_name: name.to_owned(),
+        device_ids,
+        topology: None,
+    };
+    by_resource.into_iter().map(devices).collect()
+}

@@ -1,0 +1,209 @@
+//! The kubelet as a whole: start, restart, admit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{fs, io};
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::admission::{self, Refused};
+use crate::manager::Manager;
+use crate::pod::{Pod, PodSpec};
+use crate::server::Servers;
+
+/// How the kubelet is to behave.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its folder; made where it does not exist. Keep it short: sockets lie in it.
+    pub folder: PathBuf,
+    /// A program that calls [`container::main`](crate::container::main) and nothing else.
+    pub container_program: PathBuf,
+    /// What decides the order of IDs.
+    pub seed: u64,
+    /// What it does that a plugin must survive.
+    pub traps: Traps,
+}
+
+/// What some kubelets do, or do at times.
+#[derive(Clone, Debug, Default)]
+pub struct Traps {
+    /// The end of an old ListAndWatch stream disconnects the newest registration: kubelets up to
+    /// and including 1.36.2 (kubernetes #121994).
+    pub old_stream_disconnects: bool,
+    /// The plugin is not asked for a preference, as happens when NUMA alignment decides.
+    pub ignores_preference: bool,
+    /// Registrations are refused while true. Shared: it can be switched while the kubelet runs.
+    pub refuse_registrations: Arc<AtomicBool>,
+}
+
+/// A kubelet that did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the simulated kubelet cannot use {folder}: {error}")]
+pub struct SimError {
+    folder: PathBuf,
+    error: io::Error,
+}
+
+/// The kubelet of one node. Dropping it stops it; its folder stays.
+pub struct KubeletSim {
+    manager: Arc<Manager>,
+    options: Options,
+    servers: Option<Servers>,
+    /// Last: it outlives what runs on it.
+    runtime: Runtime,
+}
+
+impl Traps {
+    pub(crate) fn refuses_registrations(&self) -> bool {
+        self.refuse_registrations.load(Ordering::Relaxed)
+    }
+}
+
+impl Options {
+    /// A kubelet that springs no trap.
+    #[must_use]
+    pub fn new(folder: &Path, container_program: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            container_program: container_program.to_owned(),
+            seed: 1,
+            traps: Traps::default(),
+        }
+    }
+
+    /// The folder of the plugins' sockets.
+    #[must_use]
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.join("device-plugins")
+    }
+
+    /// The podresources socket.
+    #[must_use]
+    pub fn pod_resources(&self) -> PathBuf {
+        self.folder.join("pod-resources").join(kubelet::KUBELET_SOCKET)
+    }
+}
+
+impl KubeletSim {
+    /// Starts a kubelet. What an earlier one left in the folder counts: its checkpoint is read, its
+    /// sockets and everybody else's are deleted.
+    ///
+    /// # Errors
+    /// [`SimError`]: the folder cannot be used, for instance because its path is too long for a
+    /// socket.
+    pub fn start(options: Options) -> Result<Self, SimError> {
+        let failed = |error| SimError { folder: options.folder.clone(), error };
+        fs::create_dir_all(options.plugins()).map_err(failed)?;
+        let folder = fs::canonicalize(options.plugins()).map_err(failed)?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let manager = Arc::new(Manager::new(folder, options.traps.clone(), options.seed));
+        let mut sim = Self { manager, options, servers: None, runtime };
+        sim.resume()?;
+        Ok(sim)
+    }
+
+    /// Stops the kubelet. Containers run on.
+    pub fn stop(&mut self) {
+        self.servers = None;
+        self.manager.die();
+    }
+
+    /// Starts the kubelet again: sockets are deleted, nothing is allocatable until plugins register,
+    /// pods and their devices are as the checkpoint has them.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn resume(&mut self) -> Result<(), SimError> {
+        let _inside = self.runtime.enter();
+        let servers =
+            Servers::start(&self.manager, &self.options.plugins(), &self.options.pod_resources());
+        let folder = self.options.folder.clone();
+        self.servers = Some(servers.map_err(|error| SimError { folder, error })?);
+        Ok(())
+    }
+
+    /// Stops and starts.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn restart(&mut self) -> Result<(), SimError> {
+        self.stop();
+        self.resume()
+    }
+
+    /// Ends every ListAndWatch stream from the kubelet's side.
+    pub fn drop_streams(&self) {
+        for endpoint in self.manager.books().endpoints.values() {
+            endpoint.hang_up.send_replace(true);
+        }
+    }
+
+    /// How much of a resource could be given out, held or not: its healthy devices.
+    #[must_use]
+    pub fn allocatable(&self, resource: &str) -> usize {
+        let books = self.manager.books();
+        books.devices.resources.get(resource).map_or(0, |resource| resource.healthy.len())
+    }
+
+    /// The healthy and unhealthy devices of a resource.
+    #[must_use]
+    pub fn capacity(&self, resource: &str) -> usize {
+        let books = self.manager.books();
+        let count = |r: &crate::devices::Resource| r.healthy.len() + r.unhealthy.len();
+        books.devices.resources.get(resource).map_or(0, count)
+    }
+
+    /// How often a plugin has registered for a resource.
+    #[must_use]
+    pub fn registrations(&self, resource: &str) -> u64 {
+        self.manager.books().registrations.get(resource).copied().unwrap_or_default()
+    }
+
+    /// How many lists a plugin has sent for a resource.
+    #[must_use]
+    pub fn lists(&self, resource: &str) -> u64 {
+        self.manager.books().lists.get(resource).copied().unwrap_or_default()
+    }
+
+    /// Waits until `count` of a resource are allocatable; false where that takes longer.
+    #[must_use]
+    pub fn wait_allocatable(&self, resource: &str, count: usize, patience: Duration) -> bool {
+        self.wait(patience, || self.allocatable(resource) == count)
+    }
+
+    /// Waits until something is so that follows from what plugins say.
+    #[must_use]
+    pub fn wait(&self, patience: Duration, so: impl Fn() -> bool) -> bool {
+        let mut changes = self.manager.changes();
+        let wait = async {
+            while !so() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let wait = async { tokio::time::timeout(patience, wait).await.is_ok() };
+        self.runtime.block_on(wait)
+    }
+
+    /// Admits a pod: every container gets its devices, or none does.
+    ///
+    /// # Errors
+    /// [`Refused`]: the node has not enough, or the plugin refused.
+    pub fn admit(&self, spec: PodSpec) -> Result<Pod, Refused> {
+        let admitted = admission::admit(&self.manager, spec.clone());
+        let uid = self.runtime.block_on(admitted)?;
+        let handle = self.runtime.handle().clone();
+        let options = self.options.clone();
+        Ok(Pod::new(self.manager.clone(), handle, options, spec, uid))
+    }
+}
+
+impl Drop for KubeletSim {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
