@@ -54,8 +54,8 @@ pub(crate) struct Pages {
 impl Pages {
     /// Maps both files after checking them against the sizes that the kernel states.
     pub(crate) fn open(limits: &CStr, ledger: &CStr) -> Result<Self, PageError> {
-        let (limits, limits_head, _) = map(limits, false, LIMITS)?;
-        let (ledger, ledger_head, identity) = map(ledger, true, LEDGER)?;
+        let (limits, limits_head, _) = map(limits, false, Form::Limits)?;
+        let (ledger, ledger_head, identity) = map(ledger, true, Form::Ledger)?;
         if limits_head != ledger_head {
             return Err(PageError::Mismatch);
         }
@@ -153,30 +153,50 @@ impl Pages {
 /// The allotment's id and geometry, as a header states them.
 type Head = (u64, Geometry);
 
-/// The words that both headers begin with, and what they must be.
-struct Form {
-    magic: u64,
-    header_len: usize,
-    device_stride: usize,
-    slot_stride: fn(Geometry) -> usize,
-    len: fn(Geometry) -> usize,
+/// What a header must say. Not a table of function pointers: a call through one may unwind for all
+/// the compiler knows, and the shim has no landing pads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Limits,
+    Ledger,
 }
 
-const LIMITS: Form = Form {
-    magic: LIMITS_MAGIC,
-    header_len: size_of::<LimitsHeader>(),
-    device_stride: size_of::<LimitsDevice>(),
-    slot_stride: |geometry| geometry.agent_slot_stride(),
-    len: |geometry| geometry.limits_len(),
-};
+impl Form {
+    const fn magic(self) -> u64 {
+        match self {
+            Self::Limits => LIMITS_MAGIC,
+            Self::Ledger => LEDGER_MAGIC,
+        }
+    }
 
-const LEDGER: Form = Form {
-    magic: LEDGER_MAGIC,
-    header_len: size_of::<LedgerHeader>(),
-    device_stride: size_of::<LedgerDevice>(),
-    slot_stride: |geometry| geometry.slot_stride(),
-    len: |geometry| geometry.ledger_len(),
-};
+    const fn header_len(self) -> usize {
+        match self {
+            Self::Limits => size_of::<LimitsHeader>(),
+            Self::Ledger => size_of::<LedgerHeader>(),
+        }
+    }
+
+    const fn device_stride(self) -> usize {
+        match self {
+            Self::Limits => size_of::<LimitsDevice>(),
+            Self::Ledger => size_of::<LedgerDevice>(),
+        }
+    }
+
+    const fn slot_stride(self, geometry: Geometry) -> usize {
+        match self {
+            Self::Limits => geometry.agent_slot_stride(),
+            Self::Ledger => geometry.slot_stride(),
+        }
+    }
+
+    const fn len(self, geometry: Geometry) -> usize {
+        match self {
+            Self::Limits => geometry.limits_len(),
+            Self::Ledger => geometry.ledger_len(),
+        }
+    }
+}
 
 /// The first 80 bytes of either header, which agree (asserted below).
 #[repr(C)]
@@ -212,19 +232,19 @@ fn map(path: &CStr, write: bool, form: Form) -> Result<(Mapping, Head, (u64, u64
         return Err(PageError::NotRegular);
     }
     // A size that some device count has, before anything is read through a mapping.
-    let mut sizes = (1..=MAX_DEVICES).filter_map(Geometry::new).map(form.len);
-    let nearest = (form.len)(Geometry::ONE);
+    let mut sizes = (1..=MAX_DEVICES).filter_map(Geometry::new).map(|geometry| form.len(geometry));
+    let nearest = form.len(Geometry::ONE);
     let Some(len) = sizes.find(|&len| len as u64 == stat.size) else {
         return Err(PageError::Size(nearest as u64, stat.size));
     };
     let mapping = Mapping::of_file(&fd, len, write).map_err(io)?;
     let start = mapping.at::<Start>(0).ok_or(PageError::Magic)?;
-    let head = check(start, &form, stat.size)?;
+    let head = check(start, form, stat.size)?;
     Ok((mapping, head, stat.identity))
 }
 
-fn check(start: &Start, form: &Form, size: u64) -> Result<Head, PageError> {
-    if load64(&start.magic) != form.magic {
+fn check(start: &Start, form: Form, size: u64) -> Result<Head, PageError> {
+    if load64(&start.magic) != form.magic() {
         return Err(PageError::Magic);
     }
     let major = start.major.load(Ordering::Relaxed);
@@ -236,7 +256,7 @@ fn check(start: &Start, form: &Form, size: u64) -> Result<Head, PageError> {
         return Err(PageError::Required(unknown));
     }
     let geometry = geometry(start, form)?;
-    let due = (form.len)(geometry) as u64;
+    let due = form.len(geometry) as u64;
     if size != due {
         return Err(PageError::Size(due, size));
     }
@@ -246,14 +266,14 @@ fn check(start: &Start, form: &Form, size: u64) -> Result<Head, PageError> {
     Ok((load64(&start.allotment), geometry))
 }
 
-fn geometry(start: &Start, form: &Form) -> Result<Geometry, PageError> {
+fn geometry(start: &Start, form: Form) -> Result<Geometry, PageError> {
     let word = |word: &AtomicU32| word.load(Ordering::Relaxed) as usize;
     let geometry =
         Geometry::new(word(&start.device_count)).ok_or(PageError::Geometry("device count"))?;
     let words = [
-        (word(&start.header_len), form.header_len, "header length"),
-        (word(&start.device_stride), form.device_stride, "device stride"),
-        (word(&start.slot_stride), (form.slot_stride)(geometry), "slot stride"),
+        (word(&start.header_len), form.header_len(), "header length"),
+        (word(&start.device_stride), form.device_stride(), "device stride"),
+        (word(&start.slot_stride), form.slot_stride(geometry), "slot stride"),
         (word(&start.slot_count), SLOTS, "slot count"),
     ];
     match words.iter().find(|(found, due, _)| found != due) {

@@ -248,6 +248,16 @@ impl Drop for Mapping {
     }
 }
 
+/// The C string in a buffer; empty where the buffer does not end with a zero. Not
+/// `CStr::from_bytes_until_nul`, whose search brings a personality routine into the shim.
+pub(crate) fn c_str(buffer: &[u8; 256]) -> &CStr {
+    match buffer {
+        // SAFETY: a zero ends it within the buffer.
+        [.., 0] => unsafe { CStr::from_ptr(buffer.as_ptr().cast()) },
+        _ => c"",
+    }
+}
+
 /// Waits about a tenth of a millisecond.
 pub(crate) fn pause() {
     let time = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
