@@ -7,9 +7,13 @@
 
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
-use crate::{look_up, startup};
+use crate::{context, info, look_up, memory, nvml, startup};
 use core::ffi::{c_char, c_int, c_uint, c_void};
-use nvidia_sys::cuda::{CUdriverProcAddressQueryResult, CUresult};
+use nvidia_sys::cuda::{
+    CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1,
+    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUresult,
+};
+use nvidia_sys::nvml::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlReturn_t};
 
 #[allow(non_snake_case)]
 use nvidia_sys::{cuda::fns as Cuda, nvml::fns as Nvml};
@@ -75,6 +79,7 @@ macro_rules! hooks {
 
 hooks! {
     Cuda fn cuInit(flags: c_uint) -> CUresult = startup::init;
+
     Cuda fn cuGetProcAddress(
         symbol: *const c_char,
         pfn: *mut *mut c_void,
@@ -89,6 +94,89 @@ hooks! {
         status: *mut CUdriverProcAddressQueryResult,
     ) -> CUresult = look_up::get_proc_address_v2;
 
+    Cuda fn cuMemAlloc(address: *mut CUdeviceptr_v1, bytes: c_uint) -> CUresult = memory::alloc;
+    Cuda fn cuMemAlloc_v2(address: *mut CUdeviceptr, bytes: usize) -> CUresult = memory::alloc_v2;
+    Cuda fn cuMemAllocManaged(
+        address: *mut CUdeviceptr,
+        bytes: usize,
+        flags: c_uint,
+    ) -> CUresult = memory::alloc_managed;
+    Cuda fn cuMemAllocPitch(
+        address: *mut CUdeviceptr_v1,
+        pitch: *mut c_uint,
+        width: c_uint,
+        height: c_uint,
+        element: c_uint,
+    ) -> CUresult = memory::alloc_pitch;
+    Cuda fn cuMemAllocPitch_v2(
+        address: *mut CUdeviceptr,
+        pitch: *mut usize,
+        width: usize,
+        height: usize,
+        element: c_uint,
+    ) -> CUresult = memory::alloc_pitch_v2;
+    Cuda fn cuMemFree(address: CUdeviceptr_v1) -> CUresult = memory::free;
+    Cuda fn cuMemFree_v2(address: CUdeviceptr) -> CUresult = memory::free_v2;
+
+    Cuda fn cuDevicePrimaryCtxRetain(
+        context: *mut CUcontext,
+        device: CUdevice,
+    ) -> CUresult = context::retain;
+    Cuda fn cuDevicePrimaryCtxRelease(device: CUdevice) -> CUresult = context::release;
+    Cuda fn cuDevicePrimaryCtxRelease_v2(device: CUdevice) -> CUresult = context::release_v2;
+    Cuda fn cuDevicePrimaryCtxReset(device: CUdevice) -> CUresult = context::reset;
+    Cuda fn cuDevicePrimaryCtxReset_v2(device: CUdevice) -> CUresult = context::reset_v2;
+    Cuda fn cuCtxCreate(
+        context: *mut CUcontext,
+        flags: c_uint,
+        device: CUdevice,
+    ) -> CUresult = context::create;
+    Cuda fn cuCtxCreate_v2(
+        context: *mut CUcontext,
+        flags: c_uint,
+        device: CUdevice,
+    ) -> CUresult = context::create_v2;
+    Cuda fn cuCtxCreate_v3(
+        context: *mut CUcontext,
+        affinity: *mut CUexecAffinityParam,
+        len: c_int,
+        flags: c_uint,
+        device: CUdevice,
+    ) -> CUresult = context::create_v3;
+    Cuda fn cuCtxCreate_v4(
+        context: *mut CUcontext,
+        params: *mut CUctxCreateParams,
+        flags: c_uint,
+        device: CUdevice,
+    ) -> CUresult = context::create_v4;
+    Cuda fn cuCtxDestroy(context: CUcontext) -> CUresult = context::destroy;
+    Cuda fn cuCtxDestroy_v2(context: CUcontext) -> CUresult = context::destroy_v2;
+
+    Cuda fn cuMemGetInfo(free: *mut c_uint, total: *mut c_uint) -> CUresult = info::get_info;
+    Cuda fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> CUresult = info::get_info_v2;
+    Cuda fn cuDeviceTotalMem(
+        bytes: *mut c_uint,
+        device: CUdevice,
+    ) -> CUresult = info::device_total;
+    Cuda fn cuDeviceTotalMem_v2(
+        bytes: *mut usize,
+        device: CUdevice,
+    ) -> CUresult = info::device_total_v2;
+
+    Nvml fn nvmlDeviceGetMemoryInfo(
+        device: nvmlDevice_t,
+        memory: *mut nvmlMemory_t,
+    ) -> nvmlReturn_t = nvml::memory_info;
+    Nvml fn nvmlDeviceGetMemoryInfo_v2(
+        device: nvmlDevice_t,
+        memory: *mut nvmlMemory_v2_t,
+    ) -> nvmlReturn_t = nvml::memory_info_v2;
+
     // What the hooks call themselves, without standing before it.
     ;
+    Cuda cuCtxGetDevice,
+    Cuda cuDeviceGetUuid,
+    Cuda cuDeviceGetUuid_v2,
+    Cuda cuDevicePrimaryCtxGetState,
+    Nvml nvmlDeviceGetUUID,
 }

@@ -9,11 +9,20 @@
 //! `cargo xtask dist` links the shared object; Cargo alone cannot (ARCHITECTURE.md says why).
 #![no_std]
 
+mod allotments;
+mod charge;
+mod context;
+mod device;
 mod dlsym;
 mod entry;
+mod folder;
+mod held;
 mod hooks;
+mod info;
 mod libc_symbols;
 mod look_up;
+mod memory;
+mod nvml;
 mod say;
 mod slot;
 mod startup;
@@ -25,5 +34,13 @@ mod table;
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    entry::trap()
+}
+
+/// core's unwind tables name this routine, and linking them takes it along. No frame of the file has
+/// a landing pad (a gate looks), so nothing ever comes here.
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() -> ! {
     entry::trap()
 }

@@ -1,20 +1,10 @@
-//! The few functions of the C library that the shim calls, and errno kept around them.
+//! The dynamic loader's functions, and errno kept around whatever the shim calls.
 //!
-//! Declared here and not taken from a crate, so that this list and the ledger's is the whole of what
-//! a container's libc must have. The dynamic loader's are found, not imported: `libc_symbols` says
-//! why.
+//! The loader's are found, not imported: `libc_symbols` says why.
 
 use crate::libc_symbols;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-
-unsafe extern "C-unwind" {
-    fn write(fd: c_int, bytes: *const c_void, len: usize) -> isize;
-}
-
-unsafe extern "C" {
-    fn __errno_location() -> *mut c_int;
-}
 
 /// `RTLD_DEFAULT` of dlsym(3).
 pub(crate) const RTLD_DEFAULT: *mut c_void = core::ptr::null_mut();
@@ -110,17 +100,23 @@ pub(crate) fn with_loaded<T>(soname: &CStr, f: impl FnOnce(*mut c_void) -> T) ->
     Some(result)
 }
 
+/// Lets another thread run.
+pub(crate) fn yield_now() {
+    // SAFETY: takes nothing.
+    unsafe { libc::sched_yield() };
+}
+
 /// Writes to standard error once; what does not go out is lost.
 pub(crate) fn write_stderr(bytes: &[u8]) {
     // SAFETY: the slice is readable for its length.
-    keeping_errno(|| unsafe { write(2, bytes.as_ptr().cast(), bytes.len()) });
+    keeping_errno(|| unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) });
 }
 
 /// Runs `f` and leaves errno as it was.
 #[inline]
 pub(crate) fn keeping_errno<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: glibc's errno location is valid for the life of the calling thread.
-    let errno = unsafe { __errno_location() };
+    let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above; nobody else writes this thread's errno.
     let before = unsafe { *errno };
     let result = f();

@@ -1,0 +1,223 @@
+//! This process's allotments: opened at their first use, once, and kept.
+//!
+//! Whoever comes first opens them, without a lock: of threads that come together one is believed and
+//! the others' mappings stay unused. What is found wrong is said once on standard error and stays so
+//! for the life of the process: it fails closed.
+
+use crate::folder::{Distrust, Folder, Path};
+use crate::say::{Line, Once};
+use crate::sys;
+use contract::paths::LIMITS_FILE;
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use ledger::{Allotment, DeviceIndex, PageError};
+
+/// How many allotments one container can hold.
+const MOST: usize = 16;
+/// How many GPUs and MIG instances they can have in all.
+const MOST_SHARES: usize = 64;
+/// How many threads may open them at the same moment.
+const OPENERS: usize = 4;
+/// The version that a slot shows, as `major << 16 | minor << 8 | patch`.
+const VERSION: u32 = version();
+
+/// One GPU or MIG instance of an allotment.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    /// The allotment that it belongs to.
+    pub(crate) allotment: &'static Allotment,
+    /// Its place there.
+    pub(crate) device: DeviceIndex,
+}
+
+/// What this process was allotted.
+pub(crate) struct Shares([Option<Share>; MOST_SHARES]);
+
+/// There is no allotment to go by: everything is refused.
+#[derive(Clone, Copy)]
+pub(crate) struct Broken;
+
+/// The shares of this process; the allotments are opened if nobody has yet.
+#[inline]
+pub(crate) fn shares() -> Result<&'static Shares, Broken> {
+    match opened() {
+        Some(shares) => Ok(shares),
+        None => open(),
+    }
+}
+
+impl Shares {
+    /// The number of the share of the device with this UUID, given as cuDeviceGetUuid does; none if
+    /// this process was not allotted it.
+    pub(crate) fn number(&self, uuid: &[u8; 16]) -> Option<u32> {
+        let is_it = |share: &Share| share.allotment.device(uuid) == Some(share.device);
+        let number = self.0.iter().position(|share| share.as_ref().is_some_and(is_it))?;
+        u32::try_from(number).ok()
+    }
+
+    /// The share of this number.
+    #[inline]
+    pub(crate) fn at(&self, number: u32) -> Option<Share> {
+        self.0.get(number as usize).copied().flatten()
+    }
+
+    fn add(&mut self, allotment: &'static Allotment) -> Result<(), Fault> {
+        for device in allotment.devices() {
+            let place = self.0.iter_mut().find(|place| place.is_none()).ok_or(Fault::TooMany)?;
+            *place = Some(Share { allotment, device });
+        }
+        Ok(())
+    }
+}
+
+static OPENED: AtomicPtr<Shares> = AtomicPtr::new(core::ptr::null_mut());
+static BROKEN: AtomicBool = AtomicBool::new(false);
+static OPENING: AtomicUsize = AtomicUsize::new(0);
+static PLACES: [Place; OPENERS] = [const { Place::EMPTY }; OPENERS];
+
+/// Where one thread opens the allotments.
+struct Place {
+    room: UnsafeCell<[MaybeUninit<Allotment>; MOST]>,
+    shares: UnsafeCell<Shares>,
+}
+
+// SAFETY: a place is written by the one thread whose number it has, before it is published.
+unsafe impl Sync for Place {}
+
+impl Place {
+    const EMPTY: Self = Self {
+        room: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]),
+        shares: UnsafeCell::new(Shares([None; MOST_SHARES])),
+    };
+}
+
+#[inline]
+fn opened() -> Option<&'static Shares> {
+    // SAFETY: what is stored there was written before, and is never changed again.
+    unsafe { OPENED.load(Ordering::Acquire).as_ref() }
+}
+
+#[cold]
+#[inline(never)]
+fn open() -> Result<&'static Shares, Broken> {
+    if BROKEN.load(Ordering::Relaxed) {
+        return Err(Broken);
+    }
+    let number = OPENING.fetch_add(1, Ordering::Relaxed);
+    let Some(place) = PLACES.get(number) else { return wait_for_others() };
+    // SAFETY: no other thread has this number.
+    let (room, shares) = unsafe { (&mut *place.room.get(), &mut *place.shares.get()) };
+    match fill(room, shares) {
+        Ok(()) => {
+            let none = core::ptr::null_mut();
+            let _ = OPENED.compare_exchange(none, shares, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        Err((path, fault)) => {
+            BROKEN.store(true, Ordering::Relaxed);
+            say(&path, &fault);
+        }
+    }
+    opened().ok_or(Broken)
+}
+
+/// Four threads are opening already: one of them is done soon. Bounded, because in a forked child
+/// they are not there.
+fn wait_for_others() -> Result<&'static Shares, Broken> {
+    for _ in 0..10_000 {
+        if let Some(shares) = opened() {
+            return Ok(shares);
+        }
+        sys::yield_now();
+    }
+    Err(Broken)
+}
+
+/// What is wrong with an allotment.
+enum Fault {
+    Distrust(Distrust),
+    Page(PageError),
+    None,
+    TooMany,
+}
+
+type Room = &'static mut [MaybeUninit<Allotment>; MOST];
+
+/// Opens every allotment into `room` and lists their devices.
+fn fill(room: Room, shares: &mut Shares) -> Result<(), (Path, Fault)> {
+    let folder = Folder::find().map_err(|distrust| (Path::EMPTY, Fault::Distrust(distrust)))?;
+    let mut room = room.iter_mut();
+    let mut result = Err((folder.path, Fault::None));
+    let read = folder.each(|path| {
+        if matches!(result, Ok(()) | Err((_, Fault::None))) {
+            let place = room.next().ok_or((folder.path, Fault::TooMany));
+            result = place.and_then(|place| {
+                let allotment = open_one(&folder, &path)?;
+                shares.add(place.write(allotment)).map_err(|fault| (path, fault))
+            });
+        }
+    });
+    read.map_err(|distrust| (folder.path, Fault::Distrust(distrust)))?;
+    result
+}
+
+fn open_one(folder: &Folder, path: &Path) -> Result<Allotment, (Path, Fault)> {
+    let limits = path.join(LIMITS_FILE.as_bytes()).unwrap_or(*path);
+    folder.trusts(&limits).map_err(|distrust| (limits, Fault::Distrust(distrust)))?;
+    Allotment::open(path.as_c_str(), VERSION).map_err(|error| (*path, Fault::Page(error)))
+}
+
+#[cold]
+fn say(path: &Path, fault: &Fault) {
+    static SAID: Once = Once::new();
+    SAID.say(|line| {
+        line.bytes(path.bytes()).text(": ");
+        fault.explain(line);
+        line.text("; this process gets no GPU (cuInit answers 800, not permitted)");
+    });
+}
+
+impl Fault {
+    fn explain(&self, line: &mut Line) {
+        match self {
+            Self::None => line.text("no allotment lies here, and without one nothing is permitted"),
+            Self::TooMany => line.text("more than 16 allotments lie here"),
+            Self::Distrust(Distrust::Owner) => {
+                line.text("not believed: somebody other than root and the agent may write it")
+            }
+            Self::Distrust(Distrust::LongPath) => line.text("its path is longer than 255 bytes"),
+            Self::Distrust(Distrust::Io(call, errno)) => {
+                line.text(call).text(" failed with errno ").number(*errno as u64)
+            }
+            Self::Page(error) => explain_page(error, line),
+        };
+    }
+}
+
+fn explain_page<'a>(error: &PageError, line: &'a mut Line) -> &'a mut Line {
+    line.text(error.reason());
+    match error {
+        PageError::Io(_, errno) => line.text(" failed with errno ").number(*errno as u64),
+        PageError::Size(due, found) => {
+            line.text(" (").number(*found).text(" bytes instead of ").number(*due).text(")")
+        }
+        PageError::Major(major) => line.text(" (").number((*major).into()).text(")"),
+        PageError::Geometry(word) | PageError::Value(word) => line.text(" (").text(word).text(")"),
+        _ => line,
+    }
+}
+
+const fn version() -> u32 {
+    number(env!("CARGO_PKG_VERSION_MAJOR")) << 16
+        | number(env!("CARGO_PKG_VERSION_MINOR")) << 8
+        | number(env!("CARGO_PKG_VERSION_PATCH"))
+}
+
+const fn number(text: &str) -> u32 {
+    let (mut digits, mut number) = (text.as_bytes(), 0);
+    while let [digit, rest @ ..] = digits {
+        number = number * 10 + (*digit - b'0') as u32;
+        digits = rest;
+    }
+    number
+}

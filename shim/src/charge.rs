@@ -1,0 +1,90 @@
+//! Charges that are under way: taken before the driver is asked, then kept or given back.
+//!
+//! A charge is plain data and nothing happens when it is dropped, because one is in hand while the
+//! driver runs: a call that is cancelled there stays charged until its process ends.
+
+use crate::allotments::Share;
+use crate::device::{self, Device};
+use crate::{context, say};
+use ledger::Kind;
+use nvidia_sys::cuda::CUdevice;
+
+/// Bytes charged to a share, which the driver has not confirmed.
+#[derive(Clone, Copy)]
+#[must_use = "a charge is kept or given back"]
+pub(crate) struct Charge {
+    pub(crate) share: Share,
+    pub(crate) kind: Kind,
+    pub(crate) bytes: u64,
+}
+
+/// What becomes of a request before the driver sees it.
+pub(crate) enum Attempt {
+    /// The driver is asked, and the charge settled by its answer.
+    Charged(Charge),
+    /// The driver is asked and will refuse by itself, or takes nothing.
+    Pass,
+    /// The driver is not asked: out of memory.
+    Refused,
+}
+
+impl Charge {
+    /// The driver did not take the memory, or has given it back.
+    pub(crate) fn give_back(self) {
+        self.share.allotment.release(self.share.device, self.kind, self.bytes);
+    }
+
+    /// Makes it a charge of `bytes`, as the driver has taken them; false where that passes the limit,
+    /// and nothing is changed.
+    pub(crate) fn settle(&mut self, bytes: u64) -> bool {
+        let Share { allotment, device } = self.share;
+        if let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) {
+            if allotment.charge(device, self.kind, more).is_err() {
+                return false;
+            }
+        }
+        if let Some(less) = self.bytes.checked_sub(bytes).filter(|less| *less > 0) {
+            allotment.release(device, self.kind, less);
+        }
+        self.bytes = bytes;
+        true
+    }
+}
+
+/// Charges `bytes` to the device of the calling thread's context, and with them that context where
+/// nobody saw it begin.
+pub(crate) fn to_current(kind: Kind, bytes: u64) -> Attempt {
+    let Some(ordinal) = device::current_ordinal() else { return Attempt::Pass };
+    match device::of(ordinal) {
+        Device::Share(share) => {
+            if let Attempt::Refused = context::charge(share) {
+                return Attempt::Refused;
+            }
+            to_share(share, kind, bytes)
+        }
+        Device::Full => refused_as_full(ordinal),
+        Device::Unknown => Attempt::Pass,
+    }
+}
+
+/// Charges `bytes` to a share.
+pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
+    match share.allotment.charge(share.device, kind, bytes) {
+        Ok(()) => Attempt::Charged(Charge { share, kind, bytes }),
+        Err(_) => Attempt::Refused,
+    }
+}
+
+/// The device is visible, and none of it is ours.
+#[cold]
+pub(crate) fn refused_as_full(ordinal: CUdevice) -> Attempt {
+    static SAID: say::Once = say::Once::new();
+    if crate::allotments::shares().is_ok() {
+        SAID.say(|line| {
+            line.text("device ")
+                .number(ordinal.unsigned_abs().into())
+                .text(" is visible but not allotted to this container: it has no memory here");
+        });
+    }
+    Attempt::Refused
+}

@@ -1,0 +1,86 @@
+//! Which share a CUDA device is: by its UUID, so that any order of CUDA_VISIBLE_DEVICES maps right.
+
+use crate::allotments::{self, Share};
+use crate::hooks::real;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use ledger::Usage;
+use nvidia_sys::cuda::{CUdevice, CUresult, CUuuid};
+
+/// No machine has more devices than this.
+pub(crate) const MOST: usize = 64;
+
+/// What this process may do with a device.
+#[derive(Clone, Copy)]
+pub(crate) enum Device {
+    /// It has this share of it.
+    Share(Share),
+    /// It sees the device and was not allotted it, or there is no allotment: it is like a card that
+    /// is full.
+    Full,
+    /// The driver cannot say which device it is (none is current, no such ordinal), and refuses with
+    /// an error of its own.
+    Unknown,
+}
+
+/// The share of a device.
+pub(crate) fn of(ordinal: CUdevice) -> Device {
+    let Ok(shares) = allotments::shares() else { return Device::Full };
+    let Some(known) = usize::try_from(ordinal).ok().and_then(|ordinal| KNOWN.get(ordinal)) else {
+        return Device::Unknown;
+    };
+    match shares.at(known.load(Relaxed).wrapping_sub(FIRST)) {
+        Some(share) => Device::Share(share),
+        None => ask(ordinal, known),
+    }
+}
+
+/// The ordinal of the device of the calling thread's context.
+pub(crate) fn current_ordinal() -> Option<CUdevice> {
+    let get = real::cuCtxGetDevice.get()?;
+    let mut ordinal = 0;
+    // SAFETY: the driver writes one ordinal.
+    let result = unsafe { get(&mut ordinal) };
+    (result == CUresult::CUDA_SUCCESS).then_some(ordinal)
+}
+
+/// Limit and use of a share. The first answer of a process is exact: the dead are dropped for it.
+pub(crate) fn usage(ordinal: CUdevice, share: Share) -> Usage {
+    let place = usize::try_from(ordinal).ok().and_then(|ordinal| EXACT.get(ordinal));
+    if place.is_some_and(|exact| !exact.load(Relaxed)) {
+        share.allotment.refresh(share.device);
+        place.inspect(|exact| exact.store(true, Relaxed));
+    }
+    share.allotment.usage(share.device)
+}
+
+/// What is known of each ordinal: [`FIRST`] and the number of its share. Ordinals do not change
+/// their meaning in a process after cuInit; what is not allotted is asked for each time.
+static KNOWN: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
+static EXACT: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
+const FIRST: u32 = 1;
+
+#[cold]
+fn ask(ordinal: CUdevice, known: &AtomicU32) -> Device {
+    let Ok(shares) = allotments::shares() else { return Device::Full };
+    let Some(uuid) = uuid(ordinal) else { return Device::Unknown };
+    match shares.number(&uuid) {
+        Some(number) => {
+            known.store(number.wrapping_add(FIRST), Relaxed);
+            shares.at(number).map_or(Device::Full, Device::Share)
+        }
+        None => Device::Full,
+    }
+}
+
+/// The UUID of the device, or of the MIG instance that it is.
+fn uuid(ordinal: CUdevice) -> Option<[u8; 16]> {
+    let mut uuid = CUuuid { bytes: [0; 16] };
+    let result = match (real::cuDeviceGetUuid_v2.get(), real::cuDeviceGetUuid.get()) {
+        // SAFETY: the driver writes one UUID.
+        (Some(get), _) => unsafe { get(&mut uuid, ordinal) },
+        // SAFETY: as above; drivers before 11.4 have only this one.
+        (None, Some(get)) => unsafe { get(&mut uuid, ordinal) },
+        (None, None) => return None,
+    };
+    (result == CUresult::CUDA_SUCCESS).then(|| uuid.bytes.map(|byte| byte as u8))
+}

@@ -1,0 +1,211 @@
+//! The folder that holds a container's allotments: where it is, what lies in it, and whether it may
+//! be believed. Reads directories and owners, never a page.
+
+use crate::sys::keeping_errno;
+use contract::paths::{ALLOTMENTS_ENV, CONTAINER_ALLOTMENTS};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+use core::mem::MaybeUninit;
+
+/// Where allotments are looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Folder {
+    /// Its path.
+    pub(crate) path: Path,
+    /// Whether it is the user's own, named by the environment because there is no container.
+    is_own: bool,
+}
+
+/// A C string in a buffer of its own, at most 255 bytes long.
+#[derive(Clone, Copy)]
+pub(crate) struct Path([u8; 256]);
+
+/// Why a folder or an allotment is not believed.
+#[derive(Clone, Copy)]
+pub(crate) enum Distrust {
+    /// A system call failed with this errno.
+    Io(&'static str, c_int),
+    /// A path does not fit.
+    LongPath,
+    /// Somebody other than the agent owns it or may write it.
+    Owner,
+}
+
+impl Folder {
+    /// The container's folder; outside a container, the one that the environment names.
+    pub(crate) fn find() -> Result<Self, Distrust> {
+        let container = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).ok_or(Distrust::LongPath)?;
+        let path = match Directory::open(&container).map(Directory::close) {
+            Err(libc::ENOENT) => own_folder(),
+            _ => None,
+        };
+        Ok(match path {
+            Some(path) => Self { path, is_own: true },
+            None => Self { path: container, is_own: false },
+        })
+    }
+
+    /// Calls `visit` with each allotment's folder.
+    pub(crate) fn each(&self, mut visit: impl FnMut(Path)) -> Result<(), Distrust> {
+        let directory = Directory::open(&self.path).map_err(|errno| Distrust::Io("open", errno))?;
+        let result = directory.each_name(|name| {
+            if let (true, Some(path)) = (is_id(name), self.path.join(name)) {
+                visit(path);
+            }
+        });
+        directory.close();
+        result
+    }
+
+    /// Whether `file` is what the agent put there: root's, or on a mount that the container cannot
+    /// write; the user's own where the folder is. Nobody else may write it.
+    pub(crate) fn trusts(&self, file: &Path) -> Result<(), Distrust> {
+        let mut stat = MaybeUninit::<libc::stat>::zeroed();
+        let mut mount = MaybeUninit::<libc::statvfs>::zeroed();
+        let (c_path, into) = (file.as_c_str().as_ptr(), stat.as_mut_ptr());
+        // SAFETY: a C string, and a place for a whole stat.
+        let found = keeping_errno(|| unsafe {
+            match libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, c_path, into, NO_FOLLOW) {
+                -1 => Err(*libc::__errno_location()),
+                _ => Ok(()),
+            }
+        });
+        found.map_err(|errno| Distrust::Io("stat", errno))?;
+        // SAFETY: as above, of a whole statvfs.
+        let asked = keeping_errno(|| unsafe { libc::statvfs(c_path, mount.as_mut_ptr()) }) == 0;
+        // SAFETY: all zeros are a valid value of either; the kernel wrote over them.
+        let (stat, mount) = unsafe { (stat.assume_init(), mount.assume_init()) };
+        let read_only = asked && mount.f_flag & libc::ST_RDONLY != 0;
+        // SAFETY: takes nothing and cannot fail.
+        let own = self.is_own && stat.st_uid == unsafe { libc::getuid() };
+        let is_shut = stat.st_mode & (libc::S_IWGRP | libc::S_IWOTH) == 0;
+        if read_only || is_shut && (stat.st_uid == 0 || own) {
+            Ok(())
+        } else {
+            Err(Distrust::Owner)
+        }
+    }
+}
+
+const NO_FOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
+
+unsafe extern "C" {
+    /// secure_getenv(3), in glibc since 2.17.
+    fn secure_getenv(name: *const c_char) -> *const c_char;
+}
+
+/// What the environment names; never in a set-user-ID program.
+fn own_folder() -> Option<Path> {
+    let mut name = [0; 64];
+    name.iter_mut().zip(ALLOTMENTS_ENV.bytes()).for_each(|(to, from)| *to = from);
+    // SAFETY: a C string; the answer is one too, and only read.
+    let value = unsafe {
+        let value = secure_getenv(name.as_ptr().cast());
+        if value.is_null() { None } else { Some(CStr::from_ptr(value)) }
+    };
+    Path::of(value?.to_bytes()).filter(|path| path.0.first() == Some(&b'/'))
+}
+
+impl Path {
+    /// No path.
+    pub(crate) const EMPTY: Self = Self([0; 256]);
+
+    /// `bytes` as a path, if they fit.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        Self::EMPTY.with(0, bytes)
+    }
+
+    /// This path, a slash, and `name`.
+    pub(crate) fn join(&self, name: &[u8]) -> Option<Self> {
+        let len = self.bytes().len();
+        self.with(len, b"/")?.with(len + 1, name)
+    }
+
+    /// The path for system calls.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        // SAFETY: the last byte is always zero.
+        unsafe { CStr::from_ptr(self.0.as_ptr().cast()) }
+    }
+
+    /// The path for people.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.as_c_str().to_bytes()
+    }
+
+    fn with(mut self, at: usize, bytes: &[u8]) -> Option<Self> {
+        // The last byte stays zero.
+        if at + bytes.len() >= self.0.len() {
+            return None;
+        }
+        self.0.iter_mut().skip(at).zip(bytes).for_each(|(to, from)| *to = *from);
+        Some(self)
+    }
+}
+
+/// Whether a folder has the name of an allotment ([`contract::AllotmentId`], whose parser brings
+/// more of core with it than a preloaded file should have).
+fn is_id(name: &[u8]) -> bool {
+    name.len() == 16 && name.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The bytes before the first zero.
+pub(crate) fn until_zero(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// An open directory, read without the heap that opendir(3) takes.
+struct Directory(c_int);
+
+impl Directory {
+    fn open(path: &Path) -> Result<Self, c_int> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let at = libc::AT_FDCWD;
+        // SAFETY: a C string.
+        keeping_errno(|| unsafe {
+            match libc::syscall(libc::SYS_openat, at, path.as_c_str().as_ptr(), flags) {
+                -1 => Err(*libc::__errno_location()),
+                fd => Ok(Self(fd as c_int)),
+            }
+        })
+    }
+
+    fn each_name(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Distrust> {
+        let mut buffer = Entries([0; 2048]);
+        loop {
+            match buffer.fill(self.0) {
+                Err(errno) => return Err(Distrust::Io("getdents", errno)),
+                Ok(0) => return Ok(()),
+                Ok(len) => buffer.each(len, &mut visit),
+            }
+        }
+    }
+
+    fn close(self) {
+        // SAFETY: the descriptor that `open` made, once.
+        keeping_errno(|| unsafe { libc::syscall(libc::SYS_close, self.0) });
+    }
+}
+
+/// What getdents64 fills: records of `u64 inode, i64 offset, u16 length, u8 type, name`.
+#[repr(align(8))]
+struct Entries([u8; 2048]);
+
+impl Entries {
+    fn fill(&mut self, fd: c_int) -> Result<usize, c_int> {
+        let (into, len) = (self.0.as_mut_ptr().cast::<c_void>(), self.0.len());
+        // SAFETY: the buffer is writable for its length.
+        keeping_errno(|| unsafe {
+            let filled: c_long = libc::syscall(libc::SYS_getdents64, fd, into, len);
+            if filled < 0 { Err(*libc::__errno_location()) } else { Ok(filled as usize) }
+        })
+    }
+
+    fn each(&self, len: usize, visit: &mut impl FnMut(&[u8])) {
+        let mut rest = self.0.get(..len).unwrap_or_default();
+        while let [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, low, high, _, names @ ..] = rest
+        {
+            let record = usize::from(u16::from_ne_bytes([*low, *high]));
+            visit(until_zero(names));
+            rest = rest.get(record.max(19)..).unwrap_or_default();
+        }
+    }
+}
