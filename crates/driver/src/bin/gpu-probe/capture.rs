@@ -32,16 +32,22 @@ struct Bystander<'d> {
 }
 
 pub(crate) fn ask(driver: &Driver, primary: &Primary<'_>) -> Result<Value> {
+    // A driver that cannot capture at all says so once.
+    let stream = driver.stream()?;
+    stream.begin_capture(CaptureMode::Relaxed)?;
+    stream.end_capture()?;
     let mut rows = Vec::new();
     for (mode_name, mode) in MODES {
         for (call_name, call) in CALLS {
             for on_other_thread in [false, true] {
                 for relaxed in [false, true] {
                     let place = Place { mode, on_other_thread, relaxed };
+                    let codes = place.attempt(driver, primary, call).ok();
                     rows.push(json!({
                         "capture": mode_name, "call": call_name, "relaxed": relaxed,
                         "thread": if on_other_thread { "another" } else { "capturing" },
-                        "codes": place.attempt(driver, primary, call),
+                        "call_code": codes.map(|codes| codes.0),
+                        "end_code": codes.map(|codes| codes.1),
                     }));
                 }
             }
@@ -58,19 +64,12 @@ struct Place {
 
 impl Place {
     /// The code of the call, and that of the capture's end, which tells whether it survived.
-    fn attempt(&self, driver: &Driver, primary: &Primary<'_>, call: Call) -> Value {
-        match self.capture(driver, primary, call) {
-            Ok((call, end)) => json!({"call": code(&call), "end_of_capture": code(&end)}),
-            Err(error) => json!({"error": error.to_string()}),
-        }
-    }
-
-    fn capture(
+    fn attempt(
         &self,
         driver: &Driver,
         primary: &Primary<'_>,
         call: Call,
-    ) -> driver::Result<(driver::Result<()>, driver::Result<()>)> {
+    ) -> driver::Result<(Option<u32>, Option<u32>)> {
         let (captured, stream) = (driver.stream()?, driver.stream()?);
         let bystander = Bystander { driver, stream, event: driver.event(true)? };
         bystander.stream.record(&bystander.event)?;
@@ -84,7 +83,7 @@ impl Place {
                 thread.join().unwrap_or(Err(driver::Error::Missing { call: "thread" }))
             }),
         };
-        Ok((answer, captured.end_capture().map(drop)))
+        Ok((code(&answer), code(&captured.end_capture().map(drop))))
     }
 
     fn call(&self, bystander: &Bystander<'_>, call: Call) -> driver::Result<()> {

@@ -16,6 +16,7 @@ pub(crate) fn ask(driver: &Driver) -> Result<Value> {
     stream.synchronize()?;
     let record_untimed = nanoseconds(|| stream.record(&untimed))?;
     stream.synchronize()?;
+    stream.record(&start)?;
     stream.record(&end)?;
     end.synchronize()?;
     let empty_pair = end.milliseconds_since(&start)?;
@@ -25,7 +26,7 @@ pub(crate) fn ask(driver: &Driver) -> Result<Value> {
         "query_ns": nanoseconds(|| end.query())?,
         "elapsed_ns": nanoseconds(|| end.milliseconds_since(&start).map(|_| ()))?,
         "create_destroy_ns": nanoseconds(|| driver.event(true).map(drop))?,
-        "empty_pair_ms": empty_pair,
+        "empty_pair_ms": rounded(empty_pair),
         "kernels": [kernels(driver, &stream, 5)?, kernels(driver, &stream, 50)?],
     }))
 }
@@ -43,7 +44,7 @@ fn kernels(driver: &Driver, stream: &Stream<'_>, microseconds: u64) -> Result<Va
     Ok(json!({
         "kernel_us": microseconds, "launches": ROUNDS,
         "bare_ns_per_launch": bare, "paired_ns_per_launch": paired,
-        "last_pair_ms": pair.1.milliseconds_since(&pair.0)?,
+        "last_pair_ms": rounded(pair.1.milliseconds_since(&pair.0)?),
     }))
 }
 
@@ -72,4 +73,9 @@ fn nanoseconds(mut call: impl FnMut() -> driver::Result<()>) -> Result<u64> {
 
 fn per_round(time: Duration) -> u64 {
     u64::try_from(time.as_nanos() / u128::from(ROUNDS)).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds to the tenth of a microsecond, which is finer than events tell.
+pub(crate) fn rounded(milliseconds: f32) -> f64 {
+    (f64::from(milliseconds) * 1e4).round() / 1e4
 }

@@ -66,7 +66,7 @@ fn run(args: &Args) -> Result<()> {
 /// All answers, section by section. The order matters: what a context costs is asked before there
 /// is one.
 fn ask(subject: &Subject, args: &Args) -> Result<Value> {
-    let device = subject.driver.device(0)?;
+    let (device, root) = (subject.driver.device(0)?, args.driver_root.as_deref());
     let mut answers = Map::new();
     let mut section = |name: &str, answer: Result<Value>| {
         let answer = answer.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
@@ -74,7 +74,7 @@ fn ask(subject: &Subject, args: &Args) -> Result<Value> {
     };
     section("subject", subject.describe());
     section("addresses", addresses::ask(&subject.driver));
-    section("tables", Ok(tables::ask(&subject.driver, &args.cudart)));
+    section("tables", Ok(tables::ask(&subject.driver, root, &args.cudart)));
     section("context", memory::context(subject));
     let primary = device.primary()?;
     section("small_allocations", memory::small_allocations(&subject.driver));
@@ -82,6 +82,6 @@ fn ask(subject: &Subject, args: &Args) -> Result<Value> {
     section("nvml_processes", memory::processes(subject));
     section("events", events::ask(&subject.driver));
     section("capture", capture::ask(&subject.driver, &primary));
-    section("time_slice", slice::ask(args.driver_root.as_deref()));
+    section("time_slice", slice::ask(root));
     Ok(Value::Object(answers))
 }

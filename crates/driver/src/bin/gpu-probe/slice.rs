@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use driver::cuda::{Event, Spin};
 use serde_json::{Value, json};
 
+use crate::events::rounded;
 use crate::subject::Subject;
 
 const KERNEL: Duration = Duration::from_micros(100);
@@ -91,13 +92,13 @@ fn summary(time: Duration, mut gaps: Vec<f32>) -> Value {
     let kernel = KERNEL.as_secs_f32() * 1e3;
     let pauses = &gaps[gaps.partition_point(|gap| *gap <= kernel * 1.5)..];
     let at = |sorted: &[f32], share: f64| {
-        sorted.get(((sorted.len().max(1) - 1) as f64 * share) as usize).copied()
+        sorted.get(((sorted.len().max(1) - 1) as f64 * share) as usize).copied().map(rounded)
     };
     json!({
-        "seconds": time.as_secs_f64(),
+        "milliseconds": time.as_millis() as u64,
         "distance_ms": {"p50": at(&gaps, 0.5), "p99": at(&gaps, 0.99)},
         "pauses": pauses.len(),
-        "pause_ms": {"p10": at(pauses, 0.1), "p50": at(pauses, 0.5), "p90": at(pauses, 0.9), "max": pauses.last()},
-        "kernels_per_run": (gaps.len() as f64) / (pauses.len() as f64 + 1.0),
+        "pause_ms": {"p10": at(pauses, 0.1), "p50": at(pauses, 0.5), "p90": at(pauses, 0.9), "max": at(pauses, 1.0)},
+        "kernels_per_run": gaps.len() / (pauses.len() + 1),
     })
 }

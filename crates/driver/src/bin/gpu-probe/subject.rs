@@ -65,7 +65,7 @@ impl Subject {
 }
 
 /// The library in a driver root, or its soname.
-fn library(root: Option<&Path>, soname: &str) -> PathBuf {
+pub(crate) fn library(root: Option<&Path>, soname: &str) -> PathBuf {
     let Some(root) = root else { return soname.into() };
     let folders = ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib"];
     let places = folders.map(|folder| root.join(folder).join(soname));

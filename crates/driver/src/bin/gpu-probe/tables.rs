@@ -1,12 +1,14 @@
 //! The private tables that NVIDIA's runtime asks for, and whether the runtimes run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use driver::cuda::{Driver, SIZED, UNSIZED};
 use serde_json::{Value, json};
 
-pub(crate) fn ask(driver: &Driver, runtimes: &[PathBuf]) -> Value {
+use crate::subject::library;
+
+pub(crate) fn ask(driver: &Driver, root: Option<&Path>, runtimes: &[PathBuf]) -> Value {
     let sized = SIZED.map(|uuid| match driver.sized_table(uuid) {
         Ok(table) => {
             let set: Vec<usize> =
@@ -22,15 +24,19 @@ pub(crate) fn ask(driver: &Driver, runtimes: &[PathBuf]) -> Value {
     json!({
         "with_size_word": sized,
         "without": unsized_ones,
-        "runtimes": runtimes.iter().map(runtime).collect::<Vec<_>>(),
+        "runtimes": runtimes.iter().map(|path| runtime(path, root)).collect::<Vec<_>>(),
     })
 }
 
 /// A runtime's first answers, from a process of its own: it keeps state in ours otherwise.
-fn runtime(path: &PathBuf) -> Value {
+fn runtime(path: &Path, root: Option<&Path>) -> Value {
     let client = std::env::current_exe().map(|probe| probe.with_file_name("gpu-client"));
     let output = client.and_then(|client| {
         let mut command = Command::new(client);
+        // The runtime finds its driver by soname alone.
+        if let Some(folder) = root.and(library(root, "libcuda.so.1").parent()) {
+            command.env("LD_LIBRARY_PATH", folder);
+        }
         command
             .arg("--cudart")
             .arg(path)
