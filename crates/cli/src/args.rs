@@ -1,0 +1,232 @@
+//! What a person may type. Texts become types here, once.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+
+/// Exact fractions of NVIDIA GPUs.
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a command with a share of one GPU, without Kubernetes
+    Run(RunArgs),
+    /// Show GPUs, allotments and who holds what
+    Status(StatusArgs),
+    /// Show the whole way on simulated GPUs: pods, shares, a refusal
+    Demo(DemoArgs),
+    /// Make, inspect and change a simulated world
+    Sim(SimArgs),
+    /// The inner half of `run`: enters the namespace and becomes the command
+    #[command(name = "__enter", hide = true)]
+    Enter(EnterArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// The share, as a fraction of one GPU: 0.01 to 1 in steps of 0.01
+    #[arg(long, value_parser = fraction, allow_hyphen_values = true)]
+    pub(crate) fraction: Percent,
+    /// The GPU to take it from, by index or UUID [default: the one it fits best]
+    #[arg(long, value_parser = gpu)]
+    pub(crate) gpu: Option<GpuName>,
+    /// Run on simulated cards made for this command, such as v100-32gb:2
+    #[arg(long, value_parser = cards, value_name = "CARD[:COUNT]")]
+    pub(crate) sim: Option<Cards>,
+    /// Where the driver is: a root such as / or a world made by `aliquot sim create`
+    #[arg(long, default_value = "/", conflicts_with = "sim")]
+    pub(crate) driver_root: PathBuf,
+    /// Preload through the environment even as root: no mount namespace, easily shed
+    #[arg(long)]
+    pub(crate) preload: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct EnterArgs {
+    #[arg(long)]
+    pub(crate) allotment: AllotmentId,
+    #[arg(long)]
+    pub(crate) pages: PathBuf,
+    #[arg(long)]
+    pub(crate) shim: PathBuf,
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    /// Where the driver is
+    #[arg(long, default_value = "/")]
+    pub(crate) driver_root: PathBuf,
+    /// The node agent's records
+    #[arg(long, default_value = contract::paths::NODE_STATE)]
+    pub(crate) state_dir: PathBuf,
+    /// The node agent's pages
+    #[arg(long, default_value = contract::paths::NODE_PAGES)]
+    pub(crate) pages_dir: PathBuf,
+    /// One JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// One JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// NVIDIA's nvidia-smi
+    #[arg(long)]
+    pub(crate) nvidia_smi: PathBuf,
+    /// NVIDIA's libcudart.so
+    #[arg(long)]
+    pub(crate) cudart: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct SimArgs {
+    #[command(subcommand)]
+    pub(crate) action: SimAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SimAction {
+    /// Make a world: a driver root with simulated cards
+    Create {
+        /// A folder that does not exist yet
+        dir: PathBuf,
+        /// Its cards, such as v100-32gb:2 or v100-32gb,t4:2
+        #[arg(value_parser = cards, value_name = "CARD[:COUNT],…")]
+        cards: Cards,
+        /// The driver's version, such as 535.261.03 [default: the newest simulated]
+        #[arg(long, requires = "cuda_version")]
+        driver_version: Option<String>,
+        /// The CUDA version of that driver, such as 12020 for 12.2
+        #[arg(long, requires = "driver_version")]
+        cuda_version: Option<i32>,
+        /// NVIDIA's nvidia-smi, to lie in the world's usr/bin
+        #[arg(long)]
+        nvidia_smi: Option<PathBuf>,
+    },
+    /// Show a world's cards, processes and memory
+    Show {
+        /// The world's folder
+        dir: PathBuf,
+        /// One JSON object in place of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take memory on a card as if somebody else held it; 0 gives it back
+    Use {
+        /// The world's folder
+        dir: PathBuf,
+        /// The card's index
+        card: u32,
+        /// How much in all, in MiB
+        mib: u64,
+    },
+    /// Let a card report an XID
+    Xid {
+        /// The world's folder
+        dir: PathBuf,
+        /// The card's index
+        card: u32,
+        /// The XID
+        xid: u64,
+    },
+    /// Let a card fall off the bus
+    Vanish {
+        /// The world's folder
+        dir: PathBuf,
+        /// The card's index
+        card: u32,
+    },
+    /// Bring a vanished card back
+    Restore {
+        /// The world's folder
+        dir: PathBuf,
+        /// The card's index
+        card: u32,
+    },
+    /// Start a world's daemon again, after it was killed or the machine rebooted
+    Start {
+        /// The world's folder
+        dir: PathBuf,
+    },
+    /// End a world and remove its folder
+    Remove {
+        /// The world's folder
+        dir: PathBuf,
+    },
+}
+
+/// A GPU as a person names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum GpuName {
+    Index(u32),
+    Uuid(DeviceUuid),
+}
+
+/// Simulated cards, in PCI order: profile and number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Cards(pub(crate) Vec<(String, u32)>);
+
+fn fraction(text: &str) -> Result<Percent, contract::FractionError> {
+    contract::parse_fraction(text)
+}
+
+fn gpu(text: &str) -> Result<GpuName, contract::IdError> {
+    match text.parse() {
+        Ok(index) => Ok(GpuName::Index(index)),
+        Err(_) => text.parse().map(GpuName::Uuid),
+    }
+}
+
+fn cards(text: &str) -> Result<Cards, sim_world::admin::AdminError> {
+    sim_world::admin::parse_cards(text).map(Cards)
+}
+
+/// Prints an amount of memory as nvidia-smi does.
+pub(crate) fn mib(bytes: u64) -> String {
+    Mib::floor_of_bytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str]) -> Result<RunArgs, String> {
+        let line = ["aliquot", "run"].iter().chain(args).chain(&["--", "true"]).copied();
+        match Cli::try_parse_from(line).map_err(|error| error.to_string())?.command {
+            Command::Run(args) => Ok(args),
+            _ => Err("another command".into()),
+        }
+    }
+
+    #[test]
+    fn a_fraction_that_is_no_share_is_refused_with_what_is_allowed() {
+        for text in ["0", "-1", "1.5", "0.001", "NaN", "half"] {
+            let refusal = run(&["--fraction", text]).err().unwrap_or_default();
+            assert!(refusal.contains("0.01"), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_goes_by_index_or_uuid_and_cards_by_name_and_number() {
+        let args = run(&["--fraction", "0.5", "--gpu", "1", "--sim", "t4:3"]).unwrap();
+        assert_eq!(args.gpu, Some(GpuName::Index(1)));
+        assert_eq!(args.sim, Some(Cards(vec![("t4".into(), 3)])));
+        assert!(run(&["--fraction", "0.5", "--gpu", "first"]).is_err());
+        for cards in ["t4:0", "t5", ""] {
+            assert!(run(&["--fraction", "0.5", "--sim", cards]).is_err(), "{cards}");
+        }
+    }
+}
