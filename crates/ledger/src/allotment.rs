@@ -101,8 +101,8 @@ impl Allotment {
         }
     }
 
-    /// Gives back what was charged, after the driver has taken it back (or refused it). Never more
-    /// than this process charged for that kind.
+    /// Gives back what this process charged, once, after the driver has taken it back (or refused
+    /// it). Never more than it holds for that kind.
     #[inline(never)]
     pub fn release(&self, device: DeviceIndex, kind: Kind, bytes: u64) {
         if let Some(slot) = slot::current(&self.pages) {
@@ -157,10 +157,11 @@ impl Allotment {
         slot::current(&self.pages).map(|slot| slot.index as u32)
     }
 
-    /// What this process was charged for one kind, in bytes.
+    /// What this process holds for one kind, in bytes.
     #[must_use]
-    pub fn charged(&self, device: DeviceIndex, kind: Kind) -> u64 {
-        self.books(device).mine(kind.index()).load(Ordering::Relaxed)
+    pub fn held(&self, device: DeviceIndex, kind: Kind) -> u64 {
+        let own = slot::current(&self.pages).map(|slot| self.pages.slot_device(slot.index, device));
+        own.map_or(0, |own| own.held[kind.index()].load(Ordering::Relaxed))
     }
 
     /// Sets [`crate::abi::slot_flags`] of this process's slot, if it has one.
@@ -248,19 +249,9 @@ impl Books for DeviceBooks<'_> {
     }
 
     #[inline]
-    fn intent(&self, slot: usize) -> &core::sync::atomic::AtomicU64 {
-        &self.pages().slot_device(slot, self.device).intent
-    }
-
-    #[inline]
     fn held(&self, slot: usize, kind: usize) -> &core::sync::atomic::AtomicU64 {
         let held = &self.pages().slot_device(slot, self.device).held;
         &held[kind % crate::abi::KINDS]
-    }
-
-    #[inline]
-    fn mine(&self, kind: usize) -> &core::sync::atomic::AtomicU64 {
-        self.pages().mine(self.device, kind)
     }
 
     fn lock(&self) -> Self::Lock {

@@ -1,15 +1,18 @@
 //! Charging: no admitted request passes the limit, and a crash at any step only over-counts.
 //!
-//! The total is at all times at least what the living hold. A charge states its intent in its own
-//! slot, adds to the total if it fits, adds to what its slot holds, and takes the intent back. A
-//! release takes off the total, then off its slot. So whatever is in the total is, at every instant,
-//! also in `intent` or in `held` of the slot that put it there, and a sum that reads each slot's
-//! intent *before* what it holds never misses it; it may count it twice, which only over-counts.
+//! At every instant the total is at least what the living hold. A charge that fits adds to what its
+//! own slot holds and then to the total, and takes the first back if it no longer fits; a release
+//! takes off the total and then off its slot. So whatever is in the total is also in the slot that
+//! put it there: a sum over the slots of the living never misses anything. It may count a request
+//! that is not admitted yet or no longer, which only over-counts, and only until the next sum.
 //!
 //! A charge that does not fit sums up before it is refused: it takes a lock that the kernel releases
 //! when its holder dies, marks the slots of the dead, puts a mark into the total, adds up the living,
 //! and sets the total if the mark is still there (`total`). The lock keeps two sums from disturbing
 //! each other; correctness rests on the mark alone, so nobody has to wait for a holder for ever.
+//!
+//! What a slot holds is its own statement of intent: a separate word for that would cost two more
+//! atomic operations per charge and tell a sum nothing that it could use.
 
 use crate::abi::MAX_BYTES;
 use crate::error::Refused;
@@ -34,12 +37,8 @@ pub(crate) trait Books {
     fn extent(&self) -> (usize, usize);
     /// Whether a slot's figures count: it is taken, and nobody found its process dead.
     fn counts(&self, slot: usize) -> bool;
-    /// What the threads of a slot's process are about to charge.
-    fn intent(&self, slot: usize) -> &AtomicU64;
     /// What a slot holds for one kind.
     fn held(&self, slot: usize, kind: usize) -> &AtomicU64;
-    /// What this process charged for one kind, out of everybody else's reach.
-    fn mine(&self, kind: usize) -> &AtomicU64;
     /// Takes the lock, with a bounded wait.
     fn lock(&self) -> Self::Lock;
     /// Gives it back.
@@ -58,40 +57,31 @@ pub(crate) fn charge<B: Books>(
     kind: usize,
     bytes: u64,
 ) -> Result<(), Refused> {
-    let limit = books.limit();
-    // Above the limit itself no sum helps, and so large an intent could wrap.
-    if bytes > limit {
-        return Err(over(books));
-    }
-    if attempt(books, slot, kind, bytes, limit) {
+    if attempt(books, slot, kind, bytes, books.limit()) {
         return Ok(());
     }
     sum_up(books, slot, kind, bytes)
 }
 
 /// Charges `bytes` whatever the limit says.
-#[cfg(not(loom))]
 pub(crate) fn charge_regardless<B: Books>(
     books: &B,
     slot: usize,
     kind: usize,
     bytes: u64,
 ) -> Result<(), Refused> {
-    if bytes <= MAX_BYTES && attempt(books, slot, kind, bytes, MAX_BYTES) {
-        return Ok(());
-    }
-    Err(Refused::TooLarge)
+    if attempt(books, slot, kind, bytes, MAX_BYTES) { Ok(()) } else { Err(Refused::TooLarge) }
 }
 
-/// Gives `bytes` back: at most what this process charged for that kind.
+/// Gives back `bytes` that this process charged for that kind, once. Never more than it holds.
 #[inline]
 pub(crate) fn release<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) {
-    let bytes = take(books.mine(kind), bytes);
-    if bytes == 0 {
-        return;
+    let held = books.held(slot, kind);
+    let bytes = bytes.min(held.load(Ordering::Relaxed));
+    if bytes != 0 {
+        total::withdraw(books.total(), bytes);
+        take_off(held, bytes);
     }
-    total::withdraw(books.total(), bytes);
-    take(books.held(slot, kind), bytes);
 }
 
 /// Drops the dead and sets the total to the truth, if nothing disturbs it.
@@ -99,7 +89,7 @@ pub(crate) fn refresh<B: Books>(books: &B) {
     let lock = books.lock();
     books.bury(&lock);
     for _ in 0..SUMS {
-        if settle(books).is_some() {
+        if settle(books) {
             break;
         }
         books.pause();
@@ -109,14 +99,17 @@ pub(crate) fn refresh<B: Books>(books: &B) {
 
 #[inline]
 fn attempt<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64, limit: u64) -> bool {
-    books.intent(slot).fetch_add(bytes, Ordering::Relaxed);
-    let admitted = total::admit(books.total(), bytes, limit);
-    if admitted {
-        books.held(slot, kind).fetch_add(bytes, Ordering::Relaxed);
-        books.mine(kind).fetch_add(bytes, Ordering::Relaxed);
+    let total = books.total();
+    // Looked at before anything is written: what cannot fit disturbs nobody's sum.
+    if !total::fits(total.load(Ordering::Relaxed), bytes, limit) {
+        return false;
     }
-    // Release: who sees the intent gone sees what is held.
-    books.intent(slot).fetch_sub(bytes, Ordering::Release);
+    let held = books.held(slot, kind);
+    held.fetch_add(bytes, Ordering::Relaxed);
+    let admitted = total::admit(books.total(), bytes, limit);
+    if !admitted {
+        take_off(books.held(slot, kind), bytes);
+    }
     admitted
 }
 
@@ -124,17 +117,17 @@ fn attempt<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64, limit: u64
 #[cold]
 #[inline(never)]
 fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(), Refused> {
+    // A request above the limit itself is refused whatever is held.
+    if bytes > books.limit() {
+        return Err(over(books));
+    }
     let lock = books.lock();
     books.bury(&lock);
     let mut admitted = false;
     for _ in 0..SUMS {
-        let foreign = settle(books);
-        if attempt(books, slot, kind, bytes, books.limit()) {
-            admitted = true;
-            break;
-        }
-        // With nothing in flight the sum was the truth, and the request does not fit.
-        if foreign == Some(0) {
+        let settled = settle(books);
+        admitted = attempt(books, slot, kind, bytes, books.limit());
+        if admitted || settled {
             break;
         }
         books.pause();
@@ -143,32 +136,26 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     if admitted { Ok(()) } else { Err(over(books)) }
 }
 
-/// Sets the total to the sum over the living; the intents in it, or `None` if it was disturbed.
-fn settle<B: Books>(books: &B) -> Option<u64> {
+/// Sets the total to the sum over the living, unless something happens meanwhile.
+fn settle<B: Books>(books: &B) -> bool {
     let marked = total::mark(books.total(), books.ticket());
     let (slots, kinds) = books.extent();
-    let (mut held, mut intents) = (0u64, 0u64);
+    let mut sum = 0u64;
     for slot in (0..slots).filter(|&slot| books.counts(slot)) {
-        // The intent first: a charge that takes it back meanwhile has added to `held` before.
-        intents = intents.saturating_add(books.intent(slot).load(Ordering::Acquire));
         for kind in 0..kinds {
-            held = held.saturating_add(books.held(slot, kind).load(Ordering::Acquire));
+            // Acquire: who sees less held sees the total that was lowered before.
+            sum = sum.saturating_add(books.held(slot, kind).load(Ordering::Acquire));
         }
     }
-    total::replace(books.total(), marked, held.saturating_add(intents)).then_some(intents)
+    total::replace(books.total(), marked, sum)
 }
 
-/// Takes up to `bytes` off a word; how many there were.
+/// Takes `bytes` off what a slot holds; stops at zero, whatever a tenant wrote there.
 #[inline]
-fn take(word: &AtomicU64, bytes: u64) -> u64 {
-    let mut seen = word.load(Ordering::Relaxed);
-    loop {
-        let taken = seen.min(bytes);
-        // Release: who sees less held sees the total that was lowered before.
-        match word.compare_exchange_weak(seen, seen - taken, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return taken,
-            Err(other) => seen = other,
-        }
+fn take_off(held: &AtomicU64, bytes: u64) {
+    let before = held.fetch_sub(bytes, Ordering::Release);
+    if before < bytes {
+        held.store(0, Ordering::Relaxed);
     }
 }
 

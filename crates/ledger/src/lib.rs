@@ -33,6 +33,7 @@ pub mod layout;
 mod map;
 #[cfg(all(test, loom))]
 mod models;
+pub mod pointers;
 #[cfg(not(loom))]
 mod slot;
 mod sync;

@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use crate::abi::{
-    ABI_MAJOR, KINDS, KNOWN_FEATURES, LEDGER_MAGIC, LIMITS_MAGIC, MAX_BYTES, MAX_DEVICES, SLOTS,
+    ABI_MAJOR, KNOWN_FEATURES, LEDGER_MAGIC, LIMITS_MAGIC, MAX_BYTES, MAX_DEVICES, SLOTS,
 };
 use crate::error::PageError;
 use crate::layout::{
@@ -35,8 +35,6 @@ impl DeviceIndex {
 pub(crate) struct Private {
     /// Generation (high 32 bits) and index + 1 of this process's slot; 0: it has none.
     pub(crate) slot: AtomicU64,
-    /// What this process charged: no release gives back more, whoever scribbles in the ledger.
-    pub(crate) mine: [[AtomicU64; KINDS]; MAX_DEVICES],
 }
 
 // SAFETY: `repr(C)` and atomics alone.
@@ -120,12 +118,6 @@ impl Pages {
     pub(crate) fn private(&self) -> &Private {
         // SAFETY: the mapping is as long as `Private`.
         unsafe { self.private.at_unchecked(0) }
-    }
-
-    /// What this process charged of a device for one kind.
-    #[inline]
-    pub(crate) fn mine(&self, device: DeviceIndex, kind: usize) -> &AtomicU64 {
-        &self.private().mine[self.clamp(device) % MAX_DEVICES][kind % KINDS]
     }
 
     /// An index of another allotment reads the last device: never beyond.

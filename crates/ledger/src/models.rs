@@ -23,9 +23,7 @@ const LIMIT: u64 = 4;
 struct Row {
     live: AtomicU64,
     counts: AtomicU64,
-    intent: AtomicU64,
     held: AtomicU64,
-    mine: AtomicU64,
 }
 
 /// A container: its ledger, the kernel's locks, and the oracle.
@@ -54,9 +52,7 @@ impl World {
         let row = |bytes| Row {
             live: AtomicU64::new(1),
             counts: AtomicU64::new(1),
-            intent: AtomicU64::new(0),
             held: AtomicU64::new(bytes),
-            mine: AtomicU64::new(bytes),
         };
         let sum = held.iter().sum::<u64>();
         Arc::new(Self {
@@ -178,19 +174,9 @@ impl Books for Process {
         self.world.rows[slot].counts.load(Ordering::Acquire) == 1
     }
 
-    fn intent(&self, slot: usize) -> &AtomicU64 {
-        self.step();
-        &self.world.rows[slot].intent
-    }
-
     fn held(&self, slot: usize, _: usize) -> &AtomicU64 {
         self.step();
         &self.world.rows[slot].held
-    }
-
-    fn mine(&self, _: usize) -> &AtomicU64 {
-        self.step();
-        &self.world.rows[self.slot].mine
     }
 
     fn lock(&self) -> Option<Locked> {

@@ -15,16 +15,23 @@ pub(crate) const fn bytes_of(word: u64) -> u64 {
     word & MAX_BYTES
 }
 
+/// Whether `bytes` more stay within `limit`.
+#[inline]
+pub(crate) const fn fits(word: u64, bytes: u64, limit: u64) -> bool {
+    let sum = bytes_of(word).saturating_add(bytes);
+    sum <= limit && sum <= MAX_BYTES
+}
+
 /// Adds `bytes` if the sum stays within `limit`.
 #[inline]
 pub(crate) fn admit(total: &AtomicU64, bytes: u64, limit: u64) -> bool {
     let mut seen = total.load(Ordering::Relaxed);
     loop {
-        let sum = bytes_of(seen).saturating_add(bytes);
-        if sum > limit || sum > MAX_BYTES {
+        if !fits(seen, bytes, limit) {
             return false;
         }
-        // AcqRel: whoever sums up after this sees the intent that was stored before it.
+        let sum = bytes_of(seen) + bytes;
+        // AcqRel: whoever sums up after this sees what its slot holds.
         match total.compare_exchange_weak(seen, sum, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return true,
             Err(other) => seen = other,

@@ -98,7 +98,7 @@ fn the_last_byte_is_given_and_not_one_more() {
     assert!(allotment.charge(device, Kind::Linear, 1).is_err());
     assert!(allotment.charge(device, Kind::Linear, u64::MAX).is_err());
     let seen = read_ledger(&made.ledger()).unwrap();
-    assert_eq!((seen.devices[0].total, seen.devices[0].intent), (MIB, 0));
+    assert_eq!((seen.devices[0].total, seen.devices[0].held_in_all()), (MIB, MIB));
     assert_eq!((seen.devices[0].refusals, seen.slots[0].devices[0].refusals), (3, 3));
 }
 
@@ -113,7 +113,7 @@ fn nobody_gives_back_more_than_was_charged() {
     allotment.release(device, Kind::Linear, u64::MAX);
     allotment.release(device, Kind::Linear, 1);
     assert_eq!(allotment.usage(device).used, 7);
-    assert_eq!(allotment.charged(device, Kind::Pool), 7);
+    assert_eq!(allotment.held(device, Kind::Pool), 7);
 }
 
 #[test]

@@ -143,11 +143,11 @@ impl Reader {
             ..DeviceUse::default()
         };
         if live {
-            found.intent = self.bounded(base + offset_of!(SlotDevice, intent));
+            found.wanted = self.bounded(base + offset_of!(SlotDevice, wanted));
             for kind in 0..KINDS {
                 found.held[kind] = self.bounded(base + offset_of!(SlotDevice, held) + 8 * kind);
             }
-            found.total = found.held_in_all().saturating_add(found.intent);
+            found.total = found.held_in_all();
         }
         found
     }
@@ -185,7 +185,7 @@ impl DeviceUse {
         for (sum, held) in self.held.iter_mut().zip(slot.held) {
             *sum = sum.saturating_add(held);
         }
-        self.intent = self.intent.saturating_add(slot.intent);
+        self.wanted = self.wanted.saturating_add(slot.wanted);
         self.spent_compute_ns = self.spent_compute_ns.saturating_add(slot.spent_compute_ns);
         self.spent_copy_ns = self.spent_copy_ns.saturating_add(slot.spent_copy_ns);
         self.waits = self.waits.saturating_add(slot.waits);

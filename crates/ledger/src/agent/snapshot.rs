@@ -47,8 +47,8 @@ pub struct DeviceUse {
     pub total: u64,
     /// What the living hold, by kind, in bytes.
     pub held: [u64; KINDS],
-    /// Bytes about to be charged.
-    pub intent: u64,
+    /// Bytes waited for.
+    pub wanted: u64,
     /// GPU time spent computing, in nanoseconds, of this slot or of the living.
     pub spent_compute_ns: u64,
     /// GPU time spent on the copy engines, in nanoseconds.
@@ -84,7 +84,7 @@ pub struct SlotUse {
     pub flags: u32,
     /// The command epoch that it has acknowledged, and what it has carried out.
     pub acknowledged: (Command, u64),
-    /// What it holds of each device; `total` is the sum of `held` and `intent`.
+    /// What it holds of each device; `total` is the sum of `held`.
     pub devices: Vec<DeviceUse>,
 }
 

@@ -94,12 +94,12 @@ pub struct SlotHeader {
     pub reserved: [AtomicU64; 9],
 }
 
-/// What one process holds and did of one device. All figures but `intent` and `held` only grow.
+/// What one process holds and did of one device. All figures but `held` and `wanted` only grow.
 #[repr(C, align(64))]
 pub struct SlotDevice {
-    /// Bytes that its threads are about to charge.
-    pub intent: AtomicU64,
-    /// Bytes held, by [`crate::abi::Kind`].
+    /// Bytes that its threads wait for, under [`crate::abi::AtLimit::Wait`]. No sum counts them.
+    pub wanted: AtomicU64,
+    /// Bytes held, by [`crate::abi::Kind`]; those about to be charged are among them.
     pub held: [AtomicU64; KINDS],
     /// GPU time spent computing, in nanoseconds.
     pub spent_compute_ns: AtomicU64,
@@ -155,7 +155,7 @@ impl SlotDevice {
     /// Forgets what the process before held and did.
     pub fn clear(&self) {
         let words = [
-            &self.intent,
+            &self.wanted,
             &self.spent_compute_ns,
             &self.spent_copy_ns,
             &self.waits,

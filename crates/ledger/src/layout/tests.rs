@@ -80,11 +80,11 @@ fn a_slot_lies_where_abi_1_says() {
         "128 0:state 8:pid 12:flags 16:start_time 24:pid_namespace 32:shim_version \
          36:driver_version 40:acknowledged_epoch 48:acknowledged 52:reserved_word 56:reserved"
     );
-    let found = offsets!(SlotDevice: intent held spent_compute_ns spent_copy_ns waits waited_ns
+    let found = offsets!(SlotDevice: wanted held spent_compute_ns spent_copy_ns waits waited_ns
         refusals observed reserved);
     assert_eq!(
         found,
-        "192 0:intent 8:held 104:spent_compute_ns 112:spent_copy_ns 120:waits 128:waited_ns \
+        "192 0:wanted 8:held 104:spent_compute_ns 112:spent_copy_ns 120:waits 128:waited_ns \
          136:refusals 144:observed 152:reserved"
     );
 }

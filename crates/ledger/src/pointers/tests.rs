@@ -1,0 +1,187 @@
+//! The table against a model, against threads, and under every order of its steps.
+
+use std::vec::Vec;
+
+use super::*;
+
+struct Row(Vec<Place>);
+
+impl Places for Row {
+    fn place(&self, index: usize) -> Option<&Place> {
+        self.0.get(index)
+    }
+}
+
+fn table(places: usize) -> Table<Row> {
+    let place = |_| Place { key: AtomicU64::new(FREE), value: AtomicU64::new(0) };
+    Table::new(Row((0..places).map(place).collect()))
+}
+
+fn linear(bytes: u64) -> Charged {
+    Charged { bytes, device: 3, kind: Kind::Linear, tag: 5 }
+}
+
+#[cfg(loom)]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// A pointer that is freed by two threads at once is forgotten once.
+    #[test]
+    fn of_two_that_free_one_pointer_one_gets_it() {
+        loom::model(|| {
+            let table = Arc::new(table(PLACES));
+            table.insert(0x100, linear(1)).unwrap();
+            let other = table.clone();
+            let thread = thread::spawn(move || other.remove(0x100).is_some());
+            let mine = table.remove(0x100).is_some();
+            assert!(mine ^ thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn an_address_that_the_driver_gives_out_again_at_once_keeps_its_new_charge() {
+        loom::model(|| {
+            let table = Arc::new(table(4));
+            table.insert(0x100, linear(1)).unwrap();
+            let other = table.clone();
+            // The free and, in the driver, the next allocation of the same address.
+            let thread = thread::spawn(move || {
+                assert_eq!(other.remove(0x100), Some(linear(1)));
+                assert_eq!(other.insert(0x100, linear(2)), Ok(None));
+            });
+            assert_eq!(table.insert(0x200, linear(3)), Ok(None));
+            thread.join().unwrap();
+            assert_eq!(table.remove(0x100), Some(linear(2)));
+            assert_eq!(table.remove(0x200), Some(linear(3)));
+        });
+    }
+
+    #[test]
+    fn two_that_insert_into_the_last_place_do_not_share_it() {
+        loom::model(|| {
+            let table = Arc::new(table(1));
+            let other = table.clone();
+            let thread = thread::spawn(move || other.insert(0x200, linear(2)).is_ok());
+            let mine = table.insert(0x100, linear(1)).is_ok();
+            assert!(mine ^ thread.join().unwrap());
+            assert!(table.remove(0x100).is_some() ^ table.remove(0x200).is_some());
+        });
+    }
+}
+
+#[cfg(not(loom))]
+mod whole {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+    use std::thread;
+
+    /// A device address: 512-byte steps inside 2 MiB blocks, as drivers give them out.
+    fn address(index: u64) -> u64 {
+        0x7f00_0000_0000 + index * 512
+    }
+
+    proptest! {
+            #[test]
+            fn it_answers_as_a_map_does(steps in prop::collection::vec((0u64..64, any::<bool>(), 1..1u64 << 48), 1..400)) {
+                let (table, mut model) = (Pointers::new().unwrap(), HashMap::new());
+                for (index, insert, bytes) in steps {
+                    let pointer = address(index);
+                    if insert {
+                        prop_assert_eq!(table.insert(pointer, linear(bytes)), Ok(model.insert(pointer, linear(bytes))));
+                    } else {
+                        prop_assert_eq!(table.remove(pointer), model.remove(&pointer));
+                    }
+                }
+                let mut left = HashMap::new();
+                table.remove_where(|_| true, |pointer, charged| {
+     left.insert(pointer, charged);
+    });
+                prop_assert_eq!(left, model);
+            }
+
+            #[test]
+            fn a_charge_survives_its_place(bytes in 0..=MAX_BYTES, device: u8, kind in 0u32..12, tag in 0u8..16) {
+                let kind = Kind::from_raw(kind).unwrap();
+                let charged = Charged { bytes, device, kind, tag };
+                prop_assert_eq!(Charged::unpack(charged.pack()), charged);
+            }
+        }
+
+    #[test]
+    fn what_is_full_says_so_and_keeps_what_it_has() {
+        let table = table(4);
+        let full = (1..).map(address).take_while(|&at| table.insert(at, linear(at)) == Ok(None));
+        let kept: Vec<u64> = full.collect();
+        assert!(kept.len() <= 4);
+        assert!(kept.iter().all(|&at| table.remove(at).is_some()));
+        assert_eq!(table.insert(0, linear(1)), Err(Full));
+        assert_eq!(table.insert(1, linear(1)), Err(Full));
+    }
+
+    #[test]
+    fn two_hundred_thousand_allocations_fit() {
+        let table = Pointers::new().unwrap();
+        for index in 0..200_000 {
+            assert_eq!(table.insert(address(index), linear(index)), Ok(None), "{index}");
+        }
+        for index in 0..200_000 {
+            assert_eq!(table.remove(address(index)), Some(linear(index)));
+        }
+        assert_eq!(table.remove(address(5)), None);
+    }
+
+    #[test]
+    fn churn_leaves_nothing_behind() {
+        let table = Pointers::new().unwrap();
+        for index in 0..300_000 {
+            assert_eq!(table.insert(address(index), linear(1)), Ok(None));
+            assert_eq!(table.remove(address(index)), Some(linear(1)));
+        }
+        // Nothing ever reached beyond the first level.
+        assert_eq!(table.depth(), 1);
+    }
+
+    #[test]
+    fn the_end_of_a_context_forgets_its_pointers_alone() {
+        let table = Pointers::new().unwrap();
+        for index in 1..=100 {
+            let tag = (index % 2) as u8;
+            table.insert(address(index), Charged { tag, ..linear(index) }).unwrap();
+        }
+        let mut sum = 0;
+        table.remove_where(|charged| charged.tag == 1, |_, charged| sum += charged.bytes);
+        assert_eq!(sum, 2500);
+        assert_eq!(table.remove(address(1)), None);
+        assert_eq!(table.remove(address(2)).unwrap().bytes, 2);
+    }
+
+    #[test]
+    fn threads_that_churn_never_lose_or_mix_up_a_charge() {
+        let table = Pointers::new().unwrap();
+        thread::scope(|scope| {
+            for thread in 0..4u64 {
+                let table = &table;
+                scope.spawn(move || churn(table, thread));
+            }
+        });
+        table.remove_where(|_| true, |pointer, _| panic!("{pointer:#x} was left"));
+    }
+
+    /// Inserts and removes in a window that slides over addresses of this thread's own.
+    fn churn(table: &Pointers, thread: u64) {
+        const WINDOW: u64 = 3000;
+        let own = |index| address(index * 4 + thread);
+        for index in 0..15_000 {
+            assert_eq!(table.insert(own(index), linear(index * 7 + thread)), Ok(None));
+            if let Some(old) = index.checked_sub(WINDOW) {
+                assert_eq!(table.remove(own(old)), Some(linear(old * 7 + thread)));
+            }
+        }
+        for old in 15_000 - WINDOW..15_000 {
+            assert_eq!(table.remove(own(old)), Some(linear(old * 7 + thread)));
+        }
+    }
+}
