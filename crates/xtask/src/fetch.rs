@@ -163,3 +163,36 @@ fn digest(file: &Path) -> Result<String> {
 
 /// Holds the digest of what a finished part was made from.
 const STAMP: &str = ".fetched";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_another_checksum_is_refused_with_both_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "what came").unwrap();
+        let error = check_digest(&file, "part 1.0", &["00".repeat(32)]).unwrap_err().to_string();
+        assert!(error.contains("part 1.0") && error.contains("fetch.toml"), "{error}");
+        check_digest(&file, "part 1.0", &[digest(&file).unwrap()]).unwrap();
+    }
+
+    #[test]
+    fn a_finished_part_takes_the_place_of_an_older_one_at_once() {
+        let home = tempfile::tempdir().unwrap();
+        let [fresh, place, old] = ["fresh", "place", "old"].map(|name| home.path().join(name));
+        for (folder, text) in [(&place, "1"), (&fresh, "2")] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join(STAMP), text).unwrap();
+        }
+        replace(&fresh, &place, &old).unwrap();
+        assert_eq!(fs::read_to_string(place.join(STAMP)).unwrap(), "2");
+    }
+
+    #[test]
+    fn a_part_that_does_not_exist_is_refused_with_those_that_do() {
+        let error = ensure(&["nosuch"]).err().unwrap().to_string();
+        assert!(error.contains("`nosuch`") && error.contains("cuda-headers"), "{error}");
+    }
+}

@@ -2,6 +2,7 @@
 //! root, and says where the answers belong. It asks nothing itself.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::{fetch, sh};
 
@@ -19,25 +20,50 @@ pub(crate) struct Args {
 
 /// Asks, and writes one JSON and one page.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let parts = fetch::ensure(&["cudart-12.9", "cudart-13.5"])?;
-    let runtimes = [
-        parts.part("cudart-12.9").join("nvidia/cuda_runtime/lib/libcudart.so.12"),
-        parts.part("cudart-13.5").join("nvidia/cu13/lib/libcudart.so.13"),
-    ];
-    let out = args.out.unwrap_or_else(|| match args.driver_root {
+    // The probe starts gpu-client, which lies beside it.
+    build()?;
+    let mut check = probe(&args);
+    speak(check.arg("--check"))?;
+    let out = args.out.clone().unwrap_or_else(|| match args.driver_root {
         Some(_) => sh::target("gpu-probe"),
         None => sh::root().join("docs/results"),
     });
-    // The probe starts gpu-client, which lies beside it.
-    sh::run(sh::cargo().args(["build", "--quiet", "--release", "--package", "driver", "--bins"]))?;
-    let mut probe = sh::cargo();
-    probe.args(["run", "--quiet", "--release", "--package", "driver", "--bin", "gpu-probe", "--"]);
+    let mut probe = probe(&args);
     probe.arg("--out").arg(out);
-    for runtime in runtimes {
+    for runtime in runtimes()? {
         probe.arg("--cudart").arg(runtime);
     }
-    if let Some(root) = args.driver_root {
+    speak(&mut probe)
+}
+
+fn build() -> anyhow::Result<()> {
+    let mut build = sh::cargo();
+    build.args(["build", "--quiet", "--release", "--package", "driver", "--bins"]);
+    anyhow::ensure!(build.status()?.success(), "the probe does not build");
+    Ok(())
+}
+
+fn probe(args: &Args) -> Command {
+    let mut probe = sh::cargo();
+    probe.args(["run", "--quiet", "--release", "--package", "driver", "--bin", "gpu-probe", "--"]);
+    if let Some(root) = &args.driver_root {
         probe.arg("--driver-root").arg(root);
     }
-    sh::run(&mut probe)
+    probe
+}
+
+fn runtimes() -> anyhow::Result<[PathBuf; 2]> {
+    let parts = fetch::ensure(&["cudart-12.9", "cudart-13.5"])?;
+    Ok([
+        parts.part("cudart-12.9").join("nvidia/cuda_runtime/lib/libcudart.so.12"),
+        parts.part("cudart-13.5").join("nvidia/cu13/lib/libcudart.so.13"),
+    ])
+}
+
+/// Lets the probe speak for itself: where it fails, its one line is the last.
+fn speak(probe: &mut Command) -> anyhow::Result<()> {
+    match probe.status()?.success() {
+        true => Ok(()),
+        false => std::process::exit(1),
+    }
 }

@@ -87,3 +87,38 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 fn amd64() -> String {
     "amd64".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digests(part: &Part) -> impl Iterator<Item = &String> {
+        let packages = part.debian.iter().flat_map(|group| &group.packages);
+        let wheels = part.wheels.iter().flat_map(|wheel| &wheel.sha256);
+        wheels.chain(packages.map(|package| &package.sha256))
+    }
+
+    #[test]
+    fn every_part_is_pinned_by_checksums_and_proven_by_a_file() {
+        for (name, part) in read().unwrap() {
+            assert!(digests(&part).count() > 0 && !part.gives.is_empty(), "{name}");
+            for digest in digests(&part) {
+                let is_hex = digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+                assert!(digest.len() == 64 && is_hex, "{name}: {digest}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_of_a_part_has_another_stamp_and_another_wording_has_not() {
+        let part = |version: &str, purpose: &str| {
+            let text = format!(
+                "for = '{purpose}'\ngives = ['f']\n\
+                 wheels = [{{ name = 'w', version = '{version}', sha256 = ['d'] }}]"
+            );
+            toml::from_str::<Part>(&text).unwrap().stamp()
+        };
+        assert_ne!(part("1", "tests"), part("2", "tests"));
+        assert_eq!(part("1", "tests"), part("1", "trying"));
+    }
+}

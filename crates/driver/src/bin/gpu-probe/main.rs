@@ -32,6 +32,9 @@ struct Args {
     /// The folder for `<gpu>-<driver>.json` and `.md`; without it the JSON goes to stdout.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Only say whether there is a GPU to ask.
+    #[arg(long)]
+    check: bool,
     /// A second process of the probe itself.
     #[arg(long, hide = true)]
     slice_worker: bool,
@@ -50,6 +53,9 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let subject = Subject::open(args.driver_root.as_deref())
         .context("there is no GPU to ask (--driver-root can name a simulated one)")?;
+    if args.check {
+        return Ok(());
+    }
     if args.slice_worker {
         return slice::work(&subject);
     }
