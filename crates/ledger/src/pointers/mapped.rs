@@ -1,38 +1,38 @@
 //! The table in a mapping of its own.
 #![allow(unsafe_code)]
 
-use super::{Charged, Full, PLACES, Place, Places, Table};
+use super::{BUCKETS, Bucket, Buckets, Charged, Full, Table};
 use crate::error::PageError;
 use crate::sys::{Mapping, Shared};
 
-// SAFETY: `repr(C)` and two atomics.
-unsafe impl Shared for Place {}
+// SAFETY: `repr(C)` and atomics alone, without padding (asserted).
+unsafe impl Shared for Bucket {}
 
-const _: () = assert!(size_of::<Place>() == 16);
+const _: () = assert!(size_of::<Bucket>() == 128);
 
 /// What each device pointer was charged. One per process, or one per kind of handle whose values
 /// could coincide.
-pub struct Pointers(Table<Places16>);
+pub struct Pointers(Table<Mapped>);
 
-/// Places in memory that costs nothing until it is touched.
-struct Places16(Mapping);
+/// Buckets in memory that costs nothing until it is touched.
+struct Mapped(Mapping);
 
-impl Places for Places16 {
+impl Buckets for Mapped {
     #[inline]
-    fn place(&self, index: usize) -> Option<&Place> {
-        self.0.at(index * size_of::<Place>())
+    fn bucket(&self, index: usize) -> Option<&Bucket> {
+        self.0.at(index * size_of::<Bucket>())
     }
 }
 
 impl Pointers {
-    /// An empty table: 85 MiB of addresses, of which the kernel gives memory as it fills.
+    /// An empty table: 43 MiB of addresses, of which the kernel gives memory as it fills.
     ///
     /// # Errors
     /// [`PageError::Io`]: the mapping was refused.
     pub fn new() -> Result<Self, PageError> {
-        let mapping = Mapping::private(PLACES * size_of::<Place>());
-        let places = mapping.map_err(|(call, errno)| PageError::Io(call, errno))?;
-        Ok(Self(Table::new(Places16(places))))
+        let mapping = Mapping::private(BUCKETS * size_of::<Bucket>());
+        let mapping = mapping.map_err(|(call, errno)| PageError::Io(call, errno))?;
+        Ok(Self(Table::new(Mapped(mapping))))
     }
 
     /// Remembers a pointer. If the table knows it already, its allocation ended unseen (with its
@@ -65,7 +65,7 @@ impl Pointers {
     }
 
     #[cfg(test)]
-    pub(super) fn depth(&self) -> u64 {
-        self.0.depth.load(crate::sync::Ordering::Relaxed)
+    pub(super) fn deepest(&self) -> usize {
+        self.0.deepest()
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! A hook inserts a pointer when the driver has given it out and takes it out *before* the driver
 //! frees it, because the driver may give the same address to another thread at once. The table is a
-//! row of levels, each four times as large as the one before; a pointer may lie in one cache line or
-//! the next of every level, and goes into the first level with a free place. So a program with few
-//! allocations touches few pages, no operation looks at more than [`LEVELS`] × 2 cache lines however
-//! many allocations are alive, and a place that is given up is simply free: there are no tombstones
-//! for churn to pile up. What is full says so, and the allocation is to be refused.
+//! row of levels, each four times as large as the one before. A pointer has one bucket of places per
+//! level, and lies in any of those; a level is taken into use when all buckets before are full for
+//! somebody. So a program with few allocations touches few pages, an operation looks at one cache
+//! line of keys per level in use however many allocations are alive, and a place that is given up is
+//! simply free: there are no tombstones for churn to pile up. What is full says so, and the
+//! allocation is to be refused.
 //!
 //! It never allocates, locks, or makes a system call after [`Pointers::new`]. A forked child finds it
 //! empty: what its parent holds is not its own to free.
@@ -14,14 +15,12 @@
 use crate::abi::{Kind, MAX_BYTES};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Places in one cache line.
-const LINE: usize = 4;
-/// Levels: 4,096 places in the first, four times as many in each next, 5,591,040 in all.
+/// Places in a bucket: one cache line of keys, and one of values.
+const BUCKET: usize = if cfg!(loom) { 1 } else { 8 };
+/// Levels: 2,048 places in the first, 2,796,200 in all.
 const LEVELS: usize = if cfg!(loom) { 2 } else { 6 };
-/// Cache lines in the first level.
-const FIRST_LINES: usize = if cfg!(loom) { 1 } else { 1024 };
-/// How many cache lines of each level a pointer may lie in.
-const REACH: usize = if cfg!(loom) { 1 } else { 2 };
+/// Buckets in the first level.
+const FIRST: usize = if cfg!(loom) { 1 } else { 256 };
 /// The key of a place that nobody uses.
 const FREE: u64 = 0;
 /// The key of a place that is being filled or emptied. No driver gives out this address.
@@ -44,31 +43,38 @@ pub struct Charged {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
-/// One place: 16 bytes.
-#[repr(C)]
-pub(crate) struct Place {
-    key: AtomicU64,
-    value: AtomicU64,
+/// Some places: the keys, and what was charged for each.
+#[repr(C, align(128))]
+pub(crate) struct Bucket {
+    keys: [AtomicU64; BUCKET],
+    values: [AtomicU64; BUCKET],
 }
 
-/// Places by number. `None` is never answered below [`PLACES`].
-pub(crate) trait Places {
-    fn place(&self, index: usize) -> Option<&Place>;
+/// A key and its value.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    key: &'a AtomicU64,
+    value: &'a AtomicU64,
 }
 
-/// How many places a table has.
-pub(crate) const PLACES: usize = level_start(LEVELS);
+/// Buckets by number; `None` is never answered below [`BUCKETS`].
+pub(crate) trait Buckets {
+    fn bucket(&self, index: usize) -> Option<&Bucket>;
+}
 
-/// The first place of a level.
+/// How many buckets a table has.
+pub(crate) const BUCKETS: usize = level_start(LEVELS);
+
+/// The first bucket of a level.
 const fn level_start(level: usize) -> usize {
-    LINE * FIRST_LINES * ((1 << (2 * level)) - 1) / 3
+    FIRST * ((1 << (2 * level)) - 1) / 3
 }
 
 /// The table's algorithm, over any storage.
-pub(crate) struct Table<P> {
-    places: P,
-    /// The number of levels that were ever used: how far a search has to look.
-    depth: AtomicU64,
+pub(crate) struct Table<B> {
+    buckets: B,
+    /// The deepest level that was ever used.
+    deepest: AtomicU64,
 }
 
 impl Charged {
@@ -90,37 +96,37 @@ impl Charged {
     }
 }
 
-impl<P: Places> Table<P> {
-    pub(crate) fn new(places: P) -> Self {
-        Self { places, depth: AtomicU64::new(0) }
+impl<B: Buckets> Table<B> {
+    pub(crate) fn new(buckets: B) -> Self {
+        Self { buckets, deepest: AtomicU64::new(0) }
     }
 
     /// See [`Pointers::insert`].
+    #[inline]
     pub(crate) fn insert(&self, pointer: u64, charged: Charged) -> Result<Option<Charged>, Full> {
         if pointer <= BUSY {
             return Err(Full);
         }
-        let place = self.claim(pointer).ok_or(Full)?;
-        let stale = self.remove(pointer);
-        place.value.store(charged.pack(), Ordering::Relaxed);
-        place.key.store(pointer, Ordering::Release);
-        Ok(stale)
+        let mut free = None;
+        for bucket in self.reach(pointer) {
+            if let Some(place) = bucket.find(pointer).filter(|place| place.change(pointer, BUSY)) {
+                return Ok(Some(place.fill(pointer, charged)));
+            }
+            free = free.or_else(|| bucket.find(FREE));
+        }
+        let free = free.filter(|place| place.change(FREE, BUSY));
+        let place = free.or_else(|| self.claim_anywhere(pointer)).ok_or(Full)?;
+        place.fill(pointer, charged);
+        Ok(None)
     }
 
     /// See [`Pointers::remove`].
+    #[inline]
     pub(crate) fn remove(&self, pointer: u64) -> Option<Charged> {
         if pointer <= BUSY {
             return None;
         }
-        let depth = self.depth.load(Ordering::Acquire) as usize;
-        for level in 0..depth.min(LEVELS) {
-            for place in self.reach(level, pointer) {
-                if let Some(charged) = place.take(pointer) {
-                    return Some(charged);
-                }
-            }
-        }
-        None
+        self.reach(pointer).find_map(|bucket| bucket.find(pointer)?.take(pointer))
     }
 
     /// See [`Pointers::remove_where`].
@@ -129,8 +135,8 @@ impl<P: Places> Table<P> {
         mut wanted: impl FnMut(Charged) -> bool,
         mut removed: impl FnMut(u64, Charged),
     ) {
-        let depth = self.depth.load(Ordering::Acquire) as usize;
-        for place in (0..level_start(depth.min(LEVELS))).filter_map(|at| self.places.place(at)) {
+        let end = level_start(self.deepest() + 1);
+        for place in (0..end).filter_map(|at| self.buckets.bucket(at)).flat_map(Bucket::places) {
             let pointer = place.key.load(Ordering::Acquire);
             let charged = Charged::unpack(place.value.load(Ordering::Relaxed));
             if pointer <= BUSY || !wanted(charged) {
@@ -145,44 +151,83 @@ impl<P: Places> Table<P> {
         }
     }
 
-    /// A free place, marked busy.
-    fn claim(&self, pointer: u64) -> Option<&Place> {
+    #[inline]
+    fn deepest(&self) -> usize {
+        (self.deepest.load(Ordering::Acquire) as usize).min(LEVELS - 1)
+    }
+
+    /// The buckets where a pointer may lie, of the levels in use, deepest first: there most lie.
+    #[inline]
+    fn reach(&self, pointer: u64) -> impl Iterator<Item = &Bucket> {
+        let hash = hash(pointer);
+        let levels = (0..=self.deepest()).rev();
+        levels.filter_map(move |level| self.bucket(level, hash))
+    }
+
+    #[inline]
+    fn bucket(&self, level: usize, hash: u64) -> Option<&Bucket> {
+        let buckets = FIRST << (2 * level);
+        self.buckets.bucket(level_start(level) + (hash as usize & (buckets - 1)))
+    }
+
+    /// A free place, marked busy, where those in use were full or somebody was faster.
+    #[cold]
+    fn claim_anywhere(&self, pointer: u64) -> Option<Place<'_>> {
         for level in 0..LEVELS {
-            for place in self.reach(level, pointer) {
-                if place.claim() {
-                    // Before the key: who looks for the pointer looks far enough.
-                    self.depth.fetch_max(level as u64 + 1, Ordering::AcqRel);
+            let places = self.bucket(level, hash(pointer)).into_iter().flat_map(Bucket::places);
+            for place in places {
+                if place.change(FREE, BUSY) {
+                    // Before the key: who looks for the pointer looks deep enough.
+                    self.deepest.fetch_max(level as u64, Ordering::AcqRel);
                     return Some(place);
                 }
             }
         }
         None
     }
+}
 
-    /// The places of a level where a pointer may lie.
-    fn reach(&self, level: usize, pointer: u64) -> impl Iterator<Item = &Place> {
-        let lines = FIRST_LINES << (2 * level);
-        let first = (hash(pointer) >> (8 * level)) as usize;
-        (0..REACH * LINE).filter_map(move |step| {
-            let line = (first + step / LINE) & (lines - 1);
-            self.places.place(level_start(level) + line * LINE + step % LINE)
-        })
+impl Bucket {
+    /// The first place with this key. Every key is compared, without a branch that the processor
+    /// would have to guess.
+    #[inline]
+    fn find(&self, key: u64) -> Option<Place<'_>> {
+        let equal = |(at, place): (usize, &AtomicU64)| {
+            u32::from(place.load(Ordering::Relaxed) == key) << at
+        };
+        let found = self.keys.iter().enumerate().map(equal).fold(0, |all, one| all | one);
+        let at = found.trailing_zeros() as usize;
+        Some(Place { key: self.keys.get(at)?, value: self.values.get(at)? })
+    }
+
+    #[inline]
+    fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.keys.iter().zip(&self.values).map(|(key, value)| Place { key, value })
     }
 }
 
-impl Place {
-    fn claim(&self) -> bool {
-        self.key.load(Ordering::Relaxed) == FREE
-            && self.key.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok()
+impl Place<'_> {
+    /// Puts one key in another's place; of several threads that try, one succeeds.
+    #[inline]
+    fn change(self, from: u64, to: u64) -> bool {
+        self.key.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Fills a busy place; what was charged for it before.
+    #[inline]
+    fn fill(self, pointer: u64, charged: Charged) -> Charged {
+        let before = self.value.load(Ordering::Relaxed);
+        self.value.store(charged.pack(), Ordering::Relaxed);
+        self.key.store(pointer, Ordering::Release);
+        Charged::unpack(before)
     }
 
     /// Empties the place if it holds the pointer.
-    fn take(&self, pointer: u64) -> Option<Charged> {
-        if self.key.load(Ordering::Relaxed) != pointer {
+    #[inline]
+    fn take(self, pointer: u64) -> Option<Charged> {
+        if !self.change(pointer, BUSY) {
             return None;
         }
-        // Of two threads that free one pointer, one gets it.
-        self.key.compare_exchange(pointer, BUSY, Ordering::Acquire, Ordering::Relaxed).ok()?;
         let charged = Charged::unpack(self.value.load(Ordering::Relaxed));
         self.key.store(FREE, Ordering::Release);
         Some(charged)
