@@ -61,6 +61,7 @@ fn runtimes() -> anyhow::Result<[PathBuf; 2]> {
 }
 
 /// Lets the probe speak for itself: where it fails, its one line is the last.
+#[expect(clippy::disallowed_methods, reason = "nothing is held here that a drop would give back")]
 fn speak(probe: &mut Command) -> anyhow::Result<()> {
     match probe.status()?.success() {
         true => Ok(()),

@@ -5,6 +5,9 @@ use gimli::{BaseAddresses, CieOrFde, EhFrame, EndianSlice, LittleEndian, UnwindS
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection};
 
+use super::Fault;
+use super::image::Image;
+
 /// A function as the unwinder knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -19,6 +22,20 @@ impl Frame {
     pub(super) fn covers(&self, address: u64) -> bool {
         address >= self.start && address - self.start < self.bytes
     }
+}
+
+/// A pthread_cancel in the driver unwinds through our frames, with an unwinder that is not ours: it
+/// must find each frame described and nothing in it to run.
+pub(super) fn gate(image: &Image) -> Vec<Fault> {
+    let pads = image.frames.iter().filter(|frame| frame.has_landing_pads);
+    let mut faults: Vec<Fault> =
+        pads.map(|frame| Fault::LandingPad(image.name_at(frame.start))).collect();
+    let covered = |address| image.frames.iter().any(|frame| frame.covers(address));
+    // `dlsym` jumps on and is in no backtrace; every other export calls the driver.
+    let hooks = image.exports().filter(|export| export.is_function && export.name != "dlsym");
+    let bare = hooks.filter(|hook| !covered(hook.address));
+    faults.extend(bare.map(|hook| Fault::NoFrame(hook.name.clone())));
+    faults
 }
 
 /// Every function of `.eh_frame`; none where the section is absent.

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use object::elf::{self, FileHeader64};
-use object::read::elf::{Dynamic, ElfFile64, FileHeader, ProgramHeader, Sym, VersionTable};
+use object::read::elf::{ElfFile64, FileHeader, Sym, VersionTable};
 use object::{Endianness, Object, ObjectSection, SymbolIndex};
 
 use super::frames::{self, Frame};
+use super::headers::Headers;
 
 /// The processors we build for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,6 @@ pub(super) struct Symbol {
     pub(super) bytes: u64,
     pub(super) is_defined: bool,
     pub(super) is_function: bool,
-    pub(super) weak: bool,
     /// The version of the library that gives it, where it is bound to one.
     pub(super) version: Option<String>,
 }
@@ -65,14 +65,13 @@ pub(super) struct Segment {
     pub(super) executable: bool,
 }
 
-type File<'data> = ElfFile64<'data, Endianness>;
+pub(super) type File<'data> = ElfFile64<'data, Endianness>;
 
 impl Image {
     /// Reads a 64-bit shared object of a processor we know.
     pub(super) fn read(bytes: &[u8]) -> Result<Image> {
         let file = File::parse(bytes).context("no 64-bit ELF file")?;
-        let dynamic: Vec<Dynamic> = file.elf_dynamic_table()?.iter().collect();
-        let headers = Headers { file: &file, dynamic: &dynamic };
+        let headers = Headers::of(&file)?;
         let symbols = symbols(&file)?;
         Ok(Image {
             machine: machine(&file)?,
@@ -122,89 +121,6 @@ impl Image {
     }
 }
 
-/// The headers that the loader reads.
-struct Headers<'file, 'data> {
-    file: &'file File<'data>,
-    dynamic: &'file [Dynamic],
-}
-
-impl Headers<'_, '_> {
-    fn has_tag(&self, tag: elf::DynamicTag) -> bool {
-        self.dynamic.iter().any(|entry| entry.tag == tag)
-    }
-
-    fn has_flag(&self, flag: u64) -> bool {
-        self.dynamic.iter().any(|entry| entry.tag == elf::DT_FLAGS && entry.val & flag != 0)
-    }
-
-    fn strings(&self, tag: elf::DynamicTag) -> Result<Vec<String>> {
-        let table = self.file.elf_dynamic_table()?;
-        let entries = self.dynamic.iter().filter(|entry| entry.tag == tag);
-        entries.map(|entry| Ok(text(table.string(*entry)?))).collect()
-    }
-
-    fn has_segment(&self, kind: elf::ProgramType) -> bool {
-        let endian = self.file.endian();
-        self.file.elf_program_headers().iter().any(|header| header.p_type(endian) == kind)
-    }
-
-    fn segments(&self) -> Vec<Segment> {
-        let endian = self.file.endian();
-        let headers = self.file.elf_program_headers();
-        let loads = headers.iter().filter(|header| header.p_type(endian) == elf::PT_LOAD);
-        loads
-            .map(|header| Segment {
-                address: header.p_vaddr(endian),
-                offset: header.p_offset(endian),
-                align: header.p_align(endian),
-                memory_bytes: header.p_memsz(endian),
-                touched_bytes: header.p_memsz(endian) - self.padding(header.p_vaddr(endian)),
-                writable: header.p_flags(endian).0 & elf::PF_W.0 != 0,
-                executable: header.p_flags(endian).0 & elf::PF_X.0 != 0,
-            })
-            .collect()
-    }
-
-    /// How much of the segment at `address` only fills up the last page that is made read-only.
-    fn padding(&self, address: u64) -> u64 {
-        let endian = self.file.endian();
-        let mut headers = self.file.elf_program_headers().iter();
-        let same = |header: &&elf::ProgramHeader64<Endianness>| {
-            header.p_type(endian) == elf::PT_GNU_RELRO && header.p_vaddr(endian) == address
-        };
-        headers.find(same).map_or(0, |header| header.p_memsz(endian) - header.p_filesz(endian))
-    }
-
-    fn stack_is_executable(&self) -> Option<bool> {
-        let endian = self.file.endian();
-        let mut headers = self.file.elf_program_headers().iter();
-        let stack = headers.find(|header| header.p_type(endian) == elf::PT_GNU_STACK)?;
-        Some(stack.p_flags(endian).0 & elf::PF_X.0 != 0)
-    }
-
-    fn runs_at_load(&self) -> Vec<String> {
-        let tags = RUNNING_TAGS.iter().filter(|(tag, _)| self.has_tag(*tag));
-        let tags = tags.map(|(_, name)| (*name).to_owned());
-        let sections =
-            self.file.sections().filter_map(|section| section.name().map(str::to_owned).ok());
-        let sections = sections.filter(|name| RUNNING_SECTIONS.iter().any(|s| name.starts_with(s)));
-        tags.chain(sections).collect()
-    }
-}
-
-/// Dynamic tags that name code the loader runs.
-const RUNNING_TAGS: &[(elf::DynamicTag, &str)] = &[
-    (elf::DT_INIT, "DT_INIT"),
-    (elf::DT_FINI, "DT_FINI"),
-    (elf::DT_INIT_ARRAY, "DT_INIT_ARRAY"),
-    (elf::DT_FINI_ARRAY, "DT_FINI_ARRAY"),
-    (elf::DT_PREINIT_ARRAY, "DT_PREINIT_ARRAY"),
-];
-
-/// Sections whose content is run, whatever the tags say.
-const RUNNING_SECTIONS: &[&str] =
-    &[".init", ".fini", ".ctors", ".dtors", ".preinit_array", ".init_array", ".fini_array"];
-
 fn machine(file: &File<'_>) -> Result<Machine> {
     match file.elf_header().e_machine(file.endian()) {
         elf::EM_X86_64 => Ok(Machine::X86_64),
@@ -229,7 +145,6 @@ fn symbols(file: &File<'_>) -> Result<Vec<Symbol>> {
             bytes: symbol.st_size(endian),
             is_defined: !symbol.is_undefined(endian),
             is_function: symbol.st_type() == elf::STT_FUNC,
-            weak: symbol.st_bind() == elf::STB_WEAK,
             version: version(&versions, endian, index)?,
         });
     }
@@ -276,6 +191,6 @@ fn code(file: &File<'_>) -> Result<Vec<(u64, Vec<u8>)>> {
     sections.map(|section| Ok((section.address(), section.data()?.to_vec()))).collect()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
