@@ -13,6 +13,8 @@ const UNDOCUMENTED: [&str; 3] = [
 
 fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libnvidia-ml.so.1");
+    // As the real one: a handle, and the world behind it, may outlive a dlclose.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-changed=build.rs");
     let simulated = simulated_names(Path::new("src"));

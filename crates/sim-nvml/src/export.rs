@@ -11,7 +11,8 @@ macro_rules! nvml {
         unsafe extern "C-unwind" fn $name($($arg: $ty),*) -> nvidia_sys::nvml::nvmlReturn_t {
             // SAFETY: the caller keeps NVML's contract, which is `admit`'s.
             $(let $arg = unsafe { $crate::arg::Arg::admit($arg) };)*
-            $crate::answer::code((|| -> $crate::answer::Answer { $body })())
+            let run = move || -> $crate::answer::Answer { $body };
+            $crate::answer::code(run())
         }
     )*};
 }

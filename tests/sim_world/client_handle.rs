@@ -1,0 +1,45 @@
+//! The test's side of `world-client`.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A running client; ends when dropped.
+pub(crate) struct Client {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Client {
+    pub(crate) fn start(root: &Path, orders: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_world-client"));
+        command.arg(root).args(orders).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Self { child, said }
+    }
+
+    /// The next answer.
+    pub(crate) fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and the wait for it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
