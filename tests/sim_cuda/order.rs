@@ -1,0 +1,73 @@
+//! Streams, events, kernels and host functions: what waits for what, and for how long.
+
+use std::time::{Duration, Instant};
+
+use crate::world::{RUNTIMES, World, fetched};
+
+#[test]
+fn a_kernel_takes_the_time_that_its_name_says() {
+    let world = World::new("v100-32gb");
+    for runtime in RUNTIMES.map(Some).into_iter().chain([None]) {
+        let start = Instant::now();
+        let said = world.steps(runtime, &["launch=40x5000"]);
+        assert_eq!(said[0]["error"], 0, "{runtime:?}");
+        assert!(start.elapsed() >= Duration::from_millis(200), "{runtime:?}");
+    }
+}
+
+#[test]
+fn two_processes_share_the_time_of_one_card() {
+    let world = World::new("v100-32gb");
+    let start = Instant::now();
+    let mut client = world.client(Some(RUNTIMES[0]), &["launch=50x5000"]);
+    client.stdout(std::process::Stdio::null());
+    let mut clients = [client.spawn().expect("it runs"), client.spawn().expect("it runs")];
+    for client in &mut clients {
+        assert!(client.wait().expect("it ends").success());
+    }
+    assert!(start.elapsed() >= Duration::from_millis(500));
+}
+
+#[test]
+fn kernels_registered_with_either_runtime_are_launched_without_waiting() {
+    let world = World::new("v100-32gb");
+    for runtime in RUNTIMES {
+        let path = fetched(runtime).display().to_string();
+        world.python("runtime", "launches", &[&path]);
+    }
+}
+
+#[test]
+fn the_time_between_two_events_is_that_of_the_work_between_them() {
+    World::new("v100-32gb").python("order", "elapsed", &[]);
+}
+
+#[test]
+fn a_stream_waits_for_an_event_of_another() {
+    World::new("v100-32gb").python("order", "across_streams", &[]);
+}
+
+#[test]
+fn the_legacy_stream_waits_for_blocking_streams_and_no_others() {
+    World::new("v100-32gb").python("order", "legacy_stream", &[]);
+}
+
+#[test]
+fn a_threads_own_default_stream_does_not_wait_for_other_threads() {
+    World::new("v100-32gb").python("order", "per_thread_streams", &[]);
+}
+
+#[test]
+fn a_host_function_runs_after_what_precedes_it_and_before_what_follows() {
+    World::new("v100-32gb").python("order", "host_functions", &[]);
+}
+
+#[test]
+fn a_launch_waits_only_when_1024_are_queued() {
+    World::new("v100-32gb").python("order", "full_queue", &[]);
+}
+
+#[test]
+fn streams_and_events_answer_what_they_are() {
+    World::new("v100-32gb").python("order", "questions", &[]);
+}
