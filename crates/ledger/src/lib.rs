@@ -28,6 +28,8 @@ pub mod agent;
 mod allotment;
 mod charge;
 mod error;
+#[cfg(not(loom))]
+mod head;
 pub mod layout;
 #[cfg(not(loom))]
 mod map;

@@ -7,12 +7,11 @@
 #![allow(unsafe_code)]
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::abi::{
-    ABI_MAJOR, KNOWN_FEATURES, LEDGER_MAGIC, LIMITS_MAGIC, MAX_BYTES, MAX_DEVICES, SLOTS,
-};
+use crate::abi::{MAX_BYTES, SLOTS};
 use crate::error::PageError;
+use crate::head::{HEAD, Head, Page};
 use crate::layout::{
     Geometry, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader, SlotDevice, SlotHeader,
 };
@@ -52,13 +51,13 @@ pub(crate) struct Pages {
 impl Pages {
     /// Maps both files after checking them against the sizes that the kernel states.
     pub(crate) fn open(limits: &CStr, ledger: &CStr) -> Result<Self, PageError> {
-        let (limits, limits_head, _) = map(limits, false, Form::Limits)?;
-        let (ledger, ledger_head, identity) = map(ledger, true, Form::Ledger)?;
-        if limits_head != ledger_head {
+        let (limits, head, _) = map(limits, Page::Limits)?;
+        let (ledger, other, identity) = map(ledger, Page::Ledger)?;
+        if head != other {
             return Err(PageError::Mismatch);
         }
         let private = Mapping::private(size_of::<Private>()).map_err(io)?;
-        let pages = Self { limits, ledger, private, geometry: limits_head.1, identity };
+        let pages = Self { limits, ledger, private, geometry: head.geometry, identity };
         pages.check_devices().map(|()| pages)
     }
 
@@ -79,13 +78,13 @@ impl Pages {
 
     #[inline]
     pub(crate) fn limits_header(&self) -> &LimitsHeader {
-        // SAFETY: the mapping is `limits_len` long, which begins with a header.
+        // SAFETY: the mapping begins with a header.
         unsafe { self.limits.at_unchecked(0) }
     }
 
     #[inline]
     pub(crate) fn limits(&self, device: DeviceIndex) -> &LimitsDevice {
-        // SAFETY: `limits_len` covers every device below the count, and `clamp` stays below it.
+        // SAFETY: the mapping covers every device below the count, and `clamp` stays below it.
         unsafe { self.limits.at_unchecked(self.geometry.limits_device(self.clamp(device))) }
     }
 
@@ -142,136 +141,23 @@ impl Pages {
     }
 }
 
-/// The allotment's id and geometry, as a header states them.
-type Head = (u64, Geometry);
-
-/// What a header must say. Not a table of function pointers: a call through one may unwind for all
-/// the compiler knows, and the shim has no landing pads.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Limits,
-    Ledger,
-}
-
-impl Form {
-    const fn magic(self) -> u64 {
-        match self {
-            Self::Limits => LIMITS_MAGIC,
-            Self::Ledger => LEDGER_MAGIC,
-        }
-    }
-
-    const fn header_len(self) -> usize {
-        match self {
-            Self::Limits => size_of::<LimitsHeader>(),
-            Self::Ledger => size_of::<LedgerHeader>(),
-        }
-    }
-
-    const fn device_stride(self) -> usize {
-        match self {
-            Self::Limits => size_of::<LimitsDevice>(),
-            Self::Ledger => size_of::<LedgerDevice>(),
-        }
-    }
-
-    const fn slot_stride(self, geometry: Geometry) -> usize {
-        match self {
-            Self::Limits => geometry.agent_slot_stride(),
-            Self::Ledger => geometry.slot_stride(),
-        }
-    }
-
-    const fn len(self, geometry: Geometry) -> usize {
-        match self {
-            Self::Limits => geometry.limits_len(),
-            Self::Ledger => geometry.ledger_len(),
-        }
-    }
-}
-
-/// The first 80 bytes of either header, which agree (asserted below).
-#[repr(C)]
-struct Start {
-    magic: AtomicU64,
-    major: AtomicU16,
-    minor: AtomicU16,
-    header_len: AtomicU32,
-    device_stride: AtomicU32,
-    device_count: AtomicU32,
-    slot_stride: AtomicU32,
-    slot_count: AtomicU32,
-    required: AtomicU64,
-    optional: AtomicU64,
-    boot_id: [AtomicU64; 2],
-    allotment: AtomicU64,
-    file_len: AtomicU64,
-}
-
-// SAFETY: `repr(C)` and atomics alone, without padding.
-unsafe impl Shared for Start {}
-
-const _: () = {
-    assert!(size_of::<Start>() == 80);
-    assert!(core::mem::offset_of!(LimitsHeader, file_len) == 72);
-    assert!(core::mem::offset_of!(LedgerHeader, file_len) == 72);
-};
-
-fn map(path: &CStr, write: bool, form: Form) -> Result<(Mapping, Head, (u64, u64)), PageError> {
+/// Maps what the shim needs of a file, once its head is believed.
+fn map(path: &CStr, page: Page) -> Result<(Mapping, Head, (u64, u64)), PageError> {
+    let write = page == Page::Ledger;
     let fd = Fd::open(path, write).map_err(io)?;
     let stat = fd.stat().map_err(io)?;
     if !stat.regular {
         return Err(PageError::NotRegular);
     }
-    // A size that some device count has, before anything is read through a mapping.
-    let mut sizes = (1..=MAX_DEVICES).filter_map(Geometry::new).map(|geometry| form.len(geometry));
-    let nearest = form.len(Geometry::ONE);
-    let Some(len) = sizes.find(|&len| len as u64 == stat.size) else {
-        return Err(PageError::Size(nearest as u64, stat.size));
+    let mut bytes = [0; HEAD];
+    let read = fd.read(&mut bytes).map_err(io)?;
+    let head = page.check(&bytes, read, stat.size)?;
+    let len = match page {
+        // What the agent knows of each slot lies behind, and is not looked at here.
+        Page::Limits => head.geometry.agent_slot(0),
+        Page::Ledger => head.geometry.ledger_len(),
     };
-    let mapping = Mapping::of_file(&fd, len, write).map_err(io)?;
-    let start = mapping.at::<Start>(0).ok_or(PageError::Magic)?;
-    let head = check(start, form, stat.size)?;
-    Ok((mapping, head, stat.identity))
-}
-
-fn check(start: &Start, form: Form, size: u64) -> Result<Head, PageError> {
-    if load64(&start.magic) != form.magic() {
-        return Err(PageError::Magic);
-    }
-    let major = start.major.load(Ordering::Relaxed);
-    if major != ABI_MAJOR {
-        return Err(PageError::Major(major));
-    }
-    let unknown = load64(&start.required) & !KNOWN_FEATURES;
-    if unknown != 0 {
-        return Err(PageError::Required(unknown));
-    }
-    let geometry = geometry(start, form)?;
-    let due = form.len(geometry) as u64;
-    if size != due {
-        return Err(PageError::Size(due, size));
-    }
-    if load64(&start.file_len) != due {
-        return Err(PageError::Geometry("file length"));
-    }
-    Ok((load64(&start.allotment), geometry))
-}
-
-fn geometry(start: &Start, form: Form) -> Result<Geometry, PageError> {
-    let word = |word: &AtomicU32| word.load(Ordering::Relaxed) as usize;
-    let geometry =
-        Geometry::new(word(&start.device_count)).ok_or(PageError::Geometry("device count"))?;
-    let words = [
-        (word(&start.header_len), form.header_len(), "header length"),
-        (word(&start.device_stride), form.device_stride(), "device stride"),
-        (word(&start.slot_stride), form.slot_stride(geometry), "slot stride"),
-        (word(&start.slot_count), SLOTS, "slot count"),
-    ];
-    match words.iter().find(|(found, due, _)| found != due) {
-        Some((_, _, name)) => Err(PageError::Geometry(name)),
-        None => Ok(geometry),
-    }
+    Ok((Mapping::of_file(&fd, len, write).map_err(io)?, head, stat.identity))
 }
 
 fn load64(word: &AtomicU64) -> u64 {

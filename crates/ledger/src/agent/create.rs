@@ -14,8 +14,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 
 use super::AllotmentSpec;
-use super::image::{self, Birth};
+use super::image;
 use crate::error::PageError;
+use crate::head::Head;
 use crate::layout::Geometry;
 
 /// Makes the folder `dir` with a limits page (mode 0644) and an empty ledger (mode 0666).
@@ -57,10 +58,10 @@ impl Draft {
         spec.check()?;
         let geometry =
             Geometry::new(spec.devices.len()).ok_or(PageError::Devices(spec.devices.len()))?;
-        let birth = Birth { id: spec.id, boot_id: boot_id(), created: now() };
+        let head = Head { geometry, allotment: spec.id.0, boot_id: boot_id() };
         let draft = Self::new(dir)?;
-        draft.file(LIMITS_FILE, 0o644, &image::limits(spec, geometry, birth))?;
-        draft.file(LEDGER_FILE, 0o666, &image::ledger(geometry, birth))?;
+        draft.file(LIMITS_FILE, 0o644, &image::limits(spec, head, now()))?;
+        draft.file(LEDGER_FILE, 0o666, &image::ledger(head))?;
         Ok(draft)
     }
 

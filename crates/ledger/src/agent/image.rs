@@ -4,23 +4,13 @@ use core::mem::offset_of;
 use std::vec;
 use std::vec::Vec;
 
-use contract::{AllotmentId, DeviceUuid, UuidKind};
+use contract::{DeviceUuid, UuidKind};
 
 use super::{AllotmentSpec, DeviceSpec};
-use crate::abi::{
-    ABI_MAJOR, ABI_MINOR, AtLimit, BackEnd, DeviceKind, KNOWN_FEATURES, LEDGER_MAGIC, LIMITS_MAGIC,
-    Policy, SLOTS,
-};
+use crate::abi::{AtLimit, BackEnd, DeviceKind, Policy};
 use crate::error::PageError;
-use crate::layout::{Geometry, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader};
-
-/// What a header says besides its geometry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Birth {
-    pub(super) id: AllotmentId,
-    pub(super) boot_id: [u8; 16],
-    pub(super) created: u64,
-}
+use crate::head::{Head, Page};
+use crate::layout::{LimitsDevice, LimitsHeader};
 
 /// A buffer of page bytes that is read and written by offset.
 pub(super) struct Bytes(pub(super) Vec<u8>);
@@ -46,32 +36,13 @@ impl Bytes {
     }
 }
 
-/// Writes the words that both headers begin with. The headers agree up to `file_len`.
-macro_rules! put_head {
-    ($bytes:ident, $type:ident, $magic:expr, $birth:expr, $geometry:expr, $strides:expr) => {{
-        let (device_stride, slot_stride): (usize, usize) = $strides;
-        $bytes.put(offset_of!($type, magic), $magic.to_ne_bytes());
-        $bytes.put(offset_of!($type, major), ABI_MAJOR.to_ne_bytes());
-        $bytes.put(offset_of!($type, minor), ABI_MINOR.to_ne_bytes());
-        $bytes.put(offset_of!($type, header_len), (size_of::<$type>() as u32).to_ne_bytes());
-        $bytes.put(offset_of!($type, device_stride), (device_stride as u32).to_ne_bytes());
-        $bytes.put(offset_of!($type, device_count), ($geometry.devices() as u32).to_ne_bytes());
-        $bytes.put(offset_of!($type, slot_stride), (slot_stride as u32).to_ne_bytes());
-        $bytes.put(offset_of!($type, slot_count), (SLOTS as u32).to_ne_bytes());
-        $bytes.put(offset_of!($type, boot_id), $birth.boot_id);
-        $bytes.put(offset_of!($type, allotment), $birth.id.0.to_ne_bytes());
-        $bytes.put(offset_of!($type, file_len), ($bytes.0.len() as u64).to_ne_bytes());
-    }};
-}
-
-/// A new limits page.
-pub(super) fn limits(spec: &AllotmentSpec, geometry: Geometry, birth: Birth) -> Vec<u8> {
-    let mut bytes = Bytes(vec![0; geometry.limits_len()]);
-    let strides = (size_of::<LimitsDevice>(), geometry.agent_slot_stride());
-    put_head!(bytes, LimitsHeader, LIMITS_MAGIC, birth, geometry, strides);
-    bytes.put(offset_of!(LimitsHeader, created), birth.created.to_ne_bytes());
+/// A new limits page, made at `created` (seconds since 1970).
+pub(super) fn limits(spec: &AllotmentSpec, head: Head, created: u64) -> Vec<u8> {
+    let mut bytes = Bytes(vec![0; head.geometry.limits_len()]);
+    bytes.put(0, Page::Limits.bytes(head));
+    bytes.put(offset_of!(LimitsHeader, created), created.to_ne_bytes());
     for (index, device) in spec.devices.iter().enumerate() {
-        put_device(&mut bytes, geometry.limits_device(index), device);
+        put_device(&mut bytes, head.geometry.limits_device(index), device);
     }
     bytes.0
 }
@@ -102,61 +73,16 @@ fn put_device(bytes: &mut Bytes, base: usize, device: &DeviceSpec) {
 }
 
 /// A new ledger.
-pub(super) fn ledger(geometry: Geometry, birth: Birth) -> Vec<u8> {
-    let mut bytes = Bytes(vec![0; geometry.ledger_len()]);
-    let strides = (size_of::<LedgerDevice>(), geometry.slot_stride());
-    put_head!(bytes, LedgerHeader, LEDGER_MAGIC, birth, geometry, strides);
+pub(super) fn ledger(head: Head) -> Vec<u8> {
+    let mut bytes = Bytes(vec![0; head.geometry.ledger_len()]);
+    bytes.put(0, Page::Ledger.bytes(head));
     bytes.0
 }
 
-/// Checks the words that both headers begin with. `len` is the file's real length.
-macro_rules! check_head {
-    ($name:ident, $type:ident, $magic:expr, $len:ident, $strides:expr) => {
-        pub(super) fn $name(bytes: &Bytes, len: u64) -> Result<(Geometry, Birth), PageError> {
-            let word = |at| bytes.u32(at) as usize;
-            if bytes.u64(offset_of!($type, magic)) != $magic {
-                return Err(PageError::Magic);
-            }
-            let major = u16::from_ne_bytes(bytes.get(offset_of!($type, major)));
-            if major != ABI_MAJOR {
-                return Err(PageError::Major(major));
-            }
-            let unknown = bytes.u64(offset_of!($type, required)) & !KNOWN_FEATURES;
-            if unknown != 0 {
-                return Err(PageError::Required(unknown));
-            }
-            let geometry = Geometry::new(word(offset_of!($type, device_count)))
-                .ok_or(PageError::Geometry("device count"))?;
-            let (device_stride, slot_stride): (usize, usize) = $strides(geometry);
-            let words = [
-                (word(offset_of!($type, header_len)), size_of::<$type>(), "header length"),
-                (word(offset_of!($type, device_stride)), device_stride, "device stride"),
-                (word(offset_of!($type, slot_stride)), slot_stride, "slot stride"),
-                (word(offset_of!($type, slot_count)), SLOTS, "slot count"),
-            ];
-            if let Some((_, _, name)) = words.iter().find(|(found, due, _)| found != due) {
-                return Err(PageError::Geometry(name));
-            }
-            let due = geometry.$len() as u64;
-            if len != due {
-                return Err(PageError::Size(due, len));
-            }
-            if bytes.u64(offset_of!($type, file_len)) != due {
-                return Err(PageError::Geometry("file length"));
-            }
-            let id = AllotmentId(bytes.u64(offset_of!($type, allotment)));
-            let boot_id = bytes.get(offset_of!($type, boot_id));
-            Ok((geometry, Birth { id, boot_id, created: 0 }))
-        }
-    };
+/// What a page that was read whole says of itself.
+pub(super) fn head(bytes: &Bytes, page: Page) -> Result<Head, PageError> {
+    page.check(&bytes.get(0), bytes.0.len(), bytes.0.len() as u64)
 }
-
-check_head!(limits_head, LimitsHeader, LIMITS_MAGIC, limits_len, |geometry: Geometry| {
-    (size_of::<LimitsDevice>(), geometry.agent_slot_stride())
-});
-check_head!(ledger_head, LedgerHeader, LEDGER_MAGIC, ledger_len, |geometry: Geometry| {
-    (size_of::<LedgerDevice>(), geometry.slot_stride())
-});
 
 /// One device of a limits page.
 pub(super) fn device(bytes: &Bytes, base: usize) -> Result<DeviceSpec, PageError> {

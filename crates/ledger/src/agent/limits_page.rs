@@ -7,9 +7,10 @@ use contract::paths::LIMITS_FILE;
 use contract::{AllotmentId, DeviceUuid};
 
 use super::DeviceSpec;
-use super::image::{self, Bytes};
+use super::image;
 use crate::abi::{Command, SLOTS};
 use crate::error::PageError;
+use crate::head::{HEAD, Head, Page};
 use crate::layout::{self, AgentSlot, Geometry, LimitsDevice, LimitsHeader};
 use crate::sys::{self, Fd, Mapping};
 
@@ -41,11 +42,11 @@ impl LimitsPage {
         if !stat.regular {
             return Err(PageError::NotRegular);
         }
-        let mut head = std::vec![0; size_of::<LimitsHeader>()];
-        fd.read(&mut head).map_err(io)?;
-        let (geometry, birth) = image::limits_head(&Bytes(head), stat.size)?;
+        let mut bytes = [0; HEAD];
+        let read = fd.read(&mut bytes).map_err(io)?;
+        let Head { geometry, allotment, .. } = Page::Limits.check(&bytes, read, stat.size)?;
         let mapping = Mapping::of_file(&fd, geometry.limits_len(), true).map_err(io)?;
-        Ok(Self { mapping, geometry, id: birth.id })
+        Ok(Self { mapping, geometry, id: AllotmentId(allotment) })
     }
 
     /// The allotment's id.

@@ -9,12 +9,15 @@ use std::path::Path;
 use std::vec;
 use std::vec::Vec;
 
+use contract::AllotmentId;
+
 use super::image::{self, Bytes};
 use super::snapshot::{DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
 use crate::abi::{
     Command, KINDS, MAX_BYTES, MAX_DEVICES, SLOTS, SlotState, slot_lock, state_parts,
 };
 use crate::error::PageError;
+use crate::head::{Head, Page};
 use crate::layout::{Geometry, LedgerDevice, LimitsDevice, LimitsHeader, SlotDevice, SlotHeader};
 use crate::sys::{self, Fd};
 
@@ -24,14 +27,14 @@ use crate::sys::{self, Fd};
 /// [`PageError`]: it cannot be read, or is not one.
 pub fn read_limits(path: &Path) -> Result<LimitsSnapshot, PageError> {
     let (_, bytes) = load(path)?;
-    let (geometry, birth) = image::limits_head(&bytes, bytes.0.len() as u64)?;
+    let Head { geometry, allotment, boot_id } = image::head(&bytes, Page::Limits)?;
     let bases = (0..geometry.devices()).map(|index| geometry.limits_device(index));
     let command = Command::from_raw(bytes.u32(offset_of!(LimitsHeader, command)))
         .ok_or(PageError::Value("command"))?;
     let granted = |base| bytes.u64(base + offset_of!(LimitsDevice, granted_ns));
     Ok(LimitsSnapshot {
-        id: birth.id,
-        boot_id: birth.boot_id,
+        id: AllotmentId(allotment),
+        boot_id,
         created: bytes.u64(offset_of!(LimitsHeader, created)),
         devices: bases.clone().map(|base| image::device(&bytes, base)).collect::<Result<_, _>>()?,
         granted_ns: bases.map(granted).collect(),
@@ -45,12 +48,12 @@ pub fn read_limits(path: &Path) -> Result<LimitsSnapshot, PageError> {
 /// [`PageError`]: it cannot be read, was cut or grown, or its header was overwritten.
 pub fn read_ledger(path: &Path) -> Result<LedgerSnapshot, PageError> {
     let (fd, bytes) = load(path)?;
-    let (geometry, birth) = image::ledger_head(&bytes, bytes.0.len() as u64)?;
+    let Head { geometry, allotment, .. } = image::head(&bytes, Page::Ledger)?;
     let mut reader = Reader { fd, bytes, geometry, oddities: 0 };
     let totals = (0..geometry.devices()).map(|index| reader.totals(index)).collect();
     let slots = (0..SLOTS).filter_map(|index| reader.slot(index).transpose());
     let slots = slots.collect::<Result<Vec<_>, PageError>>()?;
-    Ok(reader.sum(birth.id, totals, slots))
+    Ok(reader.sum(AllotmentId(allotment), totals, slots))
 }
 
 /// The whole file, if it is a regular one of a possible size.
@@ -162,7 +165,7 @@ impl Reader {
     /// Adds the slots up and keeps the living ones.
     fn sum(
         self,
-        id: contract::AllotmentId,
+        id: AllotmentId,
         mut devices: Vec<DeviceUse>,
         slots: Vec<(bool, SlotUse)>,
     ) -> LedgerSnapshot {
