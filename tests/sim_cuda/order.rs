@@ -43,6 +43,11 @@ fn the_time_between_two_events_is_that_of_the_work_between_them() {
 }
 
 #[test]
+fn every_way_to_launch_takes_time() {
+    World::new("v100-32gb").python("order", "every_launch", &[]);
+}
+
+#[test]
 fn a_stream_waits_for_an_event_of_another() {
     World::new("v100-32gb").python("order", "across_streams", &[]);
 }

@@ -1,5 +1,8 @@
 //! Several processes on one world: shared cards, killed processes, forks, and worlds that end.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
 use sim_world::admin::{self, Change};
 
 use crate::world::{Holder, MIB, RUNTIMES, V100, World, number, until};
@@ -67,7 +70,23 @@ fn a_world_that_ends_under_a_process_is_an_error_and_no_crash() {
 }
 
 #[test]
-fn a_lost_card_is_an_error_to_its_users_and_invisible_to_newcomers() {
+fn a_lost_card_is_an_error_to_its_users_until_it_is_back() {
+    let world = World::new("v100-32gb");
+    let mut user = world.script("forks", "loses_its_card", &[]);
+    user.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut user = user.spawn().expect("python3 runs");
+    let mut said = BufReader::new(user.stdout.take().expect("its output is a pipe")).lines();
+    let mut tell = user.stdin.take().expect("its input is a pipe");
+    for change in [Change::Vanish { card: 0 }, Change::Restore { card: 0 }] {
+        assert_eq!(said.next().and_then(Result::ok).as_deref(), Some("ready"));
+        admin::change(&world.root(), change).expect("the card can change");
+        tell.write_all(b"done\n").expect("the script listens");
+    }
+    assert!(user.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_lost_card_is_invisible_to_newcomers() {
     let world = World::new("v100-32gb:2");
     let lost = world.report().cards[0].uuid.clone();
     admin::change(&world.root(), Change::Vanish { card: 0 }).expect("the card can vanish");

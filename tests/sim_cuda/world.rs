@@ -91,12 +91,17 @@ impl World {
         said(&self.client(runtime, steps).output().expect("gpu-client runs"))
     }
 
-    /// Runs `function` of `py/<script>.py` with these arguments, which fails by a failed assertion.
-    pub(crate) fn python(&self, script: &str, function: &str, arguments: &[&str]) -> Output {
+    /// `function` of `py/<script>.py` with these arguments.
+    pub(crate) fn script(&self, script: &str, function: &str, arguments: &[&str]) -> Command {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim_cuda/py");
         let mut command = self.command("python3");
         command.arg(folder.join(format!("{script}.py"))).arg(function).args(arguments);
-        let output = command.output().expect("python3 runs");
+        command
+    }
+
+    /// Runs `function` of `py/<script>.py` with these arguments, which fails by a failed assertion.
+    pub(crate) fn python(&self, script: &str, function: &str, arguments: &[&str]) -> Output {
+        let output = self.script(script, function, arguments).output().expect("python3 runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{script}.{function}: {}\n{stderr}", output.status);
         output

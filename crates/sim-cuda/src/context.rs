@@ -12,6 +12,7 @@ use sim_world::Kind;
 use crate::device::Device;
 use crate::event::EVENTS;
 use crate::front;
+use crate::host;
 use crate::module;
 use crate::process;
 use crate::registry::{Registry, handle_of};
@@ -122,6 +123,7 @@ impl Context {
         STREAMS.remove_if(|stream| stream.line.context == handle);
         EVENTS.remove_if(|event| event.context == handle);
         module::unload_all(handle);
+        host::free_all(handle);
         self.forget_settings();
         if let Ok(device) = self.device() {
             device.free_all(handle);

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sim_world::{Card, Kind};
+use sim_world::{Card, Kind, TakeError};
 
 use crate::arena::{Arena, Block, PAGE};
 use crate::context::{CONTEXTS, Context};
@@ -53,7 +53,7 @@ impl Device {
     /// Answers an error where the card has fallen off the bus.
     pub(crate) fn check(&self) -> Res {
         match process::driver()?.world.is_lost(&self.card) {
-            true => Err(Status::DEVICE_UNAVAILABLE),
+            true => Err(process::refusal(&TakeError::Lost)),
             false => Ok(()),
         }
     }

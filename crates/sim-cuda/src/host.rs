@@ -52,6 +52,17 @@ pub(crate) fn free_managed(address: usize) -> Res {
     free(address, Kind::Managed)
 }
 
+/// Gives back what belongs to a context, and forgets what it registered.
+pub(crate) fn free_all(context: usize) {
+    let all: Vec<Block> = blocks().values().filter(|b| b.context == context).copied().collect();
+    for block in all {
+        let _ = match block.kind {
+            Kind::Registered => remove(block.start, block.kind).map(drop).ok_or(Status::UNKNOWN),
+            Kind::Allocated | Kind::Managed => free(block.start, block.kind),
+        };
+    }
+}
+
 fn allocate(context: usize, size: usize, kind: Kind, flags: u32) -> Res<usize> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let how = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;

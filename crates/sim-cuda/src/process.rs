@@ -90,7 +90,10 @@ pub(crate) fn place(ordinal: usize) -> impl FnMut(Engine, u64, u64) -> u64 {
 pub(crate) fn refusal(error: &TakeError) -> Status {
     match error {
         TakeError::Full { .. } => Status::OUT_OF_MEMORY,
-        TakeError::Lost => Status::DEVICE_UNAVAILABLE,
+        TakeError::Lost => {
+            rim::once("lost", || error.to_string());
+            Status::UNKNOWN
+        }
         TakeError::World(error) => world_lost(error),
     }
 }

@@ -34,11 +34,12 @@ def ends():
     before = free_bytes()
     context = made("cuCtxCreate_v2", 0, 0)
     address, stream, event = alloc(10 << 20), made("cuStreamCreate", 0), made("cuEventCreate", 0)
-    function = kernel("spin_ms_1")
+    function, host = kernel("spin_ms_1"), made("cuMemHostAlloc", S(4096), 0)
     launch(function, stream)
     call("cuCtxDestroy_v2", context)
     assert free_bytes() == before
     call("cuMemFree_v2", address, answers=1)
+    call("cuMemFreeHost", host, answers=1)
     call("cuStreamQuery", stream, answers=400)
     call("cuEventQuery", event, answers=400)
     launch(function, answers=400)

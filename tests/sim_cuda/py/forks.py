@@ -63,6 +63,23 @@ def world_ends(daemon):
     call("cuMemFree_v2", address)
 
 
+def loses_its_card():
+    primary()
+    address = alloc(4 << 20)
+
+    def told():
+        print("ready", flush=True)
+        assert sys.stdin.readline() == "done\n"
+
+    told()
+    for _ in range(2):
+        call("cuMemAlloc_v2", ref(U64()), S(4 << 20), answers=999)
+        call("cuCtxSynchronize", answers=999)
+        call("cuMemcpyDtoH_v2", ctypes.create_string_buffer(1), address, S(1), answers=999)
+    told()
+    primary()
+
+
 def at_exit():
     primary()
     alloc(4 << 20)

@@ -40,6 +40,23 @@ def elapsed():
     call("cuEventElapsedTime", ref(ctypes.c_float()), event(2), end, answers=400)
 
 
+class Config(ctypes.Structure):
+    _fields_ = [(name, U32) for name in ("gx", "gy", "gz", "bx", "by", "bz", "shared")] + [
+        ("stream", P), ("attributes", P), ("count", U32)]
+
+
+def every_launch():
+    primary()
+    stream, function = made("cuStreamCreate", 1), kernel("spin_ms_20")
+    start = record(stream)
+    config = Config(1, 1, 1, 32, 1, 1, 0, stream, None, 0)
+    for variant in ("", "_ptsz"):
+        launch(function, stream, variant)
+        call("cuLaunchKernelEx" + variant, ref(config), function, None, None)
+        call("cuLaunchCooperativeKernel" + variant, function, 1, 1, 1, 1, 1, 1, 0, stream, None)
+    assert milliseconds(start, record(stream)) >= 120
+
+
 def across_streams():
     primary()
     one, other = made("cuStreamCreate", 1), made("cuStreamCreate", 1)
