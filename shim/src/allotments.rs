@@ -9,8 +9,9 @@ use crate::say::{Line, Once};
 use crate::sys;
 use contract::paths::LIMITS_FILE;
 use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use ledger::pointers::Pointers;
 use ledger::{Allotment, DeviceIndex, PageError};
 
 /// How many allotments one container can hold.
@@ -29,10 +30,16 @@ pub(crate) struct Share {
     pub(crate) allotment: &'static Allotment,
     /// Its place there.
     pub(crate) device: DeviceIndex,
+    /// Its place among all shares of this process.
+    pub(crate) number: u8,
 }
 
-/// What this process was allotted.
-pub(crate) struct Shares([Option<Share>; MOST_SHARES]);
+/// What this process was allotted, and what it was charged for each pointer.
+pub(crate) struct Shares {
+    list: [Option<Share>; MOST_SHARES],
+    /// Never dropped, and so there is no code to drop it.
+    pointers: Option<ManuallyDrop<Pointers>>,
+}
 
 /// There is no allotment to go by: everything is refused.
 #[derive(Clone, Copy)]
@@ -52,20 +59,32 @@ impl Shares {
     /// this process was not allotted it.
     pub(crate) fn number(&self, uuid: &[u8; 16]) -> Option<u32> {
         let is_it = |share: &Share| share.allotment.device(uuid) == Some(share.device);
-        let number = self.0.iter().position(|share| share.as_ref().is_some_and(is_it))?;
+        let number = self.list.iter().position(|share| share.as_ref().is_some_and(is_it))?;
         u32::try_from(number).ok()
     }
 
     /// The share of this number.
     #[inline]
     pub(crate) fn at(&self, number: u32) -> Option<Share> {
-        self.0.get(number as usize).copied().flatten()
+        self.list.get(number as usize).copied().flatten()
+    }
+
+    /// What each device pointer of this process was charged.
+    #[inline]
+    pub(crate) fn pointers(&self) -> Option<&Pointers> {
+        self.pointers.as_deref()
+    }
+
+    const fn none() -> Self {
+        Self { list: [None; MOST_SHARES], pointers: None }
     }
 
     fn add(&mut self, allotment: &'static Allotment) -> Result<(), Fault> {
         for device in allotment.devices() {
-            let place = self.0.iter_mut().find(|place| place.is_none()).ok_or(Fault::TooMany)?;
-            *place = Some(Share { allotment, device });
+            let mut places = (0..).zip(&mut self.list);
+            let (number, place) =
+                places.find(|(_, place)| place.is_none()).ok_or(Fault::TooMany)?;
+            *place = Some(Share { allotment, device, number });
         }
         Ok(())
     }
@@ -74,7 +93,7 @@ impl Shares {
 static OPENED: AtomicPtr<Shares> = AtomicPtr::new(core::ptr::null_mut());
 static BROKEN: AtomicBool = AtomicBool::new(false);
 static OPENING: AtomicUsize = AtomicUsize::new(0);
-static PLACES: [Place; OPENERS] = [const { Place::EMPTY }; OPENERS];
+static PLACES: [Place; OPENERS] = [const { Place::new() }; OPENERS];
 
 /// Where one thread opens the allotments.
 struct Place {
@@ -86,10 +105,12 @@ struct Place {
 unsafe impl Sync for Place {}
 
 impl Place {
-    const EMPTY: Self = Self {
-        room: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]),
-        shares: UnsafeCell::new(Shares([None; MOST_SHARES])),
-    };
+    const fn new() -> Self {
+        Self {
+            room: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]),
+            shares: UnsafeCell::new(Shares::none()),
+        }
+    }
 }
 
 #[inline]
@@ -108,14 +129,15 @@ fn open() -> Result<&'static Shares, Broken> {
     let Some(place) = PLACES.get(number) else { return wait_for_others() };
     // SAFETY: no other thread has this number.
     let (room, shares) = unsafe { (&mut *place.room.get(), &mut *place.shares.get()) };
-    match fill(room, shares) {
+    let mut at = Path::EMPTY;
+    match fill(room, shares, &mut at) {
         Ok(()) => {
             let none = core::ptr::null_mut();
             let _ = OPENED.compare_exchange(none, shares, Ordering::AcqRel, Ordering::Relaxed);
         }
-        Err((path, fault)) => {
+        Err(fault) => {
             BROKEN.store(true, Ordering::Relaxed);
-            say(&path, &fault);
+            say(&at, &fault);
         }
     }
     opened().ok_or(Broken)
@@ -143,28 +165,36 @@ enum Fault {
 
 type Room = &'static mut [MaybeUninit<Allotment>; MOST];
 
-/// Opens every allotment into `room` and lists their devices.
-fn fill(room: Room, shares: &mut Shares) -> Result<(), (Path, Fault)> {
-    let folder = Folder::find().map_err(|distrust| (Path::EMPTY, Fault::Distrust(distrust)))?;
+/// Opens every allotment into `room` and lists their devices. `at` is where it stands.
+fn fill(room: Room, shares: &mut Shares, at: &mut Path) -> Result<(), Fault> {
+    let folder = Folder::find().map_err(Fault::Distrust)?;
+    *at = folder.path;
     let mut room = room.iter_mut();
-    let mut result = Err((folder.path, Fault::None));
+    let mut result = Err(Fault::None);
     let read = folder.each(|path| {
-        if matches!(result, Ok(()) | Err((_, Fault::None))) {
-            let place = room.next().ok_or((folder.path, Fault::TooMany));
-            result = place.and_then(|place| {
-                let allotment = open_one(&folder, &path)?;
-                shares.add(place.write(allotment)).map_err(|fault| (path, fault))
+        if matches!(result, Ok(()) | Err(Fault::None)) {
+            *at = path;
+            result = room.next().ok_or(Fault::TooMany).and_then(|place| {
+                let allotment = open_one(&folder, at)?;
+                shares.add(place.write(allotment))
             });
         }
     });
-    read.map_err(|distrust| (folder.path, Fault::Distrust(distrust)))?;
-    result
+    read.map_err(Fault::Distrust)?;
+    result?;
+    shares.pointers = Some(ManuallyDrop::new(Pointers::new().map_err(Fault::Page)?));
+    Ok(())
 }
 
-fn open_one(folder: &Folder, path: &Path) -> Result<Allotment, (Path, Fault)> {
-    let limits = path.join(LIMITS_FILE.as_bytes()).unwrap_or(*path);
-    folder.trusts(&limits).map_err(|distrust| (limits, Fault::Distrust(distrust)))?;
-    Allotment::open(path.as_c_str(), VERSION).map_err(|error| (*path, Fault::Page(error)))
+/// Opens the allotment whose folder is `at`.
+fn open_one(folder: &Folder, at: &mut Path) -> Result<Allotment, Fault> {
+    let allotment = *at;
+    if let Some(limits) = at.join(LIMITS_FILE.as_bytes()) {
+        *at = limits;
+    }
+    folder.trusts(at).map_err(Fault::Distrust)?;
+    *at = allotment;
+    Allotment::open(at.as_c_str(), VERSION).map_err(Fault::Page)
 }
 
 #[cold]

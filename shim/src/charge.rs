@@ -37,11 +37,11 @@ impl Charge {
     /// Makes it a charge of `bytes`, as the driver has taken them; false where that passes the limit,
     /// and nothing is changed.
     pub(crate) fn settle(&mut self, bytes: u64) -> bool {
-        let Share { allotment, device } = self.share;
-        if let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) {
-            if allotment.charge(device, self.kind, more).is_err() {
-                return false;
-            }
+        let Share { allotment, device, .. } = self.share;
+        if let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0)
+            && allotment.charge(device, self.kind, more).is_err()
+        {
+            return false;
         }
         if let Some(less) = self.bytes.checked_sub(bytes).filter(|less| *less > 0) {
             allotment.release(device, self.kind, less);
@@ -57,7 +57,7 @@ pub(crate) fn to_current(kind: Kind, bytes: u64) -> Attempt {
     let Some(ordinal) = device::current_ordinal() else { return Attempt::Pass };
     match device::of(ordinal) {
         Device::Share(share) => {
-            if let Attempt::Refused = context::charge(share) {
+            if let Attempt::Refused = context::charge_unseen(share, ordinal) {
                 return Attempt::Refused;
             }
             to_share(share, kind, bytes)

@@ -1,13 +1,14 @@
 //! The memory that a context takes unasked: charged by the agent's estimate when the first context
-//! of a process on a device appears, given back with the last.
+//! of a process on a device appears, given back with the last, and with it all that was allocated.
 //!
 //! Contexts made by cuCtxCreate are counted; whether the primary one lives the driver is asked. A
-//! context that comes another way is charged by the first allocation in it, and given back with the
-//! last of the others or at the end of the process.
+//! context that comes another way is charged by the first allocation in it, and stays so until the
+//! process ends.
 
 use crate::allotments::Share;
 use crate::charge::{self, Attempt};
 use crate::device::{self, Device};
+use crate::held;
 use crate::hooks::real;
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
@@ -22,14 +23,24 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 
 /// Charges the contexts of this process on a share, unless they are.
 #[inline]
-pub(crate) fn charge(share: Share) -> Attempt {
-    if share.allotment.charged(share.device, Kind::Context) > 0 {
+fn charge(share: Share) -> Attempt {
+    if share.allotment.held(share.device, Kind::Context) > 0 {
         return Attempt::Pass;
     }
     match share.allotment.context_estimate(share.device) {
         0 => Attempt::Pass,
         bytes => charge::to_share(share, Kind::Context, bytes),
     }
+}
+
+/// Charges a context that nobody saw begin, by the first allocation in it.
+#[inline]
+pub(crate) fn charge_unseen(share: Share, device: CUdevice) -> Attempt {
+    let attempt = charge(share);
+    if let (Attempt::Charged(_), Some(here)) = (&attempt, Here::of(device)) {
+        here.unseen.store(true, Relaxed);
+    }
+    attempt
 }
 
 /// # Safety
@@ -222,23 +233,32 @@ fn is_active(device: CUdevice) -> Option<bool> {
 struct Here {
     created: AtomicU32,
     primary: AtomicBool,
+    /// One that came another way.
+    unseen: AtomicBool,
 }
 
 impl Here {
-    const NONE: Self = Self { created: AtomicU32::new(0), primary: AtomicBool::new(false) };
+    const fn new() -> Self {
+        let (primary, unseen) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { created: AtomicU32::new(0), primary, unseen }
+    }
 
     fn of(device: CUdevice) -> Option<&'static Self> {
-        static DEVICES: [Here; device::MOST] = [const { Here::NONE }; device::MOST];
+        static DEVICES: [Here; device::MOST] = [const { Here::new() }; device::MOST];
         DEVICES.get(usize::try_from(device).ok()?)
     }
 
+    /// With the last context ends all that was allocated in any.
     fn give_back_if_last(&self, device: CUdevice) {
-        if self.created.load(Relaxed) > 0 || self.primary.load(Relaxed) {
+        let seen = self.created.load(Relaxed) > 0 || self.primary.load(Relaxed);
+        if seen || self.unseen.load(Relaxed) {
             return;
         }
-        if let Device::Share(Share { allotment, device }) = device::of(device) {
-            let bytes = allotment.charged(device, Kind::Context);
+        if let Device::Share(share) = device::of(device) {
+            let Share { allotment, device, .. } = share;
+            let bytes = allotment.held(device, Kind::Context);
             allotment.release(device, Kind::Context, bytes);
+            held::forget_all(share);
         }
     }
 }
@@ -250,11 +270,12 @@ struct Created {
     device: AtomicI32,
 }
 
-static CREATED: [Created; 128] = [const { Created::NONE }; 128];
+static CREATED: [Created; 128] = [const { Created::new() }; 128];
 
 impl Created {
-    const NONE: Self =
-        Self { context: AtomicPtr::new(core::ptr::null_mut()), device: AtomicI32::new(0) };
+    const fn new() -> Self {
+        Self { context: AtomicPtr::new(core::ptr::null_mut()), device: AtomicI32::new(0) }
+    }
 
     fn remember(context: CUcontext, device: CUdevice) {
         let reserved = core::ptr::without_provenance_mut(1);

@@ -1,6 +1,44 @@
-//! What each device pointer was charged.
+//! What each device pointer was charged, so that a free gives it back.
+
+use crate::allotments::{self, Share};
 use crate::charge::Charge;
-pub(crate) fn remember(_address: u64, _charge: Charge) {}
-pub(crate) fn forget(_address: u64) -> Option<Charge> {
-    None
+use ledger::pointers::Charged;
+
+/// Remembers what an address was charged. Where the table is full, after some millions, the charge
+/// stays until the process ends.
+#[inline]
+pub(crate) fn remember(address: u64, charge: Charge) {
+    let Ok(shares) = allotments::shares() else { return };
+    let Some(pointers) = shares.pointers() else { return };
+    let Charge { share, kind, bytes } = charge;
+    let charged = Charged { bytes, device: share.number, kind, tag: 0 };
+    // The address was charged before, and its memory ended unseen.
+    if let Ok(Some(ended)) = pointers.insert(address, charged)
+        && let Some(share) = shares.at(ended.device.into())
+    {
+        of(share, ended).give_back();
+    }
+}
+
+/// Forgets an address; what it was charged, if anybody knows.
+#[inline]
+pub(crate) fn forget(address: u64) -> Option<Charge> {
+    let shares = allotments::shares().ok()?;
+    let charged = shares.pointers()?.remove(address)?;
+    shares.at(charged.device.into()).map(|share| of(share, charged))
+}
+
+/// Gives back all that this process holds of a device: its last context there has ended.
+#[cold]
+pub(crate) fn forget_all(share: Share) {
+    let Ok(shares) = allotments::shares() else { return };
+    let Some(pointers) = shares.pointers() else { return };
+    pointers.remove_where(
+        |charged| charged.device == share.number,
+        |_, charged| of(share, charged).give_back(),
+    );
+}
+
+fn of(share: Share, charged: Charged) -> Charge {
+    Charge { share, kind: charged.kind, bytes: charged.bytes }
 }

@@ -15,7 +15,6 @@ use nvidia_sys::cuda::{
 };
 use nvidia_sys::nvml::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlReturn_t};
 
-#[allow(non_snake_case)]
 use nvidia_sys::{cuda::fns as Cuda, nvml::fns as Nvml};
 
 macro_rules! c_name {
@@ -51,13 +50,13 @@ macro_rules! hooks {
         pub(crate) mod real {
             use super::{Cuda, Library, Nvml, Slot};
             $(
-                // SAFETY: the type is the header's for this name.
                 pub(crate) static $name: Slot<$library::$name> =
+                    // SAFETY: the type is the header's for this name.
                     unsafe { Slot::new(Library::$library, c_name!($name)) };
             )*
             $(
-                // SAFETY: the type is the header's for this name.
                 pub(crate) static $call: Slot<$of::$call> =
+                    // SAFETY: the type is the header's for this name.
                     unsafe { Slot::new(Library::$of, c_name!($call)) };
             )*
         }

@@ -3,7 +3,7 @@
  * argument names, runs the commands that follow, and prints one line for each: the command, the
  * driver's answer, and what it was told.
  *
- * Ways: dlsym, proc1 and proc2 (cuGetProcAddress in its two forms), and, where it is built with
+ * Ways: none, dlsym, proc1 and proc2 (cuGetProcAddress in its two forms), and, where it is built with
  * -DLINKED against libcuda itself, link. Addresses are kept in numbered places: alloc/0 fills place
  * 0, free/0 gives it back.
  */
@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ static void find_all(const char *way) {
         return;
     }
 #endif
+    if (!strcmp(way, "none")) return;
     cuda = dlopen("libcuda.so.1", RTLD_NOW);
     if (!cuda) {
         printf("no driver: %s\n", dlerror());
@@ -239,24 +241,22 @@ static void run(char *text) {
         pthread_join(thread, &result);
         printf("%s %s\n", text, result == PTHREAD_CANCELED ? "cancelled" : "returned");
     } else if (IS("fork")) {
-        fflush(stdout);
-        if (fork()) {
-            int status;
-            wait(&status);
-            printf("%s %d\n", text, status);
-            _exit(fflush(stdout));
-        }
-    } else if (IS("child")) {
-        fflush(stdout);
-        pid_t child = fork();
+        /* What stands behind the sign is run by a child. */
         int status;
-        if (!child) return;
-        waitpid(child, &status, 0);
-        printf("parent of %d\n", status);
+        fflush(stdout);
+        if (!fork()) {
+            run(equals + 1);
+            _exit(0);
+        }
+        wait(&status);
+        printf("fork %d\n", status);
+    } else if (IS("die")) {
+        fflush(stdout);
+        raise(SIGKILL);
     } else if (IS("say")) {
         puts(equals + 1);
-        fflush(stdout);
     } else if (IS("wait")) {
+        puts("waiting");
         fflush(stdout);
         char c;
         if (read(0, &c, 1) < 0) exit(8);

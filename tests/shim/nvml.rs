@@ -1,0 +1,53 @@
+//! NVML's memory queries state the share, in both their forms.
+
+use contract::Mib;
+
+use crate::container::{CONTEXT, Container, HALF};
+
+#[test]
+fn the_share_is_the_card() {
+    let outcome = Container::half().client("none nvml nvml2");
+    outcome.assert_lived();
+    let bytes = HALF.bytes();
+    assert_eq!(outcome.of("nvml"), format!("0 total {bytes} free {bytes} used 0"));
+    let second = format!("0 version 2000028 total {bytes} reserved 0 free {bytes} used 0");
+    assert_eq!(outcome.of("nvml2"), second);
+}
+
+#[test]
+fn what_another_process_of_the_container_holds_is_used() {
+    let container = Container::half();
+    let words = "proc2 init retain current alloc/0=1048576 wait";
+    let outcome = container.while_waiting(words, || container.client("none nvml"));
+    let (total, used) = (HALF.bytes(), CONTEXT.bytes() + Mib(1).bytes());
+    assert_eq!(outcome.of("nvml"), format!("0 total {total} free {} used {used}", total - used));
+}
+
+#[test]
+fn what_a_killed_process_held_is_free() {
+    let container = Container::half();
+    let words = "proc2 init retain current alloc/0=1048576 die";
+    assert_eq!(container.client(words).code, None);
+    assert!(container.charged() > 0);
+    let total = HALF.bytes();
+    let outcome = container.client("none nvml");
+    assert_eq!(outcome.of("nvml"), format!("0 total {total} free {total} used 0"));
+}
+
+#[test]
+fn a_card_that_was_not_allotted_has_nothing_free() {
+    let outcome = Container::half().client("none nvml/1 nvml2/1");
+    let all = Mib(32768).bytes();
+    assert_eq!(outcome.of("nvml"), format!("0 total {all} free 0 used {all}"));
+}
+
+#[test]
+fn the_librarys_own_errors_stay() {
+    let outcome = Container::half().client("none nvml-null nvml-wrong");
+    outcome.assert_lived();
+    assert_eq!(outcome.of("nvml-null"), "2 2 2 2");
+    assert!(outcome.of("nvml-wrong").starts_with("25 version 1 total 7"), "{outcome:?}");
+    let broken = Container::half().env("STANDIN_BROKEN", "1").client("none nvml nvml2");
+    assert!(broken.of("nvml").starts_with("999 total 7"), "{broken:?}");
+    assert!(broken.of("nvml2").starts_with("999 version 2000028 total 7"), "{broken:?}");
+}

@@ -1,0 +1,64 @@
+//! Several processes, and processes that end or fork at bad moments.
+
+use contract::Mib;
+
+use crate::container::{CONTEXT, Container, HALF};
+
+const START: &str = "proc2 init retain current";
+
+#[test]
+fn processes_of_a_container_share_its_limit() {
+    let container = Container::half();
+    let room = HALF.bytes() - 2 * CONTEXT.bytes();
+    let words = format!("{START} alloc/0={room} wait");
+    let other = container.while_waiting(&words, || container.client(&format!("{START} alloc/0=1")));
+    assert_eq!(other.of("retain"), "0");
+    assert_eq!(other.of("alloc/0=1"), "2");
+}
+
+#[test]
+fn what_a_killed_process_held_can_be_allocated() {
+    let container = Container::half();
+    let room = HALF.bytes() - CONTEXT.bytes();
+    let killed = container.client(&format!("{START} alloc/0={room} die"));
+    assert_eq!(killed.code, None);
+    let next = container.client(&format!("{START} alloc/0={room}"));
+    assert_eq!(next.of(&format!("alloc/0={room}")), "0");
+}
+
+#[test]
+fn a_forked_child_gives_back_nothing_of_its_parents() {
+    let container = Container::half();
+    let held = Mib(1).bytes() + CONTEXT.bytes();
+    let seen = container
+        .while_waiting(&format!("{START} alloc/0=1048576 fork=free/0 wait"), || {
+            container.charged()
+        });
+    assert_eq!(seen, held);
+}
+
+#[test]
+fn a_forked_child_asks_nvml_like_anybody() {
+    let container = Container::half();
+    let words = format!("{START} alloc/0=1048576 fork=nvml2");
+    let outcome = container.client(&words);
+    let used = CONTEXT.bytes() + Mib(1).bytes();
+    assert!(outcome.of("nvml2").ends_with(&format!("used {used}")), "{outcome:?}");
+}
+
+#[test]
+fn a_call_that_is_cancelled_in_the_driver_ends_its_thread_alone() {
+    let container = Container::half().env("STANDIN_SLEEPS", "1");
+    let outcome = container.client(&format!("{START} cancel info"));
+    outcome.assert_lived();
+    assert_eq!(outcome.of("cancel"), "cancelled");
+    let free = HALF.bytes() - CONTEXT.bytes() - Mib(1).bytes();
+    assert_eq!(outcome.of("info"), format!("0 free {free} total {}", HALF.bytes()));
+}
+
+#[test]
+fn a_process_that_ends_leaves_nothing_behind() {
+    let container = Container::half();
+    container.client(&format!("{START} alloc/0=1048576")).assert_lived();
+    assert_eq!(container.held(), 0);
+}
