@@ -43,6 +43,11 @@ fn the_primary_context_counts_its_users() {
 }
 
 #[test]
+fn no_stream_is_ever_captured() {
+    World::new("v100-32gb").python("contexts", "capture", &[]);
+}
+
+#[test]
 fn modules_and_libraries_have_any_kernel_and_no_variable() {
     World::new("v100-32gb").python("contexts", "images", &[]);
 }

@@ -30,10 +30,12 @@ fn two_processes_share_the_time_of_one_card() {
 
 #[test]
 fn kernels_registered_with_either_runtime_are_launched_without_waiting() {
-    let world = World::new("v100-32gb");
-    for runtime in RUNTIMES {
-        let path = fetched(runtime).display().to_string();
-        world.python("runtime", "launches", &[&path]);
+    for driver in [("535.261.03", 12020), ("580.95.05", 13000), ("610.10.01", 13050)] {
+        let world = World::of_driver("v100-32gb", Some(driver));
+        for runtime in RUNTIMES.iter().filter(|name| driver.1 >= 13000 || !name.contains("13")) {
+            let path = fetched(runtime).display().to_string();
+            world.python("runtime", "launches", &[&path]);
+        }
     }
 }
 

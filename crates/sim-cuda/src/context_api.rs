@@ -1,10 +1,9 @@
 //! The context calls: making and ending contexts, what is current, and what can be set.
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::arg::{InOut, Opaque, Out};
+use crate::arg::{Opaque, Out};
 use crate::context::{self, CONTEXTS, Context};
 use crate::event::EVENTS;
 use crate::front;
@@ -75,10 +74,6 @@ fn configure(which: usize, value: u32) -> Res {
 
 fn configured(which: usize) -> Res<u32> {
     Ok(context::current()?.config[which].load(Ordering::Relaxed))
-}
-
-thread_local! {
-    static CAPTURE_MODE: Cell<u32> = const { Cell::new(0) };
 }
 
 /// CU_CTX_SCHED_*, MAP_HOST, LMEM_RESIZE_TO_MAX, COREDUMP_ENABLE, USER_COREDUMP_ENABLE and SYNC_MEMOPS.
@@ -304,14 +299,5 @@ export! {
             Some(mark) => front::wait_all(handle_of(&context), &mark),
             None => Ok(()),
         }
-    }
-
-    /// Swaps this thread's mode of stream capture. No stream is ever captured, so it changes nothing.
-    fn cuThreadExchangeStreamCaptureMode(mode: InOut<u32>) {
-        let wanted = mode.get()?;
-        if wanted > 2 {
-            return Err(Status::INVALID_VALUE);
-        }
-        mode.put(CAPTURE_MODE.replace(wanted))
     }
 }

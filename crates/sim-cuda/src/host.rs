@@ -104,6 +104,9 @@ fn give_out(out: &Out<usize>, size: usize, flags: u32) -> Res {
 
 /// Refuses a range that touches one already known: 712.
 fn register(start: usize, size: usize, flags: u32) -> Res {
+    if start == 0 || size == 0 || flags > 15 {
+        return Err(Status::INVALID_VALUE);
+    }
     let context = handle_of(&context::current()?);
     let end = start.checked_add(size).ok_or(Status::INVALID_VALUE)?;
     let mut blocks = blocks();
@@ -136,10 +139,12 @@ export! {
 
     /// Makes the program's own memory known.
     fn cuMemHostRegister_v2(address: Opaque, size: usize, flags: u32) {
-        match address.is_null() || size == 0 || flags > 15 {
-            true => Err(Status::INVALID_VALUE),
-            false => register(address as usize, size, flags),
-        }
+        register(address as usize, size, flags)
+    }
+
+    /// The same in its first version.
+    fn cuMemHostRegister(address: Opaque, size: usize, flags: u32) {
+        register(address as usize, size, flags)
     }
 
     /// Forgets the program's own memory.

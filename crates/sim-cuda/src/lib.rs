@@ -13,6 +13,7 @@
 mod arena;
 mod arg;
 mod caller;
+mod capture;
 mod context;
 mod context_api;
 mod copy;

@@ -139,6 +139,15 @@ struct HostCall(Opaque);
 // SAFETY: the pointer is the program's, only passed back to it.
 unsafe impl Send for HostCall {}
 
+type HostFunction = unsafe extern "C" fn(Opaque);
+
+fn host_function(stream: Opaque, null: Null, function: Option<HostFunction>, data: Opaque) -> Res {
+    let function = function.ok_or(Status::INVALID_VALUE)?;
+    let data = HostCall(data);
+    // SAFETY: the program says that the function takes its data, and has it called once.
+    submit(stream, null, Op::Call(Box::new(move || unsafe { function({ data }.0) })))
+}
+
 export! {
     /// Makes a stream.
     fn cuStreamCreate(out: Out<usize>, flags: u32) {
@@ -185,11 +194,13 @@ export! {
     }
 
     /// Runs a host function when all earlier work has ended.
-    fn cuLaunchHostFunc / cuLaunchHostFunc_ptsz(null; stream: Opaque, function: Option<unsafe extern "C" fn(Opaque)>, data: Opaque) {
-        let function = function.ok_or(Status::INVALID_VALUE)?;
-        let data = HostCall(data);
-        // SAFETY: the program says that the function takes its data, and has it called once.
-        submit(stream, null, Op::Call(Box::new(move || unsafe { function({ data }.0) })))
+    fn cuLaunchHostFunc / cuLaunchHostFunc_ptsz(null; stream: Opaque, function: Option<HostFunction>, data: Opaque) {
+        host_function(stream, null, function, data)
+    }
+
+    /// The same with a way to wait, which changes nothing here.
+    fn cuLaunchHostFunc_v2 / cuLaunchHostFunc_v2_ptsz(null; stream: Opaque, function: Option<HostFunction>, data: Opaque, _mode: u32) {
+        host_function(stream, null, function, data)
     }
 
     /// Runs a callback, which is told the stream and success, when all earlier work has ended.
@@ -229,12 +240,6 @@ export! {
     /// The device.
     fn cuStreamGetDevice / cuStreamGetDevice_ptsz(null; stream: Opaque, out: Out<i32>) {
         out.put(target(stream, null)?.context.device as i32)
-    }
-
-    /// No stream is ever being captured.
-    fn cuStreamIsCapturing / cuStreamIsCapturing_ptsz(null; stream: Opaque, out: Out<u32>) {
-        target(stream, null)?;
-        out.put(0)
     }
 
     /// Notes the present end of a stream in an event.

@@ -72,6 +72,21 @@ def primary_users():
     assert state()[1] == 0
 
 
+def capture():
+    primary()
+    stream, status, mode = made("cuStreamCreate", 1), U32(7), U32(2)
+    for name, answers in (("", 1), ("_v2", 4), ("_v3", 5)):
+        status.value = 7
+        call("cuStreamGetCaptureInfo" + name, stream, ref(status), *[None] * answers)
+        assert status.value == 0
+    call("cuStreamIsCapturing", None, ref(status))
+    call("cuThreadExchangeStreamCaptureMode", ref(mode))
+    assert mode.value == 0
+    call("cuThreadExchangeStreamCaptureMode", ref(mode))
+    assert mode.value == 2
+    call("cuThreadExchangeStreamCaptureMode", ref(U32(9)), answers=1)
+
+
 def images():
     primary()
     library = P()

@@ -55,7 +55,11 @@ def launches(path):
     blocks = ctypes.c_int()
     call(runtime.cudaOccupancyMaxActiveBlocksPerMultiprocessor, ctypes.byref(blocks), P(kernel), 256, S(0))
     assert blocks.value == 8
+    called = []
+    function = ctypes.CFUNCTYPE(None, P)(called.append)
+    call(runtime.cudaLaunchHostFunc, stream, function, P(5))
     call(runtime.cudaStreamSynchronize, stream)
+    assert called == [5]
     call(runtime.cudaGetLastError)
 
 
