@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use object::read::archive::ArchiveFile;
-use object::{Object, ObjectSymbol};
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, elf};
 
 use super::build::{Artifacts, artifacts};
 use super::install;
@@ -26,6 +27,7 @@ pub(super) fn build(system: &System, to: &Path) -> Result<()> {
     let work = work_folder()?;
     let linked = work.path().join(gates::SONAME);
     link(system, &Parts { shim: &shim, made: &made, folder: &folder }, &names, &linked)?;
+    unmark_symbolic(&linked)?;
     gates::check(&linked, &names)
         .with_context(|| format!("the shim for {} is refused", system.arch.name()))?;
     install::file(&linked, to)
@@ -100,6 +102,22 @@ const FLAGS: &[&str] = &[
     "-Wl,--eh-frame-hdr",
     "-Wl,--strip-all",
 ];
+
+/// -Bsymbolic has bound our calls of our own exports, and its mark has done its work: left in the
+/// file it would make the loader search us first whenever we look something up for the program. (The
+/// linker's -Bsymbolic-functions leaves no mark, but zig does not pass it on.)
+fn unmark_symbolic(library: &Path) -> Result<()> {
+    let mut bytes = fs::read(library)?;
+    let file = ElfFile64::<Endianness>::parse(&*bytes)?;
+    let dynamic = file.section_by_name(".dynamic").context("the shim has no .dynamic")?;
+    let (start, _) = dynamic.file_range().context("the shim's .dynamic is empty")?;
+    let mut tags = file.elf_dynamic_table()?.iter();
+    let Some(index) = tags.position(|entry| entry.tag == elf::DT_FLAGS) else { return Ok(()) };
+    // An entry is a tag and a value of eight bytes each; the mark is in the lowest.
+    let flags = usize::try_from(start)? + index * 16 + 8;
+    bytes[flags] &= !(elf::DF_SYMBOLIC.0 as u8);
+    fs::write(library, bytes).context("cannot write the linked shim")
+}
 
 fn version_script(names: &BTreeSet<String>) -> String {
     let names: String = names.iter().map(|name| format!("    {name};\n")).collect();

@@ -61,9 +61,9 @@ pub(crate) enum Fault {
     /// No DF_BIND_NOW.
     #[error("it binds lazily: a hook's first call would enter the loader and take its lock")]
     LazyBinding,
-    /// No DF_SYMBOLIC.
-    #[error("it is not linked with -Bsymbolic: our own calls could land in another library")]
-    NotSymbolic,
+    /// DT_SYMBOLIC or DF_SYMBOLIC.
+    #[error("it is marked symbolic: a look-up made for the program would find us first")]
+    Symbolic,
     /// A dynamic relocation against one of our exports.
     #[error("{0} is reached through the loader by ourselves: another library's could be found")]
     OwnNameByLookup(String),

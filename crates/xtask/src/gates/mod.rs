@@ -98,8 +98,8 @@ fn binding(image: &Image) -> Vec<Fault> {
     if !image.binds_now {
         faults.push(Fault::LazyBinding);
     }
-    if !image.is_symbolic {
-        faults.push(Fault::NotSymbolic);
+    if image.is_symbolic {
+        faults.push(Fault::Symbolic);
     }
     faults.extend(image.own_names_by_lookup.iter().cloned().map(Fault::OwnNameByLookup));
     faults

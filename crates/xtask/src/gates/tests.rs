@@ -23,7 +23,7 @@ const FLAGS: &[&str] = &[
     "-fcf-protection=none",
     "-w",
     "-Wl,-soname,libaliquot.so",
-    "-Wl,-Bsymbolic",
+    "-Wl,-Bsymbolic-functions",
     "-Wl,-z,now",
     "-Wl,-z,relro",
     "-Wl,-z,noexecstack",
@@ -212,11 +212,16 @@ fn lazy_binding_is_refused() {
 }
 
 #[test]
+fn a_library_that_the_loader_searches_first_for_itself_is_refused() {
+    let found = judge("", &["-Wl,-Bsymbolic"]);
+    assert_eq!(found, [Fault::Symbolic]);
+}
+
+#[test]
 fn an_own_export_reached_through_the_loader_is_refused() {
     let more = "int cuUse(void) { return cuInit(0); }";
     let bytes = build(more, &["-Wl,-Bno-symbolic", "-fno-inline", "-fsemantic-interposition"]);
     let found = faults(&bytes, &table(&["cuInit", "cuUse", "dlsym"])).unwrap();
-    assert_found(&found, |fault| *fault == Fault::NotSymbolic);
     assert_found(&found, |fault| *fault == Fault::OwnNameByLookup("cuInit".to_owned()));
 }
 
