@@ -106,7 +106,15 @@ impl Options {
 fn read(path: &Path) -> Result<File> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    toml::from_str(&text).map_err(|error| anyhow!("the configuration {}: {error}", path.display()))
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = 1 + text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+        anyhow!("the configuration {}, line {line}: {}", path.display(), one_line(error.message()))
+    })
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::Mib;
+use ledger::agent::{DeviceUse, SlotUse};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::warn;
@@ -31,9 +32,11 @@ pub struct Allotment {
     /// What is on disk.
     #[serde(flatten)]
     pub record: Record,
-    /// What living processes hold, in MiB; `None` where there are no pages to read: a whole GPU, or
-    /// a container that has not started since a reboot.
+    /// What living processes hold, in MiB; `None` for a whole GPU and where there is a `problem`.
     pub used_mib: Option<u64>,
+    /// Why the pages of a share cannot be read: its container has not started since a reboot, or has
+    /// spoilt them.
+    pub problem: Option<String>,
     /// The living processes.
     pub processes: Vec<Process>,
 }
@@ -61,17 +64,25 @@ pub fn read(state: &Path, pages: &Path) -> Result<Status, FileError> {
 }
 
 fn used(layout: &Layout, record: Record) -> Allotment {
-    let share = matches!(record.holding, Holding::Share { .. });
-    let ledger = share.then(|| allotment::read_pages(layout, record.id)).flatten();
-    let slots = ledger.iter().flat_map(|ledger| &ledger.slots);
-    let processes: Vec<_> = slots
-        .map(|slot| {
-            let bytes = slot.devices.iter().map(|device| device.held_in_all()).sum();
-            Process { pid: slot.pid, used_mib: Mib::floor_of_bytes(bytes).0 }
-        })
-        .collect();
+    let (ledger, problem) = match record.holding {
+        Holding::Whole { .. } => (None, None),
+        Holding::Share { .. } => match allotment::read_pages(layout, record.id) {
+            Ok(ledger) => (Some(ledger), None),
+            Err(error) => (None, Some(error.to_string())),
+        },
+    };
+    let processes: Vec<_> =
+        ledger.iter().flat_map(|ledger| &ledger.slots).map(Process::from).collect();
     let used_mib = ledger.map(|_| processes.iter().map(|process| process.used_mib).sum());
-    Allotment { record, used_mib, processes }
+    Allotment { record, used_mib, problem, processes }
+}
+
+impl From<&SlotUse> for Process {
+    fn from(slot: &SlotUse) -> Self {
+        let held = slot.devices.iter().map(DeviceUse::held_in_all);
+        let bytes = held.fold(0, u64::saturating_add);
+        Self { pid: slot.pid, used_mib: Mib::floor_of_bytes(bytes).0 }
+    }
 }
 
 fn gpus(layout: &Layout) -> Result<Vec<Gpu>, FileError> {

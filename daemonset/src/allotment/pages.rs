@@ -6,7 +6,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
+use contract::paths::LEDGER_FILE;
 use contract::{AllotmentId, Mib, Percent};
+use ledger::PageError;
 use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
 
 use super::book::BookError;
@@ -32,8 +34,8 @@ pub(crate) fn living(layout: &Layout, id: AllotmentId) -> usize {
 }
 
 /// What a container wrote.
-pub(crate) fn read(layout: &Layout, id: AllotmentId) -> Option<LedgerSnapshot> {
-    agent::read_ledger(&layout.pages_of(id)).ok()
+pub(crate) fn read(layout: &Layout, id: AllotmentId) -> Result<LedgerSnapshot, PageError> {
+    agent::read_ledger(&layout.pages_of(id).join(LEDGER_FILE))
 }
 
 /// Removes the pages of one allotment. A container that has them mounted keeps them.

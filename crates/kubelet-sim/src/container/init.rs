@@ -4,10 +4,12 @@
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -24,27 +26,29 @@ const NO_CONTAINER: u8 = 125;
 /// The command does not exist or cannot be run.
 const NO_COMMAND: u8 = 127;
 
-pub(super) fn main() -> ExitCode {
+pub(super) fn main() -> Option<ExitCode> {
     let step = std::env::args().nth(1);
     let done = match step.as_deref() {
         Some(MOUNT) => hold(),
         Some(ENTER) => enter(),
-        _ => Err(anyhow::anyhow!("this program is started by the simulated kubelet only")),
+        _ => return None,
     };
-    done.unwrap_or_else(|error| {
+    Some(done.unwrap_or_else(|error| {
         eprintln!("container: {error:#}");
         ExitCode::from(NO_CONTAINER)
-    })
+    }))
 }
 
 fn hold() -> Result<ExitCode> {
     let plan = read_plan()?;
+    // A process that has left for another pid namespace can start no thread.
+    let (sender, pid) = channel();
+    thread::spawn(move || pid.recv().map(follow_leash));
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
         .context("cannot make namespaces: root is needed")?;
     root::build(&plan)?;
     let child = step_two(&plan)?;
-    let pid = Pid::from_raw(child.id() as i32);
-    thread::spawn(move || follow_leash(pid));
+    sender.send(Pid::from_raw(child.id() as i32))?;
     wait(child)
 }
 
@@ -79,6 +83,8 @@ fn wait(mut child: Child) -> Result<ExitCode> {
 }
 
 fn enter() -> Result<ExitCode> {
+    // Whatever ends the first step ends the container.
+    set_pdeathsig(Signal::SIGKILL)?;
     let plan = read_plan()?;
     root::enter(&plan)?;
     let Some((program, arguments)) = plan.command.split_first() else { bail!("no command") };

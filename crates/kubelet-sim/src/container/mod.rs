@@ -21,6 +21,16 @@ pub(crate) use plan::Plan;
 /// What the program that becomes a container does.
 #[must_use]
 pub fn main() -> ExitCode {
+    main_if_asked().unwrap_or_else(|| {
+        eprintln!("container: this program is started by the simulated kubelet only");
+        ExitCode::FAILURE
+    })
+}
+
+/// The same for a program that has other things to do as well: `None` unless it was started to
+/// become a container. To be called first, while the process has one thread.
+#[must_use]
+pub fn main_if_asked() -> Option<ExitCode> {
     init::main()
 }
 

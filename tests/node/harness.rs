@@ -1,0 +1,172 @@
+//! A node of a test's own: a simulated driver, a simulated kubelet, and the agent.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aliquot_node::status::{self, Allotment};
+use kubelet_sim::{KubeletSim, Options, Pod, PodSpec};
+use sim_world::admin;
+use tempfile::TempDir;
+
+pub(crate) const WHOLE: &str = "example.com/gpu";
+pub(crate) const PERCENT: &str = "example.com/gpu-percent";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two V100, the first shared, the second whole.
+pub(crate) struct Node {
+    pub(crate) sim: KubeletSim,
+    agent: Option<Child>,
+    folder: TempDir,
+}
+
+impl Node {
+    /// A node whose agent has registered.
+    pub(crate) fn new() -> Self {
+        let mut node = Self::without_agent();
+        node.start_agent();
+        node.expect_registered();
+        node
+    }
+
+    pub(crate) fn without_agent() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        make_world(&folder.path().join("driver"));
+        let program = Path::new(env!("CARGO_BIN_EXE_node-container"));
+        let options = Options::new(&folder.path().join("kubelet"), program);
+        Self { sim: KubeletSim::start(options).unwrap(), agent: None, folder }
+    }
+
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The agent's command line, for this node.
+    pub(crate) fn agent_command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_node-agent"));
+        let flags = [
+            ("--driver-root", self.at("driver")),
+            ("--shim", part("target/dist/x86_64/libaliquot.so", "cargo xtask dist")),
+            ("--state-dir", self.at("state")),
+            ("--pages-dir", self.at("pages")),
+            ("--kubelet-dir", self.at("kubelet/device-plugins")),
+            ("--pod-resources", self.at("kubelet/pod-resources/kubelet.sock")),
+        ];
+        for (flag, value) in flags {
+            command.arg(flag).arg(value);
+        }
+        command.args(["--gpu-mode", "1=whole", "--reconcile-every", "1", "--rescan-every", "1"]);
+        command.stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn start_agent(&mut self) {
+        self.agent = Some(self.agent_command().spawn().unwrap());
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_agent(&mut self) {
+        let mut agent = self.agent.take().unwrap();
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// SIGTERM; answers the exit status and the log.
+    pub(crate) fn terminate_agent(&mut self) -> (Option<i32>, String) {
+        let mut agent = self.agent.take().unwrap();
+        // SAFETY: sends a signal to a process that this test started and has not waited for.
+        assert_eq!(unsafe { libc::kill(agent.id() as i32, libc::SIGTERM) }, 0);
+        let mut log = String::new();
+        agent.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (agent.wait().unwrap().code(), log)
+    }
+
+    pub(crate) fn expect_registered(&self) {
+        self.expect(PERCENT, 100);
+        self.expect(WHOLE, 1);
+    }
+
+    pub(crate) fn expect(&self, resource: &str, count: usize) {
+        let found = self.sim.wait_allocatable(resource, count, PATIENCE);
+        assert!(found, "{} of {resource}, not {count}", self.sim.allocatable(resource));
+    }
+
+    /// A pod that holds `percent` and runs `script` in a shell.
+    pub(crate) fn share(&self, name: &str, percent: usize, script: &str) -> Pod {
+        let spec = PodSpec::single(name, PERCENT, percent, &["/bin/sh", "-c", script]);
+        self.sim.admit(spec).unwrap()
+    }
+
+    /// The agent's view, by its records and pages.
+    pub(crate) fn allotments(&self) -> Vec<Allotment> {
+        status::read(&self.at("state"), &self.at("pages")).unwrap().allotments
+    }
+
+    /// Waits for just these holders, `namespace/pod/container` each, sorted.
+    pub(crate) fn expect_holders(&self, holders: &[&str]) {
+        wait_until(&format!("{holders:?} hold allotments"), || self.holders() == holders);
+    }
+
+    pub(crate) fn holders(&self) -> Vec<String> {
+        let name = |allotment: &Allotment| match &allotment.record.holder {
+            Some(h) => {
+                format!("{}/{}/{}", h.namespace, h.pod, h.container.as_deref().unwrap_or("-"))
+            }
+            None => "?".into(),
+        };
+        let mut names: Vec<_> = self.allotments().iter().map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// The sockets and pages that exist, by name.
+    pub(crate) fn names_in(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.at(folder)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(agent) = &mut self.agent {
+            let _ = agent.kill();
+            let _ = agent.wait();
+        }
+        let _ = admin::stop(&self.at("driver"));
+    }
+}
+
+/// A driver root with the simulated driver and the real nvidia-smi.
+pub(crate) fn make_world(root: &Path) {
+    let built = |name: &str| part(&format!("target/dist/sim/{name}"), "cargo xtask dist");
+    let smi = "target/fetch/nvidia-535/usr/lib/nvidia/current/nvidia-smi";
+    let options = admin::Options {
+        libcuda: Some(built("libcuda.so.1")),
+        libnvidia_ml: Some(built("libnvidia-ml.so.1")),
+        nvidia_smi: Some(part(smi, "cargo xtask fetch")),
+        daemon: Some(built("aliquot-simd")),
+        ..Default::default()
+    };
+    admin::create(root, &[("v100-32gb", 2)], &options).unwrap();
+}
+
+/// A fetched or built file of this repository.
+pub(crate) fn part(path: &str, command: &str) -> PathBuf {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    assert!(full.exists(), "{path} is missing: run `{command}`");
+    full.canonicalize().unwrap()
+}
+
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
