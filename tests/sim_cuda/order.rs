@@ -70,6 +70,11 @@ fn a_host_function_runs_after_what_precedes_it_and_before_what_follows() {
 }
 
 #[test]
+fn a_host_function_that_would_wait_for_itself_is_refused() {
+    World::new("v100-32gb").python("order", "waits_in_a_host_function", &[]);
+}
+
+#[test]
 fn a_launch_waits_only_when_1024_are_queued() {
     World::new("v100-32gb").python("order", "full_queue", &[]);
 }

@@ -1,10 +1,12 @@
 //! The one thread that runs the program's host functions, each when its stream has come to it. It takes
 //! no signals (those are the program's), is started by the first host function, and ends with the process.
 
+use std::cell::Cell;
 use std::sync::Once;
 
 use crate::front;
 use crate::rim;
+use crate::status::{Res, Status};
 
 /// Starts the thread if it does not run.
 pub(crate) fn start() {
@@ -19,7 +21,20 @@ pub(crate) fn start() {
     });
 }
 
+/// Refuses what would wait for the thread that it runs on.
+pub(crate) fn not_here() -> Res {
+    match HERE.get() {
+        true => Err(Status::NOT_PERMITTED),
+        false => Ok(()),
+    }
+}
+
+thread_local! {
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
+
 fn run() {
+    HERE.set(true);
     loop {
         let (line, act) = front::next_call();
         act();

@@ -31,7 +31,7 @@ fn destroy(handle: usize) -> Res {
     if context.primary {
         return Err(Status::INVALID_CONTEXT);
     }
-    stream::synchronize_context(handle);
+    stream::synchronize_context(handle)?;
     CONTEXTS.remove(handle).ok_or(Status::INVALID_CONTEXT)?.end();
     if context::current_handle() == handle {
         context::pop()?;
@@ -163,8 +163,7 @@ export! {
     fn cuCtxSynchronize_v2(context: usize) {
         let context = context::named_or_current(context)?;
         context.device()?.check()?;
-        stream::synchronize_context(handle_of(&context));
-        Ok(())
+        stream::synchronize_context(handle_of(&context))
     }
 
     /// The current context's flags.

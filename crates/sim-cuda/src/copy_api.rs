@@ -7,6 +7,7 @@ use crate::context::{self, CONTEXTS};
 use crate::copy::{Area, Extent, Side, copy, device_side};
 use crate::front;
 use crate::line::Op;
+use crate::registry::handle_of;
 use crate::rim::{self, Null, export};
 use crate::status::{Res, Status};
 use crate::stream::{self, Target};
@@ -57,10 +58,10 @@ fn check((address, said): (usize, Said), len: usize) -> Res {
 fn run(target: &Target, to: Area, from: Area, extent: Extent, wait: Wait) -> Res {
     let op: Op = copy(&target.context.device()?.card, to, from, extent)?;
     front::submit(target.line, op)?;
-    if wait == Wait::Yes {
-        front::wait(&*front::mark(target.line)?);
+    match wait {
+        Wait::Yes => front::wait(&*front::mark(target.line)?),
+        Wait::No => Ok(()),
     }
-    Ok(())
 }
 
 /// One end of a rectangular copy, as the caller describes it.
@@ -244,7 +245,6 @@ export! {
 
     /// Waits until the current context is idle.
     fn cuCtxSynchronize() {
-        stream::synchronize_context(crate::registry::handle_of(&context::current()?));
-        Ok(())
+        stream::synchronize_context(handle_of(&context::current()?))
     }
 }

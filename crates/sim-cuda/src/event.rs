@@ -93,10 +93,7 @@ export! {
 
     /// Waits until the last recording has passed.
     fn cuEventSynchronize(event: Opaque) {
-        if let Some(mark) = find(event)?.mark() {
-            front::wait(&mark);
-        }
-        Ok(())
+        find(event)?.mark().map_or(Ok(()), |mark| front::wait(&mark))
     }
 
     /// Milliseconds of simulated GPU time between two recordings.

@@ -73,10 +73,11 @@ pub(crate) fn close(id: LineId) {
     }
 }
 
-/// Appends `op` to a line, in its order with the other lines of its context. Waits only while the line
-/// is as full as a launch queue can be.
+/// Appends `op` to a line, in its order with the other lines of its context. Work and host functions
+/// wait while the line is as full as a launch queue can be.
 pub(crate) fn submit(id: LineId, op: Op) -> Res {
-    let mut front = wait_for_room(id)?;
+    let takes_room = matches!(op, Op::Work { .. } | Op::Call(_));
+    let mut front = if takes_room { wait_for_room(id)? } else { lock() };
     let group = front.groups.get_mut(&id.context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
     let calls = matches!(op, Op::Call(_));
     let effect = group.submit(id.number, op)?;
@@ -118,8 +119,9 @@ pub(crate) fn wait_all(context: usize, mark: &Arc<Mark>) -> Res {
     Ok(())
 }
 
-/// Sleeps until a mark has passed.
-pub(crate) fn wait(mark: &Mark) {
+/// Sleeps until a mark has passed. A host function may not: it holds up what it would wait for.
+pub(crate) fn wait(mark: &Mark) -> Res {
+    caller::not_here()?;
     let mut front = lock();
     let time = loop {
         match mark.time() {
@@ -129,6 +131,7 @@ pub(crate) fn wait(mark: &Mark) {
     };
     drop(front);
     sleep_until(time);
+    Ok(())
 }
 
 /// Sleeps until the clock shows `time`.
@@ -285,6 +288,7 @@ fn wait_for_room(id: LineId) -> Res<MutexGuard<'static, Front>> {
         let line = front.line(id).ok_or(Status::INVALID_HANDLE)?;
         match line.full_until(sim_world::now_ns()) {
             None => return Ok(front),
+            Some(_) if caller::not_here().is_err() => return Err(Status::NOT_PERMITTED),
             Some(0) => drop(MOVED.wait(front)),
             Some(time) => {
                 drop(front);

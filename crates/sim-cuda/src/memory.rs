@@ -33,7 +33,7 @@ fn free(address: usize) -> Res {
     }
     let Some(device) = device_of(address) else { return host::free_managed(address) };
     let block = device.find(address).filter(|block| block.start == address);
-    stream::synchronize_context(block.ok_or(Status::INVALID_VALUE)?.owner);
+    stream::synchronize_context(block.ok_or(Status::INVALID_VALUE)?.owner)?;
     device.free(address).map(drop)
 }
 

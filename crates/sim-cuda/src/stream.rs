@@ -74,14 +74,12 @@ pub(crate) fn submit(handle: Opaque, null: Null, op: Op) -> Res {
 
 /// Sleeps until all that is in a stream has ended.
 pub(crate) fn synchronize(handle: Opaque, null: Null) -> Res {
-    let mark = front::mark(target(handle, null)?.line)?;
-    front::wait(&mark);
-    Ok(())
+    front::wait(&*front::mark(target(handle, null)?.line)?)
 }
 
 /// Sleeps until all that is in a context has ended.
-pub(crate) fn synchronize_context(context: usize) {
-    front::marks_of(context).iter().for_each(|mark| front::wait(mark));
+pub(crate) fn synchronize_context(context: usize) -> Res {
+    front::marks_of(context).iter().try_for_each(|mark| front::wait(mark))
 }
 
 /// Ready, or 600.

@@ -35,7 +35,7 @@ def register(runtime, name):
 def launches(path):
     runtime = ctypes.CDLL(path)
     runtime.cudaLaunchKernel.argtypes = [P, Dim, Dim, P, S, P]
-    kept = register(runtime, b"spin_ms_400")
+    kept = register(runtime, b"spin_ms_1000")
     kernel, one, no_parameters = ctypes.addressof(kept[0]), Dim(1, 1, 1), (P * 1)()
     stream, start, end = P(), P(), P()
     call(runtime.cudaStreamCreate, ctypes.byref(stream))
@@ -45,13 +45,13 @@ def launches(path):
     before = time.monotonic()
     for _ in range(2):
         call(runtime.cudaLaunchKernel, kernel, one, one, ctypes.cast(no_parameters, P), 0, stream)
-    assert time.monotonic() - before < 0.8
+    assert time.monotonic() - before < 2
     call(runtime.cudaEventRecord, end, stream)
     call(runtime.cudaStreamQuery, stream, answers=600)
     call(runtime.cudaEventSynchronize, end)
     took = ctypes.c_float()
     call(runtime.cudaEventElapsedTime, ctypes.byref(took), start, end)
-    assert 800 <= took.value < 10_000, took.value
+    assert 2000 <= took.value < 10_000, took.value
     blocks = ctypes.c_int()
     call(runtime.cudaOccupancyMaxActiveBlocksPerMultiprocessor, ctypes.byref(blocks), P(kernel), 256, S(0))
     assert blocks.value == 8
