@@ -16,8 +16,14 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 
-/// What the driver rounds an allocation up to, at least.
-const GRAIN: u64 = 512;
+/// What the driver takes from the card for an allocation of `bytes`: whole pages of 2 MiB above
+/// 1 MiB; below, a part of a page that others share, in steps of 512 bytes.
+fn taken(bytes: u64) -> Option<u64> {
+    const PAGE: u64 = 2 << 20;
+    const LARGEST_SHARED: u64 = 1 << 20;
+    const STEP: u64 = 512;
+    bytes.checked_next_multiple_of(if bytes > LARGEST_SHARED { PAGE } else { STEP })
+}
 
 /// # Safety
 /// As the driver's function.
@@ -114,7 +120,7 @@ unsafe fn allocate<A: Copy + Into<u64>>(
     bytes: u64,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    let attempt = match bytes.checked_next_multiple_of(GRAIN) {
+    let attempt = match taken(bytes) {
         _ if address.is_null() || bytes == 0 => Attempt::Pass,
         Some(bytes) => charge::to_current(kind, bytes),
         None => Attempt::Refused,
@@ -194,7 +200,7 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
     free: unsafe fn(u64) -> CUresult,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    let attempt = match rows.expected() {
+    let attempt = match rows.expected().and_then(taken) {
         _ if address.is_null() || pitch.is_null() || rows.width == 0 || rows.height == 0 => {
             Attempt::Pass
         }
@@ -215,7 +221,7 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
     }
     // SAFETY: the driver has just written both.
     let (at, chosen) = unsafe { ((*address).into(), (*pitch).bytes()) };
-    if settled(charge, at, chosen.saturating_mul(rows.height)) {
+    if settled(charge, at, taken(chosen.saturating_mul(rows.height))) {
         return result;
     }
     // SAFETY: the driver's own, just taken; both places are valid to write.
@@ -226,8 +232,8 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
     OUT_OF_MEMORY
 }
 
-fn settled(mut charge: Charge, address: u64, bytes: u64) -> bool {
-    let settled = charge.settle(bytes);
+fn settled(mut charge: Charge, address: u64, bytes: Option<u64>) -> bool {
+    let settled = bytes.is_some_and(|bytes| charge.settle(bytes));
     if settled {
         held::remember(address, charge);
     } else {

@@ -14,8 +14,8 @@ use ledger::agent::{self, AllotmentSpec, DeviceSpec};
 
 /// Half of a V100.
 pub(crate) const HALF: Mib = Mib(16255);
-/// What a context is said to take.
-pub(crate) const CONTEXT: Mib = Mib(300);
+/// What a context is said to take; the rest of the half is whole pages of 2 MiB.
+pub(crate) const CONTEXT: Mib = Mib(255);
 
 /// A container: a folder of allotments, and how processes are started in it.
 pub(crate) struct Container {
@@ -90,13 +90,15 @@ impl Container {
 
     /// What the ledger says is charged on the first device of the first allotment, in bytes.
     pub(crate) fn charged(&self) -> u64 {
-        let ledger = agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read");
+        let ledger =
+            agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read");
         ledger.devices[0].total
     }
 
     /// What the living hold of that device, in bytes.
     pub(crate) fn held(&self) -> u64 {
-        let ledger = agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read");
+        let ledger =
+            agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read");
         ledger.devices[0].held.iter().sum()
     }
 

@@ -50,6 +50,16 @@ fn a_request_above_the_share_is_out_of_memory_and_writes_nothing() {
 }
 
 #[test]
+fn what_the_driver_rounds_up_is_charged_so() {
+    for (asked, taken) in [(1, 512), (1000, 1024), (mib(1), mib(1)), (mib(1) + 1, mib(2))] {
+        let container = Container::half();
+        let words = format!("{START} alloc/0={asked} wait");
+        let held = container.while_waiting(&words, || container.held());
+        assert_eq!(held, CONTEXT.bytes() + taken, "{asked}");
+    }
+}
+
+#[test]
 fn a_size_that_no_card_has_is_out_of_memory() {
     let words = format!("{START} alloc/0={} managed/1={} pitch/2={}", u64::MAX, u64::MAX, u64::MAX);
     let outcome = Container::half().client(&words);
@@ -160,12 +170,13 @@ fn memory_is_charged_where_it_lives() {
     let container = Container::empty();
     container.allot(1, &[(card(1), HALF)]);
     container.allot(2, &[(card(2), Mib(1000))]);
-    let words = "proc2 init retain/1 current/1 alloc/0=734003200 alloc/1=1 info";
-    let outcome = container.client(words);
+    let (fits, is_too_much) = (mib(744), mib(2));
+    let words = format!("proc2 init retain/1 current/1 alloc/0={fits} alloc/1={is_too_much} info");
+    let outcome = container.client(&words);
     outcome.assert_lived();
-    assert_eq!(outcome.of("alloc/0=734003200"), "0", "700 MiB and a context fit 1000");
-    assert_eq!(outcome.of("alloc/1=1"), "2");
-    assert_eq!(outcome.of("info"), format!("0 free 0 total {}", mib(1000)));
+    assert_eq!(outcome.of(&format!("alloc/0={fits}")), "0", "744 MiB and a context fit 1000");
+    assert_eq!(outcome.of(&format!("alloc/1={is_too_much}")), "2");
+    assert_eq!(outcome.of("info"), format!("0 free {} total {}", mib(1), mib(1000)));
     assert_eq!(container.charged(), 0, "the other card was charged");
 }
 

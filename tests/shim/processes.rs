@@ -9,11 +9,13 @@ const START: &str = "proc2 init retain current";
 #[test]
 fn processes_of_a_container_share_its_limit() {
     let container = Container::half();
-    let room = HALF.bytes() - 2 * CONTEXT.bytes();
-    let words = format!("{START} alloc/0={room} wait");
-    let other = container.while_waiting(&words, || container.client(&format!("{START} alloc/0=1")));
+    let but_one = HALF.bytes() - 2 * CONTEXT.bytes() - Mib(1).bytes();
+    let words = format!("{START} alloc/0={but_one} wait");
+    let next = || container.client(&format!("{START} alloc/0=1048577 alloc/1=1048576"));
+    let other = container.while_waiting(&words, next);
     assert_eq!(other.of("retain"), "0");
-    assert_eq!(other.of("alloc/0=1"), "2");
+    assert_eq!(other.of("alloc/0=1048577"), "2");
+    assert_eq!(other.of("alloc/1=1048576"), "0");
 }
 
 #[test]
