@@ -28,16 +28,27 @@ pub(crate) fn context(subject: &Subject) -> Result<Value> {
     module.kernel(&spin.name)?.launch(&stream, 1)?;
     stream.synchronize()?;
     let launched = meter.used();
+    let large = driver.module(LARGE_PTX).map(|_module| meter.used());
     Ok(json!({
         "primary_bytes": grown(before, first),
         "second_context_bytes": second.ok().and_then(|second| grown(first, second)),
         "module_bytes": grown(base, loaded),
         "first_launch_bytes": grown(loaded, launched),
+        "module_with_64_mib_bytes": large.ok().and_then(|large| grown(launched, large)),
         "cuda_total": inside.total,
         "cuda_free_after_context": inside.free,
         "primary_active_before": was_active,
     }))
 }
+
+/// A module with 64 MiB of its own and no kernel.
+const LARGE_PTX: &str = "
+.version 6.0
+.target sm_50
+.address_size 64
+
+.visible .global .align 16 .b8 room[67108864];
+";
 
 /// The used memory of the first device, as NVML tells it.
 struct Meter<'s> {
