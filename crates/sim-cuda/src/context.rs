@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sim_world::Kind;
 
@@ -41,8 +41,8 @@ pub(crate) struct Context {
     pub(crate) config: [AtomicU32; 2],
     /// Devices to whose memory access was enabled.
     pub(crate) peers: Mutex<Vec<usize>>,
-    /// Per-thread default streams, by thread.
-    pub(crate) thread_streams: Mutex<BTreeMap<usize, Arc<Stream>>>,
+    /// Per-thread default streams, each with what is alive as long as its thread.
+    pub(crate) thread_streams: Mutex<Vec<(Weak<()>, Arc<Stream>)>>,
     alive: AtomicBool,
     retained: Mutex<u32>,
 }
@@ -86,8 +86,12 @@ impl Context {
         Ok(())
     }
 
-    /// The primary context loses a user; the last one ends it.
+    /// The primary context loses a user; the last one ends it. What is stored in it is taken down
+    /// first, without a lock: its destructors may call the driver.
     pub(crate) fn release(self: &Arc<Self>) -> Res {
+        if *self.retained() == 1 {
+            self.storage.clear(handle_of(self));
+        }
         let mut retained = self.retained();
         *retained = retained.checked_sub(1).ok_or(Status::INVALID_CONTEXT)?;
         if *retained == 0 {
@@ -98,6 +102,7 @@ impl Context {
 
     /// The primary context ends, whoever uses it.
     pub(crate) fn reset(self: &Arc<Self>) {
+        self.storage.clear(handle_of(self));
         let mut retained = self.retained();
         if std::mem::take(&mut *retained) > 0 {
             self.end();

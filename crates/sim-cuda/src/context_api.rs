@@ -159,6 +159,11 @@ export! {
         out.put(context::named_or_current(context)?.device as i32)
     }
 
+    /// Waits until the current context is idle.
+    fn cuCtxSynchronize() {
+        stream::synchronize_context(handle_of(&context::current()?))
+    }
+
     /// Waits until a context is idle.
     fn cuCtxSynchronize_v2(context: usize) {
         let context = context::named_or_current(context)?;

@@ -134,10 +134,10 @@ fn write_pattern(start: usize, len: usize, pattern: [u8; 4]) {
         // SAFETY: the range was checked to be living device or known host memory.
         return unsafe { std::ptr::write_bytes(start as *mut u8, pattern[0], len) };
     }
-    // SAFETY: as above; nobody else in this program holds a reference into it.
-    let bytes = unsafe { std::slice::from_raw_parts_mut(start as *mut u8, len) };
-    for chunk in bytes.chunks_mut(4) {
-        chunk.copy_from_slice(&pattern[..chunk.len()]);
+    for at in (0..len).step_by(pattern.len()) {
+        let (to, count) = ((start + at) as *mut u8, pattern.len().min(len - at));
+        // SAFETY: as above, and the pattern lies elsewhere.
+        unsafe { std::ptr::copy_nonoverlapping(pattern.as_ptr(), to, count) };
     }
 }
 

@@ -3,11 +3,10 @@
 use nvidia_sys::cuda::{CUDA_MEMCPY2D, CUDA_MEMCPY3D, CUmemorytype};
 
 use crate::arg::{In, Opaque};
-use crate::context::{self, CONTEXTS};
+use crate::context::CONTEXTS;
 use crate::copy::{Area, Extent, Side, copy, device_side};
 use crate::front;
 use crate::line::Op;
-use crate::registry::handle_of;
 use crate::rim::{self, Null, export};
 use crate::status::{Res, Status};
 use crate::stream::{self, Target};
@@ -241,10 +240,5 @@ export! {
     /// Copies a cuboid.
     fn cuMemcpy3DAsync_v2 / cuMemcpy3DAsync_v2_ptsz(null; copy: In<CUDA_MEMCPY3D>, stream: Opaque) {
         shaped(cuboid(&copy.get()?), &stream::target(stream, null)?, Wait::No)
-    }
-
-    /// Waits until the current context is idle.
-    fn cuCtxSynchronize() {
-        stream::synchronize_context(handle_of(&context::current()?))
     }
 }

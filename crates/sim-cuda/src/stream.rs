@@ -1,7 +1,7 @@
 //! Streams: which line a handle means on this thread, and the calls that make, ask and end streams.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, LazyLock, PoisonError};
 
 use crate::arg::{Opaque, Out};
 use crate::context::{self, CONTEXTS, Context};
@@ -100,17 +100,29 @@ fn of_stream(stream: &Stream, context: Arc<Context>) -> Target {
     Target { line, context, flags, priority, id }
 }
 
-/// This thread's own default stream in a context, made at its first use.
+/// This thread's own default stream in a context, made at its first use. Those of threads that have
+/// ended are let go on the way.
 fn thread_stream(context: &Arc<Context>) -> Res<Arc<Stream>> {
     let mut streams = context.thread_streams.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: pthread_self has no preconditions.
-    let thread = unsafe { libc::pthread_self() } as usize;
-    if let Some(stream) = streams.get(&thread) {
+    let me = thread();
+    if let Some((_, stream)) = streams.iter().find(|(owner, _)| owner.as_ptr() == Arc::as_ptr(&me))
+    {
         return Ok(stream.clone());
     }
+    let ended = streams.extract_if(.., |(owner, _)| owner.strong_count() == 0);
+    ended.for_each(|(_, stream)| front::close(stream.line));
     let stream = Arc::new(open(handle_of(context), 0, 0)?);
-    streams.insert(thread, stream.clone());
+    streams.push((Arc::downgrade(&me), stream.clone()));
     Ok(stream)
+}
+
+/// What is this thread's alone. Threads that are past their last values share one.
+fn thread() -> Arc<()> {
+    static LATE: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
+    thread_local! {
+        static ME: Arc<()> = Arc::default();
+    }
+    ME.try_with(Arc::clone).unwrap_or_else(|_| LATE.clone())
 }
 
 fn open(context: usize, flags: u32, priority: i32) -> Res<Stream> {
