@@ -22,6 +22,8 @@ pub(crate) struct Container {
     folder: tempfile::TempDir,
     way: Way,
     env: Vec<(String, String)>,
+    /// Where the loader finds the driver, if it is not the stand-in.
+    driver: Option<PathBuf>,
 }
 
 /// How a process learns where its allotments are.
@@ -54,7 +56,7 @@ impl Container {
     /// One without any allotment.
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        Self { folder, way: Way::Mounted, env: vec![] }
+        Self { folder, way: Way::Mounted, env: vec![], driver: None }
     }
 
     /// The same, but outside a container: the environment names the folder.
@@ -67,6 +69,11 @@ impl Container {
         Self { way: Way::Nowhere, ..self }
     }
 
+    /// The same with the driver in this folder.
+    pub(crate) fn driver(self, folder: &Path) -> Self {
+        Self { driver: Some(folder.to_owned()), ..self }
+    }
+
     /// The same with an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -75,9 +82,14 @@ impl Container {
 
     /// Makes an allotment as the agent would.
     pub(crate) fn allot(&self, id: u64, devices: &[(DeviceUuid, Mib)]) {
+        self.allot_with(id, devices, CONTEXT);
+    }
+
+    /// The same with another estimate of a context.
+    pub(crate) fn allot_with(&self, id: u64, devices: &[(DeviceUuid, Mib)], context: Mib) {
         let half = Percent::new(50).expect("a percent");
         let spec = |(uuid, hard): &(DeviceUuid, Mib)| {
-            DeviceSpec::new(*uuid, *hard, half).with_context_estimate(CONTEXT.bytes())
+            DeviceSpec::new(*uuid, *hard, half).with_context_estimate(context.bytes())
         };
         let spec = AllotmentSpec::new(AllotmentId(id), devices.iter().map(spec).collect());
         agent::create(&self.allotment(id), &spec).expect("an allotment can be made");
@@ -142,7 +154,8 @@ impl Container {
     pub(crate) fn command(&self, program: &Path, words: &str) -> Command {
         let mut command = Command::new(program);
         command.args(words.split_whitespace()).stdin(Stdio::null()).env_clear();
-        command.env("LD_LIBRARY_PATH", built().folder.path()).env("LD_PRELOAD", shim());
+        let driver = self.driver.as_deref().unwrap_or_else(|| built().folder.path());
+        command.env("LD_LIBRARY_PATH", driver).env("LD_PRELOAD", shim());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if self.way == Way::Named {
             command.env(contract::paths::ALLOTMENTS_ENV, self.folder.path());
@@ -178,12 +191,22 @@ pub(crate) fn card(number: u8) -> DeviceUuid {
 
 /// The built shim.
 pub(crate) fn shim() -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let path = target.join("dist/x86_64/libaliquot.so");
-    assert!(
-        path.exists(),
-        "target/dist/x86_64/libaliquot.so is absent: run `cargo xtask dist shim`"
-    );
+    dist("x86_64/libaliquot.so")
+}
+
+/// A built file.
+pub(crate) fn dist(file: &str) -> PathBuf {
+    target(&format!("dist/{file}"), "cargo xtask dist")
+}
+
+/// A fetched file.
+pub(crate) fn fetched(file: &str) -> PathBuf {
+    target(&format!("fetch/{file}"), "cargo xtask fetch")
+}
+
+fn target(file: &str, by: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(file);
+    assert!(path.exists(), "target/{file} is absent: run `{by}`");
     path
 }
 

@@ -9,3 +9,4 @@ mod memory;
 mod names;
 mod nvml;
 mod processes;
+mod real;
