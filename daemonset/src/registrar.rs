@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contract::Resource;
 use kubelet::deviceplugin::Device;
-use kubelet::{FolderWatch, Offer, RegisterError, Registered};
+use kubelet::{Offer, RegisterError, Registered};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -63,7 +63,7 @@ fn tell_once(told: &mut String, offer: &Offer, error: &RegisterError) {
 /// Until something changes in the kubelet's folder, or half a second.
 async fn wait(offer: &Offer) {
     tokio::time::sleep(PAUSE).await;
-    FolderWatch::new(&offer.folder).changed().await;
+    offer.change().await;
 }
 
 /// The resource's list, which changes only when what it says does.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::path::absolute;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ fn start_log(format: LogFormat) {
 fn start(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let driver = Driver::find(&options.driver_root)?;
+        let driver = Driver::find(&absolute(&options.driver_root)?)?;
         let stop = told_to_stop()?;
         serve(options, NvmlSource::new(driver.nvml()), stop).await
     });
@@ -77,7 +78,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
     let settings = options.settings()?;
-    let layout = Layout::new(&options.state_dir, &options.pages_dir);
+    // Containers are given these paths.
+    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let _lock = take_over(&layout)?;
     let rescan = Duration::from_secs(options.rescan_every);
     let scanner = Scanner::start(source, settings.modes.clone(), rescan)
@@ -112,7 +114,7 @@ fn node(
     layout: &Layout,
     scanner: &Scanner,
 ) -> Result<Node> {
-    let driver = Driver::find(&options.driver_root)?;
+    let driver = Driver::find(&absolute(&options.driver_root)?)?;
     let shim = Shim::install(&options.shim, layout)?;
     let book = Book::open(layout.clone())?;
     let (socket, domain) = (options.pod_resources.clone(), settings.domain.clone());

@@ -60,7 +60,7 @@ pub(crate) struct Manager {
 impl Manager {
     pub(crate) fn new(folder: PathBuf, traps: Traps, seed: u64) -> Self {
         let books = Books {
-            devices: checkpoint::load(&folder),
+            devices: Devices::default(),
             endpoints: BTreeMap::new(),
             pods: Vec::new(),
             dice: Dice::new(seed),
@@ -70,6 +70,17 @@ impl Manager {
             era: 0,
         };
         Self { folder, traps, books: Mutex::new(books), changed: watch::Sender::new(()) }
+    }
+
+    /// A kubelet's process begins: what it knows of devices is what the checkpoint says. Pods it
+    /// knows from the API server; what others held is free.
+    pub(crate) fn wake(&self) {
+        let mut devices = checkpoint::load(&self.folder);
+        self.change(|books| {
+            let lives = |uid: &String| books.pods.iter().any(|pod| pod.uid == *uid);
+            devices.holdings.retain(|holding| lives(&holding.pod));
+            books.devices = devices;
+        });
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {

@@ -118,6 +118,7 @@ impl KubeletSim {
     /// As [`Self::start`].
     pub fn resume(&mut self) -> Result<(), SimError> {
         let _inside = self.runtime.enter();
+        self.manager.wake();
         let servers =
             Servers::start(&self.manager, &self.options.plugins(), &self.options.pod_resources());
         let folder = self.options.folder.clone();

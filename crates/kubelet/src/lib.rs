@@ -9,7 +9,6 @@ mod registration;
 mod session;
 pub mod sockets;
 
-pub use folder::{FolderWatch, SocketIdentity};
 pub use registration::{Ending, Offer, RegisterError, Registered};
 pub use session::{ListStream, Session};
 

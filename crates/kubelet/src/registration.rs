@@ -49,6 +49,12 @@ pub enum RegisterError {
         /// What bind(2) said.
         error: io::Error,
     },
+    /// There is no kubelet.
+    #[error("no kubelet: {path} does not exist")]
+    NoKubelet {
+        /// The kubelet's socket.
+        path: PathBuf,
+    },
     /// No kubelet listens.
     #[error("no kubelet answers on {path}: {error}")]
     Dial {
@@ -87,6 +93,12 @@ pub enum Ending {
 }
 
 impl Offer {
+    /// Resolves when the kubelet's socket is made or removed, or after half a second at the latest:
+    /// time for another try.
+    pub async fn change(&self) {
+        FolderWatch::new(&self.folder, &[KUBELET_SOCKET]).changed().await;
+    }
+
     /// Serves what `build` makes on a new socket, then registers it.
     ///
     /// # Errors
@@ -95,11 +107,11 @@ impl Offer {
         &self,
         build: impl FnOnce(Session) -> S,
     ) -> Result<Registered, RegisterError> {
-        let watch = FolderWatch::new(&self.folder);
-        let kubelet = self.folder.join(KUBELET_SOCKET);
-        let identity = SocketIdentity::of(&kubelet);
-        let mut registered = self.serve(build, watch)?;
-        registered.kubelet = (kubelet, identity);
+        let path = self.folder.join(KUBELET_SOCKET);
+        let identity = SocketIdentity::of(&path);
+        // Without a kubelet nothing is made that the next try would only remove.
+        let identity = identity.ok_or_else(|| RegisterError::NoKubelet { path: path.clone() })?;
+        let registered = self.serve(build, (path, identity))?;
         match self.call_register(&registered).await {
             Ok(()) => Ok(registered),
             Err(error) => {
@@ -112,9 +124,11 @@ impl Offer {
     fn serve<S: DevicePlugin>(
         &self,
         build: impl FnOnce(Session) -> S,
-        watch: FolderWatch,
+        kubelet: (PathBuf, SocketIdentity),
     ) -> Result<Registered, RegisterError> {
-        let socket = self.folder.join(self.unique_name());
+        let name = self.unique_name();
+        let watch = FolderWatch::new(&self.folder, &[KUBELET_SOCKET, &name]);
+        let socket = self.folder.join(name);
         let incoming = sockets::bind(&socket)
             .map_err(|error| RegisterError::Bind { path: socket.clone(), error })?;
         let session = Session::new();
@@ -126,7 +140,7 @@ impl Offer {
             // The listener's errors end the server; the lost stream is what is then acted upon.
             let _ = serving.await;
         });
-        Ok(Registered { session, server, socket, kubelet: Default::default(), watch })
+        Ok(Registered { session, server, socket, kubelet, watch })
     }
 
     fn unique_name(&self) -> String {
@@ -160,7 +174,7 @@ pub struct Registered {
     session: Session,
     server: JoinHandle<()>,
     socket: PathBuf,
-    kubelet: (PathBuf, Option<SocketIdentity>),
+    kubelet: (PathBuf, SocketIdentity),
     watch: FolderWatch,
 }
 
@@ -189,7 +203,7 @@ impl Registered {
     fn look(&self, age: Duration) -> Option<Ending> {
         let (kubelet, identity) = &self.kubelet;
         let now = SocketIdentity::of(kubelet);
-        if now.is_some() && now != *identity {
+        if now.is_some_and(|now| now != *identity) {
             return Some(Ending::KubeletRestarted);
         }
         if !self.socket.exists() {

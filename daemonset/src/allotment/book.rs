@@ -203,3 +203,100 @@ impl Book {
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::holders::tests::parts;
+    use super::*;
+    use crate::inventory::tests::uuid;
+    use contract::{Mib, Percent};
+    use std::fs;
+
+    fn grant(percent: u64) -> Grant {
+        let percent = Percent::new(percent).unwrap();
+        Grant::Share { gpu: uuid(0), percent, memory: percent.of(Mib(32510)), context: Mib(308) }
+    }
+
+    fn held(name: &str, devices: BTreeSet<DeviceId>) -> Held {
+        let (namespace, container) = ("default".into(), Some("main".into()));
+        Held { holder: Holder { namespace, pod: name.into(), container }, devices }
+    }
+
+    fn node() -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&folder.path().join("state"), &folder.path().join("pages"));
+        (folder, layout)
+    }
+
+    fn count(folder: PathBuf) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        for range in [0..30, 30..60, 60..90] {
+            book.allot(&parts(0, range), &grant(30), None).unwrap();
+        }
+        let last = book.allot(&parts(0, 20..40), &grant(20), None).unwrap();
+        let left: Vec<_> = book.records().map(|record| record.devices.len()).collect();
+        assert_eq!(left.iter().sum::<usize>(), 50, "{left:?}");
+        assert_eq!((count(layout.records()), count(layout.pages.clone())), (2, 2));
+        assert!(layout.pages_of(last.id).join("limits").exists());
+        assert_eq!(book.taken(), Taken::from([(uuid(0), 50)]));
+    }
+
+    #[test]
+    fn another_agent_finds_the_book_as_it_was() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let record = book.allot(&parts(0, 0..50), &grant(50), Some("1".into())).unwrap();
+        book.hold(record.id, held("a", parts(0, 0..50)).holder).unwrap();
+        // What a kill in the middle of things leaves.
+        fs::create_dir(layout.pages.join("00000000000000ff")).unwrap();
+        fs::create_dir(layout.pages.join(format!(".{}.1", record.id))).unwrap();
+        let again = Book::open(layout.clone()).unwrap();
+        assert!(again.records().eq(book.records()));
+        assert_eq!(count(layout.pages), 1);
+    }
+
+    #[test]
+    fn what_the_kubelet_no_longer_lists_ends_and_the_rest_has_its_name() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout).unwrap();
+        book.allot(&parts(0, 0..50), &grant(50), None).unwrap();
+        book.allot(&parts(0, 50..90), &grant(40), None).unwrap();
+        let (a, b) = (held("a", parts(0, 0..50)), held("b", parts(0, 50..90)));
+        book.reconcile(&[a.clone(), b], Instant::now()).unwrap();
+        assert!(book.records().all(|record| record.holder.is_some()));
+        book.reconcile(&[a], Instant::now()).unwrap();
+        let left: Vec<_> = book.records().map(|record| &record.holder).collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].as_ref().unwrap().pod, "a");
+    }
+
+    #[test]
+    fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        book.allot(&parts(0, 0..50), &grant(50), None).unwrap();
+        fs::remove_dir_all(layout.records()).unwrap();
+        let message = book.allot(&parts(0, 0..20), &grant(20), None).unwrap_err().to_string();
+        assert!(message.contains("cannot write"), "{message}");
+        assert_eq!(book.records().count(), 1);
+    }
+
+    #[test]
+    fn pages_that_nobody_lives_in_are_made_anew_and_unknown_devices_have_none() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let record = book.allot(&parts(0, 0..50), &grant(50), None).unwrap();
+        let ledger = layout.pages_of(record.id).join("ledger");
+        let fresh = fs::metadata(&ledger).unwrap().len();
+        fs::write(&ledger, "scribbled").unwrap();
+        book.renew(&parts(0, 0..50)).unwrap();
+        assert_eq!(fs::metadata(&ledger).unwrap().len(), fresh);
+        assert_eq!(book.renew(&parts(0, 0..49)).unwrap(), None);
+    }
+}
