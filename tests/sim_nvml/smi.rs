@@ -112,6 +112,36 @@ fn a_world_without_its_daemon_is_a_driver_that_is_not_loaded() {
 }
 
 #[test]
+fn the_monitors_run() {
+    let world = TestWorld::new();
+    let mut client = Client::start(world.root(), &["context=308"]);
+    client.answer();
+    let processes = smi(&world, &["pmon", "-c", "1"]);
+    assert!(processes.contains(&client.pid().to_string()), "{processes}");
+    let devices = smi(&world, &["dmon", "-c", "1"]);
+    assert_eq!(devices.lines().filter(|line| !line.starts_with('#')).count(), 2, "{devices}");
+}
+
+#[test]
+fn a_container_that_was_given_one_node_sees_that_card_alone() {
+    let world = TestWorld::new();
+    let container = world.root().parent().unwrap().join("container");
+    let libraries = container.join("usr/lib/x86_64-linux-gnu");
+    for folder in [container.join("dev"), libraries.clone()] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    for file in ["dev/nvidiactl", "dev/nvidia1", "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"] {
+        // A link stands for the bind mount that a container runtime makes.
+        std::fs::hard_link(world.root().join(file), container.join(file)).unwrap();
+    }
+    let mut command = std::process::Command::new(world.root().join("usr/bin/nvidia-smi"));
+    let output = command.env("LD_LIBRARY_PATH", libraries).arg("-L").output().unwrap();
+    let uuid = &world.report().cards[1].uuid;
+    let expected = format!("GPU 0: Tesla V100-SXM2-32GB (UUID: {uuid})\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
 fn twenty_at_once_all_see_the_same_world() {
     let world = TestWorld::new();
     let runs: Vec<_> = std::thread::scope(|scope| {

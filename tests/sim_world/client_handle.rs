@@ -12,7 +12,18 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn start(root: &Path, orders: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_world-client"));
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_world-client")), root, orders)
+    }
+
+    /// In a pid namespace of its own, where it is process 1; needs root.
+    #[allow(dead_code)]
+    pub(crate) fn start_in_pid_namespace(root: &Path, orders: &[&str]) -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", env!("CARGO_BIN_EXE_world-client")]);
+        Self::spawn(command, root, orders)
+    }
+
+    fn spawn(mut command: Command, root: &Path, orders: &[&str]) -> Self {
         command.arg(root).args(orders).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = BufReader::new(child.stdout.take().unwrap());

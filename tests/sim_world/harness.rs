@@ -34,6 +34,7 @@ impl TestWorld {
     }
 
     /// Bytes used on card `id`.
+    #[allow(dead_code)]
     pub(crate) fn used(&self, id: usize) -> u64 {
         self.report().cards[id].memory.used
     }

@@ -58,6 +58,16 @@ fn a_fork_may_not_use_its_parent_s_connection_but_gets_its_own() {
 }
 
 #[test]
+fn a_process_in_a_pid_namespace_is_known_by_its_host_pid() {
+    let world = TestWorld::new();
+    let mut client = Client::start_in_pid_namespace(world.root(), &["take=10"]);
+    assert_eq!(client.answer(), "done");
+    let pid = world.report().cards[0].processes[0].host_pid;
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(line.contains("world-client"), "pid {pid} is {line}");
+}
+
+#[test]
 fn nobody_gives_back_more_than_it_took() {
     let world = TestWorld::new();
     let mut one = Client::start(world.root(), &["take=10"]);

@@ -15,6 +15,7 @@ mod fields;
 mod handle;
 mod identity;
 mod init;
+mod lookup;
 mod memory;
 mod mig;
 mod modes;

@@ -10,7 +10,7 @@ use crate::handle::world;
 
 /// Asked by nvidia-smi 535 on its way, which takes NOT_SUPPORTED for an answer and whose output must
 /// stay clean.
-const ASKED_IN_PASSING: [&str; 12] = [
+const ASKED_IN_PASSING: [&str; 14] = [
     "nvmlDeviceGetAccountingPids",
     "nvmlDeviceGetBoardPartNumber",
     "nvmlDeviceGetGpuFabricInfo",
@@ -23,6 +23,8 @@ const ASKED_IN_PASSING: [&str; 12] = [
     "nvmlDeviceGetRowRemapperHistogram",
     "nvmlDeviceGetSamples",
     "nvmlDeviceGetSramEccErrorStatus",
+    "nvmlDeviceGetViolationStatus",
+    "nvmlGpmMetricsGet",
 ];
 
 /// Makes one exported function per name. They read none of their arguments, so any number may come.

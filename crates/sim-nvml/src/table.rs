@@ -1,17 +1,18 @@
 //! The private table that nvidia-smi asks for.
 //!
 //! It is an array of pointers whose first word is its size in bytes. nvidia-smi 535 lists processes
-//! through slots 213 to 215 only; what else it finds there answers NOT_SUPPORTED.
+//! through slots 213 to 215 only. It looks whether a slot is null before it calls it; so the others
+//! are.
 
 use std::ffi::{c_char, c_uint, c_void};
 use std::sync::OnceLock;
 
 use nvidia_sys::nvml::*;
 
-use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_FOUND, NOT_SUPPORTED, code};
+use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_FOUND, code};
 use crate::arg::{Arg, Out, text_array};
 use crate::handle::{card, world};
-use crate::identity::by_index;
+use crate::lookup::by_index;
 use crate::processes::compute_processes;
 use crate::system::process_name;
 
@@ -21,6 +22,8 @@ const KNOWN: [u8; 16] = *b"\xc4\xfe\x3e\x6c\xc9\x8f\x6c\x4e\xa3\x27\xee\x69\x6e\
 /// As many slots as libnvidia-ml 535 has.
 const SLOTS: usize = 245;
 
+/// Whether dmon and pmon can watch a card: (device, u32* yes).
+const CAN_BE_MONITORED: usize = 72;
 const HANDLE_BY_INDEX: usize = 81;
 const COMPUTE_PROCESSES: usize = 213;
 const GRAPHICS_PROCESSES: usize = 214;
@@ -58,8 +61,9 @@ unsafe extern "C-unwind" fn nvmlInternalGetExportTable(
 fn the_table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let mut slots = [not_simulated as *const () as usize; SLOTS];
+        let mut slots = [0; SLOTS];
         slots[0] = size_of::<Table>();
+        slots[CAN_BE_MONITORED] = can_be_monitored as *const () as usize;
         slots[HANDLE_BY_INDEX] = handle_by_index as *const () as usize;
         slots[COMPUTE_PROCESSES] = compute_list as *const () as usize;
         slots[GRAPHICS_PROCESSES] = empty_list as *const () as usize;
@@ -68,8 +72,13 @@ fn the_table() -> &'static Table {
     })
 }
 
-extern "C-unwind" fn not_simulated() -> nvmlReturn_t {
-    NOT_SUPPORTED
+unsafe extern "C-unwind" fn can_be_monitored(
+    device: nvmlDevice_t,
+    yes: *mut c_uint,
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes a place for the answer, or null.
+    let (device, yes) = unsafe { (device.admit(), yes.admit()) };
+    code(card(device).and_then(|_| yes.set(1)))
 }
 
 unsafe extern "C-unwind" fn handle_by_index(

@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_uint, c_ulong};
 use nvidia_sys::nvml::*;
 use sim_world::Card;
 
-use crate::answer::{Answer, INSUFFICIENT_SIZE};
+use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_SUPPORTED};
 use crate::export::nvml;
 use crate::handle::{card, handle_of};
 
@@ -55,8 +55,11 @@ nvml! {
         same.set(i32::from(card(one)?.1.id == card(other)?.1.id))
     }
 
-    fn nvmlDeviceGetNumaNodeId(device: nvmlDevice_t, node: *mut c_uint) {
-        node.set(card(device)?.1.numa_node)
+    /// For machines on which a GPU's memory is a NUMA node of its own. Here the node a card is near to
+    /// is in its memory affinity.
+    fn nvmlDeviceGetNumaNodeId(device: nvmlDevice_t, _node: *mut c_uint) {
+        card(device)?;
+        Err(NOT_SUPPORTED)
     }
 
     fn nvmlDeviceGetMemoryAffinity(

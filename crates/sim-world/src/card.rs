@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::page::CardMap;
+use crate::map::CardMap;
 use crate::profile::Profile;
 
 /// Where a card sits on the bus.

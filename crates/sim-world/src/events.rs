@@ -7,11 +7,12 @@ use rustix::net::RecvFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::card::Card;
+use crate::connection::{connect, gone, unexpected};
 use crate::error::WorldError;
 use crate::fork::ForkMark;
 use crate::socket;
 use crate::wire::{Reply, Request, decode};
-use crate::world::{self, World};
+use crate::world::World;
 
 /// An error that a card reports, by NVIDIA's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ impl World {
     /// # Errors
     /// [`WorldError`] if there is no daemon to subscribe to.
     pub fn events(&self) -> Result<Events, WorldError> {
-        let (connection, welcome) = world::connect(self.root())?;
+        let (connection, welcome) = connect(self.root())?;
         Ok(Events { socket: connection.socket, slot: welcome.slot, mark: ForkMark::new() })
     }
 }
@@ -49,7 +50,7 @@ impl Events {
     pub fn watch(&self, world: &World, card: &Card) -> Result<(), WorldError> {
         match world.ask(&Request::Watch { subscriber: self.slot, card: card.id })? {
             Reply::Done => Ok(()),
-            other => Err(world::unexpected(&other)),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -61,13 +62,13 @@ impl Events {
         if !self.mark.is_ours() {
             return Err(WorldError::Forked);
         }
-        if !socket::wait_readable(&self.socket, patience).map_err(world::gone)? {
+        if !socket::wait_readable(&self.socket, patience).map_err(gone)? {
             return Ok(None);
         }
         let mut buffer = Vec::new();
         let length = match socket::receive(&self.socket, &mut buffer, RecvFlags::DONTWAIT) {
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
-            other => other.map_err(world::gone)?,
+            other => other.map_err(gone)?,
         };
         match decode(&buffer[..length]) {
             Ok(Reply::Xid(xid)) => Ok(Some(xid)),

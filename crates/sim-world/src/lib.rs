@@ -9,11 +9,13 @@
 
 pub mod admin;
 mod card;
+mod connection;
 pub mod daemon;
 mod error;
 mod events;
 mod fork;
 mod locate;
+mod map;
 mod meter;
 mod page;
 mod profile;

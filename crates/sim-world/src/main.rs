@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         [flag, dir] if flag == "--foreground" => serve(Path::new(dir)).map_err(|e| e.to_string()),
         [flag, dir] if flag == DETACHED => {
-            let _ = rustix::process::setsid();
+            detached();
             serve(Path::new(dir)).map_err(|e| e.to_string())
         }
         [dir] => detach(Path::new(dir)),
@@ -33,6 +33,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Leaves the terminal, and every descriptor that was inherited by mistake: a pipe among them would
+/// keep its reader waiting for as long as the world lives.
+fn detached() {
+    let _ = rustix::process::setsid();
+    // SAFETY: this process has opened nothing itself yet but its standard streams.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
 fn serve(dir: &Path) -> Result<(), DaemonError> {

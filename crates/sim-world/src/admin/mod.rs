@@ -16,8 +16,8 @@ pub use error::AdminError;
 pub use lifecycle::{remove, start, stop};
 pub use report::{CardReport, Report};
 
+use crate::connection::{connect, unexpected};
 use crate::wire::{Reply, Request};
-use crate::world::{connect, unexpected};
 
 /// A change to a running world. Cards go by [`crate::CardInfo::id`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

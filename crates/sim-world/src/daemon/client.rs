@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-use crate::daemon::state::Peer;
+use crate::daemon::account::Peer;
 
 /// A client that lets so many answers lie is dropped.
 const MAX_WAITING: usize = 4096;

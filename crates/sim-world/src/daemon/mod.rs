@@ -4,9 +4,14 @@
 //! deleted world leaves no process behind. It trusts no client to be well: what a process held is free
 //! again when its connection closes or its process ends, whichever comes first.
 
+mod account;
+mod change;
 mod client;
+mod report;
 mod server;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,7 +19,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, chmod, flock};
 
 use crate::locate;
-use crate::page::CardMap;
+use crate::map::CardMap;
 use crate::socket;
 use crate::spec::{Spec, SpecError};
 use server::Server;
