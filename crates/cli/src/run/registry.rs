@@ -152,8 +152,12 @@ fn allotments(folder: &Path) -> PathBuf {
     folder.join("allotments")
 }
 
-/// Root's runs lie beside the agent's pages, a user's in the user's runtime folder.
+/// Root's runs lie beside the agent's pages, a user's in the user's runtime folder; `ALIQUOT_RUN_DIR`
+/// names another place.
 fn base() -> PathBuf {
+    if let Some(dir) = std::env::var_os("ALIQUOT_RUN_DIR").filter(|dir| !dir.is_empty()) {
+        return PathBuf::from(dir);
+    }
     let uid = nix::unistd::geteuid();
     if uid.is_root() {
         return PathBuf::from("/run/aliquot-run");

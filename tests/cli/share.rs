@@ -1,0 +1,120 @@
+//! `aliquot run` and `aliquot status`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::{World, aliquot, built, cudart, run, stderr, stdout};
+
+/// What nvidia-smi prints of the GPU that the command was given.
+fn smi(world: &World, how: &[&str]) -> String {
+    let path = world.path();
+    let share = ["run", "--driver-root", &path, "--fraction", "0.5", "--gpu", "1"];
+    let output = run(&[&share[..], how, &["--", "nvidia-smi"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn real_nvidia_smi_shows_half_a_v100_in_a_namespace_and_by_preload() {
+    let world = World::new("v100-32gb:2");
+    for how in [&[][..], &["--preload"]] {
+        let output = smi(&world, how);
+        assert!(output.contains("/ 16255MiB"), "{how:?}:\n{output}");
+    }
+}
+
+#[test]
+fn a_program_on_cudart_gets_its_share_and_not_a_granule_more() {
+    let (client, cudart) = (built("gpu-client"), cudart());
+    let client = [client.to_str().unwrap(), "--cudart", cudart.to_str().unwrap(), "--json"];
+    for how in [&[][..], &["--preload"]] {
+        let share = ["run", "--sim", "t4", "--fraction", "0.25"];
+        let steps = ["mem", "fill=2M", "free", "alloc=64M"];
+        let output = run(&[&share[..], how, &["--"], &client, &steps].concat());
+        let lines: Vec<serde_json::Value> =
+            stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [mem, fill, _, again] = &lines[..] else { panic!("{}", stderr(&output)) };
+        let free = mem["free_bytes"].as_u64().unwrap();
+        let filled = fill["allocated_bytes"].as_u64().unwrap();
+        assert!(filled <= free && free - filled < 2 << 20, "{how:?}: {filled} of {free}");
+        assert_eq!((&fill["error"], &again["error"]), (&2.into(), &0.into()));
+    }
+}
+
+#[test]
+fn the_commands_exit_status_becomes_ours() {
+    for (script, status) in [("exit 7", 7), ("true", 0), ("kill -9 $$", 137)] {
+        let output = run(&["run", "--sim", "t4", "--fraction", "0.5", "--", "sh", "-c", script]);
+        assert_eq!(output.status.code(), Some(status), "{script}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn status_shows_a_share_while_its_command_lives_and_a_kill_gives_it_back() {
+    let world = World::new("v100-32gb:1");
+    let path = world.path();
+    let client = built("gpu-client");
+    let mut command = aliquot(&["run", "--driver-root", &path, "--fraction", "0.5", "--"]);
+    command.arg(client).args(["--json", "alloc=1G", "hold"]);
+    let mut share = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(share.stdout.take().unwrap()).lines();
+    while !lines.next().expect("the client holds").unwrap().contains("hold") {}
+
+    let shown = status(&path);
+    assert!(shown.contains("50%") && shown.contains("/ 16255MiB"), "{shown}");
+    assert!(shown.contains("1332MiB"), "a context of 308 MiB and a GiB: {shown}");
+
+    share.kill().unwrap();
+    share.wait().unwrap();
+    assert!(!status(&path).contains("16255MiB"));
+    // The command itself is an orphan that still waits for its stdin, which closes now.
+    drop(share.stdin.take());
+}
+
+fn status(root: &str) -> String {
+    let empty = tempfile::tempdir().unwrap();
+    let folder = empty.path().to_str().unwrap();
+    let output =
+        run(&["status", "--driver-root", root, "--state-dir", folder, "--pages-dir", folder]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn a_signal_goes_on_to_the_command() {
+    let script = "trap 'echo got it; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut command =
+        aliquot(&["run", "--sim", "t4", "--fraction", "0.5", "--", "sh", "-c", script]);
+    let mut share = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(share.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    // SAFETY: kill takes no pointers; the pid is our own child's, not yet waited for.
+    unsafe { libc::kill(share.id() as i32, libc::SIGTERM) };
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), share.wait().unwrap().code()), ("got it\n", Some(5)));
+}
+
+#[test]
+fn two_shares_of_60_do_not_fit_on_one_gpu() {
+    let world = World::new("v100-32gb:1");
+    let path = world.path();
+    let share = ["run", "--driver-root", &path, "--fraction", "0.6", "--"];
+    let mut first = aliquot(&[&share[..], &["cat"]].concat());
+    let mut first = first.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    first.stdin.as_mut().unwrap().write_all(b"x\n").unwrap();
+    let mut echo = [0; 2];
+    first.stdout.as_mut().unwrap().read_exact(&mut echo).unwrap();
+    let second = run(&[&share[..], &["true"]].concat());
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains("40%"), "{}", stderr(&second));
+    drop(first.stdin.take());
+    assert!(first.wait().unwrap().success());
+    let end = Instant::now() + Duration::from_secs(10);
+    while !run(&[&share[..], &["true"]].concat()).status.success() {
+        assert!(Instant::now() < end, "the first share has not come back");
+    }
+}
