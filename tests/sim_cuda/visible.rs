@@ -85,3 +85,13 @@ fn a_device_chosen_by_the_list_is_the_one_that_is_charged() {
     drop(child.stdin.take());
     child.wait().expect("it ends with its input");
 }
+
+#[test]
+fn a_card_whose_node_is_not_there_is_not_seen() {
+    let world = World::new("v100-32gb:2");
+    let second = world.report().cards[1].uuid.clone();
+    for (node, wanted) in [("dev/nvidia0", vec![second]), ("dev/nvidia1", Vec::new())] {
+        std::fs::remove_file(world.root().join(node)).expect("the node can be removed");
+        assert_eq!(seen(&world, None, None), wanted, "without {node}");
+    }
+}

@@ -45,10 +45,12 @@ pub(crate) fn discard(start: usize, len: usize) -> bool {
     unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_REMOVE) == 0 }
 }
 
+/// By system call, because the function is younger than the glibc that the library is linked for.
 fn memory_file(len: usize) -> Res<i32> {
+    let name = c"simulated-gpu-memory";
     // SAFETY: the name is a C text; the descriptor is closed on every path that does not return it.
     unsafe {
-        let file = libc::memfd_create(c"simulated-gpu-memory".as_ptr(), libc::MFD_CLOEXEC);
+        let file = libc::syscall(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC) as i32;
         if file >= 0 && libc::ftruncate(file, len as libc::off_t) == 0 {
             return Ok(file);
         }
