@@ -79,6 +79,8 @@ fn runs_as_before(part: &str, python: &str) {
     for words in [&["/bin/true"][..], &["/bin/false"], &["/bin/ls", "-l", "/usr/bin/env", "/x"]] {
         Run::new(words).same(&root);
     }
+    let narrow = "ulimit -n 4; ulimit -v 40000; ulimit -s 256; exec /bin/ls -d /usr /nowhere";
+    assert_eq!(Run::new(&["/bin/dash", "-c", narrow]).same(&root).stdout, "/usr\n");
     assert_eq!(Run::new(&["/bin/dash", "-c", SHELL]).same(&root).status.code(), Some(9));
     assert_eq!(Run::new(&["/bin/bash", "-c", BASH]).same(&root).status.code(), Some(1));
     assert_eq!(Run::new(&["/usr/bin/perl", "-e", PERL]).same(&root).status.code(), Some(1));

@@ -1,5 +1,5 @@
 //! Programs that use a driver, a stand-in for one, with an allotment in its place: they get what they
-//! would get alone, and a thread that is cancelled inside the driver is unwound through the shim.
+//! would get alone. A thread that is cancelled inside the driver is unwound through the shim.
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{AllotmentSpec, DeviceSpec, create};
@@ -43,6 +43,16 @@ fn a_program_linked_to_the_driver_gets_what_it_would_get_alone() {
         let driver = root.path("t/libcuda.so.1");
         let linked = root.add(&Program::new("linked").linked_to(&driver), "linked");
         assert_eq!(Run::new(&[&linked]).env(&DRIVER).same(&root).stdout, "0 13000 absent\n");
+    }
+}
+
+#[test]
+fn a_driver_in_a_namespace_of_its_own_answers_as_it_would_alone() {
+    for part in ["debian-11", "debian-13"] {
+        let root = with_driver(part);
+        let namespace = root.add(&Program::new("namespace"), "namespace");
+        let outcome = Run::new(&[&namespace]).env(&DRIVER).same(&root);
+        assert_eq!(outcome.stdout, "cuInit 0, version 0 13000\n".repeat(2), "{outcome:?}");
     }
 }
 
