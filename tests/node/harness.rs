@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 pub(crate) const WHOLE: &str = "example.com/gpu";
 pub(crate) const PERCENT: &str = "example.com/gpu-percent";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two V100, the first shared, the second whole.
 pub(crate) struct Node {

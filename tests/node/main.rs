@@ -2,6 +2,7 @@
 //! sockets and containers that are real processes.
 
 mod bad;
+mod churn;
 mod containers;
 mod harness;
 mod restarts;

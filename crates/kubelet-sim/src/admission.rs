@@ -124,6 +124,13 @@ async fn choose(
             chosen.insert(id);
         }
     }
+    if chosen.len() < count {
+        return Err(Refused::UnexpectedAdmissionError(format!(
+            "requested number of devices unavailable for {resource}. Requested: {count}, \
+             Available: {}",
+            chosen.len()
+        )));
+    }
     Ok(manager.books().dice.shuffled(chosen))
 }
 

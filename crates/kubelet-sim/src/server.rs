@@ -54,9 +54,15 @@ impl Drop for Servers {
 fn delete_sockets(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_socket() {
-            fs::remove_file(entry.path())?;
-        }
+        let removed = match entry.file_type() {
+            Ok(kind) if kind.is_socket() => fs::remove_file(entry.path()),
+            other => other.map(drop),
+        };
+        // Whose socket it is may have removed it in this moment.
+        removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
     }
     Ok(())
 }

@@ -6,9 +6,9 @@ use super::holders::{Held, holder_of};
 use super::record::Record;
 
 /// How long after Allocate a pod may take to appear in podresources. One whose admission failed
-/// after Allocate never does. Should a container start later all the same, PreStartContainer makes
-/// its allotment again.
-pub(crate) const ADMISSION: Duration = Duration::from_secs(60);
+/// after Allocate, or where the answer was lost, never does. Should a container start later all the
+/// same, PreStartContainer makes its allotment again.
+pub(crate) const ADMISSION: Duration = Duration::from_secs(15);
 
 /// What is known about an allotment beside its record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,8 +68,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_listed_has_a_minute_to_appear() {
-        let young = Signs { age: Duration::from_secs(59), ..QUIET };
+    fn what_was_never_listed_has_a_while_to_appear() {
+        let young = Signs { age: ADMISSION, ..QUIET };
         assert!(!has_ended(&record(0..50), young, &[]));
         let seen = Record { holder: Some(holder()), ..record(0..50) };
         assert!(has_ended(&seen, young, &[]));
