@@ -6,7 +6,6 @@ use sim_world::Engine;
 
 use crate::arg::{In, Opaque};
 use crate::front;
-use crate::kernel;
 use crate::line::Op;
 use crate::module;
 use crate::rim::{Null, export};
@@ -41,9 +40,8 @@ impl Shape {
 
 fn launch(function: Opaque, shape: &Shape, stream: Opaque, null: Null) -> Res {
     let target = stream::target(stream, null)?;
-    let name = module::name_of(function)?;
+    let duration_ns = module::duration_of(function)?;
     shape.check()?;
-    let duration_ns = kernel::duration_ns(&name.to_string_lossy());
     front::submit(target.line, Op::Work { engine: Engine::Compute, duration_ns, effect: None })
 }
 

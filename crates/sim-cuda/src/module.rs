@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arg::{Opaque, Out, Text};
 use crate::context;
+use crate::kernel;
 use crate::registry::{Registry, handle_of};
 use crate::rim::export;
 use crate::status::{Res, Status};
@@ -37,6 +38,8 @@ pub(crate) struct Library {
 pub(crate) struct Function {
     /// Its name.
     pub(crate) name: CString,
+    /// Nanoseconds of GPU time of one launch.
+    pub(crate) duration_ns: u64,
     /// The module's handle.
     pub(crate) module: usize,
     /// Attributes that were set.
@@ -47,6 +50,8 @@ pub(crate) struct Function {
 pub(crate) struct Kernel {
     /// Its name.
     pub(crate) name: CString,
+    /// Nanoseconds of GPU time of one launch.
+    pub(crate) duration_ns: u64,
     /// The library's handle.
     pub(crate) library: usize,
     /// Attributes that were set, on any device.
@@ -60,12 +65,12 @@ pub(crate) fn unload_all(context: usize) {
     }
 }
 
-/// The function or, as CUDA 13 casts it, the kernel that `handle` names: its name.
-pub(crate) fn name_of(handle: Opaque) -> Res<CString> {
+/// Nanoseconds of GPU time of the function or, as CUDA 13 casts it, the kernel that `handle` names.
+pub(crate) fn duration_of(handle: Opaque) -> Res<u64> {
     let handle = handle as usize;
-    let function = FUNCTIONS.get(handle).map(|function| function.name.clone());
-    let name = function.or_else(|| KERNELS.get(handle).map(|kernel| kernel.name.clone()));
-    name.ok_or(Status::INVALID_HANDLE)
+    let function = FUNCTIONS.get(handle).map(|function| function.duration_ns);
+    let duration = function.or_else(|| KERNELS.get(handle).map(|kernel| kernel.duration_ns));
+    duration.ok_or(Status::INVALID_HANDLE)
 }
 
 fn forget_functions(module: usize) {
@@ -83,14 +88,20 @@ fn new_module(context: usize) -> usize {
     MODULES.insert(Arc::new(Module { context, functions: Mutex::default() }))
 }
 
+/// A kernel's name to keep, and the time that it says.
+fn named(name: &[u8]) -> Res<(CString, u64)> {
+    let text = CString::new(name).map_err(|_| Status::INVALID_VALUE)?;
+    Ok((text, kernel::duration_ns(&String::from_utf8_lossy(name))))
+}
+
 fn function_in(module: usize, name: &[u8]) -> Res<usize> {
     let found = MODULES.get(module).ok_or(Status::INVALID_HANDLE)?;
     let mut functions = found.functions.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handle) = functions.get(name) {
         return Ok(*handle);
     }
-    let text = CString::new(name).map_err(|_| Status::INVALID_VALUE)?;
-    let function = Function { name: text, module, attributes: Mutex::default() };
+    let (text, duration_ns) = named(name)?;
+    let function = Function { name: text, duration_ns, module, attributes: Mutex::default() };
     let handle = FUNCTIONS.insert(Arc::new(function));
     functions.insert(name.to_vec(), handle);
     Ok(handle)
@@ -102,9 +113,9 @@ fn kernel_in(library: usize, name: &[u8]) -> Res<usize> {
     if let Some(handle) = kernels.get(name) {
         return Ok(*handle);
     }
-    let text = CString::new(name).map_err(|_| Status::INVALID_VALUE)?;
-    let handle =
-        KERNELS.insert(Arc::new(Kernel { name: text, library, attributes: Mutex::default() }));
+    let (text, duration_ns) = named(name)?;
+    let kernel = Kernel { name: text, duration_ns, library, attributes: Mutex::default() };
+    let handle = KERNELS.insert(Arc::new(kernel));
     kernels.insert(name.to_vec(), handle);
     Ok(handle)
 }
