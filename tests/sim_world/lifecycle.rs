@@ -87,11 +87,19 @@ fn a_folder_with_something_in_it_is_left_alone() {
 
 #[test]
 fn a_full_folder_is_named_and_left_as_it_was() {
-    let disk = SmallDisk::new();
+    let disk = SmallDisk::new("size=64k");
     let error = admin::create(&disk.path().join("w"), &[("t4", 1)], &options()).unwrap_err();
     let error = error.to_string();
     assert!(error.contains("No space left on device"), "{error}");
     assert_eq!(names_in(disk.path()), [""; 0]);
+}
+
+#[test]
+fn a_read_only_folder_is_named() {
+    let disk = SmallDisk::new("ro");
+    let error = admin::create(&disk.path().join("w"), &[("t4", 1)], &options()).unwrap_err();
+    let error = error.to_string();
+    assert!(error.starts_with("cannot write /") && error.contains("Read-only"), "{error}");
 }
 
 #[test]
@@ -175,14 +183,14 @@ fn runs(pid: u32) -> bool {
     !stat.is_empty() && !stat.contains(") Z ")
 }
 
-/// A tmpfs of 64 KiB; mounting it needs root.
+/// A tmpfs of its own; mounting it needs root.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn new() -> Self {
+    fn new(options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path());
+        mount.args(["-t", "tmpfs", "-o", options, "none"]).arg(folder.path());
         assert!(mount.status().unwrap().success(), "mounting a tmpfs needs root");
         Self(folder)
     }

@@ -43,6 +43,6 @@ pub struct CardReport {
     pub memory: Memory,
     /// Of that, bytes held by nobody in particular.
     pub other_used: u64,
-    /// Who holds memory; the first of them, where they are very many.
+    /// Who holds memory, without their rows; the first of them, where they are very many.
     pub processes: Vec<Process>,
 }

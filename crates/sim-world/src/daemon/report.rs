@@ -8,7 +8,7 @@ use crate::daemon::state::State;
 use crate::wire::{Kind, PROCESSES_PER_PACKET, Process, Reply};
 
 /// How many processes a report lists per card.
-const REPORTED_PROCESSES: usize = 64;
+const REPORTED_PROCESSES: usize = 32;
 
 impl State {
     pub(super) fn some_processes(&self, id: u32, from: u32) -> Reply {
@@ -44,6 +44,8 @@ impl State {
         let card = |card: &CardState| {
             let mut processes = self.processes(card.info.id);
             processes.truncate(REPORTED_PROCESSES);
+            // One packet must hold it all.
+            processes.iter_mut().for_each(|process| process.slots.clear());
             CardReport {
                 id: card.info.id,
                 name: card.info.profile.name.clone(),
