@@ -7,7 +7,7 @@
 use crate::folder::{Distrust, Folder, Path};
 use crate::say::{Line, Once};
 use crate::sys;
-use contract::paths::LIMITS_FILE;
+use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -96,9 +96,11 @@ static OPENING: AtomicUsize = AtomicUsize::new(0);
 static PLACES: [Place; OPENERS] = [const { Place::new() }; OPENERS];
 
 /// Where one thread opens the allotments.
+#[repr(C)]
 struct Place {
-    room: UnsafeCell<[MaybeUninit<Allotment>; MOST]>,
+    // First, beside the first allotment: a process with one touches one page.
     shares: UnsafeCell<Shares>,
+    room: UnsafeCell<[MaybeUninit<Allotment>; MOST]>,
 }
 
 // SAFETY: a place is written by the one thread whose number it has, before it is published.
@@ -107,8 +109,8 @@ unsafe impl Sync for Place {}
 impl Place {
     const fn new() -> Self {
         Self {
-            room: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]),
             shares: UnsafeCell::new(Shares::none()),
+            room: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]),
         }
     }
 }
@@ -186,15 +188,29 @@ fn fill(room: Room, shares: &mut Shares, at: &mut Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Opens the allotment whose folder is `at`.
+/// Opens the allotment whose folder is `at`, and moves `at` to the file that is not believed.
 fn open_one(folder: &Folder, at: &mut Path) -> Result<Allotment, Fault> {
     let allotment = *at;
-    if let Some(limits) = at.join(LIMITS_FILE.as_bytes()) {
-        *at = limits;
-    }
+    let limits = allotment.join(LIMITS_FILE.as_bytes()).unwrap_or(allotment);
+    *at = limits;
     folder.trusts(at).map_err(Fault::Distrust)?;
     *at = allotment;
-    Allotment::open(at.as_c_str(), VERSION).map_err(Fault::Page)
+    Allotment::open(allotment.as_c_str(), VERSION).map_err(|error| {
+        *at = blamed(&allotment, &error);
+        Fault::Page(error)
+    })
+}
+
+/// The file that an error is about.
+#[cold]
+fn blamed(allotment: &Path, error: &PageError) -> Path {
+    let file = match error {
+        PageError::Mismatch | PageError::LongPath => return *allotment,
+        PageError::Value(_) | PageError::Uuid => LIMITS_FILE,
+        _ if Allotment::limits_are_good(allotment.as_c_str()) => LEDGER_FILE,
+        _ => LIMITS_FILE,
+    };
+    allotment.join(file.as_bytes()).unwrap_or(*allotment)
 }
 
 #[cold]

@@ -5,7 +5,7 @@
 //! context that comes another way is charged by the first allocation in it, and stays so until the
 //! process ends.
 
-use crate::allotments::Share;
+use crate::allotments::{self, Share};
 use crate::charge::{self, Attempt};
 use crate::device::{self, Device};
 use crate::held;
@@ -166,13 +166,30 @@ unsafe fn begin(
         Device::Unknown => Attempt::Pass,
     };
     if let Attempt::Refused = attempt {
-        return OUT_OF_MEMORY;
+        // Without an allotment cuInit has refused, and nothing is initialised.
+        let permitted = allotments::shares().is_ok();
+        return if permitted { OUT_OF_MEMORY } else { NOT_INITIALIZED };
     }
     let result = driver();
-    if let (Attempt::Charged(charge), true) = (attempt, result != SUCCESS) {
-        charge.give_back();
+    if let Attempt::Charged(charge) = attempt {
+        if result == SUCCESS {
+            introduce(charge.share);
+        } else {
+            charge.give_back();
+        }
     }
     result
+}
+
+/// Notes in this process's slot, for people, which driver it runs on.
+#[cold]
+fn introduce(share: Share) {
+    let mut version = 0;
+    // SAFETY: the driver writes one number.
+    let asked = real::cuDriverGetVersion.get().map(|get| unsafe { get(&mut version) });
+    if asked == Some(SUCCESS) {
+        share.allotment.set_driver_version(version.unsigned_abs());
+    }
 }
 
 /// As [`begin`], and remembers the context.

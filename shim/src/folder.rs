@@ -7,10 +7,11 @@ use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::mem::MaybeUninit;
 
 /// Where allotments are looked for.
-#[derive(Clone, Copy)]
 pub(crate) struct Folder {
     /// Its path.
     pub(crate) path: Path,
+    /// What lies in it, or the errno of opening it.
+    directory: Result<Directory, c_int>,
     /// Whether it is the user's own, named by the environment because there is no container.
     is_own: bool,
 }
@@ -33,20 +34,22 @@ pub(crate) enum Distrust {
 impl Folder {
     /// The container's folder; outside a container, the one that the environment names.
     pub(crate) fn find() -> Result<Self, Distrust> {
-        let container = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).ok_or(Distrust::LongPath)?;
-        let path = match Directory::open(&container).map(Directory::close) {
+        let path = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).ok_or(Distrust::LongPath)?;
+        let container = Self { path, is_own: false, directory: Directory::open(&path) };
+        let own = match container.directory {
             Err(libc::ENOENT) => own_folder(),
             _ => None,
         };
-        Ok(match path {
-            Some(path) => Self { path, is_own: true },
-            None => Self { path: container, is_own: false },
-        })
+        Ok(own.map_or(container, |path| Self {
+            path,
+            is_own: true,
+            directory: Directory::open(&path),
+        }))
     }
 
-    /// Calls `visit` with each allotment's folder.
+    /// Calls `visit` with each allotment's folder. Once: the directory is closed then.
     pub(crate) fn each(&self, mut visit: impl FnMut(Path)) -> Result<(), Distrust> {
-        let directory = Directory::open(&self.path).map_err(|errno| Distrust::Io("open", errno))?;
+        let directory = self.directory.as_ref().map_err(|errno| Distrust::Io("open", *errno))?;
         let result = directory.each_name(|name| {
             if let (true, Some(path)) = (is_id(name), self.path.join(name)) {
                 visit(path);
@@ -59,31 +62,36 @@ impl Folder {
     /// Whether `file` is what the agent put there: root's, or on a mount that the container cannot
     /// write; the user's own where the folder is. Nobody else may write it.
     pub(crate) fn trusts(&self, file: &Path) -> Result<(), Distrust> {
-        let mut stat = MaybeUninit::<libc::stat>::zeroed();
-        let mut mount = MaybeUninit::<libc::statvfs>::zeroed();
-        let (c_path, into) = (file.as_c_str().as_ptr(), stat.as_mut_ptr());
-        // SAFETY: a C string, and a place for a whole stat.
-        let found = keeping_errno(|| unsafe {
-            match libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, c_path, into, NO_FOLLOW) {
-                -1 => Err(*libc::__errno_location()),
-                _ => Ok(()),
-            }
-        });
-        found.map_err(|errno| Distrust::Io("stat", errno))?;
-        // SAFETY: as above, of a whole statvfs.
-        let asked = keeping_errno(|| unsafe { libc::statvfs(c_path, mount.as_mut_ptr()) }) == 0;
-        // SAFETY: all zeros are a valid value of either; the kernel wrote over them.
-        let (stat, mount) = unsafe { (stat.assume_init(), mount.assume_init()) };
-        let read_only = asked && mount.f_flag & libc::ST_RDONLY != 0;
+        let stat = stat(file).map_err(|errno| Distrust::Io("stat", errno))?;
         // SAFETY: takes nothing and cannot fail.
         let own = self.is_own && stat.st_uid == unsafe { libc::getuid() };
         let is_shut = stat.st_mode & (libc::S_IWGRP | libc::S_IWOTH) == 0;
-        if read_only || is_shut && (stat.st_uid == 0 || own) {
-            Ok(())
-        } else {
-            Err(Distrust::Owner)
-        }
+        let is_believed = is_shut && (stat.st_uid == 0 || own) || is_read_only(file);
+        if is_believed { Ok(()) } else { Err(Distrust::Owner) }
     }
+}
+
+fn stat(file: &Path) -> Result<libc::stat, c_int> {
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    let (path, into) = (file.as_c_str().as_ptr(), stat.as_mut_ptr());
+    // SAFETY: a C string, and a place for a whole stat.
+    keeping_errno(|| unsafe {
+        match libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path, into, NO_FOLLOW) {
+            -1 => Err(*libc::__errno_location()),
+            // Zeros are a valid stat, and the kernel wrote over them.
+            _ => Ok(stat.assume_init()),
+        }
+    })
+}
+
+/// Whether a file lies on a mount that nobody here can write.
+fn is_read_only(file: &Path) -> bool {
+    let mut mount = MaybeUninit::<libc::statvfs>::zeroed();
+    let (path, into) = (file.as_c_str().as_ptr(), mount.as_mut_ptr());
+    // SAFETY: a C string, and a place for a whole statvfs; zeros are a valid one.
+    keeping_errno(|| unsafe {
+        libc::statvfs(path, into) == 0 && mount.assume_init().f_flag & libc::ST_RDONLY != 0
+    })
 }
 
 const NO_FOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
@@ -179,8 +187,8 @@ impl Directory {
         }
     }
 
-    fn close(self) {
-        // SAFETY: the descriptor that `open` made, once.
+    fn close(&self) {
+        // SAFETY: the descriptor that `open` made; `each` comes here once.
         keeping_errno(|| unsafe { libc::syscall(libc::SYS_close, self.0) });
     }
 }

@@ -177,5 +177,6 @@ hooks! {
     Cuda cuDeviceGetUuid,
     Cuda cuDeviceGetUuid_v2,
     Cuda cuDevicePrimaryCtxGetState,
+    Cuda cuDriverGetVersion,
     Nvml nvmlDeviceGetUUID,
 }

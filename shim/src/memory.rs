@@ -10,6 +10,7 @@ use crate::held;
 use crate::hooks::real;
 use core::ffi::c_uint;
 use ledger::Kind;
+use ledger::abi::slot_flags;
 use nvidia_sys::cuda::{CUdeviceptr, CUdeviceptr_v1, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -133,6 +134,9 @@ unsafe fn allocate<A: Copy + Into<u64>>(
         if result == SUCCESS {
             // SAFETY: not null, and the driver has just written it.
             held::remember(unsafe { *address }.into(), charge);
+            if kind == Kind::Managed {
+                charge.share.allotment.set_flags(slot_flags::MANAGED);
+            }
         } else {
             charge.give_back();
         }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::container::{Container, Outcome};
 
@@ -23,13 +23,18 @@ fn refused(container: &Container, why: &str) -> Outcome {
     outcome
 }
 
-fn limits(container: &Container) -> std::path::PathBuf {
-    container.allotment(1).join("limits")
+/// A page of an allotment's folder.
+type Page = fn(&Path) -> PathBuf;
+
+fn limits(allotment: &Path) -> PathBuf {
+    allotment.join("limits")
 }
 
-fn ledger(container: &Container) -> std::path::PathBuf {
-    container.allotment(1).join("ledger")
+fn ledger(allotment: &Path) -> PathBuf {
+    allotment.join("ledger")
 }
+
+const BOTH: [Page; 2] = [limits, ledger];
 
 fn write(path: &Path, bytes: &[u8], at: u64) {
     let file = OpenOptions::new().write(true).open(path).expect("the page is there");
@@ -49,30 +54,38 @@ fn outside_a_container_and_without_a_word_nothing_is_permitted() {
 #[test]
 fn a_missing_page_is_refused() {
     let container = Container::half();
-    fs::remove_file(limits(&container)).expect("it is there");
+    fs::remove_file(limits(&container.allotment(1))).expect("it is there");
     refused(&container, "/limits");
     let container = Container::half();
-    fs::remove_file(ledger(&container)).expect("it is there");
+    fs::remove_file(ledger(&container.allotment(1))).expect("it is there");
     refused(&container, "/run/aliquot/0000000000000001");
 }
 
 #[test]
 fn a_short_page_is_refused() {
-    for page in [limits, ledger] {
+    for page in BOTH {
         for len in [0, 1, 100, 4096] {
             let container = Container::half();
-            let file = OpenOptions::new().write(true).open(page(&container)).expect("it is there");
+            let file = OpenOptions::new()
+                .write(true)
+                .open(page(&container.allotment(1)))
+                .expect("it is there");
             file.set_len(len).expect("it can be cut");
-            refused(&container, "it was cut or grown");
+            let said = refused(&container, "it was cut or grown").stderr;
+            let path = page(Path::new("/run/aliquot/0000000000000001"));
+            assert!(said.contains(&format!(" {}: ", path.display())), "{said}");
         }
     }
 }
 
 #[test]
 fn a_page_that_grew_is_refused() {
-    for page in [limits, ledger] {
+    for page in BOTH {
         let container = Container::half();
-        let file = OpenOptions::new().write(true).open(page(&container)).expect("it is there");
+        let file = OpenOptions::new()
+            .write(true)
+            .open(page(&container.allotment(1)))
+            .expect("it is there");
         file.set_len(1 << 30).expect("it can be grown");
         refused(&container, "it was cut or grown");
     }
@@ -80,18 +93,18 @@ fn a_page_that_grew_is_refused() {
 
 #[test]
 fn a_scribbled_page_is_refused() {
-    for page in [limits, ledger] {
+    for page in BOTH {
         let container = Container::half();
-        write(&page(&container), &[0xa5; 256], 0);
+        write(&page(&container.allotment(1)), &[0xa5; 256], 0);
         refused(&container, "it was overwritten");
     }
 }
 
 #[test]
 fn a_page_of_another_abi_is_refused() {
-    for page in [limits, ledger] {
+    for page in BOTH {
         let container = Container::half();
-        write(&page(&container), &77u16.to_ne_bytes(), 8);
+        write(&page(&container.allotment(1)), &77u16.to_ne_bytes(), 8);
         refused(&container, "its ABI is unknown to this version (77)");
     }
 }
@@ -99,7 +112,7 @@ fn a_page_of_another_abi_is_refused() {
 #[test]
 fn a_page_that_needs_an_unknown_feature_is_refused() {
     let container = Container::half();
-    write(&limits(&container), &u64::MAX.to_ne_bytes(), 32);
+    write(&limits(&container.allotment(1)), &u64::MAX.to_ne_bytes(), 32);
     refused(&container, "a feature that this version does not know");
 }
 
@@ -107,29 +120,31 @@ fn a_page_that_needs_an_unknown_feature_is_refused() {
 fn pages_of_two_allotments_are_refused() {
     let (container, other) = (Container::half(), Container::empty());
     other.allot(2, &[(crate::container::card(1), crate::container::HALF)]);
-    fs::copy(other.allotment(2).join("ledger"), ledger(&container)).expect("it can be copied");
+    fs::copy(other.allotment(2).join("ledger"), ledger(&container.allotment(1)))
+        .expect("it can be copied");
     refused(&container, "different allotments");
 }
 
 #[test]
 fn a_folder_in_place_of_a_page_is_refused() {
     let container = Container::half();
-    fs::remove_file(ledger(&container)).expect("it is there");
-    fs::create_dir(ledger(&container)).expect("a folder can be made");
+    fs::remove_file(ledger(&container.allotment(1))).expect("it is there");
+    fs::create_dir(ledger(&container.allotment(1))).expect("a folder can be made");
     refused(&container, "/run/aliquot/0000000000000001");
 }
 
 #[test]
 fn limits_that_others_may_write_are_refused() {
     let container = Container::half();
-    fs::set_permissions(limits(&container), Permissions::from_mode(0o666)).expect("it is ours");
+    fs::set_permissions(limits(&container.allotment(1)), Permissions::from_mode(0o666))
+        .expect("it is ours");
     refused(&container, "may write it");
 }
 
 #[test]
 fn limits_that_a_tenant_made_are_refused() {
     let container = Container::half();
-    chown(limits(&container), Some(12345), None).expect("we are root");
+    chown(limits(&container.allotment(1)), Some(12345), None).expect("we are root");
     refused(&container, "may write it");
 }
 
@@ -167,8 +182,9 @@ fn in_a_container_the_environment_names_nothing() {
 fn figures_that_are_scribbled_after_cu_init_do_not_end_the_process() {
     let container = Container::half();
     let scribble = || {
-        let len = fs::metadata(ledger(&container)).expect("it is there").len() as usize;
-        write(&ledger(&container), &vec![0xff; len - 256], 256);
+        let len =
+            fs::metadata(ledger(&container.allotment(1))).expect("it is there").len() as usize;
+        write(&ledger(&container.allotment(1)), &vec![0xff; len - 256], 256);
     };
     let words =
         "proc2 init retain current alloc/0=1048576 wait alloc/1=1048576 info free/0 release";

@@ -59,6 +59,16 @@ impl Allotment {
         Ok(Self { pages, ledger, version })
     }
 
+    /// Whether the limits page of `dir` by itself is good: to say which of its two files
+    /// [`Self::open`] did not believe.
+    #[cold]
+    #[inline(never)]
+    #[must_use]
+    pub fn limits_are_good(dir: &CStr) -> bool {
+        let limits = Path::join(dir, contract::paths::LIMITS_FILE);
+        limits.is_ok_and(|limits| Pages::limits_are_good(limits.as_c_str()))
+    }
+
     /// The allotment's id.
     #[must_use]
     pub fn id(&self) -> u64 {

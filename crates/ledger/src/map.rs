@@ -61,6 +61,12 @@ impl Pages {
         pages.check_devices().map(|()| pages)
     }
 
+    /// Whether the limits page by itself would be mapped.
+    #[cold]
+    pub(crate) fn limits_are_good(limits: &CStr) -> bool {
+        map(limits, Page::Limits).is_ok()
+    }
+
     /// The place of a device; `None` where there are fewer.
     pub(crate) fn index(&self, index: usize) -> Option<DeviceIndex> {
         (index < self.geometry.devices()).then_some(DeviceIndex(index as u8))
