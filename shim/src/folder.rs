@@ -12,7 +12,7 @@ pub(crate) struct Folder {
     pub(crate) path: Path,
     /// What lies in it, or the errno of opening it.
     directory: Result<Directory, c_int>,
-    /// Whether it is the user's own, named by the environment because there is no container.
+    /// Whether it is the user's own, named by the environment because this is no container.
     is_own: bool,
 }
 
@@ -32,19 +32,30 @@ pub(crate) enum Distrust {
 }
 
 impl Folder {
-    /// The container's folder; outside a container, the one that the environment names.
+    /// The container's folder; where that holds no allotment, the one that the environment names.
     pub(crate) fn find() -> Result<Self, Distrust> {
         let path = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).ok_or(Distrust::LongPath)?;
         let container = Self { path, is_own: false, directory: Directory::open(&path) };
-        let own = match container.directory {
-            Err(libc::ENOENT) => own_folder(),
-            _ => None,
+        let Some(path) = own_folder().filter(|_| container.is_vacant()) else {
+            return Ok(container);
         };
-        Ok(own.map_or(container, |path| Self {
-            path,
-            is_own: true,
-            directory: Directory::open(&path),
-        }))
+        if let Ok(directory) = &container.directory {
+            directory.close();
+        }
+        Ok(Self { path, is_own: true, directory: Directory::open(&path) })
+    }
+
+    /// Whether no allotment was mounted here. A container cannot make it so: what the agent mounts
+    /// stays mounted.
+    fn is_vacant(&self) -> bool {
+        let mut is_vacant = true;
+        match &self.directory {
+            Err(errno) => *errno == libc::ENOENT,
+            Ok(directory) => {
+                let seen = directory.each_name(|name| is_vacant &= !is_id(name));
+                seen.is_ok() && directory.rewind() && is_vacant
+            }
+        }
     }
 
     /// Calls `visit` with each allotment's folder. Once: the directory is closed then.
@@ -185,6 +196,11 @@ impl Directory {
                 Ok(len) => buffer.each(len, &mut visit),
             }
         }
+    }
+
+    fn rewind(&self) -> bool {
+        // SAFETY: the descriptor that `open` made.
+        keeping_errno(|| unsafe { libc::syscall(libc::SYS_lseek, self.0, 0, libc::SEEK_SET) == 0 })
     }
 
     fn close(&self) {

@@ -26,7 +26,7 @@ pub const NODE_STATE: &str = "/var/lib/aliquot";
 
 /// Outside a container, for `aliquot run` without root: the environment variable that names the
 /// folder which stands for [`CONTAINER_ALLOTMENTS`]. The shim reads it only where
-/// [`CONTAINER_ALLOTMENTS`] does not exist, and never in a set-user-ID program.
+/// [`CONTAINER_ALLOTMENTS`] holds no allotment, and never in a set-user-ID program.
 pub const ALLOTMENTS_ENV: &str = "ALIQUOT_ALLOTMENTS";
 
 /// The name of the shim's file.
