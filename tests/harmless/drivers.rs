@@ -15,16 +15,22 @@ const UUID: [u8; 16] = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 1, 2, 3,
 fn with_driver(part: &str) -> Root {
     let root = Root::of(part);
     root.add(&Program::library("driver", "libcuda.so.1"), "libcuda.so.1");
+    allot(&root);
+    root
+}
+
+/// Gives the root half of the stand-in's card.
+pub(crate) fn allot(root: &Root) {
     let id = AllotmentId(7);
     let half = Percent::new(50).expect("a percent");
     let device = DeviceSpec::new(DeviceUuid::gpu(UUID), Mib(8192), half);
     let folder = root.path(&format!("run/aliquot/{id}"));
     std::fs::create_dir_all(folder.parent().expect("it has one")).expect("a tmpfs can be written");
     create(&folder, &AllotmentSpec::new(id, vec![device])).expect("an allotment can be made");
-    root
 }
 
-const DRIVER: [(&str, &str); 1] = [("LD_LIBRARY_PATH", "/t")];
+/// Where programs find the stand-in.
+pub(crate) const DRIVER: [(&str, &str); 1] = [("LD_LIBRARY_PATH", "/t")];
 
 #[test]
 fn a_program_that_looks_the_driver_up_gets_what_it_would_get_alone() {

@@ -5,11 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __aarch64__
+#define OLDEST "GLIBC_2.17"
+#else
+#define OLDEST "GLIBC_2.2.5"
+#endif
+
 static unsigned seen;
 
 void *dlsym(void *handle, const char *name) {
     static void *(*next)(void *, const char *);
-    if (!next) next = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+    if (!next) next = dlvsym(RTLD_NEXT, "dlsym", OLDEST);
     if (!strncmp(name, "gethost", 7)) seen++;
     return next(handle, name);
 }

@@ -3,6 +3,7 @@
 //! status, stdout and stderr must be the same. Each test has a mount namespace of its own, so these
 //! need root.
 
+mod arm;
 mod drivers;
 mod interposers;
 mod mounts;

@@ -12,6 +12,8 @@ pub(crate) enum Libc {
     Glibc217,
     /// A glibc in which libc.so.6 is everything.
     Glibc236,
+    /// The oldest glibc, on ARM.
+    Aarch64,
     /// musl, with its loader.
     Musl,
     /// musl, inside the program.
@@ -46,7 +48,8 @@ impl Program {
         self.with(library.to_str().expect("a root's path is text"))
     }
 
-    fn with(mut self, flag: &str) -> Program {
+    /// With one more flag for the compiler.
+    pub(crate) fn with(mut self, flag: &str) -> Program {
         self.flags.push(flag.to_owned());
         self
     }
@@ -73,6 +76,7 @@ impl Libc {
         match self {
             Libc::Glibc217 => &["x86_64-linux-gnu.2.17", "-lpthread", "-ldl"],
             Libc::Glibc236 => &["x86_64-linux-gnu.2.36"],
+            Libc::Aarch64 => &["aarch64-linux-gnu.2.17", "-lpthread", "-ldl"],
             Libc::Musl => &["x86_64-linux-musl", "-dynamic"],
             Libc::Static => &["x86_64-linux-musl", "-static"],
         }

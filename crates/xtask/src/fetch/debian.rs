@@ -20,7 +20,7 @@ pub(super) fn unpack(group: &Group, work: &Path, folder: &Path) -> Result<()> {
     for package in &group.packages {
         let file = apt.download(package)?;
         check_digest(&file, &package.what(), std::slice::from_ref(&package.sha256))?;
-        extract(&file, folder).with_context(|| format!("cannot unpack {}", package.what()))?;
+        extract(&file, &package.only, folder).with_context(|| format!("cannot unpack {}", package.what()))?;
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ fn mirror(archive: Archive) -> Result<String> {
 
 /// Unpacks a package through links that the part made (`lib` into `usr/lib`), which dpkg -x would
 /// replace by folders.
-fn extract(package: &Path, folder: &Path) -> Result<()> {
+fn extract(package: &Path, only: &[String], folder: &Path) -> Result<()> {
     let archive = package.with_extension("tar");
     let mut dpkg = Command::new("dpkg-deb");
     dpkg.arg("--fsys-tarfile").arg(package).stdout(Stdio::from(File::create(&archive)?));
@@ -139,7 +139,7 @@ fn extract(package: &Path, folder: &Path) -> Result<()> {
     }
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--keep-directory-symlink", "--no-same-owner"]);
-    sh::read(tar.arg("--file").arg(&archive).arg("--directory").arg(folder))?;
+    sh::read(tar.arg("--file").arg(&archive).arg("--directory").arg(folder).args(only))?;
     fs::remove_file(archive)?;
     Ok(())
 }

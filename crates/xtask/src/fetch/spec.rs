@@ -61,6 +61,9 @@ pub(super) struct Package {
     pub(super) arch: String,
     pub(super) version: String,
     pub(super) sha256: String,
+    /// The files to unpack, as the package names them; all of them if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) only: Vec<String>,
 }
 
 impl Part {
