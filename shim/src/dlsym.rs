@@ -1,8 +1,8 @@
 //! What the exported `dlsym` answers for our names, and where it sends all others.
 //!
 //! It answers as the driver would: a name that the handle does not have stays NULL, with dlerror's
-//! text as the last look-up left it. `dlvsym` is left alone: the driver's symbols have no versions, so
-//! it finds nothing there.
+//! text as the last look-up left it. `dlvsym` finds nothing in the driver, whose symbols have no
+//! versions; it matters only to those who look for the next `dlsym`.
 
 use crate::entry;
 use crate::sys::{self, Found, LinkMap, RTLD_DEFAULT, RTLD_NEXT};
@@ -39,18 +39,37 @@ pub(crate) fn decide(handle: *mut c_void, name: *const c_char, caller: usize) ->
     }
 }
 
+/// Decides a look-up of the next function of a name that begins with `d`, of any version, made from
+/// `caller`; null: not ours, go on. An interposer before us that asks for the next `dlsym` gets this
+/// one, as it would without a version: going straight to glibc it would pass by every hook.
+pub(crate) fn decide_versioned(name: *const c_char, caller: usize) -> *mut c_void {
+    // SAFETY: a C string.
+    if unsafe { CStr::from_ptr(name) } != c"dlsym" {
+        return core::ptr::null_mut();
+    }
+    let caller = core::ptr::without_provenance(caller);
+    match sys::keeping_errno(|| sys::object_of(caller)) {
+        Some(object) if is_before_us(object) => entry::dlsym as *mut c_void,
+        _ => core::ptr::null_mut(),
+    }
+}
+
 /// A look-up of the next definition after the caller's. An interposer, which defines the name
 /// itself, gets exactly that. Anybody else wants the function, and gets it as from RTLD_DEFAULT.
 fn decide_next(row: &Row, caller: *const c_void) -> Verdict {
     let Some(object) = sys::object_of(caller) else { return Verdict::PASS };
-    let definition = next(object.cast(), row.name);
-    if definition.is_null() || sys::object_of(definition) != Some(object) {
+    if !defines(object, row.name) {
         Verdict::answer(look_up(row, RTLD_DEFAULT))
     } else if is_before_us(object) && !row.slot.library.is_loaded() {
         Verdict::answer(behind_us(row))
     } else {
         Verdict::PASS
     }
+}
+
+fn defines(object: *mut LinkMap, name: &CStr) -> bool {
+    let definition = sys::with_object(object, |handle| next(handle, name));
+    definition.is_some_and(|found| !found.is_null() && sys::object_of(found) == Some(object))
 }
 
 /// Looks in `handle` first, as the driver's caller would, then answers with the hook.
@@ -79,7 +98,7 @@ fn learn(row: &Row, found: *mut c_void) -> *mut c_void {
         library.forget();
     }
     row.slot.offer(found);
-    library.fill_from(object.cast());
+    sys::with_object(object, |handle| library.fill_from(handle));
     row.hook.cast_mut()
 }
 
@@ -131,6 +150,18 @@ pub(crate) fn bind() -> *mut c_void {
     })
 }
 
+/// As [`bind`], for `dlvsym`.
+pub(crate) fn bind_versioned() -> *mut c_void {
+    sys::keeping_errno(|| {
+        let Some(glibc) = VERSIONED.get() else { return find_nothing as *mut c_void };
+        let next = bare(RTLD_NEXT, c"dlvsym");
+        let next = if next.is_null() { glibc } else { next };
+        entry::NEXT_VERSIONED.store(next, Relaxed);
+        next
+    })
+}
+
+static VERSIONED: Found = Found::new(c"dlvsym");
 static GLIBC: Found = Found::new(c"dlsym");
 
 unsafe extern "C" fn find_nothing(_: *mut c_void, _: *const c_char) -> *mut c_void {

@@ -1,11 +1,11 @@
-//! The exported `dlsym`: all the assembly of the shim, for x86_64 and aarch64.
+//! The exported `dlsym` and `dlvsym`: all the assembly of the shim, for x86_64 and aarch64.
 //!
-//! It never calls the next `dlsym` for a look-up that is not ours, and never for `RTLD_NEXT`: it
-//! jumps there with the stack and the registers untouched, so that glibc sees the caller's own
+//! They never call the next `dlsym` for a look-up that is not ours, and never for `RTLD_NEXT`: they
+//! jump there with the stack and the registers untouched, so that glibc sees the caller's own
 //! return address, which is what `RTLD_NEXT` means. A name that begins with neither `cu` nor `nv`
 //! costs two loads and an indirect jump, and writes nothing.
 
-use crate::dlsym::{Verdict, bind, decide};
+use crate::dlsym::{Verdict, bind, bind_versioned, decide, decide_versioned};
 use core::arch::naked_asm;
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::AtomicPtr;
@@ -13,6 +13,10 @@ use core::sync::atomic::AtomicPtr;
 /// Where a look-up that is not ours goes: the binder at first, then the next `dlsym` behind us. It
 /// starts out by a relocation, so that no constructor is needed.
 pub(crate) static NEXT: AtomicPtr<c_void> = AtomicPtr::new(first as *mut c_void);
+
+/// The same for `dlvsym`.
+pub(crate) static NEXT_VERSIONED: AtomicPtr<c_void> =
+    AtomicPtr::new(first_versioned as *mut c_void);
 
 /// What [`NEXT`] holds as long as nobody has looked anything up.
 pub(crate) fn unbound() -> *mut c_void {
@@ -94,6 +98,79 @@ unsafe extern "C" fn first() {
     )
 }
 
+/// `dlvsym(3)` as every program calls it: other interposers ask it for the next `dlsym`, which for
+/// those before us is ours.
+///
+/// # Safety
+/// As dlvsym(3).
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dlvsym(
+    handle: *mut c_void,
+    name: *const c_char,
+    version: *const c_char,
+) -> *mut c_void {
+    naked_asm!(
+        ".cfi_startproc",
+        "endbr64",
+        "cmp rdi, -1",
+        "jne 2f",
+        "test rsi, rsi",
+        "je 2f",
+        "cmp byte ptr [rsi], 'd'",
+        "je 3f",
+        "2: jmp qword ptr [rip + {next}]",
+        "3: push rdi",
+        ".cfi_adjust_cfa_offset 8",
+        "push rsi",
+        ".cfi_adjust_cfa_offset 8",
+        "push rdx",
+        ".cfi_adjust_cfa_offset 8",
+        "mov rdi, rsi",
+        "mov rsi, [rsp + 24]",
+        "call {decide}",
+        "pop rdx",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rsi",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rdi",
+        ".cfi_adjust_cfa_offset -8",
+        "test rax, rax",
+        "je 2b",
+        "ret",
+        ".cfi_endproc",
+        next = sym NEXT_VERSIONED,
+        decide = sym decide_versioned_here,
+    )
+}
+
+/// The first versioned look-up of a process.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+unsafe extern "C" fn first_versioned() {
+    naked_asm!(
+        ".cfi_startproc",
+        "endbr64",
+        "push rdi",
+        ".cfi_adjust_cfa_offset 8",
+        "push rsi",
+        ".cfi_adjust_cfa_offset 8",
+        "push rdx",
+        ".cfi_adjust_cfa_offset 8",
+        "call {bind}",
+        "pop rdx",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rsi",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rdi",
+        ".cfi_adjust_cfa_offset -8",
+        "jmp rax",
+        ".cfi_endproc",
+        bind = sym bind_versioned_here,
+    )
+}
+
 /// `dlsym(3)` as every program calls it.
 ///
 /// # Safety
@@ -172,12 +249,99 @@ unsafe extern "C" fn first() {
     )
 }
 
+/// `dlvsym(3)` as every program calls it: other interposers ask it for the next `dlsym`, which for
+/// those before us is ours.
+///
+/// # Safety
+/// As dlvsym(3).
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dlvsym(
+    handle: *mut c_void,
+    name: *const c_char,
+    version: *const c_char,
+) -> *mut c_void {
+    naked_asm!(
+        ".cfi_startproc",
+        "hint #34",
+        "cmn x0, #1",
+        "b.ne 2f",
+        "cbz x1, 2f",
+        "ldrb w9, [x1]",
+        "cmp w9, #'d'",
+        "b.eq 3f",
+        "2: adrp x16, {next}",
+        "ldr x16, [x16, :lo12:{next}]",
+        "br x16",
+        "3: stp x29, x30, [sp, #-48]!",
+        ".cfi_adjust_cfa_offset 48",
+        ".cfi_rel_offset x29, 0",
+        ".cfi_rel_offset x30, 8",
+        "stp x0, x1, [sp, #16]",
+        "str x2, [sp, #32]",
+        "mov x29, sp",
+        "mov x0, x1",
+        "mov x1, x30",
+        "bl {decide}",
+        "mov x9, x0",
+        "ldp x0, x1, [sp, #16]",
+        "ldr x2, [sp, #32]",
+        "ldp x29, x30, [sp], #48",
+        ".cfi_adjust_cfa_offset -48",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        "cbz x9, 2b",
+        "mov x0, x9",
+        "ret",
+        ".cfi_endproc",
+        next = sym NEXT_VERSIONED,
+        decide = sym decide_versioned_here,
+    )
+}
+
+/// The first versioned look-up of a process.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+unsafe extern "C" fn first_versioned() {
+    naked_asm!(
+        ".cfi_startproc",
+        "hint #34",
+        "stp x29, x30, [sp, #-48]!",
+        ".cfi_adjust_cfa_offset 48",
+        ".cfi_rel_offset x29, 0",
+        ".cfi_rel_offset x30, 8",
+        "stp x0, x1, [sp, #16]",
+        "str x2, [sp, #32]",
+        "mov x29, sp",
+        "bl {bind}",
+        "mov x16, x0",
+        "ldp x0, x1, [sp, #16]",
+        "ldr x2, [sp, #32]",
+        "ldp x29, x30, [sp], #48",
+        ".cfi_adjust_cfa_offset -48",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        "br x16",
+        ".cfi_endproc",
+        bind = sym bind_versioned_here,
+    )
+}
+
 extern "C" fn decide_here(handle: *mut c_void, name: *const c_char, caller: usize) -> Verdict {
     decide(handle, name, caller)
 }
 
 extern "C" fn bind_here() -> *mut c_void {
     bind()
+}
+
+extern "C" fn decide_versioned_here(name: *const c_char, caller: usize) -> *mut c_void {
+    decide_versioned(name, caller)
+}
+
+extern "C" fn bind_versioned_here() -> *mut c_void {
+    bind_versioned()
 }
 
 /// Stops the process where it stands.

@@ -57,8 +57,8 @@ struct DlInfo {
     address: *mut c_void,
 }
 
-/// The public part of glibc's `struct link_map` (link.h): a loaded object. Its address serves
-/// dlsym(3) as a handle.
+/// The public part of glibc's `struct link_map` (link.h): a loaded object. It is no handle: of one
+/// that was loaded with the program, dlsym(3) would search a list that was never made.
 #[repr(C)]
 pub(crate) struct LinkMap {
     address: usize,
@@ -98,6 +98,17 @@ pub(crate) fn with_loaded<T>(soname: &CStr, f: impl FnOnce(*mut c_void) -> T) ->
     // SAFETY: the handle that dlopen gave, once.
     unsafe { dlclose(handle) };
     Some(result)
+}
+
+/// As [`with_loaded`], with a handle of this object.
+pub(crate) fn with_object<T>(object: *mut LinkMap, f: impl FnOnce(*mut c_void) -> T) -> Option<T> {
+    // SAFETY: the loader keeps a loaded object's map, and its name is a C string.
+    let name = unsafe { (*object).name };
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: as above.
+    with_loaded(unsafe { CStr::from_ptr(name) }, f)
 }
 
 /// Lets another thread run.

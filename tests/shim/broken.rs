@@ -5,7 +5,9 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use crate::container::{Container, Outcome};
+use contract::Mib;
+
+use crate::container::{Container, HALF, Outcome, card};
 
 const WORDS: &str = "proc2 init init retain alloc/0=1 nvml nvml2 init";
 
@@ -119,7 +121,7 @@ fn a_page_that_needs_an_unknown_feature_is_refused() {
 #[test]
 fn pages_of_two_allotments_are_refused() {
     let (container, other) = (Container::half(), Container::empty());
-    other.allot(2, &[(crate::container::card(1), crate::container::HALF)]);
+    other.allot(2, &[(card(1), HALF)]);
     fs::copy(other.allotment(2).join("ledger"), ledger(&container.allotment(1)))
         .expect("it can be copied");
     refused(&container, "different allotments");
@@ -151,7 +153,7 @@ fn limits_that_a_tenant_made_are_refused() {
 #[test]
 fn one_broken_allotment_of_two_refuses_everything() {
     let container = Container::half();
-    container.allot(2, &[(crate::container::card(2), crate::container::HALF)]);
+    container.allot(2, &[(card(2), HALF)]);
     write(&container.allotment(2).join("limits"), &[0; 8], 0);
     refused(&container, "/run/aliquot/0000000000000002");
 }
@@ -169,13 +171,27 @@ fn outside_a_container_the_environment_names_the_folder() {
     assert_eq!(outcome.of("init"), "0", "{outcome:?}");
 }
 
-#[test]
-fn in_a_container_the_environment_names_nothing() {
-    let own = Container::half();
+/// A container with a quarter, whose environment names a folder with a half.
+fn contradicting(own: &Container, container: Container) -> Container {
     let folder = own.allotment(1);
     let folder = folder.parent().expect("it has one").to_str().expect("it is text");
-    let container = Container::empty().env(contract::paths::ALLOTMENTS_ENV, folder);
-    refused(&container, "/run/aliquot: no allotment");
+    container.env(contract::paths::ALLOTMENTS_ENV, folder)
+}
+
+#[test]
+fn where_an_allotment_is_mounted_the_environment_names_nothing() {
+    let quarter = Container::empty();
+    quarter.allot(1, &[(card(1), Mib(8127))]);
+    let own = Container::half();
+    let outcome = contradicting(&own, quarter).client("dlsym init total");
+    assert_eq!(outcome.of("total"), format!("0 total {}", Mib(8127).bytes()));
+}
+
+#[test]
+fn where_the_folder_is_empty_the_environment_names_another() {
+    let own = Container::half();
+    let outcome = contradicting(&own, Container::empty()).client("dlsym init total");
+    assert_eq!(outcome.of("total"), format!("0 total {}", HALF.bytes()));
 }
 
 #[test]

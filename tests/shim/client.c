@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,8 +139,20 @@ static void *allocate_forever(void *unused) {
 
 static void nvml(const char *command, int card) {
     static void *library;
-    static int (*start)(void), (*handle)(unsigned, void **), (*v1)(void *, memory *),
+    static int (*start)(void), (*stop)(void), (*handle)(unsigned, void **), (*v1)(void *, memory *),
         (*v2)(void *, memory_v2 *);
+    if (!strcmp(command, "nvml-reload")) {
+        /* Unloads the library, and takes its place, so that it cannot come back there. */
+        Dl_info info;
+        dladdr((void *)stop, &info);
+        stop();
+        dlclose(library);
+        void *place = mmap(info.dli_fbase, 4096, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        printf("%s %s\n", command, place == info.dli_fbase ? "gone" : "still there");
+        library = 0;
+        return;
+    }
     if (!library) {
         library = dlopen("libnvidia-ml.so.1", RTLD_NOW);
         if (!library) {
@@ -147,6 +160,7 @@ static void nvml(const char *command, int card) {
             exit(9);
         }
         *(void **)&start = dlsym(library, "nvmlInit_v2");
+        *(void **)&stop = dlsym(library, "nvmlShutdown");
         *(void **)&handle = dlsym(library, "nvmlDeviceGetHandleByIndex_v2");
         *(void **)&v1 = dlsym(library, "nvmlDeviceGetMemoryInfo");
         *(void **)&v2 = dlsym(library, "nvmlDeviceGetMemoryInfo_v2");

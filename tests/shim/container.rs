@@ -24,6 +24,8 @@ pub(crate) struct Container {
     env: Vec<(String, String)>,
     /// Where the loader finds the driver, if it is not the stand-in.
     driver: Option<PathBuf>,
+    /// What is preloaded, the shim among it.
+    preload: String,
 }
 
 /// How a process learns where its allotments are.
@@ -56,7 +58,13 @@ impl Container {
     /// One without any allotment.
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        Self { folder, way: Way::Mounted, env: vec![], driver: None }
+        Self {
+            folder,
+            way: Way::Mounted,
+            env: vec![],
+            driver: None,
+            preload: shim().display().to_string(),
+        }
     }
 
     /// The same, but outside a container: the environment names the folder.
@@ -72,6 +80,16 @@ impl Container {
     /// The same with the driver in this folder.
     pub(crate) fn driver(self, folder: &Path) -> Self {
         Self { driver: Some(folder.to_owned()), ..self }
+    }
+
+    /// The same with another library preloaded before the shim.
+    pub(crate) fn before(self, library: &Path) -> Self {
+        Self { preload: format!("{}:{}", library.display(), self.preload), ..self }
+    }
+
+    /// The same with another library preloaded behind the shim.
+    pub(crate) fn behind(self, library: &Path) -> Self {
+        Self { preload: format!("{}:{}", self.preload, library.display()), ..self }
     }
 
     /// The same with an environment variable.
@@ -155,7 +173,7 @@ impl Container {
         let mut command = Command::new(program);
         command.args(words.split_whitespace()).stdin(Stdio::null()).env_clear();
         let driver = self.driver.as_deref().unwrap_or_else(|| built().folder.path());
-        command.env("LD_LIBRARY_PATH", driver).env("LD_PRELOAD", shim());
+        command.env("LD_LIBRARY_PATH", driver).env("LD_PRELOAD", &self.preload);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if self.way == Way::Named {
             command.env(contract::paths::ALLOTMENTS_ENV, self.folder.path());

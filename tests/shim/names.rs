@@ -22,13 +22,13 @@ fn known() -> BTreeSet<&'static str> {
     headers.chain(listed(CUDA_535)).chain(listed(NVML_535)).collect()
 }
 
-/// What the built shim exports, but for dlsym.
+/// What the built shim exports, but for look-up itself.
 fn hooked() -> BTreeSet<String> {
     let bytes = std::fs::read(shim()).expect("the shim can be read");
     let file = object::File::parse(&*bytes).expect("the shim is an object");
     let symbols = file.dynamic_symbols().filter(|symbol| symbol.is_definition());
     let names = symbols.filter_map(|symbol| symbol.name().ok().map(str::to_owned));
-    names.filter(|name| name != "dlsym").collect()
+    names.filter(|name| name != "dlsym" && name != "dlvsym").collect()
 }
 
 /// The reason of each passed name.

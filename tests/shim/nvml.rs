@@ -51,3 +51,11 @@ fn the_librarys_own_errors_stay() {
     assert!(broken.of("nvml").starts_with("999 total 7"), "{broken:?}");
     assert!(broken.of("nvml2").starts_with("999 version 2000028 total 7"), "{broken:?}");
 }
+
+#[test]
+fn a_library_that_was_unloaded_and_loaded_elsewhere_is_found_again() {
+    let outcome = Container::half().client("none nvml nvml-reload nvml2");
+    outcome.assert_lived();
+    assert_eq!(outcome.of("nvml-reload"), "gone");
+    assert!(outcome.of("nvml2").contains(&format!("total {}", HALF.bytes())), "{outcome:?}");
+}

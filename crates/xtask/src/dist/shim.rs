@@ -63,7 +63,7 @@ fn exports(rlib: &Path) -> Result<BTreeSet<String>> {
 }
 
 fn is_exported(name: &str) -> bool {
-    name == "dlsym" || name.starts_with("cu") || name.starts_with("nvml")
+    matches!(name, "dlsym" | "dlvsym") || name.starts_with("cu") || name.starts_with("nvml")
 }
 
 /// What is linked: the shim whole, of the crates below it what it uses.
