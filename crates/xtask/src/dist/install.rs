@@ -32,3 +32,30 @@ fn replace(content: &[u8], to: &Path) -> Result<()> {
     file.persist(to)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_file_that_is_the_same_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("below/libx.so");
+        bytes(b"one", &file).unwrap();
+        let first = file.metadata().unwrap().ino();
+        bytes(b"one", &file).unwrap();
+        assert_eq!(file.metadata().unwrap().ino(), first);
+        bytes(b"two", &file).unwrap();
+        assert_ne!(file.metadata().unwrap().ino(), first);
+        assert_eq!(std::fs::read(&file).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let error = bytes(b"one", &folder.path().join("file/libx.so")).unwrap_err();
+        assert!(error.to_string().contains("file/libx.so"), "{error:#}");
+    }
+}

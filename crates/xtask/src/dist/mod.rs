@@ -46,6 +46,16 @@ pub(crate) enum Part {
 impl Part {
     /// All of them, in the order in which they are built.
     pub(crate) const ALL: [Part; 4] = [Part::Shim, Part::Programs, Part::Sim, Part::GpuClient];
+
+    /// For people.
+    fn what(self) -> &'static str {
+        match self {
+            Part::Shim => "libaliquot.so",
+            Part::Programs => "aliquot and aliquot-node",
+            Part::Sim => "the simulated driver",
+            Part::GpuClient => "gpu-client",
+        }
+    }
 }
 
 /// Cargo's profile.
@@ -109,6 +119,7 @@ fn build(parts: &[Part], arch: Arch, profile: Profile) -> Result<Dist> {
     let dist = Dist { arch };
     let system = arch.system()?;
     for part in parts {
+        eprintln!("dist: {} for {}", part.what(), arch.name());
         match (part, arch) {
             (Part::Shim, _) => shim::build(&system, &dist.shim())?,
             (Part::Programs, _) => build::programs(&system, profile, &dist.folder())?,

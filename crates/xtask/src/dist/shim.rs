@@ -143,3 +143,23 @@ fn only(folder: &Path, beginning: &str) -> Result<PathBuf> {
         found.next().with_context(|| format!("{} has no {beginning}*.rlib", folder.display()))?;
     Ok(folder.join(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_exported, version_script};
+
+    #[test]
+    fn hooks_and_look_ups_are_exported_and_nothing_else() {
+        let exported = ["cuInit", "cuMemAlloc_v2", "nvmlInit_v2", "dlsym"];
+        assert!(exported.iter().all(|name| is_exported(name)));
+        let kept = ["rust_eh_personality", "_ZN7aliquot4bind17h0E", "memcpy", "dlopen"];
+        assert!(!kept.iter().any(|name| is_exported(name)));
+    }
+
+    #[test]
+    fn the_version_script_hides_what_it_does_not_name() {
+        let names = ["dlsym", "cuInit"].map(str::to_owned).into();
+        let script = "{\n  global:\n    cuInit;\n    dlsym;\n  local: *;\n};\n";
+        assert_eq!(version_script(&names), script);
+    }
+}
