@@ -25,11 +25,8 @@ pub struct Identity {
 
 /// The kubelet did not say.
 #[derive(Debug, thiserror::Error)]
-#[error("podresources on {socket} do not answer: {why}")]
-pub struct Unknown {
-    socket: PathBuf,
-    why: String,
-}
+#[error("the kubelet does not tell which pods hold what: {0}")]
+pub struct Unknown(String);
 
 impl Identity {
     /// The containers that hold devices of ours; tries again where the kubelet does not answer.
@@ -51,10 +48,11 @@ impl Identity {
     /// # Errors
     /// [`Unknown`].
     pub async fn list_once(&self) -> Result<Vec<Held>, Unknown> {
-        let unknown = |why| Unknown { socket: self.socket.clone(), why };
         match tokio::time::timeout(DEADLINE, self.ask()).await {
-            Ok(answer) => answer.map_err(unknown),
-            Err(_) => Err(unknown("no answer in two seconds".into())),
+            Ok(answer) => answer.map_err(Unknown),
+            Err(_) => {
+                Err(Unknown(format!("no answer on {} in two seconds", self.socket.display())))
+            }
         }
     }
 

@@ -112,16 +112,13 @@ impl Node {
     }
 
     /// Compares the allotments with what the kubelet lists, and ends those that have ended.
-    pub async fn reconcile(&self) {
+    ///
+    /// # Errors
+    /// Why nothing, or not all, was released.
+    pub async fn reconcile(&self) -> anyhow::Result<()> {
         let asked = Instant::now();
-        match self.identity.list_once().await {
-            Ok(held) => {
-                if let Err(error) = self.book().reconcile(&held, asked) {
-                    warn!(%error, "cannot release an allotment");
-                }
-            }
-            Err(why) => warn!(%why, "nothing is released"),
-        }
+        let held = self.identity.list_once().await?;
+        Ok(self.book().reconcile(&held, asked)?)
     }
 
     /// The devices of one resource, as the kubelet is told of them.

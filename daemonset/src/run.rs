@@ -14,7 +14,7 @@ use kubelet::Offer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::allotment::Book;
 use crate::answer::Wares;
@@ -145,8 +145,14 @@ fn offer(options: &Options, domain: &str, resource: Resource) -> Result<Offer> {
 }
 
 async fn keep_reconciling(node: Arc<Node>, every: Duration, mut stop: watch::Receiver<bool>) {
+    let mut told = String::new();
     loop {
-        node.reconcile().await;
+        let trouble = node.reconcile().await.err().map(|error| error.to_string());
+        let trouble = trouble.unwrap_or_default();
+        if trouble != told && !trouble.is_empty() {
+            warn!(why = trouble, "what has ended is not released, trying again");
+        }
+        told = trouble;
         tokio::select! {
             () = tokio::time::sleep(every) => {}
             _ = stop.wait_for(|stop| *stop) => return,

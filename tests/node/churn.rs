@@ -86,6 +86,7 @@ fn after_a_storm_of_pods_and_restarts_everything_is_accounted_for() {
     drop(pods);
     node.expect_holders(&[]);
     wait_until("no pages are left", || node.names_in("pages").is_empty());
+    node.expect_registered();
     let all = [(PERCENT, 100), (WHOLE, 1)].map(|(resource, count)| {
         node.sim.admit(PodSpec::single("all", resource, count, &[])).unwrap()
     });

@@ -55,7 +55,8 @@ fn agent_and_kubelet_can_restart_at_once_under_a_running_container() {
 fn the_kubelets_folder_can_be_removed_and_made_again() {
     let mut node = Node::new();
     node.sim.stop();
-    fs::remove_dir_all(node.at("kubelet/device-plugins")).unwrap();
+    // Moved, because the agent may be making a socket in it at this moment.
+    fs::rename(node.at("kubelet/device-plugins"), node.at("kubelet/gone")).unwrap();
     node.sim.resume().unwrap();
     node.expect_registered();
 }

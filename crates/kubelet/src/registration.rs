@@ -18,6 +18,7 @@ use crate::deviceplugin::device_plugin_server::{DevicePlugin, DevicePluginServer
 use crate::deviceplugin::registration_client::RegistrationClient;
 use crate::folder::{FolderWatch, SocketIdentity};
 use crate::session::{Session, StreamState};
+use crate::sockets::DialError;
 use crate::{DEVICE_PLUGIN_VERSION, KUBELET_SOCKET, sockets};
 
 /// How long the kubelet may take to answer Register: it dials back for up to 10 s inside.
@@ -56,13 +57,8 @@ pub enum RegisterError {
         path: PathBuf,
     },
     /// No kubelet listens.
-    #[error("no kubelet answers on {path}: {error}")]
-    Dial {
-        /// The kubelet's socket.
-        path: PathBuf,
-        /// What the transport said.
-        error: tonic::transport::Error,
-    },
+    #[error("no kubelet: {0}")]
+    Dial(#[from] DialError),
     /// The kubelet refused.
     #[error("the kubelet refused {resource}: {}", status.message())]
     Refused {
@@ -150,9 +146,7 @@ impl Offer {
 
     async fn call_register(&self, registered: &Registered) -> Result<(), RegisterError> {
         let (path, _) = &registered.kubelet;
-        let channel = sockets::dial(path)
-            .await
-            .map_err(|error| RegisterError::Dial { path: path.clone(), error })?;
+        let channel = sockets::dial(path).await?;
         let request = RegisterRequest {
             version: DEVICE_PLUGIN_VERSION.into(),
             endpoint: file_name(&registered.socket),

@@ -1,10 +1,12 @@
 //! Unix sockets with tonic on both ends.
 
+use std::error::Error;
 use std::fs;
 use std::io;
+use std::iter::successors;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -18,12 +20,26 @@ pub fn bind(path: &Path) -> io::Result<UnixListenerStream> {
     UnixListener::bind(path).map(UnixListenerStream::new)
 }
 
+/// Nobody answers on a socket.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody answers on {path}: {why}")]
+pub struct DialError {
+    path: PathBuf,
+    why: String,
+}
+
 /// Connects to the server behind `path`.
 ///
 /// # Errors
-/// The transport's: nobody listens there, or the path is not valid UTF-8.
-pub async fn dial(path: &Path) -> Result<Channel, tonic::transport::Error> {
-    Endpoint::try_from(format!("unix://{}", path.display()))?.connect().await
+/// [`DialError`] with the reason at the bottom, which is connect(2)'s.
+pub async fn dial(path: &Path) -> Result<Channel, DialError> {
+    let failed = |error: tonic::transport::Error| {
+        let bottom = successors(error.source(), |&error| error.source()).last();
+        let why = bottom.map_or_else(|| error.to_string(), ToString::to_string);
+        DialError { path: path.to_owned(), why }
+    };
+    let endpoint = Endpoint::try_from(format!("unix://{}", path.display())).map_err(failed)?;
+    endpoint.connect().await.map_err(failed)
 }
 
 /// Removes the sockets in `folder` whose names begin with `prefix` and behind which nobody
@@ -62,6 +78,15 @@ mod tests {
         let left = ["aliquot-alive.sock", "aliquot-dead.sock", "other.sock", "aliquot-file"];
         assert_eq!(left.map(|name| at(name).exists()), [true, false, true, true]);
         drop(alive);
+    }
+
+    #[tokio::test]
+    async fn a_dial_that_fails_names_the_socket_and_the_reason() {
+        let error = dial(Path::new("/nonexistent/a.sock")).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("nobody answers on /nonexistent/a.sock: No such file"),
+            "{error}"
+        );
     }
 
     #[test]
