@@ -77,7 +77,8 @@ fn after_a_storm_of_pods_and_restarts_everything_is_accounted_for() {
     }
     node.expect_registered();
     for pod in &mut pods {
-        assert!(pod.container("main").is_running());
+        let main = pod.container("main");
+        assert!(main.is_running(), "{:?}", main.wait());
     }
     let count = pods.len();
     wait_until("every pod has its allotment and no other is left", || {

@@ -75,8 +75,8 @@ impl Manager {
     /// A kubelet's process begins: what it knows of devices is what the checkpoint says. Pods it
     /// knows from the API server; what others held is free.
     pub(crate) fn wake(&self) {
-        let mut devices = checkpoint::load(&self.folder);
         self.change(|books| {
+            let mut devices = checkpoint::load(&self.folder);
             let lives = |uid: &String| books.pods.iter().any(|pod| pod.uid == *uid);
             devices.holdings.retain(|holding| lives(&holding.pod));
             books.devices = devices;
