@@ -32,11 +32,10 @@ impl Verdict {
 /// Decides a look-up of a name that begins with `cu` or `nv`, made from `caller`.
 pub(crate) fn decide(handle: *mut c_void, name: *const c_char, caller: usize) -> Verdict {
     let Some(row) = table::by_name(name) else { return Verdict::PASS };
-    if handle == RTLD_NEXT {
-        decide_next(row, core::ptr::without_provenance(caller))
-    } else {
-        Verdict::answer(look_up(row, handle))
-    }
+    sys::keeping_errno(|| match handle {
+        RTLD_NEXT => decide_next(row, core::ptr::without_provenance(caller)),
+        _ => Verdict::answer(look_up(row, handle)),
+    })
 }
 
 /// Decides a look-up of the next function of a name that begins with `d`, of any version, made from

@@ -63,9 +63,10 @@ impl Library {
         self.slots().for_each(|slot| slot.address.store(core::ptr::null_mut(), Relaxed));
     }
 
-    /// Fills the empty slots from `handle`.
+    /// Fills the empty slots from `handle`. No driver has all of them.
     pub(crate) fn fill_from(self, handle: *mut c_void) {
         self.slots().for_each(|slot| slot.offer(dlsym::next(handle, slot.name)));
+        sys::clear_dlerror();
     }
 
     /// Fills the empty slots from what is loaded: first as the next in search order, so that an

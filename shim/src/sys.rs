@@ -18,6 +18,7 @@ const RTLD_DL_LINKMAP: c_int = 2;
 
 type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
 type Dlclose = unsafe extern "C" fn(*mut c_void) -> c_int;
+type Dlerror = unsafe extern "C" fn() -> *mut c_char;
 type Dladdr1 = unsafe extern "C" fn(*const c_void, *mut DlInfo, *mut *mut c_void, c_int) -> c_int;
 
 /// A function of glibc's, found at its first use.
@@ -47,6 +48,7 @@ impl Found {
 static DLOPEN: Found = Found::new(c"dlopen");
 static DLCLOSE: Found = Found::new(c"dlclose");
 static DLADDR1: Found = Found::new(c"dladdr1");
+static DLERROR: Found = Found::new(c"dlerror");
 
 /// `Dl_info` of dladdr(3).
 #[repr(C)]
@@ -68,6 +70,14 @@ pub(crate) struct LinkMap {
     next: *mut LinkMap,
     /// The object loaded before.
     pub(crate) previous: *mut LinkMap,
+}
+
+/// Forgets that a look-up of ours failed: programs take dlerror's word for whether theirs did.
+pub(crate) fn clear_dlerror() {
+    if let Some(dlerror) = DLERROR.get() {
+        // SAFETY: glibc's function of that name has that type, and takes nothing.
+        unsafe { core::mem::transmute::<*mut c_void, Dlerror>(dlerror)() };
+    }
 }
 
 /// The loaded object that `address` lies in.

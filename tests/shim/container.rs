@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{self, AllotmentSpec, DeviceSpec};
@@ -259,14 +260,27 @@ pub(crate) fn built() -> &'static Built {
     })
 }
 
-/// Compiles a source of this folder.
+/// A folder with the stand-in as a driver of CUDA 11.3.
+pub(crate) fn old_driver() -> PathBuf {
+    let folder = built().folder.path().join("old");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let flags = ["-w", "-DOLD", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,-soname,libcuda.so.1"];
+    compile("driver.c", &folder.join("libcuda.so.1"), &flags);
+    folder
+}
+
+/// Compiles a source of this folder. The file appears whole, also where tests compile it at once.
 pub(crate) fn compile(source: &str, into: &Path, flags: &[&str]) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let part = into.with_extension(format!("part-{number}"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim").join(source);
     let mut compiler = Command::new("cc");
-    compiler.args(["-O1", "-fexceptions", "-o"]).arg(into).arg(&source).args(flags);
+    compiler.args(["-O1", "-fexceptions", "-o"]).arg(&part).arg(&source).args(flags);
     let output = compiler.output().expect("cc, which also links Rust programs, starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{} does not compile: {said}", source.display());
+    std::fs::rename(&part, into).expect("it was made");
 }
 
 /// Gives the process a /run of its own, with the allotments in their place.

@@ -26,6 +26,13 @@ static const unsigned char uuids[CARDS][16] = {
     {0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22},
 };
 
+/* With -DOLD it is a driver of CUDA 11.3: what came later is not there, or not yet to be seen. */
+#ifdef OLD
+#define LATER __attribute__((visibility("hidden")))
+#else
+#define LATER
+#endif
+
 #ifndef NVML
 
 typedef struct context {
@@ -75,7 +82,7 @@ int cuDeviceGetUuid(void *uuid, int device) {
     memcpy(uuid, uuids[device], 16);
     return 0;
 }
-int cuDeviceGetUuid_v2(void *uuid, int device) { return cuDeviceGetUuid(uuid, device); }
+LATER int cuDeviceGetUuid_v2(void *uuid, int device) { return cuDeviceGetUuid(uuid, device); }
 int cuDeviceTotalMem_v2(size_t *bytes, int device) {
     if (!initialised) return 3;
     if (device < 0 || device >= CARDS) return 101;
@@ -121,10 +128,10 @@ static int create(context **ctx, int device) {
 }
 int cuCtxCreate(context **ctx, unsigned flags, int device) { return create(ctx, device); }
 int cuCtxCreate_v2(context **ctx, unsigned flags, int device) { return create(ctx, device); }
-int cuCtxCreate_v3(context **ctx, void *affinity, int n, unsigned flags, int device) {
+LATER int cuCtxCreate_v3(context **ctx, void *affinity, int n, unsigned flags, int device) {
     return create(ctx, device);
 }
-int cuCtxCreate_v4(context **ctx, void *params, unsigned flags, int device) {
+LATER int cuCtxCreate_v4(context **ctx, void *params, unsigned flags, int device) {
     return create(ctx, device);
 }
 int cuCtxDestroy_v2(context *ctx) {
@@ -134,7 +141,7 @@ int cuCtxDestroy_v2(context *ctx) {
     return 0;
 }
 int cuCtxDestroy(context *ctx) { return cuCtxDestroy_v2(ctx); }
-int cuCtxGetDevice_v2(int *device, context *ctx) {
+LATER int cuCtxGetDevice_v2(int *device, context *ctx) {
     if (!ctx) return cuCtxGetDevice(device);
     *device = ctx->device;
     return 0;
@@ -274,17 +281,20 @@ static void *find(const char *symbol, int version, uint64_t flags) {
     if (found && !strcmp(symbol, "cuMemAlloc") && getenv("STANDIN_NEWER")) return newer_alloc;
     return found;
 }
-int cuGetProcAddress_v2(const char *symbol, void **pfn, int version, uint64_t flags, int *status);
+LATER int cuGetProcAddress_v2(const char *symbol, void **pfn, int version, uint64_t flags, int *status);
 int cuGetProcAddress(const char *symbol, void **pfn, int version, uint64_t flags) {
     if (!symbol || !pfn || flags & ~3ull) return 1;
     void *found = find(symbol, version, flags);
     if (!strcmp(symbol, "cuGetProcAddress") && version >= 11030)
         found = version >= 12000 ? (void *)cuGetProcAddress_v2 : (void *)cuGetProcAddress;
+#ifdef OLD
+    if (found == (void *)cuGetProcAddress_v2 || found == (void *)cuCtxCreate_v4) found = 0;
+#endif
     if (!found) return 500;
     *pfn = found;
     return 0;
 }
-int cuGetProcAddress_v2(const char *symbol, void **pfn, int version, uint64_t flags, int *status) {
+LATER int cuGetProcAddress_v2(const char *symbol, void **pfn, int version, uint64_t flags, int *status) {
     if (!symbol || !pfn || flags & ~3ull) return 1;
     void *found = 0;
     int missing = cuGetProcAddress(symbol, &found, version, flags);

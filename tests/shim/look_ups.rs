@@ -1,6 +1,6 @@
 //! Every way to the driver leads to the hooks, and every look-up answers as the driver would.
 
-use crate::container::{Container, built, compile};
+use crate::container::{Container, built, compile, old_driver};
 
 const SHIM: &str = "libaliquot.so";
 
@@ -132,4 +132,21 @@ fn a_static_program_runs_as_ever() {
     compile("weak.c", &program, &["-static"]);
     let outcome = Container::half().run(&program, "");
     assert_eq!(outcome.lines, ["absent", "end"], "{outcome:?}");
+}
+
+#[test]
+fn a_driver_that_lacks_the_later_functions_is_hooked_all_the_same() {
+    let container = Container::half().driver(&old_driver());
+    let words = "look=cuda:cuInit look=cuda:cuMemAlloc_v2 look=cuda:cuCtxCreate_v4 \
+                 look=cuda:cuGetProcAddress_v2 init retain current alloc/0=1048576 info";
+    // The client says here if dlerror tells of a look-up that was not its own.
+    assert_eq!(container.client("none look=cuda:cuInit").of("cuda:cuInit"), SHIM);
+    for way in ["dlsym", "proc1"] {
+        let outcome = container.client(&format!("{way} {words}"));
+        outcome.assert_lived();
+        assert_eq!(outcome.of("cuda:cuMemAlloc_v2"), SHIM);
+        assert_eq!(outcome.of("cuda:cuCtxCreate_v4"), "NULL");
+        assert_eq!(outcome.of("cuda:cuGetProcAddress_v2"), "NULL");
+        assert!(outcome.of("info").ends_with("total 17044602880"), "{outcome:?}");
+    }
 }
