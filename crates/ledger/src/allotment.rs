@@ -17,6 +17,9 @@ use crate::slot;
 use crate::sys::{self, Fd};
 use crate::total::bytes_of;
 
+mod living;
+pub use living::Holder;
+
 /// How often a sum asks for the lock, a tenth of a millisecond apart, before it goes without: only a
 /// process that is stopped keeps it that long.
 const LOCK_ATTEMPTS: u32 = 2000;
@@ -147,6 +150,7 @@ impl Allotment {
     #[inline(never)]
     pub fn refresh(&self, device: DeviceIndex) {
         charge::refresh(&self.books(device));
+        slot::describe(&self.pages);
     }
 
     /// Takes this process's slot now, if it has none; its index.
@@ -203,6 +207,7 @@ impl Allotment {
         bytes: u64,
         refused: Refused,
     ) -> Result<(), Refused> {
+        slot::describe(&self.pages);
         let (totals, own) = (self.pages.totals(device), self.pages.slot_device(slot, device));
         let at_limit = self.pages.limits(device).at_limit.load(Ordering::Relaxed);
         if AtLimit::from_raw(at_limit) == Some(AtLimit::Observe) {

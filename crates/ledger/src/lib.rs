@@ -45,7 +45,7 @@ mod total;
 
 pub use abi::{AtLimit, BackEnd, Command, DeviceKind, Kind, Policy, SlotState};
 #[cfg(not(loom))]
-pub use allotment::{Allotment, Usage};
+pub use allotment::{Allotment, Holder, Usage};
 pub use error::{PageError, Refused};
 #[cfg(not(loom))]
 pub use map::DeviceIndex;

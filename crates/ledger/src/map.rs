@@ -13,7 +13,8 @@ use crate::abi::{MAX_BYTES, SLOTS};
 use crate::error::PageError;
 use crate::head::{HEAD, Head, Page};
 use crate::layout::{
-    Geometry, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader, SlotDevice, SlotHeader,
+    AgentSlot, Geometry, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader, SlotDevice,
+    SlotHeader,
 };
 use crate::sys::{Fd, Mapping, Shared};
 
@@ -94,6 +95,12 @@ impl Pages {
         unsafe { self.limits.at_unchecked(self.geometry.limits_device(self.clamp(device))) }
     }
 
+    /// What the agent knows of a slot.
+    pub(crate) fn agent_slot(&self, slot: usize) -> &AgentSlot {
+        // SAFETY: `limits_len` covers every slot below `SLOTS`, and the mask stays below it.
+        unsafe { self.limits.at_unchecked(self.geometry.agent_slot(slot % SLOTS)) }
+    }
+
     #[inline]
     pub(crate) fn ledger_header(&self) -> &LedgerHeader {
         // SAFETY: the mapping is `ledger_len` long, which begins with a header.
@@ -159,8 +166,7 @@ fn map(path: &CStr, page: Page) -> Result<(Mapping, Head, (u64, u64)), PageError
     let read = fd.read(&mut bytes).map_err(io)?;
     let head = page.check(&bytes, read, stat.size)?;
     let len = match page {
-        // What the agent knows of each slot lies behind, and is not looked at here.
-        Page::Limits => head.geometry.agent_slot(0),
+        Page::Limits => head.geometry.limits_len(),
         Page::Ledger => head.geometry.ledger_len(),
     };
     Ok((Mapping::of_file(&fd, len, write).map_err(io)?, head, stat.identity))

@@ -105,6 +105,9 @@ pub(crate) fn bury(pages: &Pages, fd: &Fd, most: usize) {
 }
 
 fn bury_when_idle(pages: &Pages, fd: &Fd, most: usize) {
+    if !(0..extent(pages)).any(|index| taken(pages, index)) {
+        return;
+    }
     if let Ok(true) = fd.try_lock(SUM_LOCK) {
         bury(pages, fd, most);
         fd.unlock(SUM_LOCK);
@@ -171,12 +174,21 @@ fn introduce(pages: &Pages, slot: Slot, version: u32) {
     let header = pages.slot(slot.index);
     header.clear();
     header.pid.store(sys::pid(), Ordering::Relaxed);
-    header.pid_namespace.store(sys::inode(c"/proc/self/ns/pid"), Ordering::Relaxed);
-    header.start_time.store(sys::start_time(), Ordering::Relaxed);
+    header.start_time.store(sys::boot_time(), Ordering::Relaxed);
     header.shim_version.store(version, Ordering::Relaxed);
     let used = slot.index as u32 + 1;
     pages.ledger_header().slots_used.fetch_max(used, Ordering::AcqRel);
     header.state.store(state_word(slot.generation, SlotState::Live), Ordering::Release);
+}
+
+/// Completes what a slot says of its process, where the process has time: the way through /proc
+/// takes as long as taking the slot.
+pub(crate) fn describe(pages: &Pages) {
+    let Some(slot) = current(pages) else { return };
+    let namespace = &pages.slot(slot.index).pid_namespace;
+    if namespace.load(Ordering::Relaxed) == 0 {
+        namespace.store(sys::inode(c"/proc/self/ns/pid"), Ordering::Relaxed);
+    }
 }
 
 fn slot_error((call, errno): (&'static str, i32)) -> Refused {

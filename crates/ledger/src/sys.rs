@@ -270,18 +270,15 @@ pub(crate) fn pid() -> u32 {
     call("getpid", libc::SYS_getpid, [0; 5]).map_or(0, |pid| pid as u32)
 }
 
-/// When this process started, in clock ticks since boot; 0 where /proc does not tell.
-pub(crate) fn start_time() -> u64 {
-    let mut text = [0; 512];
-    let read = Fd::open(c"/proc/self/stat", false).and_then(|fd| fd.read(&mut text));
-    let text = text.get(..read.unwrap_or(0)).unwrap_or(&[]);
-    // The second field is the program's name in brackets, which may hold anything; the start time is
-    // the 20th word behind it.
-    let behind = text.rsplit(|&byte| byte == b')').next().unwrap_or(&[]);
-    let word = behind.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).nth(19);
-    word.unwrap_or(&[]).iter().fold(0, |number, digit| {
-        u64::wrapping_add(u64::wrapping_mul(number, 10), u64::from(digit.wrapping_sub(b'0')))
-    })
+/// Nanoseconds since boot; 0 where the kernel does not tell.
+pub(crate) fn boot_time() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let into = (&raw mut time).expose_provenance();
+    let clock = libc::CLOCK_BOOTTIME as usize;
+    match call("clock_gettime", libc::SYS_clock_gettime, [clock, into, 0, 0, 0]) {
+        Ok(_) => (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64),
+        Err(_) => 0,
+    }
 }
 
 /// The inode of what a path leads to, such as `/proc/self/ns/pid`; 0 where it leads nowhere.

@@ -78,10 +78,13 @@ fn what_the_shim_charges_the_agent_reads() {
     assert_eq!(seen.devices[0].held_for(Kind::Context), 10);
     let slot = &seen.slots[0];
     assert_eq!((slot.pid, slot.driver_version), (std::process::id(), 12090));
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let start = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
-    assert_eq!(slot.start_time.to_string(), start);
-    assert_ne!(slot.pid_namespace, 0);
+    let uptime = fs::read_to_string("/proc/uptime").unwrap();
+    let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    assert!((seconds - slot.start_time as f64 / 1e9).abs() < 60.0, "{}", slot.start_time);
+    allotment.refresh(device);
+    let namespace =
+        std::os::unix::fs::MetadataExt::ino(&fs::metadata("/proc/self/ns/pid").unwrap());
+    assert_eq!(read_ledger(&made.ledger()).unwrap().slots[0].pid_namespace, namespace);
     allotment.release(device, Kind::Linear, 100);
     assert_eq!(read_ledger(&made.ledger()).unwrap().devices[0].total, 10);
 }

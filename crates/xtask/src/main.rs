@@ -1,6 +1,7 @@
 //! The commands of the project. `main` parses and hands over: each command is one module with an
 //! `Args` and a `run`, named once in `mod` and once in the table below.
 
+mod bench;
 mod codegen;
 mod demo;
 mod dist;
@@ -48,6 +49,8 @@ commands! {
     Demo => demo,
     /// Check everything that must hold before a change lands.
     Test => test,
+    /// Measure what the shim adds to a call, beside the bare call.
+    Bench => bench,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
     /// Ask a real driver what the simulated one believes.

@@ -72,9 +72,9 @@ pub struct SlotUse {
     pub generation: u32,
     /// The process id in its own namespace.
     pub pid: u32,
-    /// Start of the process in clock ticks since boot.
+    /// When it took the slot, in nanoseconds since boot.
     pub start_time: u64,
-    /// Inode of its pid namespace.
+    /// Inode of its pid namespace; 0: the process has not looked yet.
     pub pid_namespace: u64,
     /// Version of its shim.
     pub shim_version: u32,

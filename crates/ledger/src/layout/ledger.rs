@@ -76,9 +76,10 @@ pub struct SlotHeader {
     pub pid: AtomicU32,
     /// [`crate::abi::slot_flags`].
     pub flags: AtomicU32,
-    /// Start of the process in clock ticks since boot (`/proc/self/stat`, field 22): for people.
+    /// When the process took the slot, in nanoseconds since boot: for people. When it started stands
+    /// in /proc alone, and reading that would take as long as all else.
     pub start_time: AtomicU64,
-    /// Inode of its pid namespace.
+    /// Inode of its pid namespace; 0 until the process has had time to look.
     pub pid_namespace: AtomicU64,
     /// Version of the shim.
     pub shim_version: AtomicU32,

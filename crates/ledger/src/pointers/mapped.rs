@@ -25,7 +25,7 @@ impl Buckets for Mapped {
 }
 
 impl Pointers {
-    /// An empty table: 43 MiB of addresses, of which the kernel gives memory as it fills.
+    /// An empty table: 37 MiB of addresses, of which the kernel gives memory as it fills.
     ///
     /// # Errors
     /// [`PageError::Io`]: the mapping was refused.

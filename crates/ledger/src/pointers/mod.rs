@@ -2,7 +2,7 @@
 //!
 //! A hook inserts a pointer when the driver has given it out and takes it out *before* the driver
 //! frees it, because the driver may give the same address to another thread at once. The table is a
-//! row of levels, each four times as large as the one before. A pointer has one bucket of places per
+//! row of levels, each eight times as large as the one before. A pointer has one bucket of places per
 //! level, and lies in any of those; a level is taken into use when all buckets before are full for
 //! somebody. So a program with few allocations touches few pages, an operation looks at one cache
 //! line of keys per level in use however many allocations are alive, and a place that is given up is
@@ -17,10 +17,12 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Places in a bucket: one cache line of keys, and one of values.
 const BUCKET: usize = if cfg!(loom) { 1 } else { 8 };
-/// Levels: 2,048 places in the first, 2,796,200 in all.
-const LEVELS: usize = if cfg!(loom) { 2 } else { 6 };
+/// Levels: 4,096 places in the first, 2,396,160 in all.
+const LEVELS: usize = if cfg!(loom) { 2 } else { 4 };
 /// Buckets in the first level.
-const FIRST: usize = if cfg!(loom) { 1 } else { 256 };
+const FIRST: usize = if cfg!(loom) { 1 } else { 512 };
+/// By how many bits a level is larger than the one before.
+const GROWTH: usize = 3;
 /// The key of a place that nobody uses.
 const FREE: u64 = 0;
 /// The key of a place that is being filled or emptied. No driver gives out this address.
@@ -67,7 +69,7 @@ pub(crate) const BUCKETS: usize = level_start(LEVELS);
 
 /// The first bucket of a level.
 const fn level_start(level: usize) -> usize {
-    FIRST * ((1 << (2 * level)) - 1) / 3
+    FIRST * ((1 << (GROWTH * level)) - 1) / ((1 << GROWTH) - 1)
 }
 
 /// The table's algorithm, over any storage.
@@ -166,7 +168,7 @@ impl<B: Buckets> Table<B> {
 
     #[inline]
     fn bucket(&self, level: usize, hash: u64) -> Option<&Bucket> {
-        let buckets = FIRST << (2 * level);
+        let buckets = FIRST << (GROWTH * level);
         self.buckets.bucket(level_start(level) + (hash as usize & (buckets - 1)))
     }
 

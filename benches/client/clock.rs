@@ -1,0 +1,46 @@
+//! Time that a call takes, free of what else the machine does.
+
+use std::mem::MaybeUninit;
+
+/// Calls per sample.
+const BATCH: u32 = 500;
+/// Samples.
+const SAMPLES: usize = 400;
+
+/// Nanoseconds that this thread has run.
+fn thread_time() -> u64 {
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: a place for one timespec, for which all zeros are a value.
+    let time = unsafe {
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, time.as_mut_ptr());
+        time.assume_init()
+    };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The median over samples of what one call takes, in nanoseconds of this thread's own time.
+pub(crate) fn per_call(mut call: impl FnMut()) -> f64 {
+    sampled(|| {
+        let start = thread_time();
+        for _ in 0..BATCH {
+            call();
+        }
+        thread_time() - start
+    })
+}
+
+/// The same, where each sample of [`BATCH`] calls is prepared first.
+pub(crate) fn per_prepared_call<T>(mut prepare: impl FnMut() -> T, mut call: impl FnMut(T)) -> f64 {
+    sampled(|| {
+        let prepared: Vec<T> = (0..BATCH).map(|_| prepare()).collect();
+        let start = thread_time();
+        prepared.into_iter().for_each(&mut call);
+        thread_time() - start
+    })
+}
+
+fn sampled(mut sample: impl FnMut() -> u64) -> f64 {
+    let mut samples: Vec<u64> = (0..SAMPLES).map(|_| sample()).collect();
+    samples.sort_unstable();
+    samples[SAMPLES / 2] as f64 / f64::from(BATCH)
+}

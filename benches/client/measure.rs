@@ -1,0 +1,135 @@
+//! One measurement per process, so that none warms another's caches or tables.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::clock::{per_call, per_prepared_call};
+use crate::cuda::{self, Cuda};
+
+/// Small enough that the driver's page size does not matter.
+const BYTES: usize = 512;
+/// Live allocations, where many are.
+const MANY: usize = 20_000;
+/// Processes of the container, where many are, the measured one included.
+const PROCESSES: usize = 16;
+
+/// What is measured: its name, what it is, and what the hook may add (facts about the field, in
+/// nanoseconds).
+pub(crate) const BENCHES: &[(&str, &str, f64)] = &[
+    ("alloc_free", "cuMemAlloc + cuMemFree", 100.0),
+    ("alloc_free_16_processes", "the same, 15 others at it", 300.0),
+    ("alloc_free_20000_live", "the same, 20,000 alive", 100.0),
+    ("free_20000_live", "cuMemFree, 20,000 alive", 60.0),
+    ("mem_get_info", "cuMemGetInfo", 50.0),
+    ("passed_through", "a call that is not hooked", 2.0),
+    ("dlsym_foreign", "dlsym of a foreign symbol", 10.0),
+    ("dlsym_foreign_cu", "dlsym of curs_set", 10.0),
+    ("first_use", "first use in a process", 50_000.0),
+];
+
+/// Measures and prints.
+pub(crate) fn print(name: &str) -> Result<()> {
+    println!("{}", measure(name)?);
+    Ok(())
+}
+
+fn measure(name: &str) -> Result<f64> {
+    let handle = cuda::open()?;
+    if name == "first_use" {
+        return first_use(handle);
+    }
+    let cuda = Cuda::start(handle)?;
+    // The first allocation takes a slot.
+    cuda.give(cuda.take(BYTES));
+    Ok(match name {
+        "alloc_free" => pair(&cuda),
+        "alloc_free_16_processes" => {
+            let _others = Others::start()?;
+            pair(&cuda)
+        }
+        "alloc_free_20000_live" => {
+            hold(&cuda, MANY);
+            pair(&cuda)
+        }
+        "free_20000_live" => {
+            hold(&cuda, MANY);
+            per_prepared_call(|| cuda.take(BYTES), |address| cuda.give(address))
+        }
+        "mem_get_info" => per_call(|| {
+            black_box(cuda.free());
+        }),
+        "passed_through" => {
+            let address = cuda.take(BYTES);
+            per_call(|| cuda.copy(black_box(address)))
+        }
+        "dlsym_foreign" => per_call(|| {
+            black_box(cuda::look_up(libc::RTLD_DEFAULT, c"qsort"));
+        }),
+        "dlsym_foreign_cu" => per_call(|| {
+            black_box(cuda::look_up(cuda.handle, c"curs_set"));
+        }),
+        other => bail!("no such measurement: {other}"),
+    })
+}
+
+fn pair(cuda: &Cuda) -> f64 {
+    per_call(|| cuda.give(black_box(cuda.take(black_box(BYTES)))))
+}
+
+fn hold(cuda: &Cuda, count: usize) {
+    for _ in 0..count {
+        cuda.take(BYTES);
+    }
+}
+
+/// From the first look-up to the first allocation.
+fn first_use(handle: *mut std::ffi::c_void) -> Result<f64> {
+    let start = Instant::now();
+    let cuda = Cuda::start(handle)?;
+    black_box(cuda.take(BYTES));
+    Ok(start.elapsed().as_nanos() as f64)
+}
+
+/// Allocates and frees until killed.
+pub(crate) fn load() -> Result<()> {
+    let cuda = Cuda::start(cuda::open()?)?;
+    cuda.give(cuda.take(BYTES));
+    println!("ready");
+    std::io::stdout().flush()?;
+    loop {
+        cuda.give(black_box(cuda.take(BYTES)));
+    }
+}
+
+/// The other processes of the container.
+struct Others(Vec<Child>);
+
+impl Others {
+    fn start() -> Result<Self> {
+        let mut others = Self(Vec::new());
+        for _ in 1..PROCESSES {
+            let mut command = Command::new(crate::own_path()?);
+            let child = command.arg("load").stdout(Stdio::piped()).spawn()?;
+            others.0.push(child);
+        }
+        for child in &mut others.0 {
+            let mut ready = [0; 6];
+            let output = child.stdout.as_mut().context("a pipe")?;
+            std::io::Read::read_exact(output, &mut ready).context("another process failed")?;
+        }
+        Ok(others)
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

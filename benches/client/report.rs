@@ -1,0 +1,44 @@
+//! The figures, as a table and as JSON.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// All figures of a run.
+#[derive(Default, Serialize)]
+pub(crate) struct Report {
+    pub(crate) benches: Vec<Bench>,
+}
+
+/// One measurement, in nanoseconds.
+#[derive(Serialize)]
+pub(crate) struct Bench {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) bare_ns: f64,
+    pub(crate) ours_ns: f64,
+    /// How much more than bare it is to be at most.
+    pub(crate) aim_ns: f64,
+}
+
+impl Report {
+    /// The table for people. A figure past its aim is marked, not an error: machines differ.
+    pub(crate) fn print(&self) {
+        println!("{:<30} {:>10} {:>10} {:>10} {:>10}", "", "bare ns", "ours ns", "more", "aim");
+        for bench in &self.benches {
+            let Bench { what, bare_ns, ours_ns, aim_ns, .. } = bench;
+            let more = ours_ns - bare_ns;
+            let mark = if more > *aim_ns { "  past its aim" } else { "" };
+            println!(
+                "{what:<30} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim_ns:>10.0}{mark}"
+            );
+        }
+    }
+
+    /// `{"benches": [{"name", "bare_ns", "ours_ns", …}]}`.
+    pub(crate) fn write(&self, mut to: impl Write) -> Result<()> {
+        serde_json::to_writer_pretty(&mut to, self).context("cannot write the figures")?;
+        writeln!(to).context("cannot write the figures")
+    }
+}

@@ -1,0 +1,111 @@
+//! A driver that answers in a nanosecond or two, so that what a hook adds can be seen beside it.
+//!
+//! It has one card that never fills, gives out addresses and takes them back, and does nothing else.
+//! It is for timing alone: what a driver must answer is the simulated driver's to show.
+
+// The names are the driver's.
+#![allow(non_snake_case)]
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Success.
+const OK: c_int = 0;
+/// The card's memory in bytes.
+const CARD: usize = 80 << 30;
+
+/// The address given back last: given out next, as drivers do.
+static RETURNED: AtomicU64 = AtomicU64::new(0);
+/// The first address never given out.
+static FRESH: AtomicU64 = AtomicU64::new(0x7f00_0000_0000);
+
+/// Declares functions of the driver.
+macro_rules! driver {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
+        $(
+            /// The driver's function of this name, for valid arguments.
+            ///
+            /// # Safety
+            /// As the driver's function.
+            #[unsafe(no_mangle)]
+            #[allow(unused_unsafe)]
+            pub unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+                // SAFETY: the caller gives places that may be written.
+                unsafe { $body }
+                OK
+            }
+        )*
+    };
+}
+
+driver! {
+    fn cuInit(_flags: c_uint) {}
+    fn cuDriverGetVersion(version: *mut c_int) { *version = 12090 }
+    fn cuDeviceGetCount(count: *mut c_int) { *count = 1 }
+    fn cuDeviceGet(device: *mut c_int, ordinal: c_int) { *device = ordinal }
+    fn cuDeviceGetUuid(uuid: *mut [u8; 16], _device: c_int) { *uuid = [7; 16] }
+    fn cuDeviceGetUuid_v2(uuid: *mut [u8; 16], _device: c_int) { *uuid = [7; 16] }
+    fn cuDeviceTotalMem_v2(bytes: *mut usize, _device: c_int) { *bytes = CARD }
+    fn cuDevicePrimaryCtxRetain(context: *mut *mut c_void, _device: c_int) {
+        *context = core::ptr::without_provenance_mut(0x1000)
+    }
+    fn cuDevicePrimaryCtxRelease_v2(_device: c_int) {}
+    fn cuDevicePrimaryCtxGetState(_device: c_int, flags: *mut c_uint, active: *mut c_int) {
+        *flags = 0;
+        *active = 1;
+    }
+    fn cuCtxSetCurrent(_context: *mut c_void) {}
+    fn cuCtxGetDevice(device: *mut c_int) { *device = 0 }
+    fn cuMemAlloc_v2(address: *mut u64, _bytes: usize) {
+        // Not atomic together, and so as cheap as can be: one thread allocates here.
+        let returned = RETURNED.load(Relaxed);
+        if returned != 0 {
+            RETURNED.store(0, Relaxed);
+            *address = returned;
+        } else {
+            let fresh = FRESH.load(Relaxed);
+            FRESH.store(fresh + 512, Relaxed);
+            *address = fresh;
+        }
+    }
+    fn cuMemFree_v2(address: u64) { RETURNED.store(address, Relaxed) }
+    fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) {
+        *free = CARD;
+        *total = CARD;
+    }
+    fn cuMemcpyHtoD_v2(_to: u64, _from: *const c_void, _bytes: usize) {}
+    fn curs_set(_visibility: c_int) {}
+    fn cuGetProcAddress(
+        _name: *const c_char, address: *mut *mut c_void, _version: c_int, _flags: u64
+    ) {
+        *address = core::ptr::null_mut();
+    }
+    fn cuGetProcAddress_v2(
+        _name: *const c_char, address: *mut *mut c_void, _version: c_int, _flags: u64,
+        status: *mut c_uint
+    ) {
+        *address = core::ptr::null_mut();
+        if !status.is_null() {
+            *status = 1;
+        }
+    }
+
+    // What a driver has and nobody calls here: the shim looks each up once, and to find is cheaper
+    // than to miss.
+    fn cuCtxCreate() {}
+    fn cuCtxCreate_v2() {}
+    fn cuCtxCreate_v3() {}
+    fn cuCtxCreate_v4() {}
+    fn cuCtxDestroy() {}
+    fn cuCtxDestroy_v2() {}
+    fn cuDevicePrimaryCtxRelease() {}
+    fn cuDevicePrimaryCtxReset() {}
+    fn cuDevicePrimaryCtxReset_v2() {}
+    fn cuDeviceTotalMem() {}
+    fn cuMemAlloc() {}
+    fn cuMemAllocManaged() {}
+    fn cuMemAllocPitch() {}
+    fn cuMemAllocPitch_v2() {}
+    fn cuMemFree() {}
+    fn cuMemGetInfo() {}
+}
