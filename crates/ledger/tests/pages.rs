@@ -266,3 +266,21 @@ fn a_path_too_long_for_the_shim_is_refused() {
     let long = PathBuf::from(format!("/{}", "a".repeat(300)));
     assert_eq!(open(&long).err(), Some(PageError::LongPath));
 }
+
+#[test]
+fn who_holds_memory_is_shown_with_its_pid_and_bytes() {
+    let made = Fixture::new(&spec(1024));
+    let allotment = made.open().unwrap();
+    let device = allotment.device(&GPU.bytes).unwrap();
+    let holders = |allotment: &Allotment| {
+        let mut found = Vec::new();
+        allotment.each_holder(device, |holder| found.push(holder));
+        found
+    };
+    allotment.take_slot().unwrap();
+    assert!(holders(&allotment).is_empty());
+    allotment.charge(device, Kind::Linear, 42).unwrap();
+    let found = holders(&allotment);
+    assert_eq!((found.len(), found[0].pid, found[0].bytes), (1, std::process::id(), 42));
+    assert!(found[0].is_near);
+}

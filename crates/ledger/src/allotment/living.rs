@@ -2,13 +2,15 @@
 //! counting. Pids and names in the ledger are the container's own word; a container that lies there
 //! misleads itself.
 
+use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
 
 use super::Allotment;
 use crate::abi::{SlotState, slot_lock, state_parts};
 use crate::layout::{SlotDevice, SlotHeader};
 use crate::map::DeviceIndex;
-use crate::{slot, sys};
+use crate::slot;
+use crate::sys::{self, Fd};
 
 /// The inode of the machine's own pid namespace: `PROC_PID_INIT_INO` of the kernel's
 /// `include/linux/proc_ns.h`.
@@ -32,14 +34,14 @@ pub struct Holder {
 
 impl Allotment {
     /// Calls `visit` with each living process that holds memory of `device`, in the order of slots.
-    /// Costs about five system calls, and one more per process of the container. `visit` must not
-    /// unwind: the ledger stays open meanwhile.
+    /// Costs about five system calls, and one more per process of the container.
     #[cold]
     pub fn each_holder(&self, device: DeviceIndex, mut visit: impl FnMut(Holder)) {
         let here = sys::inode(c"/proc/self/ns/pid");
         let now = sys::boot_time();
-        // Where the ledger cannot be opened nobody can be found dead.
-        let fd = slot::open(&self.pages, self.ledger.as_c_str()).ok();
+        // Where the ledger cannot be opened nobody can be found dead. It is closed by hand: nothing
+        // that is dropped may be alive while `visit` runs, because the shim has no landing pads.
+        let fd = ManuallyDrop::new(slot::open(&self.pages, self.ledger.as_c_str()).ok());
         for index in 0..slot::extent(&self.pages) {
             let bytes = bytes_held(self.pages.slot_device(index, device));
             let word = self.pages.slot(index).state.load(Ordering::Acquire);
@@ -52,28 +54,37 @@ impl Allotment {
                 visit(self.holder(index, generation, Moment { here, now }, bytes));
             }
         }
+        close(fd);
     }
 
     fn holder(&self, index: usize, generation: u32, moment: Moment, bytes: u64) -> Holder {
         let slot = self.pages.slot(index);
-        let namespace = slot.pid_namespace.load(Ordering::Relaxed);
+        let namespace = match slot.pid_namespace.load(Ordering::Relaxed) {
+            // It has not looked yet. Containers in containers are rare: it is taken for a neighbour.
+            0 => moment.here,
+            namespace => namespace,
+        };
         Holder {
             pid: slot.pid.load(Ordering::Relaxed),
-            host_pid: self.host_pid(index, generation, slot),
-            is_near: namespace != 0 && namespace == moment.here,
+            host_pid: self.host_pid(index, generation, slot, namespace),
+            is_near: namespace == moment.here,
             bytes,
             age_ns: moment.now.saturating_sub(slot.start_time.load(Ordering::Relaxed)),
         }
     }
 
-    fn host_pid(&self, index: usize, generation: u32, slot: &SlotHeader) -> u32 {
+    fn host_pid(&self, index: usize, generation: u32, slot: &SlotHeader, namespace: u64) -> u32 {
         let agents = self.pages.agent_slot(index);
         if agents.generation.load(Ordering::Acquire) == generation {
             return agents.host_pid.load(Ordering::Relaxed);
         }
-        let on_machine = slot.pid_namespace.load(Ordering::Relaxed) == MACHINE;
-        if on_machine { slot.pid.load(Ordering::Relaxed) } else { 0 }
+        if namespace == MACHINE { slot.pid.load(Ordering::Relaxed) } else { 0 }
     }
+}
+
+#[inline(never)]
+fn close(fd: ManuallyDrop<Option<Fd>>) {
+    drop(ManuallyDrop::into_inner(fd));
 }
 
 /// Where and when somebody looks.
