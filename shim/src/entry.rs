@@ -3,7 +3,7 @@
 //! They never call the next `dlsym` for a look-up that is not ours, and never for `RTLD_NEXT`: they
 //! jump there with the stack and the registers untouched, so that glibc sees the caller's own
 //! return address, which is what `RTLD_NEXT` means. A name that begins with neither `cu` nor `nv`
-//! costs two loads and an indirect jump, and writes nothing.
+//! costs a load and an indirect jump, and writes nothing.
 
 use crate::dlsym::{Verdict, bind, bind_versioned, decide, decide_versioned};
 use core::arch::naked_asm;
@@ -42,10 +42,15 @@ pub(crate) unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) 
         "cmp al, 'n'",
         "je 4f",
         "2: jmp qword ptr [rip + {next}]",
+        // A capital follows: curl and curses go on.
         "3: cmp byte ptr [rsi + 1], 'u'",
-        "je 5f",
-        "jmp qword ptr [rip + {next}]",
+        "jne 2b",
+        "cmp byte ptr [rsi + 2], 'Z'",
+        "ja 2b",
+        "jmp 5f",
         "4: cmp byte ptr [rsi + 1], 'v'",
+        "jne 2b",
+        "cmp byte ptr [rsi + 2], 'm'",
         "jne 2b",
         // Ours, perhaps: ask, keeping the arguments for the jump.
         "5: mov rdx, [rsp]",
@@ -191,12 +196,19 @@ pub(crate) unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) 
         "2: adrp x16, {next}",
         "ldr x16, [x16, :lo12:{next}]",
         "br x16",
+        // A capital follows: curl and curses go on.
         "3: ldrb w9, [x1, #1]",
         "cmp w9, #'u'",
         "b.ne 2b",
+        "ldrb w9, [x1, #2]",
+        "cmp w9, #'Z'",
+        "b.hi 2b",
         "b 5f",
         "4: ldrb w9, [x1, #1]",
         "cmp w9, #'v'",
+        "b.ne 2b",
+        "ldrb w9, [x1, #2]",
+        "cmp w9, #'m'",
         "b.ne 2b",
         // Ours, perhaps: ask, keeping the arguments for the jump.
         "5: stp x29, x30, [sp, #-32]!",

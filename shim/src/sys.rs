@@ -127,10 +127,16 @@ pub(crate) fn yield_now() {
     unsafe { libc::sched_yield() };
 }
 
-/// Writes to standard error once; what does not go out is lost.
+/// Writes to standard error once. What cannot go out at once is lost: a pipe that nobody reads must
+/// neither hold the program up nor end it with SIGPIPE.
 pub(crate) fn write_stderr(bytes: &[u8]) {
-    // SAFETY: the slice is readable for its length.
-    keeping_errno(|| unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) });
+    let mut stderr = libc::pollfd { fd: 2, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one pollfd; the slice is readable for its length.
+    keeping_errno(|| unsafe {
+        if libc::poll(&mut stderr, 1, 0) == 1 && stderr.revents == libc::POLLOUT {
+            libc::write(2, bytes.as_ptr().cast(), bytes.len());
+        }
+    });
 }
 
 /// Runs `f` and leaves errno as it was.

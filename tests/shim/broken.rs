@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use contract::Mib;
 
-use crate::container::{Container, HALF, Outcome, card};
+use crate::container::{Container, HALF, Outcome, built, card};
 
 const WORDS: &str = "proc2 init init retain alloc/0=1 nvml nvml2 init";
 
@@ -169,6 +169,17 @@ fn what_is_no_allotment_is_passed_over() {
 fn outside_a_container_the_environment_names_the_folder() {
     let outcome = Container::half().named().client("dlsym init");
     assert_eq!(outcome.of("init"), "0", "{outcome:?}");
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_does_not_end_the_process() {
+    let container = Container::empty();
+    let mut command = container.command(&built().client, "dlsym init");
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let output = command.stderr(writer).output().expect("it starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "init 800\nend\n");
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// A container with a quarter, whose environment names a folder with a half.
