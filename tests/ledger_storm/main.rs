@@ -3,6 +3,7 @@
 //! What is admitted is taken from a card that the kernel keeps (`tenant.rs`), so that every run says
 //! for itself whether a limit was passed.
 
+mod full;
 mod harness;
 mod hostile;
 mod lives;

@@ -7,10 +7,13 @@
 
 use std::ffi::CString;
 use std::io::{BufRead, Write, stdin, stdout};
+use std::path::Path;
 use std::process::exit;
 use std::time::Duration;
 use std::{ptr, thread};
 
+use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+use ledger::agent::{AllotmentSpec, DeviceSpec, create};
 use ledger::{Allotment, DeviceIndex, Kind};
 
 /// Bytes of one unit of the card.
@@ -27,9 +30,12 @@ struct Tenant {
 fn main() {
     let mut words = std::env::args().skip(1);
     let (Some(dir), Some(card)) = (words.next(), words.next()) else {
-        eprintln!("usage: ledger-tenant ALLOTMENT SEMAPHORE");
+        eprintln!("usage: ledger-tenant ALLOTMENT SEMAPHORE, or ledger-tenant ALLOTMENT make");
         exit(2)
     };
+    if card == "make" {
+        return make(Path::new(&dir));
+    }
     let dir = CString::new(dir).expect("a path without zeros");
     let allotment = Allotment::open(&dir, 1).unwrap_or_else(|error| {
         println!("broken: {error}");
@@ -43,6 +49,17 @@ fn main() {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
         tenant.obey(words[0], number(1), number(2));
+    }
+}
+
+/// Makes an allotment, as the agent does, and says how that went and what lies beside it then.
+fn make(dir: &Path) {
+    let device = DeviceSpec::new(DeviceUuid::gpu([7; 16]), Mib(1), Percent::WHOLE);
+    let made = create(dir, &AllotmentSpec::new(AllotmentId(1), vec![device]));
+    let beside = dir.parent().expect("a folder above").read_dir().expect("a folder").count();
+    match made {
+        Ok(()) => say(&format!("made, {beside} beside")),
+        Err(error) => say(&format!("{error}, {beside} beside")),
     }
 }
 
