@@ -24,5 +24,6 @@ mod run;
 pub mod shim;
 pub mod status;
 mod text;
+pub mod tmpfs;
 
 pub use run::{main, serve};

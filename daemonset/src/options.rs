@@ -45,6 +45,10 @@ pub struct Options {
     /// Where the allotments' pages are: a small tmpfs
     #[arg(long, default_value = paths::NODE_PAGES, value_name = "DIR")]
     pub pages_dir: PathBuf,
+    /// Mount a tmpfs of so many MiB on the pages' folder, unless one is mounted: needs CAP_SYS_ADMIN, and
+    /// in a pod mount propagation to the node
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub pages_tmpfs: Option<u32>,
     /// How often allotments are compared with the kubelet's pods, in seconds
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub reconcile_every: u64,

@@ -27,7 +27,7 @@ use crate::nvml::{NvmlSource, Scanner, Source};
 use crate::options::{LogFormat, Options, Settings};
 use crate::registrar::keep_registered;
 use crate::shim::Shim;
-use crate::status;
+use crate::{status, tmpfs};
 
 /// What our sockets in the kubelet's folder begin with.
 const SOCKET_PREFIX: &str = "aliquot-";
@@ -116,6 +116,9 @@ fn node(
 ) -> Result<Node> {
     let driver = Driver::find(&absolute(&options.driver_root)?)?;
     let shim = Shim::install(&options.shim, layout)?;
+    if let Some(mib) = options.pages_tmpfs {
+        tmpfs::ensure(&layout.pages, mib)?;
+    }
     let book = Book::open(layout.clone())?;
     let (socket, domain) = (options.pod_resources.clone(), settings.domain.clone());
     let wares = Wares { layout: layout.clone(), driver, shim };

@@ -80,12 +80,12 @@ fn the_agent_learns_pod_and_container_before_the_first_process_runs() {
 #[test]
 fn a_restarted_container_finds_fresh_pages_behind_the_stored_answer() {
     let node = Node::new();
-    let script = "head -c 8 /run/aliquot/*/ledger; printf scribbled >/run/aliquot/*/ledger";
+    let script = "cd /run/aliquot/*/; head -c 8 ledger; printf scribbled >ledger; cat ledger";
     let mut pod = node.share("a", 50, script);
     let answers = pod.answers("main");
     for _ in 0..2 {
         pod.start().unwrap();
-        assert_eq!(pod.wait().stdout, "ALQledgr");
+        assert_eq!(pod.wait().stdout, "ALQledgrscribbled");
         assert_eq!(pod.answers("main"), answers);
     }
     assert_eq!(node.names_in("pages").len(), 1);

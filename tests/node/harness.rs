@@ -63,7 +63,13 @@ impl Node {
     }
 
     pub(crate) fn start_agent(&mut self) {
-        self.agent = Some(self.agent_command().spawn().unwrap());
+        let agent = self.agent_command().spawn().unwrap();
+        self.adopt(agent);
+    }
+
+    /// Takes care of an agent that a test started in its own way.
+    pub(crate) fn adopt(&mut self, agent: Child) {
+        self.agent = Some(agent);
     }
 
     /// SIGKILL.

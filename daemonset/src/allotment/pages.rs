@@ -20,7 +20,12 @@ use crate::layout::Layout;
 pub(crate) fn remake(layout: &Layout, record: &Record) -> Result<(), BookError> {
     let Some(spec) = spec(record)? else { return Ok(()) };
     let folder = layout.pages_of(record.id);
-    agent::recreate(&folder, &spec).map_err(|error| BookError::Pages { path: folder, error })
+    if agent::recreate(&folder, &spec).is_ok() {
+        return Ok(());
+    }
+    // The old pages may be what fills the file system: their tenant can let them grow.
+    remove_folder(&folder)?;
+    agent::create(&folder, &spec).map_err(|error| BookError::Pages { path: folder, error })
 }
 
 /// The same, unless a process lives in them: what it holds is charged there.
