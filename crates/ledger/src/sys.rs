@@ -130,6 +130,9 @@ impl Drop for Fd {
     }
 }
 
+/// What one touch could take where huge pages are on.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// A piece of memory that is mapped until it is dropped.
 pub(crate) struct Mapping {
     base: *mut u8,
@@ -179,6 +182,11 @@ impl Mapping {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let mapping = Self::new(len, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
         mapping.advise("madvise(MADV_WIPEONFORK)", libc::MADV_WIPEONFORK)?;
+        // The first touch is not to cost 2 MiB. A kernel without huge pages refuses: so much the
+        // better.
+        if len > HUGE_PAGE {
+            let _ = mapping.advise("madvise(MADV_NOHUGEPAGE)", libc::MADV_NOHUGEPAGE);
+        }
         Ok(mapping)
     }
 
