@@ -7,15 +7,22 @@
 
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
-use crate::{context, info, look_up, memory, nvml, startup};
-use core::ffi::{c_char, c_int, c_uint, c_void};
+use crate::{
+    context, info, look_up, memory, nvml, nvml_processes, nvml_table, nvml_usage, startup,
+};
+use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1,
     CUdriverProcAddressQueryResult, CUexecAffinityParam, CUresult,
 };
-use nvidia_sys::nvml::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlReturn_t};
+use nvidia_sys::nvml::{
+    nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t,
+    nvmlProcessDetailList_t, nvmlProcessInfo_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t,
+    nvmlProcessUtilizationSample_t, nvmlProcessesUtilizationInfo_t, nvmlReturn_t,
+};
 
-use nvidia_sys::{cuda::fns as Cuda, nvml::fns as Nvml};
+use crate::nvml_table::fns as Nvml;
+use nvidia_sys::cuda::fns as Cuda;
 
 macro_rules! c_name {
     ($name:ident) => {
@@ -170,6 +177,84 @@ hooks! {
         device: nvmlDevice_t,
         memory: *mut nvmlMemory_v2_t,
     ) -> nvmlReturn_t = nvml::memory_info_v2;
+
+    Nvml fn nvmlDeviceGetComputeRunningProcesses(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_v1_t,
+    ) -> nvmlReturn_t = nvml_processes::compute;
+    Nvml fn nvmlDeviceGetComputeRunningProcesses_v2(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_v2_t,
+    ) -> nvmlReturn_t = nvml_processes::compute_v2;
+    Nvml fn nvmlDeviceGetComputeRunningProcesses_v3(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_t,
+    ) -> nvmlReturn_t = nvml_processes::compute_v3;
+    Nvml fn nvmlDeviceGetGraphicsRunningProcesses(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_v1_t,
+    ) -> nvmlReturn_t = nvml_processes::graphics;
+    Nvml fn nvmlDeviceGetGraphicsRunningProcesses_v2(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_v2_t,
+    ) -> nvmlReturn_t = nvml_processes::graphics_v2;
+    Nvml fn nvmlDeviceGetGraphicsRunningProcesses_v3(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_t,
+    ) -> nvmlReturn_t = nvml_processes::graphics_v3;
+    Nvml fn nvmlDeviceGetMPSComputeRunningProcesses(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_v1_t,
+    ) -> nvmlReturn_t = nvml_processes::mps;
+    Nvml fn nvmlDeviceGetMPSComputeRunningProcesses_v2(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_v2_t,
+    ) -> nvmlReturn_t = nvml_processes::mps_v2;
+    Nvml fn nvmlDeviceGetMPSComputeRunningProcesses_v3(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlProcessInfo_t,
+    ) -> nvmlReturn_t = nvml_processes::mps_v3;
+    Nvml fn nvmlDeviceGetRunningProcessDetailList(
+        device: nvmlDevice_t,
+        list: *mut nvmlProcessDetailList_t,
+    ) -> nvmlReturn_t = nvml_processes::detail_list;
+    Nvml fn nvmlDeviceGetProcessUtilization(
+        device: nvmlDevice_t,
+        samples: *mut nvmlProcessUtilizationSample_t,
+        count: *mut c_uint,
+        last_seen: c_ulonglong,
+    ) -> nvmlReturn_t = nvml_usage::utilization;
+    Nvml fn nvmlDeviceGetProcessesUtilizationInfo(
+        device: nvmlDevice_t,
+        info: *mut nvmlProcessesUtilizationInfo_t,
+    ) -> nvmlReturn_t = nvml_usage::utilization_info;
+    Nvml fn nvmlDeviceGetAccountingPids(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        pids: *mut c_uint,
+    ) -> nvmlReturn_t = nvml_processes::accounting_pids;
+    Nvml fn nvmlDeviceGetAccountingStats(
+        device: nvmlDevice_t,
+        pid: c_uint,
+        stats: *mut nvmlAccountingStats_t,
+    ) -> nvmlReturn_t = nvml_usage::accounting_stats;
+    Nvml fn nvmlDeviceGetAccountingStats_v2(
+        device: nvmlDevice_t,
+        stats: *mut nvmlAccountingStats_v2_t,
+    ) -> nvmlReturn_t = nvml_usage::accounting_stats_v2;
+    Nvml fn nvmlInternalGetExportTable(
+        table: *mut *const c_void,
+        uuid: *const [u8; 16],
+    ) -> nvmlReturn_t = nvml_table::export_table;
 
     // What the hooks call themselves, without standing before it.
     ;

@@ -87,6 +87,11 @@ fn usage(number: u32, share: Share) -> Usage {
     share.allotment.usage(share.device)
 }
 
+/// The share of the device behind a handle; none of one that was not allotted.
+pub(crate) fn share(shares: &Shares, device: nvmlDevice_t) -> Option<Share> {
+    uuid(device).and_then(|uuid| shares.number(&uuid)).and_then(|number| shares.at(number))
+}
+
 /// The UUID of the GPU, or of the MIG instance, behind a handle.
 fn uuid(device: nvmlDevice_t) -> Option<[u8; 16]> {
     let get = real::nvmlDeviceGetUUID.get()?;
