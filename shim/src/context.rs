@@ -11,7 +11,8 @@ use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32};
 use ledger::Kind;
 use nvidia_sys::cuda::{
     CUcontext, CUctx_st, CUctxCreateParams, CUdevice, CUexecAffinityParam, CUresult,
@@ -21,7 +22,8 @@ const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 
-/// Charges the contexts of this process on a share, unless they are.
+/// Charges the contexts of this process on a share, unless they are. Of threads that come together
+/// one charges, and the others go on: should it be refused, their first allocation is too.
 #[inline]
 fn charge(share: Share) -> Attempt {
     if share.allotment.held(share.device, Kind::Context) > 0 {
@@ -29,8 +31,24 @@ fn charge(share: Share) -> Attempt {
     }
     match share.allotment.context_estimate(share.device) {
         0 => Attempt::Pass,
-        bytes => charge::to_share(share, Kind::Context, bytes),
+        bytes => charge_once(share, bytes),
     }
+}
+
+#[cold]
+fn charge_once(share: Share, bytes: u64) -> Attempt {
+    static CHARGING: [AtomicBool; u8::MAX as usize + 1] =
+        [const { AtomicBool::new(false) }; u8::MAX as usize + 1];
+    let Some(charging) = CHARGING.get(usize::from(share.number)) else { return Attempt::Refused };
+    if charging.swap(true, Acquire) {
+        return Attempt::Pass;
+    }
+    let attempt = match share.allotment.held(share.device, Kind::Context) {
+        0 => charge::to_share(share, Kind::Context, bytes),
+        _ => Attempt::Pass,
+    };
+    charging.store(false, Release);
+    attempt
 }
 
 /// Charges a context that nobody saw begin, by the first allocation in it.
@@ -302,15 +320,12 @@ impl Created {
         };
         if let Some(place) = CREATED.iter().find(take) {
             place.device.store(device, Relaxed);
-            place.context.store(context, core::sync::atomic::Ordering::Release);
+            place.context.store(context, Release);
         }
     }
 
     fn forget(context: CUcontext) -> Option<CUdevice> {
-        let is_it = |place: &&Created| {
-            !context.is_null()
-                && place.context.load(core::sync::atomic::Ordering::Acquire) == context
-        };
+        let is_it = |place: &&Created| !context.is_null() && place.context.load(Acquire) == context;
         let place = CREATED.iter().find(is_it)?;
         let device = place.device.load(Relaxed);
         place.context.store(core::ptr::null_mut(), Relaxed);

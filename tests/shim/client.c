@@ -137,6 +137,18 @@ static void *allocate_forever(void *unused) {
     return 0;
 }
 
+/* What each of many threads does that begin together and meet the driver for the first time. */
+static void *use(void *unused) {
+    uint64_t place;
+    CUcontext own;
+    p_cuInit(0);
+    p_cuDevicePrimaryCtxRetain(&own, 0);
+    p_cuCtxSetCurrent(own);
+    for (int i = 0; i < 1000; i++)
+        if (!p_cuMemAlloc(&place, 1 << 20)) p_cuMemFree(place);
+    return 0;
+}
+
 static void nvml(const char *command, int card) {
     static void *library;
     static int (*start)(void), (*stop)(void), (*handle)(unsigned, void **), (*v1)(void *, memory *),
@@ -254,6 +266,11 @@ static void run(char *text) {
         pthread_cancel(thread);
         pthread_join(thread, &result);
         printf("%s %s\n", text, result == PTHREAD_CANCELED ? "cancelled" : "returned");
+    } else if (IS("threads")) {
+        pthread_t threads[64];
+        for (uint64_t i = 0; i < bytes && i < 64; i++) pthread_create(&threads[i], 0, use, 0);
+        for (uint64_t i = 0; i < bytes && i < 64; i++) pthread_join(threads[i], 0);
+        printf("%s done\n", text);
     } else if (IS("fork")) {
         /* What stands behind the sign is run by a child. */
         int status;

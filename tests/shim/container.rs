@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
-use ledger::agent::{self, AllotmentSpec, DeviceSpec};
+use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
 
 /// Half of a V100.
 pub(crate) const HALF: Mib = Mib(16255);
@@ -121,16 +121,21 @@ impl Container {
 
     /// What the ledger says is charged on the first device of the first allotment, in bytes.
     pub(crate) fn charged(&self) -> u64 {
-        let ledger =
-            agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read");
-        ledger.devices[0].total
+        self.ledger().devices[0].total
     }
 
     /// What the living hold of that device, in bytes.
     pub(crate) fn held(&self) -> u64 {
-        let ledger =
-            agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read");
-        ledger.devices[0].held.iter().sum()
+        self.ledger().devices[0].held.iter().sum()
+    }
+
+    /// How many living processes have a slot of the first allotment.
+    pub(crate) fn slots(&self) -> usize {
+        self.ledger().slots.len()
+    }
+
+    fn ledger(&self) -> LedgerSnapshot {
+        agent::read_ledger(&self.allotment(1).join("ledger")).expect("the ledger can be read")
     }
 
     /// Runs the client with these words.

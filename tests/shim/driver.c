@@ -180,8 +180,7 @@ static int allocate(uint64_t *address, size_t bytes) {
     if (!current) return 201;
     if (!address || !bytes) return 1;
     if (refuses()) return 2;
-    *address = next_address;
-    next_address += (bytes + 0x1fffff) & ~0x1fffffull;
+    *address = __atomic_fetch_add(&next_address, (bytes + 0x1fffff) & ~0x1fffffull, 0);
     return 0;
 }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) { return allocate(address, bytes); }

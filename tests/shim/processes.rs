@@ -64,3 +64,11 @@ fn a_process_that_ends_leaves_nothing_behind() {
     container.client(&format!("{START} alloc/0=1048576")).assert_lived();
     assert_eq!(container.held(), 0);
 }
+
+#[test]
+fn threads_that_begin_together_share_one_slot_and_give_all_back() {
+    let container = Container::half();
+    let words = "proc2 threads=32 retain current info wait";
+    let (held, slots) = container.while_waiting(words, || (container.held(), container.slots()));
+    assert_eq!((held, slots), (CONTEXT.bytes(), 1));
+}
