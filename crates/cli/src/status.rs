@@ -44,6 +44,8 @@ struct Held {
     used_mib: Option<u64>,
     holder: String,
     processes: Vec<status::Process>,
+    /// Why the use cannot be told.
+    problem: Option<String>,
 }
 
 impl View {
@@ -92,6 +94,7 @@ impl Held {
         for process in &self.processes {
             println!("      pid {:>7}  {}", process.pid, Mib(process.used_mib));
         }
+        self.problem.iter().for_each(|problem| println!("      problem: {problem}"));
     }
 }
 
@@ -107,6 +110,7 @@ fn of_node(allotment: &status::Allotment) -> Vec<Held> {
         used_mib: allotment.used_mib,
         holder: holder.map_or_else(|| "a container that has not started".to_owned(), pod),
         processes: allotment.processes.clone(),
+        problem: allotment.problem.clone(),
     };
     match &record.holding {
         Holding::Whole { gpus } => gpus.iter().map(|&gpu| held(gpu, 100, None)).collect(),
@@ -127,7 +131,9 @@ fn of_runs() -> anyhow::Result<Vec<Held>> {
     let registry = Registry::open()?;
     let held = |(id, card): (contract::AllotmentId, crate::run::Card)| {
         let ledger = registry.pages(id).join(contract::paths::LEDGER_FILE);
-        let slots = ledger::agent::read_ledger(&ledger).map(|ledger| ledger.slots).ok();
+        let read = ledger::agent::read_ledger(&ledger);
+        let problem = read.as_ref().err().map(ToString::to_string);
+        let slots = read.map(|ledger| ledger.slots).ok();
         let process = |slot: &ledger::agent::SlotUse| status::Process {
             pid: slot.pid,
             used_mib: Mib::floor_of_bytes(slot.devices.iter().map(|d| d.held_in_all()).sum()).0,
@@ -141,6 +147,7 @@ fn of_runs() -> anyhow::Result<Vec<Held>> {
             used_mib: slots.map(|_| processes.iter().map(|process| process.used_mib).sum()),
             holder: format!("aliquot run (pid {})", card.pid),
             processes,
+            problem,
         }
     };
     Ok(registry.live().into_iter().map(held).collect())
