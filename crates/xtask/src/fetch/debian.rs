@@ -20,7 +20,8 @@ pub(super) fn unpack(group: &Group, work: &Path, folder: &Path) -> Result<()> {
     for package in &group.packages {
         let file = apt.download(package)?;
         check_digest(&file, &package.what(), std::slice::from_ref(&package.sha256))?;
-        extract(&file, &package.only, folder).with_context(|| format!("cannot unpack {}", package.what()))?;
+        extract(&file, &package.only, folder)
+            .with_context(|| format!("cannot unpack {}", package.what()))?;
     }
     Ok(())
 }
