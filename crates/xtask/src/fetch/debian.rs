@@ -18,8 +18,23 @@ pub(super) fn unpack(group: &Group, work: &Path, folder: &Path) -> Result<()> {
         format!("cannot read Debian's lists of {} (this needs the network, once)", group.suite)
     })?;
     for package in &group.packages {
-        let file = apt.download(package)?;
-        check_digest(&file, &package.what(), std::slice::from_ref(&package.sha256))?;
+        let file = match apt.download(package, true) {
+            Ok(file) => {
+                check_digest(&file, &package.what(), std::slice::from_ref(&package.sha256))?;
+                file
+            }
+            // A mirror keeps only the newest of a suite; a security fix must not stop every build.
+            Err(gone) => {
+                let file = apt.download(package, false).map_err(|_| gone)?;
+                eprintln!(
+                    "fetch: the mirror no longer has {}: taking {}, for which the archive's \
+                     signature vouches; pin it in fetch.toml",
+                    package.what(),
+                    file.file_name().unwrap_or_default().display()
+                );
+                file
+            }
+        };
         extract(&file, &package.only, folder)
             .with_context(|| format!("cannot unpack {}", package.what()))?;
     }
@@ -65,14 +80,15 @@ impl Apt {
         Ok(Self { home, arches })
     }
 
-    fn download(&self, package: &Package) -> Result<PathBuf> {
-        let pinned = format!("{}:{}={}", package.name, package.arch, package.version);
-        self.call("download", &[&pinned]).with_context(|| {
-            format!(
-                "cannot download {}; if the mirror has a newer one, pin that in fetch.toml",
-                package.what()
-            )
-        })?;
+    /// Downloads the pinned version, or whichever the suite has. apt checks it against the lists that
+    /// Debian signed.
+    fn download(&self, package: &Package, is_pinned: bool) -> Result<PathBuf> {
+        let mut wanted = format!("{}:{}", package.name, package.arch);
+        if is_pinned {
+            wanted.push_str(&format!("={}", package.version));
+        }
+        self.call("download", &[&wanted])
+            .with_context(|| format!("cannot download {}", package.what()))?;
         let files = fs::read_dir(self.home.join("files"))?.collect::<Result<Vec<_>, _>>()?;
         let file = files.iter().find(|file| package.is_in(&file.file_name().to_string_lossy()));
         Ok(file.context("apt downloaded nothing")?.path())
