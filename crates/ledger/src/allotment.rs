@@ -8,7 +8,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
-use crate::abi::{AtLimit, Kind, MAX_BYTES, SLOTS, SUM_LOCK, SlotState, state_parts};
+use crate::abi::{AtLimit, Kind, MAX_BYTES, SUM_LOCK, SlotState, state_parts};
 use crate::charge::{self, Books};
 use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
@@ -290,7 +290,7 @@ impl Books for DeviceBooks<'_> {
 
     fn bury(&self, lock: &Self::Lock) {
         if let Some((fd, true)) = lock {
-            slot::bury(self.pages(), fd, SLOTS);
+            slot::bury(self.pages(), fd);
         }
     }
 

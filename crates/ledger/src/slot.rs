@@ -11,13 +11,14 @@
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
-use crate::abi::{MAX_DEVICES, SLOTS, SUM_LOCK, SlotState, slot_lock, state_parts, state_word};
+use crate::abi::{MAX_DEVICES, SLOTS, SlotState, slot_lock, state_parts, state_word};
 use crate::error::Refused;
 use crate::map::Pages;
 use crate::sys::{self, Fd, Mapping};
 
-/// How many slots a newcomer looks at for the dead: first use stays short with 1,000 processes.
-const NEWCOMERS_BURIALS: usize = 32;
+/// After how many slots a newcomer asks whether they are dead: first use stays short with 1,000
+/// processes.
+const NEWCOMERS_QUESTIONS: usize = 32;
 
 /// A slot that this process has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,15 +52,7 @@ pub(crate) fn take(pages: &Pages, ledger: &CStr, version: u32) -> Result<Slot, R
     pages.ledger_header().slots_used.fetch_max(0, Ordering::Relaxed);
     let fd = open(pages, ledger)?;
     let keep = Mapping::keep(&fd).map_err(slot_error)?;
-    bury_when_idle(pages, &fd, NEWCOMERS_BURIALS);
-    let found = match claim_any(pages, &fd) {
-        Err(Refused::NoSlot) => {
-            bury_when_idle(pages, &fd, SLOTS);
-            claim_any(pages, &fd)
-        }
-        found => found,
-    };
-    let slot = found?;
+    let slot = claim_any(pages, &fd)?;
     introduce(pages, slot, version);
     let mine = &pages.private().slot;
     match mine.compare_exchange(0, slot.word(), Ordering::AcqRel, Ordering::Acquire) {
@@ -92,25 +85,10 @@ pub(crate) fn extent(pages: &Pages) -> usize {
     (pages.ledger_header().slots_used.load(Ordering::Acquire) as usize).min(SLOTS)
 }
 
-/// Marks slots whose process is dead, looking at no more than `most` of the taken ones. The caller
-/// holds [`SUM_LOCK`].
-pub(crate) fn bury(pages: &Pages, fd: &Fd, most: usize) {
-    let extent = extent(pages);
-    // Begins at a place of its own, so that newcomers between them look everywhere.
-    let start = if most < SLOTS { sys::pid() as usize } else { 0 };
-    let around = (start..start.saturating_add(extent)).map(|index| index % extent.max(1));
-    for index in around.filter(|&index| taken(pages, index)).take(most) {
+/// Marks every slot whose process is dead.
+pub(crate) fn bury(pages: &Pages, fd: &Fd) {
+    for index in (0..extent(pages)).filter(|&index| taken(pages, index)) {
         bury_one(pages, fd, index);
-    }
-}
-
-fn bury_when_idle(pages: &Pages, fd: &Fd, most: usize) {
-    if !(0..extent(pages)).any(|index| taken(pages, index)) {
-        return;
-    }
-    if let Ok(true) = fd.try_lock(SUM_LOCK) {
-        bury(pages, fd, most);
-        fd.unlock(SUM_LOCK);
     }
 }
 
@@ -140,11 +118,21 @@ fn bury_one(pages: &Pages, fd: &Fd, index: usize) {
     }
 }
 
-/// The first slot that nobody has.
+/// The first slot that nobody has. On its way a newcomer asks after a few of those taken, so that
+/// processes that come and go one after the other use the same slot; after all of them only where
+/// none is free.
 fn claim_any(pages: &Pages, fd: &Fd) -> Result<Slot, Refused> {
-    for index in (0..SLOTS).filter(|&index| !taken(pages, index)) {
-        if let Some(slot) = claim(pages, fd, index)? {
-            return Ok(slot);
+    for mut questions in [NEWCOMERS_QUESTIONS, SLOTS] {
+        for index in 0..SLOTS {
+            if taken(pages, index) && questions > 0 {
+                questions -= 1;
+                bury_one(pages, fd, index);
+            }
+            if !taken(pages, index)
+                && let Some(slot) = claim(pages, fd, index)?
+            {
+                return Ok(slot);
+            }
         }
     }
     Err(Refused::NoSlot)
