@@ -117,6 +117,9 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.agent.stop();
+        // The agent leaves it mounted, as it must: its containers outlive it.
+        let pages = self.folder.path().join("pages");
+        let _ = nix::mount::umount2(&pages, nix::mount::MntFlags::MNT_DETACH);
         let _ = admin::stop(&self.driver());
     }
 }
@@ -137,7 +140,7 @@ impl Agent {
         let log = root.join("agent.log");
         let mut command = Command::new(files::program("aliquot-node")?);
         command
-            .args(["--gpu-mode", "1=whole", "--reconcile-every", "1"])
+            .args(["--gpu-mode", "1=whole", "--reconcile-every", "1", "--pages-tmpfs", "16"])
             .arg("--driver-root")
             .arg(root.join("driver"))
             .arg("--shim")
