@@ -7,8 +7,8 @@ const BATCH: u32 = 500;
 /// Samples.
 const SAMPLES: usize = 400;
 
-/// Nanoseconds that this thread has run.
-fn thread_time() -> u64 {
+/// Nanoseconds that this thread has run, system calls and page faults included.
+pub(crate) fn thread_time() -> u64 {
     let mut time = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: a place for one timespec, for which all zeros are a value.
     let time = unsafe {

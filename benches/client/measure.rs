@@ -3,11 +3,10 @@
 use std::hint::black_box;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::clock::{per_call, per_prepared_call};
+use crate::clock::{per_call, per_prepared_call, thread_time};
 use crate::cuda::{self, Cuda};
 
 /// Small enough that the driver's page size does not matter.
@@ -88,10 +87,10 @@ fn hold(cuda: &Cuda, count: usize) {
 
 /// From the first look-up to the first allocation.
 fn first_use(handle: *mut std::ffi::c_void) -> Result<f64> {
-    let start = Instant::now();
+    let start = thread_time();
     let cuda = Cuda::start(handle)?;
     black_box(cuda.take(BYTES));
-    Ok(start.elapsed().as_nanos() as f64)
+    Ok((thread_time() - start) as f64)
 }
 
 /// Allocates and frees until killed.
