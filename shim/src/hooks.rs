@@ -8,7 +8,8 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    context, info, look_up, memory, nvml, nvml_processes, nvml_table, nvml_usage, startup,
+    context, info, look_up, memory, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage,
+    startup,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
@@ -246,11 +247,11 @@ hooks! {
         device: nvmlDevice_t,
         pid: c_uint,
         stats: *mut nvmlAccountingStats_t,
-    ) -> nvmlReturn_t = nvml_usage::accounting_stats;
+    ) -> nvmlReturn_t = nvml_accounting::stats;
     Nvml fn nvmlDeviceGetAccountingStats_v2(
         device: nvmlDevice_t,
         stats: *mut nvmlAccountingStats_v2_t,
-    ) -> nvmlReturn_t = nvml_usage::accounting_stats_v2;
+    ) -> nvmlReturn_t = nvml_accounting::stats_v2;
     Nvml fn nvmlInternalGetExportTable(
         table: *mut *const c_void,
         uuid: *const [u8; 16],

@@ -23,6 +23,7 @@ mod libc_symbols;
 mod look_up;
 mod memory;
 mod nvml;
+mod nvml_accounting;
 mod nvml_processes;
 mod nvml_table;
 mod nvml_usage;

@@ -5,4 +5,6 @@
 #[allow(dead_code)]
 mod container;
 mod harness;
+mod lists;
 mod smi;
+mod tables;
