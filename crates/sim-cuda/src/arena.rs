@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::outside::Piece;
 use crate::ranges::Ranges;
 use crate::status::{Res, Status};
 
@@ -28,6 +29,14 @@ pub(crate) struct Block {
     /// A number that no other allocation of this process has.
     pub(crate) id: u64,
     room: usize,
+}
+
+impl Block {
+    /// Memory of a device that is no plain allocation.
+    pub(crate) fn outside(piece: &Piece) -> Self {
+        let Piece { start, size, context, .. } = *piece;
+        Self { start, size, owner: context, id: start as u64, room: size }
+    }
 }
 
 /// What is given back to the card by a free: where the memory lies that no longer has an owner.
@@ -110,12 +119,22 @@ impl Arena {
         self.live.values().filter(|b| b.owner == owner).map(|b| b.start).collect()
     }
 
-    fn take_pages(&mut self, bytes: usize, charge: impl FnOnce(usize) -> Res) -> Res<usize> {
+    /// Takes `bytes`, a multiple of [`PAGE`], that are no allocation.
+    pub(crate) fn take_pages(
+        &mut self,
+        bytes: usize,
+        charge: impl FnOnce(usize) -> Res,
+    ) -> Res<usize> {
         if self.free.longest() < bytes {
             return Err(Status::OUT_OF_MEMORY);
         }
         charge(bytes)?;
         self.free.take(bytes).ok_or(Status::OUT_OF_MEMORY)
+    }
+
+    /// Takes back what [`Arena::take_pages`] gave out.
+    pub(crate) fn give_pages(&mut self, start: usize, bytes: usize) {
+        self.free.give(start, bytes);
     }
 
     fn take_shared(

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sim_world::Kind;
 
+use crate::array;
 use crate::device::Device;
 use crate::event::EVENTS;
 use crate::front;
 use crate::host;
 use crate::module;
+use crate::pool;
 use crate::process;
 use crate::registry::{Registry, handle_of};
 use crate::status::{Res, Status};
@@ -129,9 +131,13 @@ impl Context {
         EVENTS.remove_if(|event| event.context == handle);
         module::unload_all(handle);
         host::free_all(handle);
+        array::forget(handle);
         self.forget_settings();
         if let Ok(device) = self.device() {
             device.free_all(handle);
+            if !CONTEXTS.any(|other| other.device == self.device && other.is_alive()) {
+                pool::device_ended(self.device);
+            }
             device.refund(Kind::Context, device.card.profile.memory.context_mib << 20);
         }
     }

@@ -6,6 +6,7 @@ use sim_world::{Card, Engine};
 use crate::host;
 use crate::line::{Act, Op};
 use crate::memory::device_of;
+use crate::outside;
 use crate::space;
 use crate::status::{Res, Status};
 
@@ -62,7 +63,16 @@ impl Area {
 
 /// Which side `len` bytes from `start` are on: in living device memory altogether, or on the host.
 pub(crate) fn side_of(start: usize, len: usize) -> Res<Side> {
-    let Some(device) = device_of(start) else { return Ok(Side::Host) };
+    let Some(device) = device_of(start) else {
+        return match outside::is_reserved(start, 1) && !outside::covers(start, len) {
+            true => Err(Status::INVALID_VALUE),
+            false => Ok(Side::Host),
+        };
+    };
+    if outside::find(start).is_some() {
+        let usable = outside::covers(start, len).then_some(Side::Device(device.ordinal));
+        return usable.ok_or(Status::INVALID_VALUE);
+    }
     let block = device.find(start).ok_or(Status::INVALID_VALUE)?;
     match start.checked_add(len).is_some_and(|end| end <= block.start + block.size) {
         true => Ok(Side::Device(device.ordinal)),
@@ -73,7 +83,9 @@ pub(crate) fn side_of(start: usize, len: usize) -> Res<Side> {
 /// The same for an address that the caller says is a device's: host memory must be known.
 pub(crate) fn device_side(start: usize, len: usize) -> Res<Side> {
     match side_of(start, len)? {
-        Side::Host if host::find(start).is_none() => Err(Status::INVALID_VALUE),
+        Side::Host if host::find(start).is_none() && outside::find(start).is_none() => {
+            Err(Status::INVALID_VALUE)
+        }
         side => Ok(side),
     }
 }

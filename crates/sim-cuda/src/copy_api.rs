@@ -3,18 +3,21 @@
 use nvidia_sys::cuda::{CUDA_MEMCPY2D, CUDA_MEMCPY3D, CUmemorytype};
 
 use crate::arg::{In, Opaque};
+use crate::array;
 use crate::context::CONTEXTS;
 use crate::copy::{Area, Extent, Side, copy, device_side};
 use crate::front;
 use crate::line::Op;
-use crate::rim::{self, Null, export};
+use crate::rim::{Null, export};
 use crate::status::{Res, Status};
 use crate::stream::{self, Target};
 
 /// Whether the caller waits for the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(crate) enum Wait {
+    /// It does.
     Yes,
+    /// It does not.
     No,
 }
 
@@ -64,23 +67,44 @@ fn run(target: &Target, to: Area, from: Area, extent: Extent, wait: Wait) -> Res
 }
 
 /// One end of a rectangular copy, as the caller describes it.
-struct End {
+pub(crate) struct End {
     kind: CUmemorytype,
     host: usize,
     device: u64,
+    array: usize,
     pitch: usize,
     height: usize,
     at: [usize; 3],
 }
 
 impl End {
+    /// Bytes of the host that follow each other.
+    pub(crate) fn host(address: usize) -> Self {
+        Self { host: address, ..Self::of(CUmemorytype::CU_MEMORYTYPE_HOST) }
+    }
+
+    /// Bytes of a device that follow each other.
+    pub(crate) fn device(address: u64) -> Self {
+        Self { device: address, ..Self::of(CUmemorytype::CU_MEMORYTYPE_DEVICE) }
+    }
+
+    /// Bytes of an array's first row, from one on.
+    pub(crate) fn array(handle: usize, offset: usize) -> Self {
+        let of = Self::of(CUmemorytype::CU_MEMORYTYPE_ARRAY);
+        Self { array: handle, at: [offset, 0, 0], ..of }
+    }
+
+    fn of(kind: CUmemorytype) -> Self {
+        Self { kind, host: 0, device: 0, array: 0, pitch: 0, height: 0, at: [0; 3] }
+    }
+
     fn area(&self, extent: Extent) -> Res<Area> {
         let base = match self.kind {
             CUmemorytype::CU_MEMORYTYPE_HOST => self.host,
             CUmemorytype::CU_MEMORYTYPE_DEVICE | CUmemorytype::CU_MEMORYTYPE_UNIFIED => {
                 self.device as usize
             }
-            CUmemorytype::CU_MEMORYTYPE_ARRAY => return Err(arrays()),
+            CUmemorytype::CU_MEMORYTYPE_ARRAY => return array::area(self.array, self.at, extent),
             _ => return Err(Status::INVALID_VALUE),
         };
         let pitch = if self.pitch == 0 { extent.0 } else { self.pitch };
@@ -100,16 +124,12 @@ impl End {
     }
 }
 
-fn arrays() -> Status {
-    rim::once("arrays", || "copies of arrays are not simulated".to_owned());
-    Status::NOT_SUPPORTED
-}
-
 fn rectangle(copy: &CUDA_MEMCPY2D) -> (End, End, Extent) {
     let to = End {
         kind: copy.dstMemoryType,
         host: copy.dstHost as usize,
         device: copy.dstDevice,
+        array: copy.dstArray as usize,
         pitch: copy.dstPitch,
         height: 0,
         at: [copy.dstXInBytes, copy.dstY, 0],
@@ -118,6 +138,7 @@ fn rectangle(copy: &CUDA_MEMCPY2D) -> (End, End, Extent) {
         kind: copy.srcMemoryType,
         host: copy.srcHost as usize,
         device: copy.srcDevice,
+        array: copy.srcArray as usize,
         pitch: copy.srcPitch,
         height: 0,
         at: [copy.srcXInBytes, copy.srcY, 0],
@@ -130,6 +151,7 @@ fn cuboid(copy: &CUDA_MEMCPY3D) -> (End, End, Extent) {
         kind: copy.dstMemoryType,
         host: copy.dstHost as usize,
         device: copy.dstDevice,
+        array: copy.dstArray as usize,
         pitch: copy.dstPitch,
         height: copy.dstHeight,
         at: [copy.dstXInBytes, copy.dstY, copy.dstZ],
@@ -138,6 +160,7 @@ fn cuboid(copy: &CUDA_MEMCPY3D) -> (End, End, Extent) {
         kind: copy.srcMemoryType,
         host: copy.srcHost as usize,
         device: copy.srcDevice,
+        array: copy.srcArray as usize,
         pitch: copy.srcPitch,
         height: copy.srcHeight,
         at: [copy.srcXInBytes, copy.srcY, copy.srcZ],
@@ -145,7 +168,8 @@ fn cuboid(copy: &CUDA_MEMCPY3D) -> (End, End, Extent) {
     (to, from, Extent(copy.WidthInBytes, copy.Height, copy.Depth))
 }
 
-fn shaped((to, from, extent): (End, End, Extent), target: &Target, wait: Wait) -> Res {
+/// Does a rectangular copy in a stream.
+pub(crate) fn shaped((to, from, extent): (End, End, Extent), target: &Target, wait: Wait) -> Res {
     if extent.0 == 0 || extent.1 == 0 || extent.2 == 0 {
         return Ok(());
     }

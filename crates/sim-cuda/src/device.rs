@@ -8,6 +8,8 @@ use sim_world::{Card, Kind, TakeError};
 
 use crate::arena::{Arena, Block, PAGE};
 use crate::context::{CONTEXTS, Context};
+use crate::outside::{self, Piece};
+use crate::pool;
 use crate::process;
 use crate::space::{self, Space};
 use crate::status::{Res, Status};
@@ -73,8 +75,34 @@ impl Device {
         }
     }
 
-    /// Takes `size` bytes for a context and answers their address.
+    /// Takes `size` bytes for a context and answers their address. Before it refuses, it takes what lies
+    /// idle in this process's pools.
     pub(crate) fn allocate(&self, context: usize, size: usize) -> Res<usize> {
+        match self.allocate_once(context, size) {
+            Err(Status::OUT_OF_MEMORY) if pool::reclaim(self.ordinal) => {
+                self.allocate_once(context, size)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Takes `bytes`, a multiple of [`PAGE`], that are no allocation.
+    pub(crate) fn take_pages(&self, bytes: usize) -> Res<usize> {
+        let mut memory = self.memory();
+        let taken = self.taken(&mut memory)?;
+        taken.arena.take_pages(bytes, |bytes| self.charge(Kind::Allocation, bytes as u64))
+    }
+
+    /// Gives back what [`Device::take_pages`] took.
+    pub(crate) fn give_pages(&self, start: usize, bytes: usize) {
+        if let Some(taken) = self.memory().as_mut() {
+            space::discard(start, bytes);
+            taken.arena.give_pages(start, bytes);
+            self.refund(Kind::Allocation, bytes as u64);
+        }
+    }
+
+    fn allocate_once(&self, context: usize, size: usize) -> Res<usize> {
         let mut memory = self.memory();
         let taken = self.taken(&mut memory)?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -103,12 +131,18 @@ impl Device {
 
     /// The living allocation that `address` lies in.
     pub(crate) fn find(&self, address: usize) -> Option<Block> {
-        self.memory().as_ref()?.arena.find(address)
+        let block = self.memory().as_ref().and_then(|taken| taken.arena.find(address));
+        block.or_else(|| self.piece(address).map(|piece| Block::outside(&piece)))
     }
 
     /// Whether `address` is one of this device's, in use or not.
     pub(crate) fn holds(&self, address: usize) -> bool {
-        self.memory().as_ref().is_some_and(|taken| taken.space.holds(address))
+        let own = self.memory().as_ref().is_some_and(|taken| taken.space.holds(address));
+        own || self.piece(address).is_some()
+    }
+
+    fn piece(&self, address: usize) -> Option<Piece> {
+        outside::find(address).filter(|piece| piece.device == Some(self.ordinal))
     }
 
     fn memory(&self) -> MutexGuard<'_, Option<Taken>> {

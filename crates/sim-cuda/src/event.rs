@@ -6,6 +6,7 @@ use crate::arg::{Opaque, Out};
 use crate::context;
 use crate::front;
 use crate::line::{Mark, Op};
+use crate::pool;
 use crate::registry::{Registry, handle_of};
 use crate::rim::export;
 use crate::status::{Res, Status};
@@ -93,7 +94,9 @@ export! {
 
     /// Waits until the last recording has passed.
     fn cuEventSynchronize(event: Opaque) {
-        find(event)?.mark().map_or(Ok(()), |mark| front::wait(&mark))
+        find(event)?.mark().map_or(Ok(()), |mark| front::wait(&mark))?;
+        pool::synchronised();
+        Ok(())
     }
 
     /// Milliseconds of simulated GPU time between two recordings.

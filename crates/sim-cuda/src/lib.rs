@@ -12,6 +12,8 @@
 
 mod arena;
 mod arg;
+mod array;
+mod array_api;
 mod caller;
 mod capture;
 mod context;
@@ -31,9 +33,13 @@ mod kernel;
 mod launch;
 mod line;
 mod lookup;
+mod mapping;
 mod memory;
 mod module;
+mod outside;
 mod pointer;
+mod pool;
+mod pool_api;
 mod process;
 mod ranges;
 mod registry;
@@ -45,3 +51,4 @@ mod storage;
 mod stream;
 mod tables;
 mod visible;
+mod vmm;

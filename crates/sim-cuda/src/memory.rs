@@ -1,9 +1,14 @@
 //! Device memory: taking it, giving it back, and how much there is.
 
+use std::sync::Arc;
+
 use crate::arg::Out;
 use crate::context;
 use crate::device::Device;
+use crate::front::LineId;
 use crate::host;
+use crate::line::Mark;
+use crate::pool;
 use crate::process;
 use crate::registry::handle_of;
 use crate::rim::export;
@@ -27,14 +32,26 @@ pub(crate) fn device_of(address: usize) -> Option<&'static Device> {
 }
 
 /// As the real driver does, waits until the context is idle, because work may still use the memory.
-fn free(address: usize) -> Res {
+pub(crate) fn free(address: usize) -> Res {
     if address == 0 {
         return Ok(());
+    }
+    if pool::pools().lends(address) {
+        return free_lent(address);
     }
     let Some(device) = device_of(address) else { return host::free_managed(address) };
     let block = device.find(address).filter(|block| block.start == address);
     stream::synchronize_context(block.ok_or(Status::INVALID_VALUE)?.owner)?;
     device.free(address).map(drop)
+}
+
+/// Frees memory of a pool out of any stream's order.
+fn free_lent(address: usize) -> Res {
+    let context = handle_of(&context::current()?);
+    stream::synchronize_context(context)?;
+    pool::pools().give(address, LineId::legacy(context), Arc::new(Mark::at(0)))?;
+    pool::synchronised();
+    Ok(())
 }
 
 export! {

@@ -6,6 +6,7 @@ use crate::arg::{In, Opaque};
 use crate::context::{self, CONTEXTS};
 use crate::host::{self, Kind};
 use crate::memory::device_of;
+use crate::outside::{self, What};
 use crate::rim::export;
 use crate::status::{Res, Status};
 
@@ -63,13 +64,22 @@ fn attribute(known: &Known, number: u32, address: usize) -> Res<Value> {
         11 => Ok(Value::Word(known.start as u64)),
         12 => Ok(Value::Word(known.size as u64)),
         13 => flag(true),
-        14 | 17 => Ok(Value::Word(0)),
+        14 => Ok(Value::Word(0)),
+        17 => Ok(Value::Word(pool_of(address))),
         15 | 21 => flag(false),
         16 => Ok(Value::Number(3)),
         18 => Ok(Value::Word(known.size as u64)),
         19 => Ok(Value::Word(known.start as u64)),
         20 => Ok(Value::Word(known.id)),
         _ => Err(Status::INVALID_VALUE),
+    }
+}
+
+/// The pool that lent memory; 0 if none did.
+fn pool_of(address: usize) -> u64 {
+    match outside::find(address).map(|piece| piece.what) {
+        Some(What::Pool(pool)) => pool as u64,
+        _ => 0,
     }
 }
 

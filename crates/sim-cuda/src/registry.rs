@@ -30,6 +30,11 @@ impl<T> Registry<T> {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&handle)
     }
 
+    /// Whether any object satisfies `is`.
+    pub(crate) fn any(&self, is: impl Fn(&T) -> bool) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().any(|object| is(object))
+    }
+
     /// Makes every handle invalid whose object satisfies `doomed`, and answers those objects.
     pub(crate) fn remove_if(&self, doomed: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
         let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use crate::context::{self, CONTEXTS, Context};
 use crate::event::{self, EVENTS};
 use crate::front::{self, LineId, Order};
 use crate::line::{Mark, Op};
+use crate::pool;
 use crate::registry::{Registry, handle_of};
 use crate::rim::{Null, export};
 use crate::status::{Res, Status};
@@ -74,12 +75,16 @@ pub(crate) fn submit(handle: Opaque, null: Null, op: Op) -> Res {
 
 /// Sleeps until all that is in a stream has ended.
 pub(crate) fn synchronize(handle: Opaque, null: Null) -> Res {
-    front::wait(&*front::mark(target(handle, null)?.line)?)
+    front::wait(&*front::mark(target(handle, null)?.line)?)?;
+    pool::synchronised();
+    Ok(())
 }
 
 /// Sleeps until all that is in a context has ended.
 pub(crate) fn synchronize_context(context: usize) -> Res {
-    front::marks_of(context).iter().try_for_each(|mark| front::wait(mark))
+    front::marks_of(context).iter().try_for_each(|mark| front::wait(mark))?;
+    pool::synchronised();
+    Ok(())
 }
 
 /// Ready, or 600.

@@ -1,0 +1,251 @@
+//! The calls on memory pools, and allocation in the order of a stream.
+
+use nvidia_sys::cuda::{CUmemAccessDesc, CUmemLocation, CUmemPoolProps};
+
+use crate::arg::{In, Opaque, Out};
+use crate::front;
+use crate::line::Op;
+use crate::pool::{Pool, Pools, pools};
+use crate::process::device_named;
+use crate::rim::export;
+use crate::status::{Res, Status};
+use crate::stream::{self, Target};
+
+/// CU_MEM_ALLOCATION_TYPE_PINNED and CU_MEM_LOCATION_TYPE_DEVICE.
+const PINNED: u32 = 1;
+const DEVICE: u32 = 1;
+/// CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR.
+const DESCRIPTOR: u32 = 1;
+
+/// The device of a location, which must be one.
+pub(crate) fn device_at(location: &CUmemLocation) -> Res<usize> {
+    match location.type_.0 {
+        DEVICE => Ok(device_named(ordinal_of(location))?.ordinal),
+        _ => Err(Status::INVALID_VALUE),
+    }
+}
+
+/// The number of a location.
+pub(crate) fn ordinal_of(location: &CUmemLocation) -> i32 {
+    // SAFETY: both members of the union are the same integer, or a void that is none.
+    unsafe { location.__bindgen_anon_1.id }
+}
+
+fn allocate(out: &Out<u64>, size: usize, pool: Option<usize>, target: &Target) -> Res {
+    if out.is_null() || size == 0 {
+        return Err(Status::INVALID_VALUE);
+    }
+    let mut pools = pools();
+    let pool = pool.unwrap_or_else(|| pools.current_of(target.context.device));
+    let lent = pools.lend(pool, size, target.line)?;
+    drop(pools);
+    if let Some(mark) = lent.after {
+        front::submit(target.line, Op::Wait(mark))?;
+    }
+    out.put(lent.start as u64)
+}
+
+/// Memory that no pool lent may be freed here too; it waits for all work, as cuMemFree does.
+fn free(address: usize, target: &Target) -> Res {
+    if !pools().lends(address) {
+        return match address {
+            0 => Err(Status::INVALID_VALUE),
+            _ => crate::memory::free(address),
+        };
+    }
+    let mark = front::mark(target.line)?;
+    pools().give(address, target.line, mark)
+}
+
+fn create(props: &CUmemPoolProps) -> Res<usize> {
+    let handles = props.handleTypes.0;
+    if props.allocType.0 != PINNED || handles & !DESCRIPTOR != 0 {
+        return Err(Status::INVALID_VALUE);
+    }
+    let device = device_at(&props.location)?;
+    Ok(pools().create(device, handles, props.maxSize as u64))
+}
+
+/// A number of a pool: three are integers, the others 64 bits wide.
+enum Number {
+    Int(i32),
+    Wide(u64),
+}
+
+fn get(pool: &Pool, attribute: u32) -> Res<Number> {
+    Ok(match attribute {
+        1..=3 => Number::Int(pool.reuse[attribute as usize - 1]),
+        4 => Number::Wide(pool.threshold),
+        5 | 6 => Number::Wide(pool.reserved[attribute as usize - 5]),
+        7 | 8 => Number::Wide(pool.used[attribute as usize - 7]),
+        9 => Number::Int(PINNED as i32),
+        10 => Number::Int(pool.handles as i32),
+        11 => Number::Int(pool.device as i32),
+        12 => Number::Int(DEVICE as i32),
+        13 => Number::Wide(pool.largest),
+        14 => Number::Int(0),
+        _ => return Err(Status::INVALID_VALUE),
+    })
+}
+
+/// A high-water mark can only be set to zero, which means to the present value.
+fn set(pool: &mut Pool, attribute: u32, value: Number) -> Res {
+    match (attribute, value) {
+        (1..=3, Number::Int(value)) => pool.reuse[attribute as usize - 1] = value,
+        (4, Number::Wide(value)) => pool.threshold = value,
+        (6, Number::Wide(0)) => pool.reserved[1] = pool.reserved[0],
+        (8, Number::Wide(0)) => pool.used[1] = pool.used[0],
+        _ => return Err(Status::INVALID_VALUE),
+    }
+    Ok(())
+}
+
+/// Writes a number of either width where the caller has room for it.
+fn write(to: Opaque, number: Number) -> Res {
+    if to.is_null() {
+        return Err(Status::INVALID_VALUE);
+    }
+    // SAFETY: the interface has the caller pass room for the attribute's own type.
+    unsafe {
+        match number {
+            Number::Int(value) => to.cast::<i32>().write_unaligned(value),
+            Number::Wide(value) => to.cast::<u64>().write_unaligned(value),
+        }
+    }
+    Ok(())
+}
+
+fn read(from: Opaque, attribute: u32) -> Res<Number> {
+    if from.is_null() {
+        return Err(Status::INVALID_VALUE);
+    }
+    // SAFETY: the interface has the caller pass a value of the attribute's own type.
+    Ok(unsafe {
+        match attribute {
+            1..=3 => Number::Int(from.cast::<i32>().read_unaligned()),
+            _ => Number::Wide(from.cast::<u64>().read_unaligned()),
+        }
+    })
+}
+
+fn set_access(pool: &mut Pool, map: &In<CUmemAccessDesc>, count: usize) -> Res {
+    for i in 0..count {
+        let wanted = map.at(i)?;
+        let (device, flags) = (device_at(&wanted.location)?, wanted.flags.0);
+        match (device == pool.device, flags) {
+            (true, 3) => {}
+            (true, _) => return Err(Status::INVALID_DEVICE),
+            (false, 0 | 1 | 3) => drop(pool.access.insert(device as i32, flags)),
+            (false, _) => return Err(Status::INVALID_VALUE),
+        }
+    }
+    Ok(())
+}
+
+fn of_location(
+    location: &In<CUmemLocation>,
+    kind: u32,
+    which: fn(&mut Pools, usize) -> usize,
+) -> Res<usize> {
+    let device = device_at(&location.get()?)?;
+    match kind {
+        PINNED => Ok(which(&mut pools(), device)),
+        _ => Err(Status::INVALID_VALUE),
+    }
+}
+
+export! {
+    /// Takes memory of the current pool of the stream's device, for work that follows in the stream.
+    fn cuMemAllocAsync / cuMemAllocAsync_ptsz(null; out: Out<u64>, size: usize, stream: Opaque) {
+        allocate(&out, size, None, &stream::target(stream, null)?)
+    }
+
+    /// Takes memory of a pool, for work that follows in the stream.
+    fn cuMemAllocFromPoolAsync / cuMemAllocFromPoolAsync_ptsz(null; out: Out<u64>, size: usize, pool: usize, stream: Opaque) {
+        allocate(&out, size, Some(pool), &stream::target(stream, null)?)
+    }
+
+    /// Gives memory back when the stream has come so far.
+    fn cuMemFreeAsync / cuMemFreeAsync_ptsz(null; address: u64, stream: Opaque) {
+        free(address as usize, &stream::target(stream, null)?)
+    }
+
+    /// The pool that a device has from the beginning.
+    fn cuDeviceGetDefaultMemPool(out: Out<usize>, device: i32) {
+        let device = device_named(device)?.ordinal;
+        out.put(pools().default_of(device))
+    }
+
+    /// The pool that a device's streams take from.
+    fn cuDeviceGetMemPool(out: Out<usize>, device: i32) {
+        let device = device_named(device)?.ordinal;
+        out.put(pools().current_of(device))
+    }
+
+    /// Makes a pool the one that its device's streams take from.
+    fn cuDeviceSetMemPool(device: i32, pool: usize) {
+        pools().set_current(device_named(device)?.ordinal, pool)
+    }
+
+    /// The default pool of a location.
+    fn cuMemGetDefaultMemPool(out: Out<usize>, location: In<CUmemLocation>, kind: u32) {
+        out.put(of_location(&location, kind, Pools::default_of)?)
+    }
+
+    /// The current pool of a location.
+    fn cuMemGetMemPool(out: Out<usize>, location: In<CUmemLocation>, kind: u32) {
+        out.put(of_location(&location, kind, Pools::current_of)?)
+    }
+
+    /// Makes a pool the current one of its location.
+    fn cuMemSetMemPool(location: In<CUmemLocation>, kind: u32, pool: usize) {
+        let device = device_at(&location.get()?)?;
+        match kind {
+            PINNED => pools().set_current(device, pool),
+            _ => Err(Status::INVALID_VALUE),
+        }
+    }
+
+    /// Makes a pool on a device.
+    fn cuMemPoolCreate(out: Out<usize>, props: In<CUmemPoolProps>) {
+        if out.is_null() {
+            return Err(Status::INVALID_VALUE);
+        }
+        out.put(create(&props.get()?)?)
+    }
+
+    /// Ends a pool; memory that it lent lives until it is freed.
+    fn cuMemPoolDestroy(pool: usize) {
+        pools().destroy(pool)
+    }
+
+    /// Gives idle memory back as long as the pool keeps so much.
+    fn cuMemPoolTrimTo(pool: usize, keep: usize) {
+        pools().get(pool)?.trim(|reserved, chunk| reserved - chunk >= keep as u64);
+        Ok(())
+    }
+
+    /// A number of a pool.
+    fn cuMemPoolGetAttribute(pool: usize, attribute: u32, value: Opaque) {
+        write(value, get(pools().get(pool)?, attribute)?)
+    }
+
+    /// Sets a number of a pool.
+    fn cuMemPoolSetAttribute(pool: usize, attribute: u32, value: Opaque) {
+        set(pools().get(pool)?, attribute, read(value, attribute)?)
+    }
+
+    /// Lets other devices use a pool's memory.
+    fn cuMemPoolSetAccess(pool: usize, map: In<CUmemAccessDesc>, count: usize) {
+        set_access(pools().get(pool)?, &map, count)
+    }
+
+    /// How a device may use a pool's memory.
+    fn cuMemPoolGetAccess(flags: Out<u32>, pool: usize, location: In<CUmemLocation>) {
+        let device = device_at(&location.get()?)?;
+        let mut pools = pools();
+        let pool = pools.get(pool)?;
+        let own = if pool.device == device { 3 } else { 0 };
+        flags.put(pool.access.get(&(device as i32)).copied().unwrap_or(own))
+    }
+}

@@ -1,0 +1,28 @@
+//! Scripts of this room, each in a process of its own.
+
+use std::path::Path;
+
+use crate::world::{RUNTIMES, World, fetched};
+
+/// Runs `function` of `py/<script>.py` on a fresh world of two cards; it fails by a failed assertion.
+pub(crate) fn script(script: &str, function: &str) {
+    with(script, &[function]);
+}
+
+/// Runs the script's `on_runtime` once with each of NVIDIA's runtimes.
+pub(crate) fn on_runtimes(script: &str) {
+    for runtime in RUNTIMES {
+        with(script, &["on_runtime", &fetched(runtime).display().to_string()]);
+    }
+}
+
+fn with(script: &str, arguments: &[&str]) {
+    let world = World::new("v100-32gb:2");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim_cuda_wide/py");
+    let mut command = world.command("python3");
+    command.arg(folder.join(format!("{script}.py"))).args(arguments);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = command.output().expect("python3 runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script} {arguments:?}: {}\n{stderr}", output.status);
+}
