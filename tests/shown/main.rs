@@ -6,5 +6,6 @@
 mod container;
 mod harness;
 mod lists;
+mod namespaces;
 mod smi;
 mod tables;
