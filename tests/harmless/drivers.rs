@@ -67,8 +67,17 @@ fn interposers_of_the_driver_see_what_they_would_see_alone() {
     for part in ["debian-11", "debian-13"] {
         let root = with_driver(part);
         let next = root.add(&Program::library("next", "libnext.so"), "libnext.so");
+        let lookup = root.add(&Program::library("lookup", "liblookup.so"), "liblookup.so");
         let client = root.add(&Program::new("client"), "client");
-        for (before, behind) in [(next.as_str(), ""), ("", next.as_str())] {
+        let both = format!("{lookup} {next}");
+        for (before, behind) in [
+            (&*next, ""),
+            ("", &next),
+            (&lookup, &next),
+            (&next, &lookup),
+            (&both, ""),
+            ("", &both),
+        ] {
             let outcome = Run::new(&[&client]).env(&DRIVER).between(before, behind).same(&root);
             assert!(outcome.stdout.contains("1000 pairs\n"), "{outcome:?}");
         }
