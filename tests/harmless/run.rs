@@ -111,11 +111,11 @@ fn enter(command: &mut Command, root: &Path, user: u32) {
     unsafe { command.pre_exec(change) };
 }
 
-/// The command has a minute; a shim that hangs a process is found, not waited for.
+/// The command has three minutes; a shim that hangs a process is found, not waited for.
 fn wait(mut command: Command, words: &[&str]) -> ExitStatus {
     command.process_group(0);
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{words:?} does not start: {e}"));
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     loop {
         if let Some(status) = child.try_wait().expect("it is our child") {
             return status;
@@ -125,7 +125,7 @@ fn wait(mut command: Command, words: &[&str]) -> ExitStatus {
             // SAFETY: the child leads this group, and is not yet waited for.
             unsafe { libc::kill(-group, libc::SIGKILL) };
             let _ = child.wait();
-            panic!("{words:?} did not end within a minute");
+            panic!("{words:?} did not end within three minutes");
         }
         std::thread::sleep(Duration::from_millis(1));
     }
