@@ -17,9 +17,10 @@ use nvidia_sys::cuda::{
     CUdriverProcAddressQueryResult, CUexecAffinityParam, CUresult,
 };
 use nvidia_sys::nvml::{
-    nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t,
-    nvmlProcessDetailList_t, nvmlProcessInfo_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t,
-    nvmlProcessUtilizationSample_t, nvmlProcessesUtilizationInfo_t, nvmlReturn_t,
+    nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
+    nvmlFBCSessionInfo_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlProcessDetailList_t,
+    nvmlProcessInfo_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t,
+    nvmlProcessesUtilizationInfo_t, nvmlReturn_t,
 };
 
 use crate::nvml_table::fns as Nvml;
@@ -238,6 +239,16 @@ hooks! {
         device: nvmlDevice_t,
         info: *mut nvmlProcessesUtilizationInfo_t,
     ) -> nvmlReturn_t = nvml_usage::utilization_info;
+    Nvml fn nvmlDeviceGetEncoderSessions(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlEncoderSessionInfo_t,
+    ) -> nvmlReturn_t = nvml_processes::encoder_sessions;
+    Nvml fn nvmlDeviceGetFBCSessions(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        infos: *mut nvmlFBCSessionInfo_t,
+    ) -> nvmlReturn_t = nvml_processes::fbc_sessions;
     Nvml fn nvmlDeviceGetAccountingPids(
         device: nvmlDevice_t,
         count: *mut c_uint,

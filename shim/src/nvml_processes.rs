@@ -2,18 +2,19 @@
 //!
 //! A list is stated wholly from the ledger: pids as the container knows them, bytes as charged. The
 //! library is asked for its errors and its treatment of null pointers, and is never given a place to
-//! write anybody's processes into. All of them are compute processes; nobody is shown as drawing, or
-//! as a client of MPS. A process whose context takes an unknown amount and that holds nothing else
+//! write anybody's processes into. All of them are compute processes; nobody is shown as drawing, as
+//! a client of MPS, or in a session of the encoder, of which the ledger knows nothing. A process whose context takes an unknown amount and that holds nothing else
 //! is not shown.
 
-use crate::allotments::{self, Share};
+use crate::allotments::{self, Share, Shares};
 use crate::hooks::real;
 use crate::nvml;
 use core::ffi::c_uint;
 use ledger::Holder;
 use nvidia_sys::nvml::{
-    nvmlDevice_t, nvmlProcessDetail_v1_t, nvmlProcessDetailList_t, nvmlProcessInfo_t,
-    nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t, nvmlReturn_t,
+    nvmlDevice_t, nvmlEncoderSessionInfo_t, nvmlFBCSessionInfo_t, nvmlProcessDetail_v1_t,
+    nvmlProcessDetailList_t, nvmlProcessInfo_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t,
+    nvmlReturn_t,
 };
 
 pub(crate) const SUCCESS: nvmlReturn_t = nvmlReturn_t::NVML_SUCCESS;
@@ -25,15 +26,6 @@ pub(crate) const INSUFFICIENT_SIZE: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_INSU
 /// Neither in a GPU instance nor in a compute instance.
 pub(crate) const NO_INSTANCE: u32 = u32::MAX;
 
-/// Who is on a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
-    /// Every process of the container that holds memory of the device.
-    Holders,
-    /// Nobody.
-    Nobody,
-}
-
 /// An entry of a list, written in its place.
 pub(crate) trait Entry: Sized {
     /// # Safety
@@ -43,7 +35,7 @@ pub(crate) trait Entry: Sized {
 
 /// The functions that take a count and as many places.
 macro_rules! lists {
-    ($($body:ident = $name:ident, $entry:ty, $who:ident;)*) => {$(
+    ($($body:ident = $name:ident, $entry:ty, $who:path;)*) => {$(
         /// # Safety
         /// As NVML's function.
         pub(crate) unsafe fn $body(
@@ -53,24 +45,24 @@ macro_rules! lists {
         ) -> nvmlReturn_t {
             let Some(library) = real::$name.get() else { return UNINITIALIZED };
             // SAFETY: the caller's arguments.
-            unsafe {
-                list(device, count, entries, Who::$who, |count, none| library(device, count, none))
-            }
+            unsafe { $who(device, count, entries, |count, none| library(device, count, none)) }
         }
     )*};
 }
 
 lists! {
-    compute = nvmlDeviceGetComputeRunningProcesses, nvmlProcessInfo_v1_t, Holders;
-    compute_v2 = nvmlDeviceGetComputeRunningProcesses_v2, nvmlProcessInfo_v2_t, Holders;
-    compute_v3 = nvmlDeviceGetComputeRunningProcesses_v3, nvmlProcessInfo_t, Holders;
-    graphics = nvmlDeviceGetGraphicsRunningProcesses, nvmlProcessInfo_v1_t, Nobody;
-    graphics_v2 = nvmlDeviceGetGraphicsRunningProcesses_v2, nvmlProcessInfo_v2_t, Nobody;
-    graphics_v3 = nvmlDeviceGetGraphicsRunningProcesses_v3, nvmlProcessInfo_t, Nobody;
-    mps = nvmlDeviceGetMPSComputeRunningProcesses, nvmlProcessInfo_v1_t, Nobody;
-    mps_v2 = nvmlDeviceGetMPSComputeRunningProcesses_v2, nvmlProcessInfo_v2_t, Nobody;
-    mps_v3 = nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlProcessInfo_t, Nobody;
-    accounting_pids = nvmlDeviceGetAccountingPids, c_uint, Holders;
+    compute = nvmlDeviceGetComputeRunningProcesses, nvmlProcessInfo_v1_t, holders;
+    compute_v2 = nvmlDeviceGetComputeRunningProcesses_v2, nvmlProcessInfo_v2_t, holders;
+    compute_v3 = nvmlDeviceGetComputeRunningProcesses_v3, nvmlProcessInfo_t, holders;
+    graphics = nvmlDeviceGetGraphicsRunningProcesses, nvmlProcessInfo_v1_t, nobody;
+    graphics_v2 = nvmlDeviceGetGraphicsRunningProcesses_v2, nvmlProcessInfo_v2_t, nobody;
+    graphics_v3 = nvmlDeviceGetGraphicsRunningProcesses_v3, nvmlProcessInfo_t, nobody;
+    mps = nvmlDeviceGetMPSComputeRunningProcesses, nvmlProcessInfo_v1_t, nobody;
+    mps_v2 = nvmlDeviceGetMPSComputeRunningProcesses_v2, nvmlProcessInfo_v2_t, nobody;
+    mps_v3 = nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlProcessInfo_t, nobody;
+    accounting_pids = nvmlDeviceGetAccountingPids, c_uint, holders;
+    encoder_sessions = nvmlDeviceGetEncoderSessions, nvmlEncoderSessionInfo_t, nobody;
+    fbc_sessions = nvmlDeviceGetFBCSessions, nvmlFBCSessionInfo_t, nobody;
 }
 
 /// The form with a struct of its own; mode 0 asks for compute processes.
@@ -105,34 +97,67 @@ pub(crate) unsafe fn detail_list(
     places.result()
 }
 
-/// A list of processes.
+/// A list of the container's processes that hold memory of the device.
 ///
 /// # Safety
 /// `count` and `entries` are what NVML's functions take: null, or a count and as many places.
 /// `library` is the library's function on this device.
-pub(crate) unsafe fn list<T: Entry>(
+pub(crate) unsafe fn holders<T: Entry>(
     device: nvmlDevice_t,
     count: *mut c_uint,
     entries: *mut T,
-    who: Who,
     library: impl FnOnce(*mut c_uint, *mut T) -> nvmlReturn_t,
 ) -> nvmlReturn_t {
-    let Ok(shares) = allotments::shares() else { return NO_PERMISSION };
-    // SAFETY: the caller's count, or null.
-    let Some(count) = (unsafe { count.as_mut() }) else {
-        return library(core::ptr::null_mut(), core::ptr::null_mut());
+    // SAFETY: the caller's arguments.
+    let (shares, count) = match unsafe { admit(count, entries, library) } {
+        Ok(admitted) => admitted,
+        Err(result) => return result,
     };
-    let mut probe = if entries.is_null() { *count } else { 0 };
-    let result = library(&mut probe, core::ptr::null_mut());
-    if !is_of_size(result) {
-        return result;
-    }
-    let share = if who == Who::Holders { nvml::share(shares, device) } else { None };
     // SAFETY: the caller has as many places as it says.
     let mut places = unsafe { Places::new(entries, *count) };
-    each(share, |holder| places.add(holder));
+    each(nvml::share(shares, device), |holder| places.add(holder));
     *count = places.asked_for;
     places.result()
+}
+
+/// A list that nobody is on.
+///
+/// # Safety
+/// As [`holders`].
+pub(crate) unsafe fn nobody<T>(
+    _: nvmlDevice_t,
+    count: *mut c_uint,
+    entries: *mut T,
+    library: impl FnOnce(*mut c_uint, *mut T) -> nvmlReturn_t,
+) -> nvmlReturn_t {
+    // SAFETY: the caller's arguments.
+    match unsafe { admit(count, entries, library) } {
+        Ok((_, count)) => {
+            *count = 0;
+            SUCCESS
+        }
+        Err(result) => result,
+    }
+}
+
+/// Lets the library judge a question, without a place to write to; the caller's count.
+///
+/// # Safety
+/// As [`holders`].
+unsafe fn admit<'a, T>(
+    count: *mut c_uint,
+    entries: *mut T,
+    library: impl FnOnce(*mut c_uint, *mut T) -> nvmlReturn_t,
+) -> Result<(&'static Shares, &'a mut c_uint), nvmlReturn_t> {
+    let Ok(shares) = allotments::shares() else { return Err(NO_PERMISSION) };
+    let nowhere = core::ptr::null_mut();
+    // SAFETY: the caller's count, or null.
+    let Some(count) = (unsafe { count.as_mut() }) else {
+        return Err(library(core::ptr::null_mut(), nowhere));
+    };
+    let mut probe = if entries.is_null() { *count } else { 0 };
+    let result = library(&mut probe, nowhere);
+    if is_of_size(result) { Ok((shares, count)) } else { Err(result) }
 }
 
 /// Whether the library has nothing against the question itself.

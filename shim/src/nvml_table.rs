@@ -7,7 +7,7 @@
 //! its reader checks every slot: what lies behind, and might list processes, is not there.
 
 use crate::hooks::real;
-use crate::nvml_processes::{Entry, NO_INSTANCE, SUCCESS, UNINITIALIZED, Who, list};
+use crate::nvml_processes::{Entry, NO_INSTANCE, SUCCESS, UNINITIALIZED, holders, nobody};
 use crate::process_name;
 use core::ffi::{c_char, c_uint, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -115,8 +115,9 @@ unsafe extern "C-unwind" fn compute(
     entries: *mut Listed,
 ) -> nvmlReturn_t {
     let [librarys, ..] = &LIBRARYS;
+    let Some(library) = list_at(librarys) else { return UNINITIALIZED };
     // SAFETY: the caller's arguments.
-    unsafe { answer(librarys, device, count, entries, Who::Holders) }
+    unsafe { holders(device, count, entries, |count, none| library(device, count, none)) }
 }
 
 unsafe extern "C-unwind" fn graphics(
@@ -125,8 +126,9 @@ unsafe extern "C-unwind" fn graphics(
     entries: *mut Listed,
 ) -> nvmlReturn_t {
     let [_, librarys, _] = &LIBRARYS;
+    let Some(library) = list_at(librarys) else { return UNINITIALIZED };
     // SAFETY: the caller's arguments.
-    unsafe { answer(librarys, device, count, entries, Who::Nobody) }
+    unsafe { nobody(device, count, entries, |count, none| library(device, count, none)) }
 }
 
 unsafe extern "C-unwind" fn mps(
@@ -135,27 +137,16 @@ unsafe extern "C-unwind" fn mps(
     entries: *mut Listed,
 ) -> nvmlReturn_t {
     let [.., librarys] = &LIBRARYS;
+    let Some(library) = list_at(librarys) else { return UNINITIALIZED };
     // SAFETY: the caller's arguments.
-    unsafe { answer(librarys, device, count, entries, Who::Nobody) }
+    unsafe { nobody(device, count, entries, |count, none| library(device, count, none)) }
 }
 
-/// # Safety
-/// As [`list`].
-unsafe fn answer(
-    librarys: &AtomicUsize,
-    device: nvmlDevice_t,
-    count: *mut c_uint,
-    entries: *mut Listed,
-    who: Who,
-) -> nvmlReturn_t {
+/// The library's own list, once a table has been handed out.
+fn list_at(librarys: &AtomicUsize) -> Option<List> {
     let address = librarys.load(Relaxed);
-    if address == 0 {
-        return UNINITIALIZED;
-    }
-    // SAFETY: the library's own function in that slot, which is a list.
-    let library = unsafe { core::mem::transmute::<usize, List>(address) };
-    // SAFETY: the caller's arguments.
-    unsafe { list(device, count, entries, who, |count, none| library(device, count, none)) }
+    // SAFETY: an address that is not null is that of the library's function in a slot of lists.
+    (address != 0).then(|| unsafe { core::mem::transmute::<usize, List>(address) })
 }
 
 impl Entry for Listed {

@@ -60,6 +60,20 @@ int nvmlDeviceGetAccountingPids(void *device, unsigned *count, unsigned *pids) {
     return SUCCESS;
 }
 
+int nvmlDeviceGetEncoderSessions(void *device, unsigned *count, void *places) {
+    if (!device || !count) return INVALID;
+    unsigned room = *count;
+    *count = OTHERS;
+    if (room < OTHERS) return SHORT;
+    if (!places) return INVALID;
+    memset(places, 1, OTHERS * 32);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetFBCSessions(void *device, unsigned *count, void *places) {
+    return nvmlDeviceGetEncoderSessions(device, count, places);
+}
+
 int nvmlDeviceGetAccountingStats(void *device, unsigned pid, stats *told) {
     if (!device || !told) return INVALID;
     if (pid < 4242 || pid >= 4242 + OTHERS) return NOT_FOUND;

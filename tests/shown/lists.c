@@ -29,6 +29,8 @@ static const struct {
     {"nvmlDeviceGetMPSComputeRunningProcesses_v2", 24, 8},
     {"nvmlDeviceGetMPSComputeRunningProcesses_v3", 24, 8},
     {"nvmlDeviceGetAccountingPids", 4, 0},
+    {"nvmlDeviceGetEncoderSessions", 32, 0},
+    {"nvmlDeviceGetFBCSessions", 48, 0},
     {"slot 213", 4128, 8},
     {"slot 214", 4128, 8},
     {"slot 215", 4128, 8},

@@ -97,3 +97,14 @@ fn a_thousand_processes_of_a_container_are_all_listed() {
     let expected = format!("size 7/1000 all 0/1000 {every} one 7/1000");
     assert!(of(&lines, "slot 213").starts_with(&expected), "{lines:?}");
 }
+
+#[test]
+fn nobody_is_shown_in_a_session_of_the_encoder() {
+    let container = container();
+    let _held = hold(&container, 4096);
+    let lines = asked(&container, "0");
+    let nobody = "size 0/0 all 0/0 one 0/0 no-count 2 no-places 2 no-device 2";
+    for name in ["nvmlDeviceGetEncoderSessions", "nvmlDeviceGetFBCSessions"] {
+        assert_eq!(of(&lines, name), nobody, "{name}");
+    }
+}
