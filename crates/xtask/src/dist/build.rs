@@ -11,21 +11,19 @@ use super::{Profile, install, linker};
 
 /// aliquot and aliquot-node.
 pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    for (package, program) in [("aliquot-cli", "aliquot"), ("aliquot-node", "aliquot-node")] {
-        install_program(system, profile, package, program, into)?;
-    }
-    Ok(())
+    let both = [("aliquot-cli", "aliquot"), ("aliquot-node", "aliquot-node")];
+    install_programs(system, profile, &both, into)
 }
 
 /// gpu-client, which tests run in containers.
 pub(super) fn client(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    install_program(system, profile, "driver", "gpu-client", into)
+    install_programs(system, profile, &[("driver", "gpu-client")], into)
 }
 
 /// The simulated driver. Like the real ones, libcuda binds its own names itself and libnvidia-ml
 /// does not: a shim's NVML hooks are entered again from inside it.
 pub(super) fn sim(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    install_program(system, profile, "sim-world", "aliquot-simd", into)?;
+    install_programs(system, profile, &[("sim-world", "aliquot-simd")], into)?;
     for (package, soname, flags) in [
         ("sim-cuda", "libcuda.so.1", &["-Wl,-Bsymbolic"][..]),
         ("sim-nvml", "libnvidia-ml.so.1", &[][..]),
@@ -42,17 +40,23 @@ pub(super) fn sim(system: &System, profile: Profile, into: &Path) -> Result<()> 
     Ok(())
 }
 
-fn install_program(
+/// Builds programs, each of a package, with one cargo: two would choose features apart and compile
+/// what they share twice.
+fn install_programs(
     system: &System,
     profile: Profile,
-    package: &str,
-    program: &str,
+    programs: &[(&str, &str)],
     into: &Path,
 ) -> Result<()> {
     let mut cargo = cargo(system, profile, "build")?;
-    cargo.args(["--package", package, "--bin", program]);
-    let file = artifacts(&mut cargo)?.program(program)?;
-    install::file(&file, &into.join(program))
+    for (package, program) in programs {
+        cargo.args(["--package", package, "--bin", program]);
+    }
+    let built = artifacts(&mut cargo)?;
+    for (_, program) in programs {
+        install::file(&built.program(program)?, &into.join(program))?;
+    }
+    Ok(())
 }
 
 /// A cargo that compiles for the system and links with zig.
