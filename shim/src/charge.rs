@@ -67,6 +67,15 @@ pub(crate) fn to_current(kind: Kind, bytes: u64) -> Attempt {
     }
 }
 
+/// Charges `bytes` to a device, whether a context is there or not.
+pub(crate) fn to_device(ordinal: CUdevice, kind: Kind, bytes: u64) -> Attempt {
+    match device::of(ordinal) {
+        Device::Share(share) => to_share(share, kind, bytes),
+        Device::Full => refused_as_full(ordinal),
+        Device::Unknown => Attempt::Pass,
+    }
+}
+
 /// Charges `bytes` to a share.
 pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
     match share.allotment.charge(share.device, kind, bytes) {

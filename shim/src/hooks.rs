@@ -9,12 +9,13 @@ use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
     context, info, look_up, memory, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage,
-    startup,
+    startup, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1,
-    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUresult,
+    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemAllocationHandleType,
+    CUmemAllocationProp, CUmemGenericAllocationHandle, CUresult,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -125,6 +126,31 @@ hooks! {
     ) -> CUresult = memory::alloc_pitch_v2;
     Cuda fn cuMemFree(address: CUdeviceptr_v1) -> CUresult = memory::free;
     Cuda fn cuMemFree_v2(address: CUdeviceptr) -> CUresult = memory::free_v2;
+
+    Cuda fn cuMemCreate(
+        handle: *mut CUmemGenericAllocationHandle,
+        bytes: usize,
+        properties: *const CUmemAllocationProp,
+        flags: c_ulonglong,
+    ) -> CUresult = vmm::create;
+    Cuda fn cuMemRelease(handle: CUmemGenericAllocationHandle) -> CUresult = vmm::release;
+    Cuda fn cuMemMap(
+        address: CUdeviceptr,
+        bytes: usize,
+        offset: usize,
+        handle: CUmemGenericAllocationHandle,
+        flags: c_ulonglong,
+    ) -> CUresult = vmm::map;
+    Cuda fn cuMemUnmap(address: CUdeviceptr, bytes: usize) -> CUresult = vmm::unmap;
+    Cuda fn cuMemRetainAllocationHandle(
+        handle: *mut CUmemGenericAllocationHandle,
+        address: *mut c_void,
+    ) -> CUresult = vmm::retain;
+    Cuda fn cuMemImportFromShareableHandle(
+        handle: *mut CUmemGenericAllocationHandle,
+        shared: *mut c_void,
+        kind: CUmemAllocationHandleType,
+    ) -> CUresult = vmm::import;
 
     Cuda fn cuDevicePrimaryCtxRetain(
         context: *mut CUcontext,

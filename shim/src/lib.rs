@@ -28,11 +28,14 @@ mod nvml_processes;
 mod nvml_table;
 mod nvml_usage;
 mod process_name;
+mod references;
+mod region;
 mod say;
 mod slot;
 mod startup;
 mod sys;
 mod table;
+mod vmm;
 
 /// There is no path to a panic. Should one appear, the process stops here, visibly, instead of
 /// going on unmetered.

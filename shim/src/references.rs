@@ -1,0 +1,192 @@
+//! Who holds memory that was made apart from addresses (cuMemCreate): handles and mappings, counted
+//! as the driver counts them, without a lock. With the last reference its charge is given back.
+//!
+//! A reference is dropped after the driver has dropped its own, so that what is counted is never
+//! less than what the driver holds. The driver may hand a handle's number out again before that: a
+//! piece of memory whose handles are all let go is not found by its number any more.
+
+use crate::allotments;
+use crate::charge::Charge;
+use crate::region::{Place, Region};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use ledger::Kind;
+
+/// Pieces of memory that one process can have: of 2 MiB each, more than any machine's cards.
+const MEMORIES: usize = 1 << 19;
+/// Mappings of them.
+const MAPPINGS: usize = 1 << 19;
+/// How many places a number may lie in.
+const REACH: usize = 256;
+
+/// A place that nobody uses, and one that is being filled or emptied. Numbers lie above.
+const FREE: u64 = 0;
+const BUSY: u64 = 1;
+const FIRST: u64 = 2;
+
+/// The parts of a count: references below, and how many of them are handles above.
+const REFERENCE: u64 = 1;
+const HANDLE: u64 = 1 << 32;
+const REFERENCES: u64 = HANDLE - 1;
+
+static MEMORY: Region<Memory, MEMORIES> = Region::new();
+static MAPPED: Region<Mapping, MAPPINGS> = Region::new();
+
+/// A piece of memory.
+pub(crate) struct Memory {
+    handle: AtomicU64,
+    counts: AtomicU64,
+    bytes: AtomicU64,
+    share: AtomicU64,
+}
+
+/// Where a piece of memory is mapped. One of somebody else's has no memory here, only its size.
+struct Mapping {
+    start: AtomicU64,
+    size: AtomicU64,
+    memory: AtomicPtr<Memory>,
+}
+
+// SAFETY: atomics, of which zero is a value.
+unsafe impl Place for Memory {}
+// SAFETY: as above.
+unsafe impl Place for Mapping {}
+
+impl Memory {
+    /// Remembers memory that the driver has just made, with its first handle. Where there is no
+    /// room it stays charged until the process ends.
+    pub(crate) fn remember(handle: u64, charge: Charge) {
+        let Some(key) = handle.checked_add(FIRST) else { return };
+        let claim = |memory: &&Memory| claim(&memory.handle);
+        if let Some(memory) = reach(&MEMORY, key).find(claim) {
+            memory.bytes.store(charge.bytes, Ordering::Relaxed);
+            memory.share.store(charge.share.number.into(), Ordering::Relaxed);
+            memory.counts.store(REFERENCE | HANDLE, Ordering::Relaxed);
+            memory.handle.store(key, Ordering::Release);
+        }
+    }
+
+    /// One more reference, by a handle that somebody holds.
+    pub(crate) fn refer(handle: u64) -> Option<&'static Self> {
+        Self::held(handle).find(|memory| memory.change(|counts| Some(counts + REFERENCE)))
+    }
+
+    /// Takes one handle away; its reference stays until [`Self::let_go`].
+    pub(crate) fn unhandle(handle: u64) -> Option<&'static Self> {
+        Self::held(handle).find(|memory| memory.change(|counts| counts.checked_sub(HANDLE)))
+    }
+
+    /// The reference is, or is again, a handle's.
+    pub(crate) fn become_handle(&self) {
+        self.counts.fetch_add(HANDLE, Ordering::AcqRel);
+    }
+
+    /// One reference less; with the last the charge is given back.
+    pub(crate) fn let_go(&self) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let share = self.share.load(Ordering::Relaxed);
+        if self.counts.fetch_sub(REFERENCE, Ordering::AcqRel) & REFERENCES != REFERENCE {
+            return;
+        }
+        self.handle.store(FREE, Ordering::Release);
+        let shares = allotments::shares().ok();
+        if let Some(share) = shares.and_then(|shares| shares.at(share as u32)) {
+            Charge { share, kind: Kind::Vmm, bytes }.give_back();
+        }
+    }
+
+    /// The memory that is known by a handle which somebody holds.
+    fn held(handle: u64) -> impl Iterator<Item = &'static Self> {
+        let key = handle.saturating_add(FIRST);
+        reach(&MEMORY, key).filter(move |memory| {
+            memory.handle.load(Ordering::Acquire) == key
+                && memory.counts.load(Ordering::Relaxed) >= HANDLE
+        })
+    }
+
+    /// Changes the counts while there is a handle.
+    fn change(&self, to: impl Fn(u64) -> Option<u64>) -> bool {
+        let to = |counts: u64| if counts >= HANDLE { to(counts) } else { None };
+        self.counts.fetch_update(Ordering::AcqRel, Ordering::Relaxed, to).is_ok()
+    }
+
+    /// One more reference to what is mapped at an address.
+    pub(crate) fn refer_mapped(address: u64) -> Option<&'static Self> {
+        let memory = Mapping::of(address)?.memory();
+        let to = |counts: u64| (counts & REFERENCES > 0).then(|| counts + REFERENCE);
+        memory.filter(|memory| {
+            memory.counts.fetch_update(Ordering::AcqRel, Ordering::Relaxed, to).is_ok()
+        })
+    }
+}
+
+/// Remembers a mapping, whose reference it takes over. Where there is no room, or addresses were
+/// given up unseen, the reference stays.
+pub(crate) fn remember_mapping(start: u64, size: u64, memory: Option<&'static Memory>) {
+    forget_mappings(start, 1);
+    let Some(key) = start.checked_add(FIRST) else { return };
+    let claim = |mapping: &&Mapping| claim(&mapping.start);
+    if let Some(mapping) = reach(&MAPPED, key).find(claim) {
+        let memory = memory.map_or(core::ptr::null(), core::ptr::from_ref);
+        mapping.size.store(size, Ordering::Relaxed);
+        mapping.memory.store(memory.cast_mut(), Ordering::Relaxed);
+        mapping.start.store(key, Ordering::Release);
+    }
+}
+
+/// Forgets the mappings that follow each other over `size` bytes from `start`.
+pub(crate) fn forget_mappings(start: u64, size: u64) {
+    let end = start.saturating_add(size);
+    let mut at = start;
+    while at < end {
+        let key = at.saturating_add(FIRST);
+        let take = |mapping: &&Mapping| {
+            let change =
+                mapping.start.compare_exchange(key, BUSY, Ordering::Acquire, Ordering::Relaxed);
+            change.is_ok()
+        };
+        let Some(mapping) = reach(&MAPPED, key).find(take) else { return };
+        let (memory, bytes) = (mapping.memory(), mapping.size.load(Ordering::Relaxed));
+        mapping.start.store(FREE, Ordering::Release);
+        memory.inspect(|memory| memory.let_go());
+        at = at.saturating_add(bytes.max(1));
+    }
+}
+
+impl Mapping {
+    fn memory(&self) -> Option<&'static Memory> {
+        // SAFETY: null or a place of a region, which stays.
+        unsafe { self.memory.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// The mapping that an address lies in.
+    fn of(address: u64) -> Option<&'static Self> {
+        let key = address.saturating_add(FIRST);
+        let begins = |mapping: &&Mapping| mapping.start.load(Ordering::Acquire) == key;
+        reach(&MAPPED, key).find(begins).or_else(|| Self::around(address))
+    }
+
+    /// As [`Self::of`], for an address within. Looks at every place.
+    #[cold]
+    fn around(address: u64) -> Option<&'static Self> {
+        MAPPED.places()?.iter().find(|mapping| {
+            let start = mapping.start.load(Ordering::Acquire);
+            let size = mapping.size.load(Ordering::Relaxed);
+            start >= FIRST && address.checked_sub(start - FIRST).is_some_and(|at| at < size)
+        })
+    }
+}
+
+fn claim(key: &AtomicU64) -> bool {
+    key.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok()
+}
+
+/// The places that a number may lie in, the likeliest first.
+fn reach<T: Place, const N: usize>(
+    region: &'static Region<T, N>,
+    key: u64,
+) -> impl Iterator<Item = &'static T> {
+    let places = region.places().unwrap_or(&[]);
+    let from = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (N - 1);
+    let (before, after) = places.split_at_checked(from).unwrap_or((&[], &[]));
+    after.iter().chain(before).take(REACH)
+}

@@ -1,0 +1,148 @@
+/*
+ * A program that takes device memory in every way, for tests of what is counted: it runs the commands
+ * that its arguments name and prints one line for each. What a command is given stands behind its
+ * name, as in create=0,2 : place 0, 2 MiB. "left" is what cuMemGetInfo calls free, in MiB below the
+ * total; "living" is what the stand-in driver says lives.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB (1ull << 20)
+#define UNTOUCHED 7
+
+static void *cuda;
+#define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
+
+static uint64_t place[4096];
+static void *context;
+
+typedef struct properties {
+    int kind, handles, where, id;
+    void *windows;
+    unsigned char flags[8];
+} properties;
+
+static int create(uint64_t *handle, uint64_t bytes, int where, int id) {
+    properties p = {1, 0, where, id};
+    return CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), handle, bytes, &p, 0);
+}
+static int release(uint64_t handle) { return CALL("cuMemRelease", (uint64_t), handle); }
+static int map(uint64_t at, uint64_t bytes, uint64_t handle) {
+    return CALL("cuMemMap", (uint64_t, size_t, size_t, uint64_t, uint64_t), at, bytes, 0, handle, 0);
+}
+static int unmap(uint64_t at, uint64_t bytes) {
+    return CALL("cuMemUnmap", (uint64_t, size_t), at, bytes);
+}
+
+static uint64_t in_use(void) {
+    size_t free = 0, total = 0;
+    CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
+    return total - free;
+}
+
+/* Takes and gives back, over and over, beside other threads that do the same. */
+static void *churn(void *number) {
+    uint64_t base = 0x10000000000 + ((uint64_t)number << 32);
+    CALL("cuCtxSetCurrent", (void *), context);
+    for (int i = 0; i < 2000; i++) {
+        uint64_t handle, again;
+        if (create(&handle, 2 * MIB, 1, 0)) continue;
+        map(base, 2 * MIB, handle);
+        release(handle);
+        CALL("cuMemRetainAllocationHandle", (uint64_t *, void *), &again, (void *)base);
+        unmap(base, 2 * MIB);
+        release(again);
+    }
+    return 0;
+}
+
+static void run(char *text) {
+    char command[32] = {0};
+    uint64_t a = 0, b = 0, c = 0;
+    int result = 0;
+    sscanf(text, "%31[^=]=%lu,%lu,%lu", command, &a, &b, &c);
+    errno = 77;
+#define IS(name) (!strcmp(command, name))
+    if (IS("start")) {
+        result = CALL("cuInit", (unsigned), 0);
+        if (!result) result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
+        if (!result) result = CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("stop"))
+        result = CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+    else if (IS("create") || IS("create-bytes") || IS("create-host") || IS("create-there")) {
+        place[a] = UNTOUCHED;
+        result = create(&place[a], IS("create-bytes") ? b : b * MIB, IS("create-host") ? 2 : 1,
+                        IS("create-there") ? 1 : 0);
+        if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
+    } else if (IS("create-nulls")) {
+        properties p = {1, 0, 1, 0};
+        result = CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), 0, 2 * MIB, &p, 0);
+        result = result * 10 + CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t),
+                                    &place[a], 2 * MIB, 0, 0);
+    } else if (IS("release"))
+        result = release(place[a]);
+    else if (IS("release-at"))
+        result = release(a);
+    else if (IS("map"))
+        result = map(0x10000000 + b * MIB, c * MIB, place[a]);
+    else if (IS("unmap"))
+        result = unmap(0x10000000 + a * MIB, b * MIB);
+    else if (IS("retain"))
+        result = CALL("cuMemRetainAllocationHandle", (uint64_t *, void *), &place[a],
+                      (void *)(0x10000000 + b * MIB));
+    else if (IS("used")) {
+        printf("%s %.3f\n", text, in_use() / (double)MIB);
+        fflush(stdout);
+        return;
+    } else if (IS("living")) {
+        printf("%s %llu\n", text, ((unsigned long long (*)(void))dlsym(cuda, "standin_living"))() / MIB);
+        fflush(stdout);
+        return;
+    } else if (IS("threads")) {
+        pthread_t threads[16];
+        for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn, (void *)i);
+        for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);
+    } else if (IS("fork")) {
+        int status;
+        pid_t child = fork();
+        if (!child) {
+            result = release(place[a]);
+            _exit(0);
+        }
+        waitpid(child, &status, 0);
+        result = status;
+    } else if (IS("die")) {
+        raise(SIGKILL);
+    } else if (IS("wait")) {
+        puts("waiting");
+        fflush(stdout);
+        char unused;
+        if (read(0, &unused, 1) < 0) exit(8);
+        return;
+    } else {
+        printf("unknown command %s\n", text);
+        exit(9);
+    }
+    printf("%s %d%s\n", text, result, errno == 77 || IS("fork") ? "" : " errno-changed");
+    fflush(stdout);
+}
+
+int main(int count, char **arguments) {
+    cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    if (!cuda) {
+        printf("no driver: %s\n", dlerror());
+        return 9;
+    }
+    for (int i = 1; i < count; i++) run(arguments[i]);
+    puts("end");
+    return 0;
+}

@@ -1,0 +1,109 @@
+//! cuMemCreate and what refers to its memory.
+
+use contract::Mib;
+
+use crate::container::card;
+use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
+
+#[test]
+fn memory_without_addresses_is_charged_until_its_handle_is_released() {
+    assert_eq!(used("used create=0,64 used release=0 used"), [0.0, 64.0, 0.0]);
+}
+
+#[test]
+fn memory_lives_as_long_as_it_is_mapped() {
+    let words = "create=0,64 map=0,0,64 release=0 used unmap=0,64 used";
+    assert_eq!(used(words), [64.0, 0.0]);
+}
+
+#[test]
+fn memory_lives_as_long_as_a_handle_is_held() {
+    let words = "create=0,64 map=0,0,64 unmap=0,64 used release=0 used";
+    assert_eq!(used(words), [64.0, 0.0]);
+}
+
+#[test]
+fn memory_mapped_twice_lives_until_the_last_mapping_goes() {
+    let words = "create=0,4 map=0,0,4 map=0,100,4 release=0 unmap=0,4 used unmap=100,4 used";
+    assert_eq!(used(words), [4.0, 0.0]);
+}
+
+#[test]
+fn mappings_in_a_row_are_unmapped_at_once() {
+    let words = "create=0,2 create=1,4 map=0,0,2 map=1,2,4 release=0 release=1 used unmap=0,6 used";
+    assert_eq!(used(words), [6.0, 0.0]);
+}
+
+#[test]
+fn a_handle_found_by_address_is_one_more() {
+    let words = "create=0,8 map=0,0,8 retain=1,0 unmap=0,8 release=0 used release=1 used";
+    assert_eq!(used(words), [8.0, 0.0]);
+    let within = "create=0,8 map=0,0,8 release=0 retain=1,5 unmap=0,8 used release=1 used";
+    assert_eq!(used(within), [8.0, 0.0]);
+}
+
+#[test]
+fn what_the_driver_does_not_release_stays_charged() {
+    let words = "create=0,8 unmap=0,8 release-at=99 map=0,0,900 used release=0 release=0 used";
+    assert_eq!(used(words), [8.0, 0.0]);
+}
+
+#[test]
+fn a_request_above_the_share_is_out_of_memory_and_writes_nothing() {
+    let outcome = run(&format!("create=0,{ROOM} create=1,2 used release=0 create=1,2"));
+    assert_eq!(outcome.of(&format!("create=0,{ROOM}")), "0");
+    assert_eq!(all_of(&outcome, "create=1,2"), ["2", "0"]);
+}
+
+#[test]
+fn what_the_driver_refuses_is_given_back() {
+    let outcome = run("create-bytes=0,5 used create-nulls=1 used");
+    assert_eq!(outcome.of("create-bytes=0,5"), "1");
+    assert_eq!(outcome.of("create-nulls=1"), "11");
+    assert_eq!(all_of(&outcome, "used"), ["255.000", "255.000"]);
+    let outcome = run_in(&half().env("STANDIN_REFUSES", "1"), "create=0,64 used");
+    assert_eq!((outcome.of("create=0,64"), outcome.of("used")), ("2", "255.000"));
+}
+
+#[test]
+fn memory_on_the_host_is_not_charged() {
+    assert_eq!(used("create-host=0,64 map=0,0,64 used release=0 unmap=0,64 used"), [0.0, 0.0]);
+}
+
+#[test]
+fn memory_is_charged_where_it_lies() {
+    let container = half();
+    assert_eq!(run_in(&container, "create-there=0,2").of("create-there=0,2"), "2");
+    container.allot(2, &[(card(2), Mib(8))]);
+    let outcome = run_in(&container, "create-there=0,8 create-there=1,2 used release=0");
+    assert_eq!(outcome.of("create-there=0,8"), "0");
+    assert_eq!(outcome.of("create-there=1,2"), "2");
+    assert_eq!(outcome.of("used"), "255.000");
+}
+
+#[test]
+fn memory_outlives_the_last_context() {
+    let container = half();
+    let outcome = run_in(&container, "create=0,64 stop release=0 release=0");
+    assert_eq!(outcome.of("stop"), "0");
+    assert_eq!(all_of(&outcome, "release=0"), ["0", "1"]);
+    assert_eq!(used("create=0,64 stop start used"), [64.0]);
+}
+
+#[test]
+fn threads_that_take_and_give_back_leave_nothing_charged() {
+    let outcome = run("used threads=8 used living");
+    assert_eq!(all_of(&outcome, "used"), ["255.000", "255.000"]);
+    assert_eq!(outcome.of("living"), "0");
+}
+
+#[test]
+fn a_forked_child_gives_nothing_of_its_parents_back() {
+    assert_eq!(used("create=0,64 fork=0 used release=0 used"), [64.0, 0.0]);
+}
+
+#[test]
+fn a_killed_process_gives_all_back() {
+    let words = "create=0,64 create=1,32 map=1,0,32 release=1";
+    assert_eq!(killed(words), (Mib(96).bytes(), 0));
+}
