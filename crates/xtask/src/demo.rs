@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 /// Does it.
 pub(crate) fn run(args: Args) -> Result<()> {
-    let parts = fetch::ensure(&["zig", "cargo-zigbuild", "cudart-12.9", "nvidia-535"])?;
+    let parts = fetch::ensure(&["zig", "cudart-12.9", "nvidia-535"])?;
     let dist = dist::ensure(&Part::ALL)?;
     let cudart: PathBuf = parts.part("cudart-12.9").join("nvidia/cuda_runtime/lib/libcudart.so.12");
     let smi = parts.part("nvidia-535").join("usr/lib/nvidia/current/nvidia-smi");
