@@ -18,7 +18,7 @@ fn inside(container: &Container, script: &str, look: impl FnOnce()) -> (u32, Vec
     let script = format!(
         "mount -t proc proc /proc && mkfifo /run/in /run/out && exec 3<>/run/in && \
          {{ {} --json alloc=100M hold <&3 >/run/out & }} && exec 4</run/out && \
-         read -r line <&4 && echo $! && read -r go; {script}; echo end",
+         read -r line <&4 && echo $! && read -r go; {script}",
         client.display()
     );
     let unshare = Path::new("/usr/bin/unshare");
@@ -30,8 +30,8 @@ fn inside(container: &Container, script: &str, look: impl FnOnce()) -> (u32, Vec
     let pid = lines.next().and_then(|line| line.parse().ok()).expect("the holder's pid");
     look();
     child.stdin.take();
-    let said = lines.take_while(|line| line != "end").collect();
-    let _ = child.kill();
+    // The shell is the first process of its namespace: with it end all others.
+    let said = lines.collect();
     child.wait().expect("it is our child");
     (pid, said)
 }

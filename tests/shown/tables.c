@@ -1,9 +1,10 @@
 /*
- * Looks at the private table that it is given. `look` prints its size and, of every slot that the
- * size has, whether it is the library's own (the one in slot 1 is). `race` lets eight threads of each
- * of a hundred young processes ask at once, and looks whether each was given a whole table.
- * `wrong` asks with null pointers and with another UUID. `stats PID` asks accounting of a process.
+ * Looks at the private table that it is given. `look` prints its size and every slot in the size
+ * that is neither null nor the library's own. `race` lets eight threads of each of a hundred young
+ * processes ask at once, and looks whether each was given a whole table. `wrong` asks with null
+ * pointers and with another UUID. `stats PID` asks accounting of a process.
  */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -50,13 +51,21 @@ static int race(void) {
     return 0;
 }
 
+/* Where the object begins that an address lies in. */
+static void *object_of(void *address) {
+    Dl_info about = {0};
+    dladdr(address, &about);
+    return about.dli_fbase;
+}
+
 static void look(void) {
     void **table = 0;
     int result = tables((void **)&table, uuid);
     size_t size = (size_t)table[0];
     printf("%d %zu changed", result, size);
+    void *librarys = object_of(dlsym(library, "nvmlInit_v2"));
     for (size_t slot = 1; slot < size / sizeof *table; slot++)
-        if (table[slot] != table[1]) printf(" %zu%s", slot, table[slot] ? "" : "=null");
+        if (table[slot] && object_of(table[slot]) != librarys) printf(" %zu", slot);
     printf("\n");
 }
 
