@@ -166,8 +166,7 @@ pub(crate) fn is_of_size(result: nvmlReturn_t) -> bool {
 }
 
 /// Calls `visit` with each process of this container that holds memory of a share.
-pub(crate) fn each(share: Option<Share>, visit: impl FnMut(&Holder)) {
-    let mut visit = visit;
+pub(crate) fn each(share: Option<Share>, mut visit: impl FnMut(&Holder)) {
     if let Some(share) = share {
         share.allotment.each_holder(share.device, |holder| visit(&holder));
     }
