@@ -43,7 +43,7 @@ fn the_primary_context_counts_its_users() {
 }
 
 #[test]
-fn no_stream_is_ever_captured() {
+fn a_stream_that_nobody_captures_says_so() {
     World::new("v100-32gb").python("contexts", "capture", &[]);
 }
 

@@ -7,5 +7,6 @@ mod run;
 mod world;
 
 mod arrays;
+mod graphs;
 mod pools;
 mod vmm;

@@ -13,6 +13,7 @@ use crate::array;
 use crate::device::Device;
 use crate::event::EVENTS;
 use crate::front;
+use crate::graph_memory;
 use crate::host;
 use crate::module;
 use crate::pool;
@@ -137,6 +138,7 @@ impl Context {
             device.free_all(handle);
             if !CONTEXTS.any(|other| other.device == self.device && other.is_alive()) {
                 pool::device_ended(self.device);
+                graph_memory::device_ended(self.device);
             }
             device.refund(Kind::Context, device.card.profile.memory.context_mib << 20);
         }

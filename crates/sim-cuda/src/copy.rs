@@ -1,6 +1,8 @@
 //! Copies and fills: what they do to memory and how long they take on which engine. Memory changes when
 //! the work is placed, time passes as the engine's speed says.
 
+use std::sync::Arc;
+
 use sim_world::{Card, Engine};
 
 use crate::host;
@@ -100,7 +102,7 @@ pub(crate) fn copy(card: &Card, to: Area, from: Area, extent: Extent) -> Res<Op>
         (Side::Device(a), Side::Device(b)) if a == b => (Engine::CopyOut, memory_speed(card) / 2.0),
         _ => (Engine::CopyIn, bus_speed(card)),
     };
-    let effect: Act = Box::new(move || copy_now(to, from, extent));
+    let effect: Act = Arc::new(move || copy_now(to, from, extent));
     Ok(Op::Work { engine, duration_ns: duration(bytes, speed), effect: Some(effect) })
 }
 
@@ -109,7 +111,7 @@ pub(crate) fn fill(card: &Card, to: Area, pattern: [u8; 4], extent: Extent) -> R
     let span = to.span(extent).ok_or(Status::INVALID_VALUE)?;
     device_side(to.start, span)?;
     let bytes = extent.0 * extent.1;
-    let effect: Act = Box::new(move || {
+    let effect: Act = Arc::new(move || {
         (0..extent.1).for_each(|row| fill_now(to.row(row, 0), extent.0, pattern));
     });
     let duration_ns = duration(bytes, memory_speed(card));

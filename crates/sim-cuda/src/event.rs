@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arg::{Opaque, Out};
+use crate::capture;
 use crate::context;
 use crate::front;
 use crate::line::{Mark, Op};
@@ -89,12 +90,18 @@ export! {
 
     /// Whether the last recording has passed: 0 or 600. One never recorded has.
     fn cuEventQuery(event: Opaque) {
-        find(event)?.mark().map_or(Ok(()), |mark| query(&mark))
+        let mark = find(event)?.mark();
+        mark.as_ref().map_or(Ok(()), capture::refuse_event)?;
+        capture::unsafe_call()?;
+        mark.map_or(Ok(()), |mark| query(&mark))
     }
 
     /// Waits until the last recording has passed.
     fn cuEventSynchronize(event: Opaque) {
-        find(event)?.mark().map_or(Ok(()), |mark| front::wait(&mark))?;
+        let mark = find(event)?.mark();
+        mark.as_ref().map_or(Ok(()), capture::refuse_event)?;
+        capture::unsafe_call()?;
+        mark.map_or(Ok(()), |mark| front::wait(&mark))?;
         pool::synchronised();
         Ok(())
     }

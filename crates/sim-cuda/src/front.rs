@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::caller;
+use crate::capture;
 use crate::line::{Act, Line, Mark, Op};
 use crate::process;
 use crate::status::{Res, Status};
@@ -76,6 +77,7 @@ pub(crate) fn close(id: LineId) {
 /// Appends `op` to a line, in its order with the other lines of its context. Work and host functions
 /// wait while the line is as full as a launch queue can be.
 pub(crate) fn submit(id: LineId, op: Op) -> Res {
+    let Some(op) = capture::divert(id, op)? else { return Ok(()) };
     let takes_room = matches!(op, Op::Work { .. } | Op::Call(_));
     let mut front = if takes_room { wait_for_room(id)? } else { lock() };
     let group = front.groups.get_mut(&id.context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
@@ -94,6 +96,7 @@ pub(crate) fn submit(id: LineId, op: Op) -> Res {
 
 /// A mark at the present end of a line.
 pub(crate) fn mark(id: LineId) -> Res<Arc<Mark>> {
+    capture::refuse_mark(id)?;
     let mark = Arc::new(Mark::default());
     submit(id, Op::Record(mark.clone()))?;
     Ok(mark)

@@ -40,9 +40,14 @@ impl Shape {
 
 fn launch(function: Opaque, shape: &Shape, stream: Opaque, null: Null) -> Res {
     let target = stream::target(stream, null)?;
+    front::submit(target.line, work(function, shape.grid, shape.block)?)
+}
+
+/// A kernel as work for a stream.
+pub(crate) fn work(function: Opaque, grid: [u32; 3], block: [u32; 3]) -> Res<Op> {
     let duration_ns = module::duration_of(function)?;
-    shape.check()?;
-    front::submit(target.line, Op::Work { engine: Engine::Compute, duration_ns, effect: None })
+    Shape { grid, block }.check()?;
+    Ok(Op::Work { engine: Engine::Compute, duration_ns, effect: None })
 }
 
 export! {

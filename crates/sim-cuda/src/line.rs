@@ -31,10 +31,11 @@ impl Mark {
     }
 }
 
-/// Something to run on the host.
-pub(crate) type Act = Box<dyn FnOnce() + Send>;
+/// Something to run on the host, as often as a graph that holds it is launched.
+pub(crate) type Act = Arc<dyn Fn() + Send + Sync>;
 
 /// One thing in a stream.
+#[derive(Clone)]
 pub(crate) enum Op {
     /// Takes an engine for `duration_ns`; `effect` is what it does to memory.
     Work {
@@ -241,7 +242,7 @@ mod tests {
     fn what_follows_a_host_function_waits_for_its_return() {
         let mut line = Line::default();
         push(&mut line, work(10));
-        push(&mut line, Op::Call(Box::new(|| ())));
+        push(&mut line, Op::Call(Arc::new(|| ())));
         push(&mut line, work(10));
         let mark = recorded(&mut line);
         assert_eq!((mark.time(), line.call_due()), (None, Some(10)));
@@ -255,8 +256,8 @@ mod tests {
     #[test]
     fn an_effect_behind_a_wall_is_carried_out_after_it() {
         let mut line = Line::default();
-        push(&mut line, Op::Call(Box::new(|| ())));
-        let op = Op::Work { engine: Engine::CopyIn, duration_ns: 1, effect: Some(Box::new(|| ())) };
+        push(&mut line, Op::Call(Arc::new(|| ())));
+        let op = Op::Work { engine: Engine::CopyIn, duration_ns: 1, effect: Some(Arc::new(|| ())) };
         assert!(line.push(op, &mut free_card).is_none());
         let _call = line.take_call();
         line.call_done(1);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::arg::Out;
+use crate::capture;
 use crate::context;
 use crate::device::Device;
 use crate::front::LineId;
+use crate::graph_memory;
 use crate::host;
 use crate::line::Mark;
 use crate::pool;
@@ -23,6 +25,7 @@ fn allocate(out: &Out<u64>, size: usize) -> Res {
         return Err(Status::INVALID_VALUE);
     }
     let context = context::current()?;
+    capture::unsafe_call()?;
     out.put(context.device()?.allocate(handle_of(&context), size)? as u64)
 }
 
@@ -34,6 +37,9 @@ pub(crate) fn device_of(address: usize) -> Option<&'static Device> {
 /// As the real driver does, waits until the context is idle, because work may still use the memory.
 pub(crate) fn free(address: usize) -> Res {
     if address == 0 {
+        return Ok(());
+    }
+    if graph_memory::free(address)? {
         return Ok(());
     }
     if pool::pools().lends(address) {

@@ -11,6 +11,8 @@ pub(crate) enum What {
     Pool(usize),
     /// The memory with this handle is mapped here.
     Mapped(usize),
+    /// A node of a graph allocates it.
+    Graph,
 }
 
 /// A piece of memory.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::arena::{ALIGN, PAGE};
 use crate::device::Device;
 use crate::front::LineId;
+use crate::graph_memory;
 use crate::line::Mark;
 use crate::outside::{self, Piece, What};
 use crate::process;
@@ -95,9 +96,9 @@ pub(crate) fn synchronised() {
     });
 }
 
-/// Gives back all that lies idle in pools of a device; answers whether that was anything.
+/// Gives back all that lies idle in pools and for graphs of a device; answers whether that was anything.
 pub(crate) fn reclaim(device: usize) -> bool {
-    pools().reclaim(device)
+    graph_memory::trim(device) | pools().reclaim(device)
 }
 
 /// The last context of a device has ended, and with it all that its pools lent and kept.
@@ -225,7 +226,8 @@ impl Pools {
                 Err(Status::OUT_OF_MEMORY) => {}
                 answer => return answer,
             }
-            if self.reclaim(device.ordinal) && self.get(handle)?.grow(device, bytes).is_ok() {
+            let trimmed = graph_memory::trim(device.ordinal) | self.reclaim(device.ordinal);
+            if trimmed && self.get(handle)?.grow(device, bytes).is_ok() {
                 return Ok(());
             }
         }

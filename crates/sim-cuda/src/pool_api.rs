@@ -3,6 +3,7 @@
 use nvidia_sys::cuda::{CUmemAccessDesc, CUmemLocation, CUmemPoolProps};
 
 use crate::arg::{In, Opaque, Out};
+use crate::capture;
 use crate::front;
 use crate::line::Op;
 use crate::pool::{Pool, Pools, pools};
@@ -35,6 +36,9 @@ fn allocate(out: &Out<u64>, size: usize, pool: Option<usize>, target: &Target) -
     if out.is_null() || size == 0 {
         return Err(Status::INVALID_VALUE);
     }
+    if let Some(start) = capture_in(target, pool, size)? {
+        return out.put(start as u64);
+    }
     let mut pools = pools();
     let pool = pool.unwrap_or_else(|| pools.current_of(target.context.device));
     let lent = pools.lend(pool, size, target.line)?;
@@ -45,8 +49,20 @@ fn allocate(out: &Out<u64>, size: usize, pool: Option<usize>, target: &Target) -
     out.put(lent.start as u64)
 }
 
+/// Where the stream is captured: the address that a node will allocate.
+fn capture_in(target: &Target, pool: Option<usize>, size: usize) -> Res<Option<usize>> {
+    let device = match pool {
+        Some(pool) => pools().get(pool)?.device,
+        None => target.context.device,
+    };
+    capture::allocate(target, device, size)
+}
+
 /// Memory that no pool lent may be freed here too; it waits for all work, as cuMemFree does.
 fn free(address: usize, target: &Target) -> Res {
+    if capture::free(target, address)? {
+        return Ok(());
+    }
     if !pools().lends(address) {
         return match address {
             0 => Err(Status::INVALID_VALUE),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError};
 
 use crate::arg::{Opaque, Out};
+use crate::capture;
 use crate::context::{self, CONTEXTS, Context};
 use crate::event::{self, EVENTS};
 use crate::front::{self, LineId, Order};
@@ -35,6 +36,13 @@ pub(crate) struct Target {
     flags: u32,
     priority: i32,
     id: u64,
+}
+
+impl Target {
+    /// Whether it waits for the legacy stream and is waited for.
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.flags & NON_BLOCKING == 0
+    }
 }
 
 /// CU_STREAM_LEGACY and CU_STREAM_PER_THREAD, the handles that name no object.
@@ -82,6 +90,7 @@ pub(crate) fn synchronize(handle: Opaque, null: Null) -> Res {
 
 /// Sleeps until all that is in a context has ended.
 pub(crate) fn synchronize_context(context: usize) -> Res {
+    capture::unsafe_call()?;
     front::marks_of(context).iter().try_for_each(|mark| front::wait(mark))?;
     pool::synchronised();
     Ok(())
@@ -150,9 +159,12 @@ fn create(out: &Out<usize>, flags: u32, priority: i32) -> Res {
 }
 
 /// A host function with the program's word for it, on its way to the thread that runs it.
+#[derive(Clone, Copy)]
 struct HostCall(Opaque);
 // SAFETY: the pointer is the program's, only passed back to it.
 unsafe impl Send for HostCall {}
+// SAFETY: as above.
+unsafe impl Sync for HostCall {}
 
 type HostFunction = unsafe extern "C" fn(Opaque);
 
@@ -160,7 +172,7 @@ fn host_function(stream: Opaque, null: Null, function: Option<HostFunction>, dat
     let function = function.ok_or(Status::INVALID_VALUE)?;
     let data = HostCall(data);
     // SAFETY: the program says that the function takes its data, and has it called once.
-    submit(stream, null, Op::Call(Box::new(move || unsafe { function({ data }.0) })))
+    submit(stream, null, Op::Call(Arc::new(move || unsafe { function({ data }.0) })))
 }
 
 export! {
@@ -223,7 +235,7 @@ export! {
         let function = function.ok_or(Status::INVALID_VALUE)?;
         let (handle, data) = (HostCall(stream), HostCall(data));
         // SAFETY: the program says that the function takes its data, and has it called once.
-        submit(stream, null, Op::Call(Box::new(move || unsafe { function({ handle }.0, 0, { data }.0) })))
+        submit(stream, null, Op::Call(Arc::new(move || unsafe { function({ handle }.0, 0, { data }.0) })))
     }
 
     /// The priority.

@@ -1,0 +1,43 @@
+//! Graphs, their memory, and stream capture.
+
+use crate::run::{on_runtimes, script};
+
+#[test]
+fn what_is_captured_happens_at_each_launch_of_the_graph() {
+    script("graphs", "launched");
+}
+
+#[test]
+fn a_stream_that_waits_for_a_captured_one_is_captured_until_it_joins() {
+    script("graphs", "joined");
+}
+
+#[test]
+fn a_call_that_disturbs_a_capture_is_refused_and_ends_it() {
+    script("graphs", "forbidden");
+}
+
+#[test]
+fn a_capture_tells_its_graph_and_takes_other_nodes() {
+    script("graphs", "informed");
+}
+
+#[test]
+fn a_graphs_memory_is_charged_at_its_launch_and_kept_until_it_is_trimmed() {
+    script("graphs", "memory");
+}
+
+#[test]
+fn memory_that_a_graph_does_not_free_lives_on() {
+    script("graphs", "kept");
+}
+
+#[test]
+fn a_captured_allocation_is_a_node() {
+    script("graphs", "captured_memory");
+}
+
+#[test]
+fn either_runtime_captures_instantiates_and_launches() {
+    on_runtimes("graphs");
+}

@@ -1,0 +1,265 @@
+"""Graphs and stream capture: what is noted, what happens at a launch, and what a capture forbids."""
+
+import time
+
+from wide import *
+
+GLOBAL, THREAD_LOCAL, RELAXED = 0, 1, 2
+USED, USED_HIGH, RESERVED, RESERVED_HIGH = range(4)
+
+
+class Kernel(ctypes.Structure):
+    _fields_ = [("function", P), ("grid", U32 * 3), ("block", U32 * 3), ("shared", U32), ("parameters", P * 2),
+                ("rest", P * 2)]
+
+
+class Take(ctypes.Structure):
+    _fields_ = [("pool", PoolProps), ("access", P), ("accesses", S), ("size", S), ("address", U64)]
+
+
+class NodeParams(ctypes.Structure):
+    _fields_ = [("type", U32), ("reserved", U32 * 3), ("take", Take), ("rest", U64 * 40)]
+
+
+def number(which):
+    value = U64()
+    call("cuDeviceGetGraphMemAttribute", 0, which, ref(value))
+    return value.value
+
+
+def capture(stream, mode=GLOBAL):
+    call("cuStreamBeginCapture_v2", stream, mode)
+
+
+def end(stream, answers=0):
+    graph = P(7)
+    call("cuStreamEndCapture", stream, ref(graph), answers=answers)
+    assert answers == 0 or graph.value is None
+    return graph
+
+
+def ready(graph, flags=0):
+    return made("cuGraphInstantiateWithFlags", graph, U64(flags))
+
+
+def kinds(graph):
+    count = S()
+    call("cuGraphGetNodes", graph, None, ref(count))
+    nodes = (P * count.value)()
+    call("cuGraphGetNodes", graph, nodes, ref(count))
+    out = (U32 * count.value)()
+    for i, node in enumerate(nodes):
+        call("cuGraphNodeGetType", P(node), ref(out, 4 * i))
+    return list(out)
+
+
+def status(stream):
+    out = U32(9)
+    call("cuStreamIsCapturing", stream, ref(out))
+    return out.value
+
+
+def launched():
+    """A captured stream does nothing until its graph is launched, and then it takes its time."""
+    primary()
+    spin, stream, to = kernel("spin_ms_100"), made("cuStreamCreate", 1), alloc(64)
+    sent = ctypes.create_string_buffer(b"captured", 8)
+    assert status(stream) == 0
+    capture(stream)
+    assert status(stream) == 1
+    launch(spin, stream)
+    call("cuMemcpyHtoDAsync_v2", to, sent, S(8), stream)
+    launch(spin, stream)
+    graph = end(stream)
+    assert status(stream) == 0 and kinds(graph) == [0, 1, 0]
+    assert read(to, 8) == bytes(8)
+    runs = ready(graph)
+    call("cuGraphDestroy", graph)
+    for text in (b"captured", b"the next"):
+        ctypes.memmove(sent, text, 8)
+        start = time.monotonic()
+        call("cuGraphLaunch", runs, stream)
+        call("cuStreamSynchronize", stream)
+        assert time.monotonic() - start >= 0.2
+        assert read(to, 8) == text
+    call("cuGraphExecDestroy", runs)
+    call("cuGraphLaunch", runs, stream, answers=1)
+    call("cuGraphDestroy", graph, answers=1)
+
+
+def joined():
+    """A stream that waits for a captured event is captured, until it is waited for."""
+    primary()
+    spin, one, other = kernel("spin_us_1"), made("cuStreamCreate", 1), made("cuStreamCreate", 1)
+    fork, join = made("cuEventCreate", 2), made("cuEventCreate", 2)
+    for joins in (True, False):
+        capture(one)
+        launch(spin, one)
+        call("cuEventRecord", fork, one)
+        call("cuStreamWaitEvent", other, fork, 0)
+        assert status(other) == 1
+        launch(spin, other)
+        call("cuEventRecord", join, other)
+        call("cuEventQuery", join, answers=907)
+        if joins:
+            call("cuStreamWaitEvent", one, join, 0)
+            call("cuStreamEndCapture", other, ref(P()), answers=903)
+            launch(spin, one)
+            assert kinds(end(one)) == [0, 0, 0]
+        else:
+            end(one, answers=904)
+        assert status(other) == 0
+    alone = made("cuEventCreate", 2)
+    call("cuEventRecord", alone, other)
+    capture(one)
+    call("cuStreamWaitEvent", one, alone, 0, answers=905)
+    end(one, answers=901)
+
+
+def forbidden():
+    """What a capture forbids ends it, unless the thread has said that it knows."""
+    primary()
+    spin, event, stream = kernel("spin_us_1"), made("cuEventCreate", 2), made("cuStreamCreate", 0)
+    call("cuStreamBeginCapture_v2", None, GLOBAL, answers=900)
+    call("cuStreamBeginCapture_v2", stream, 7, answers=1)
+    call("cuStreamEndCapture", stream, ref(P()), answers=401)
+    for name, arguments, code in (
+        ("cuMemAlloc_v2", (ref(U64()), S(1)), 900),
+        ("cuEventQuery", (event,), 900),
+        ("cuCtxSynchronize", (), 900),
+        ("cuStreamSynchronize", (stream,), 900),
+        ("cuStreamQuery", (stream,), 900),
+        ("cuLaunchKernel", (spin, 1, 1, 1, 1, 1, 1, 0, None, None, None), 906),
+    ):
+        capture(stream)
+        call("cuStreamBeginCapture_v2", stream, GLOBAL, answers=401)
+        call(name, *arguments, answers=code)
+        assert status(stream) == 2, name
+        launch(spin, stream, answers=901)
+        end(stream, answers=901)
+    mode = U32(RELAXED)
+    capture(stream)
+    call("cuThreadExchangeStreamCaptureMode", ref(mode))
+    assert mode.value == GLOBAL
+    alloc(1)
+    call("cuEventQuery", event)
+    assert status(stream) == 1
+    end(stream)
+
+
+def informed():
+    primary()
+    spin, stream = kernel("spin_us_1"), made("cuStreamCreate", 1)
+    state, number_, graph, nodes, count = U32(), U64(), P(), P(), S()
+    capture(stream, RELAXED)
+    launch(spin, stream)
+    call("cuStreamGetCaptureInfo_v2", stream, ref(state), ref(number_), ref(graph), ref(nodes), ref(count))
+    assert (state.value, count.value) == (1, 1) and number_.value > 0
+    node = ctypes.cast(nodes, ctypes.POINTER(P))[0]
+    more = P()
+    call("cuGraphAddKernelNode_v2", ref(more), graph, ref(P(node)), S(1),
+         ref(Kernel(function=spin, grid=(1, 1, 1), block=(1, 1, 1))))
+    call("cuStreamUpdateCaptureDependencies", stream, ref(more), S(1), 1)
+    call("cuStreamGetCaptureInfo_v3", stream, ref(state), None, None, ref(nodes), None, ref(count))
+    assert ctypes.cast(nodes, ctypes.POINTER(P))[0] == more.value
+    ended = end(stream)
+    assert ended.value == graph.value and kinds(ended) == [0, 0]
+
+
+def memory():
+    """A graph's memory is charged when it is launched, and kept until it is trimmed."""
+    primary()
+    before, stream, graph = free_bytes(), made("cuStreamCreate", 1), made("cuGraphCreate", 0)
+    take = Take(pool=PoolProps(type=1, location=HERE), size=5 * MIB)
+    node = made("cuGraphAddMemAllocNode", graph, None, S(0), ref(take))
+    fill = made("cuGraphAddEmptyNode", graph, ref(node), S(1))
+    made("cuGraphAddMemFreeNode", graph, ref(fill), S(1), U64(take.address))
+    assert kinds(graph) == [10, 5, 11] and take.address % 512 == 0
+    runs = ready(graph)
+    assert free_bytes() == before and number(RESERVED) == 0
+    for _ in range(2):
+        call("cuGraphLaunch", runs, stream)
+        assert free_bytes() == before - 6 * MIB
+        assert [number(i) for i in range(4)] == [0, 6 * MIB, 6 * MIB, 6 * MIB]
+    call("cuDeviceGraphMemTrim", 0)
+    assert free_bytes() == before and number(RESERVED) == 0
+    call("cuDeviceSetGraphMemAttribute", 0, USED_HIGH, ref(U64(0)))
+    assert number(USED_HIGH) == 0 and number(RESERVED_HIGH) == 6 * MIB
+    call("cuDeviceSetGraphMemAttribute", 0, USED, ref(U64(0)), answers=1)
+    call("cuGraphAddMemFreeNode", ref(P()), graph, None, S(0), U64(0x1000), answers=1)
+    whole = alloc(free_bytes() - 4 * MIB)
+    call("cuGraphLaunch", runs, stream, answers=2)
+    assert number(USED) == 0 and free_bytes() == 4 * MIB
+    call("cuMemFree_v2", whole)
+    call("cuGraphLaunch", runs, stream)
+    alloc(free_bytes() + 6 * MIB)
+    assert number(RESERVED) == 0
+
+
+def kept():
+    """Memory that a graph does not free lives on, and another launch has to wait for its end."""
+    primary()
+    before, stream, graph = free_bytes(), made("cuStreamCreate", 1), made("cuGraphCreate", 0)
+    params = NodeParams(type=10, take=Take(pool=PoolProps(type=1, location=HERE), size=2 * MIB))
+    made("cuGraphAddNode_v2", graph, None, None, S(0), ref(params))
+    address = U64(params.take.address)
+    runs, frees = ready(graph), ready(graph, 1)
+    call("cuGraphLaunch", runs, stream)
+    call("cuMemcpyHtoD_v2", address, b"kept", S(4))
+    assert read(address, 4) == b"kept" and number(USED) == 2 * MIB
+    call("cuGraphLaunch", runs, stream, answers=1)
+    call("cuGraphLaunch", frees, stream)
+    assert number(USED) == 2 * MIB
+    for handle, name in ((runs, "cuGraphExecDestroy"), (frees, "cuGraphExecDestroy"), (graph, "cuGraphDestroy")):
+        call(name, handle)
+    assert read(address, 4) == b"kept"
+    call("cuMemFree_v2", address)
+    assert (number(USED), number(RESERVED)) == (0, 2 * MIB)
+    call("cuMemcpyHtoD_v2", address, b"gone", S(4), answers=1)
+    call("cuDeviceGraphMemTrim", 0)
+    assert free_bytes() == before
+
+
+def captured_memory():
+    primary()
+    before, stream = free_bytes(), made("cuStreamCreate", 1)
+    capture(stream)
+    address = made("cuMemAllocAsync", S(3 * MIB), stream, kind=U64)
+    call("cuMemsetD8Async", address, 0x5A, S(3 * MIB), stream)
+    call("cuMemFreeAsync", address, stream)
+    graph = end(stream)
+    assert kinds(graph) == [10, 0, 11] and free_bytes() == before
+    call("cuGraphLaunch", ready(graph), stream)
+    assert number(USED_HIGH) == 4 * MIB and number(USED) == 0
+    call("cuDevicePrimaryCtxReset_v2", 0)
+    primary()
+    assert free_bytes() == before and number(RESERVED) == 0
+
+
+def on_runtime(path):
+    run = runtime(path)
+    run("cudaFree", None)
+    stream, graph, runs, address, before = P(), P(), P(), P(), runtime_free(run)
+    run("cudaStreamCreate", ref(stream))
+    run("cudaStreamBeginCapture", stream, GLOBAL)
+    run("cudaMallocAsync", ref(address), S(7 * MIB), stream)
+    run("cudaMemsetAsync", address, 1, S(MIB), stream)
+    run("cudaStreamEndCapture", stream, ref(graph))
+    run("cudaGraphInstantiate", ref(runs), graph, U64(0))
+    assert runtime_free(run) == before
+    run("cudaGraphLaunch", runs, stream)
+    run("cudaStreamSynchronize", stream)
+    assert runtime_free(run) == before - 8 * MIB
+    got, used = ctypes.create_string_buffer(4), U64()
+    run("cudaMemcpy", got, address, S(4), 2)
+    assert got.raw == b"\1" * 4
+    run("cudaDeviceGetGraphMemAttribute", 0, USED, ref(used))
+    assert used.value == 8 * MIB
+    run("cudaFreeAsync", address, stream)
+    run("cudaDeviceGraphMemTrim", 0)
+    assert runtime_free(run) == before
+    run("cudaGraphExecDestroy", runs)
+    run("cudaGraphDestroy", graph)
+
+
+main(globals())
