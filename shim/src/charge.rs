@@ -5,7 +5,7 @@
 
 use crate::allotments::Share;
 use crate::device::{self, Device};
-use crate::{context, say};
+use crate::{context, pools, say};
 use ledger::Kind;
 use nvidia_sys::cuda::CUdevice;
 
@@ -76,12 +76,19 @@ pub(crate) fn to_device(ordinal: CUdevice, kind: Kind, bytes: u64) -> Attempt {
     }
 }
 
-/// Charges `bytes` to a share.
+/// Charges `bytes` to a share, of which its pools give back what they can before it is refused.
 pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
-    match share.allotment.charge(share.device, kind, bytes) {
-        Ok(()) => Attempt::Charged(Charge { share, kind, bytes }),
-        Err(_) => Attempt::Refused,
-    }
+    let charge = at_once(share, kind, bytes);
+    let charge =
+        charge.or_else(|| if pools::trim_all(share) { at_once(share, kind, bytes) } else { None });
+    charge.map_or(Attempt::Refused, Attempt::Charged)
+}
+
+/// Charges `bytes` to a share as it stands.
+#[inline]
+pub(crate) fn at_once(share: Share, kind: Kind, bytes: u64) -> Option<Charge> {
+    let charged = share.allotment.charge(share.device, kind, bytes);
+    charged.is_ok().then_some(Charge { share, kind, bytes })
 }
 
 /// The device is visible, and none of it is ours.

@@ -9,13 +9,14 @@ use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
     context, info, look_up, memory, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage,
-    startup, vmm,
+    startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1,
     CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemAllocationHandleType,
-    CUmemAllocationProp, CUmemGenericAllocationHandle, CUresult,
+    CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemPoolProps, CUmemoryPool, CUresult,
+    CUstream,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -151,6 +152,46 @@ hooks! {
         shared: *mut c_void,
         kind: CUmemAllocationHandleType,
     ) -> CUresult = vmm::import;
+
+    Cuda fn cuMemAllocAsync(
+        address: *mut CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = stream_ordered::alloc;
+    Cuda fn cuMemAllocAsync_ptsz(
+        address: *mut CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = stream_ordered::alloc_ptsz;
+    Cuda fn cuMemAllocFromPoolAsync(
+        address: *mut CUdeviceptr,
+        bytes: usize,
+        pool: CUmemoryPool,
+        stream: CUstream,
+    ) -> CUresult = stream_ordered::alloc_from;
+    Cuda fn cuMemAllocFromPoolAsync_ptsz(
+        address: *mut CUdeviceptr,
+        bytes: usize,
+        pool: CUmemoryPool,
+        stream: CUstream,
+    ) -> CUresult = stream_ordered::alloc_from_ptsz;
+    Cuda fn cuMemFreeAsync(
+        address: CUdeviceptr,
+        stream: CUstream,
+    ) -> CUresult = stream_ordered::free;
+    Cuda fn cuMemFreeAsync_ptsz(
+        address: CUdeviceptr,
+        stream: CUstream,
+    ) -> CUresult = stream_ordered::free_ptsz;
+    Cuda fn cuMemPoolCreate(
+        pool: *mut CUmemoryPool,
+        properties: *const CUmemPoolProps,
+    ) -> CUresult = stream_ordered::pool_create;
+    Cuda fn cuMemPoolDestroy(pool: CUmemoryPool) -> CUresult = stream_ordered::pool_destroy;
+    Cuda fn cuMemPoolTrimTo(
+        pool: CUmemoryPool,
+        keep: usize,
+    ) -> CUresult = stream_ordered::pool_trim;
 
     Cuda fn cuDevicePrimaryCtxRetain(
         context: *mut CUcontext,
@@ -297,9 +338,16 @@ hooks! {
     // What the hooks call themselves, without standing before it.
     ;
     Cuda cuCtxGetDevice,
+    Cuda cuDeviceGetDefaultMemPool,
+    Cuda cuDeviceGetMemPool,
     Cuda cuDeviceGetUuid,
     Cuda cuDeviceGetUuid_v2,
     Cuda cuDevicePrimaryCtxGetState,
     Cuda cuDriverGetVersion,
+    Cuda cuMemPoolGetAttribute,
+    Cuda cuStreamGetDevice,
+    Cuda cuStreamIsCapturing,
+    Cuda cuStreamIsCapturing_ptsz,
+    Cuda cuThreadExchangeStreamCaptureMode,
     Nvml nvmlDeviceGetUUID,
 }

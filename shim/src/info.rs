@@ -6,6 +6,7 @@
 
 use crate::device::{self, Device};
 use crate::hooks::real;
+use crate::pools;
 use core::ffi::c_uint;
 use ledger::Usage;
 use nvidia_sys::cuda::{CUdevice, CUresult};
@@ -82,7 +83,10 @@ impl Figures {
 
     fn of(ordinal: CUdevice) -> Option<Self> {
         match device::of(ordinal) {
-            Device::Share(share) => Some(Self::of_usage(device::usage(ordinal, share))),
+            Device::Share(share) => {
+                pools::look_all(share);
+                Some(Self::of_usage(device::usage(ordinal, share)))
+            }
             Device::Full => Some(Self { free: 0, total: None }),
             Device::Unknown => None,
         }

@@ -10,6 +10,7 @@
 #![no_std]
 
 mod allotments;
+mod capture;
 mod charge;
 mod context;
 mod device;
@@ -27,12 +28,14 @@ mod nvml_accounting;
 mod nvml_processes;
 mod nvml_table;
 mod nvml_usage;
+mod pools;
 mod process_name;
 mod references;
 mod region;
 mod say;
 mod slot;
 mod startup;
+mod stream_ordered;
 mod sys;
 mod table;
 mod vmm;

@@ -146,7 +146,7 @@ unsafe fn allocate<A: Copy + Into<u64>>(
 
 /// The entry is taken out before the driver frees: another thread may be given the same address.
 #[inline]
-fn give_back(address: CUdeviceptr, driver: impl FnOnce() -> CUresult) -> CUresult {
+pub(crate) fn give_back(address: CUdeviceptr, driver: impl FnOnce() -> CUresult) -> CUresult {
     let charge = held::forget(address);
     let result = driver();
     if let Some(charge) = charge {

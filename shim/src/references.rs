@@ -7,7 +7,7 @@
 
 use crate::allotments;
 use crate::charge::Charge;
-use crate::region::{Place, Region};
+use crate::region::{Place, Region, change, reach};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use ledger::Kind;
 
@@ -15,9 +15,6 @@ use ledger::Kind;
 const MEMORIES: usize = 1 << 19;
 /// Mappings of them.
 const MAPPINGS: usize = 1 << 19;
-/// How many places a number may lie in.
-const REACH: usize = 256;
-
 /// A place that nobody uses, and one that is being filled or emptied. Numbers lie above.
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
@@ -56,7 +53,7 @@ impl Memory {
     /// room it stays charged until the process ends.
     pub(crate) fn remember(handle: u64, charge: Charge) {
         let Some(key) = handle.checked_add(FIRST) else { return };
-        let claim = |memory: &&Memory| claim(&memory.handle);
+        let claim = |memory: &&Memory| change(&memory.handle, FREE, BUSY);
         if let Some(memory) = reach(&MEMORY, key).find(claim) {
             memory.bytes.store(charge.bytes, Ordering::Relaxed);
             memory.share.store(charge.share.number.into(), Ordering::Relaxed);
@@ -124,7 +121,7 @@ impl Memory {
 pub(crate) fn remember_mapping(start: u64, size: u64, memory: Option<&'static Memory>) {
     forget_mappings(start, 1);
     let Some(key) = start.checked_add(FIRST) else { return };
-    let claim = |mapping: &&Mapping| claim(&mapping.start);
+    let claim = |mapping: &&Mapping| change(&mapping.start, FREE, BUSY);
     if let Some(mapping) = reach(&MAPPED, key).find(claim) {
         let memory = memory.map_or(core::ptr::null(), core::ptr::from_ref);
         mapping.size.store(size, Ordering::Relaxed);
@@ -139,11 +136,7 @@ pub(crate) fn forget_mappings(start: u64, size: u64) {
     let mut at = start;
     while at < end {
         let key = at.saturating_add(FIRST);
-        let take = |mapping: &&Mapping| {
-            let change =
-                mapping.start.compare_exchange(key, BUSY, Ordering::Acquire, Ordering::Relaxed);
-            change.is_ok()
-        };
+        let take = |mapping: &&Mapping| change(&mapping.start, key, BUSY);
         let Some(mapping) = reach(&MAPPED, key).find(take) else { return };
         let (memory, bytes) = (mapping.memory(), mapping.size.load(Ordering::Relaxed));
         mapping.start.store(FREE, Ordering::Release);
@@ -174,19 +167,4 @@ impl Mapping {
             start >= FIRST && address.checked_sub(start - FIRST).is_some_and(|at| at < size)
         })
     }
-}
-
-fn claim(key: &AtomicU64) -> bool {
-    key.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok()
-}
-
-/// The places that a number may lie in, the likeliest first.
-fn reach<T: Place, const N: usize>(
-    region: &'static Region<T, N>,
-    key: u64,
-) -> impl Iterator<Item = &'static T> {
-    let places = region.places().unwrap_or(&[]);
-    let from = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (N - 1);
-    let (before, after) = places.split_at_checked(from).unwrap_or((&[], &[]));
-    after.iter().chain(before).take(REACH)
 }

@@ -3,7 +3,10 @@
 //! finds them empty, because what its parent holds is not its own to give back.
 
 use crate::sys;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+/// How many places a number may lie in.
+const REACH: usize = 256;
 
 /// What a place of a region may be.
 ///
@@ -28,6 +31,13 @@ impl<T: Place, const N: usize> Region<T, N> {
         Some(unsafe { core::slice::from_raw_parts(base, N) })
     }
 
+    /// The places, if anybody has asked for them before.
+    pub(crate) fn known(&'static self) -> &'static [T] {
+        let base = self.0.load(Ordering::Acquire);
+        // SAFETY: null, or as above.
+        if base.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(base, N) } }
+    }
+
     /// Of threads that come together one is believed; the others' mappings go again.
     #[cold]
     #[inline(never)]
@@ -46,6 +56,22 @@ impl<T: Place, const N: usize> Region<T, N> {
             }
         })
     }
+}
+
+/// The places that a number may lie in, the likeliest first.
+pub(crate) fn reach<T: Place, const N: usize>(
+    region: &'static Region<T, N>,
+    key: u64,
+) -> impl Iterator<Item = &'static T> {
+    let places = region.places().unwrap_or(&[]);
+    let from = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (N - 1);
+    let (before, after) = places.split_at_checked(from).unwrap_or((&[], &[]));
+    after.iter().chain(before).take(REACH)
+}
+
+/// Puts one number in another's place; of several threads that try, one succeeds.
+pub(crate) fn change(place: &AtomicU64, from: u64, to: u64) -> bool {
+    place.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
 fn map(bytes: usize) -> Option<*mut libc::c_void> {

@@ -43,6 +43,42 @@ static int unmap(uint64_t at, uint64_t bytes) {
     return CALL("cuMemUnmap", (uint64_t, size_t), at, bytes);
 }
 
+/* Streams of both kinds: in names that end so, no stream means the thread's own. */
+static int lend(uint64_t *at, uint64_t bytes, const char *variant) {
+    char name[64] = "cuMemAllocAsync";
+    strcat(name, variant);
+    return CALL(name, (uint64_t *, size_t, void *), at, bytes, 0);
+}
+static int lend_of(uint64_t *at, uint64_t bytes, uint64_t pool, const char *variant) {
+    char name[64] = "cuMemAllocFromPoolAsync";
+    strcat(name, variant);
+    return CALL(name, (uint64_t *, size_t, void *, void *), at, bytes, (void *)pool, 0);
+}
+static int give(uint64_t at, const char *variant) {
+    char name[64] = "cuMemFreeAsync";
+    strcat(name, variant);
+    return CALL(name, (uint64_t, void *), at, 0);
+}
+static int pool(uint64_t *pool, int device) {
+    struct {
+        int kind, handles, where, id;
+        unsigned char rest[72];
+    } p = {1, 0, 1, device};
+    return CALL("cuMemPoolCreate", (uint64_t *, void *), pool, &p);
+}
+
+static void *churn_pool(void *unused) {
+    CALL("cuCtxSetCurrent", (void *), context);
+    for (int i = 0; i < 2000; i++) {
+        uint64_t at, more;
+        int got = lend(&at, (1 + i % 40) * MIB, ""), also = lend(&more, MIB, "_ptsz");
+        if (!got) give(at, "");
+        if (!also) give(more, "");
+        if (i % 64 == 0) CALL("cuMemPoolTrimTo", (uint64_t, size_t), 0x2000, 0);
+    }
+    return 0;
+}
+
 static uint64_t in_use(void) {
     size_t free = 0, total = 0;
     CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
@@ -111,6 +147,32 @@ static void run(char *text) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn, (void *)i);
         for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);
+    } else if (IS("pool-threads")) {
+        pthread_t threads[16];
+        for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_pool, 0);
+        for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);
+    } else if (IS("lend") || IS("lend-ptsz") || IS("lend-of") || IS("lend-of-ptsz")) {
+        const char *variant = strstr(command, "ptsz") ? "_ptsz" : "";
+        place[a] = UNTOUCHED;
+        result = strstr(command, "of") ? lend_of(&place[a], b * MIB, place[c], variant)
+                                       : lend(&place[a], b * MIB, variant);
+        if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
+    } else if (IS("lend-nulls"))
+        result = lend(0, MIB, "") * 10 + lend(&place[a], 0, "");
+    else if (IS("give") || IS("give-ptsz"))
+        result = give(place[a], IS("give") ? "" : "_ptsz");
+    else if (IS("pool"))
+        result = pool(&place[a], (int)b);
+    else if (IS("default-pool"))
+        result = CALL("cuDeviceGetDefaultMemPool", (uint64_t *, int), &place[a], 0);
+    else if (IS("pool-end"))
+        result = CALL("cuMemPoolDestroy", (uint64_t), place[a]);
+    else if (IS("trim"))
+        result = CALL("cuMemPoolTrimTo", (uint64_t, size_t), place[a], b * MIB);
+    else if (IS("alloc")) {
+        place[a] = UNTOUCHED;
+        result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place[a], b * MIB);
+        if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
     } else if (IS("fork")) {
         int status;
         pid_t child = fork();

@@ -118,4 +118,131 @@ int cuMemUnmap(uint64_t start, size_t size) { LOCKED(unmap_memory(start, size));
 int cuMemRetainAllocationHandle(uint64_t *handle, void *address) {
     LOCKED(retain_memory(handle, (uint64_t)address));
 }
+
+/* Pools: chunks of 32 MiB at least, of which a request takes whole ones; a pool keeps what it has
+ * until it is trimmed. STANDIN_CAPTURES makes every stream one that is being captured. */
+#define POOLS 64
+#define CHUNK (32 * MIB)
+static struct pool {
+    uint64_t reserved, used;
+    int made, device;
+} pools[POOLS] = {{0, 0, 1, 0}, {0, 0, 1, 1}};
+#define LENT 4096
+static struct lent {
+    uint64_t at, size;
+    int pool;
+} lent[LENT];
+
+typedef struct pool_properties {
+    int kind, handles;
+    location where;
+    unsigned char rest[72];
+} pool_properties;
+
+static struct pool *pool_of(void *handle) {
+    uint64_t index = (uint64_t)handle - 0x2000;
+    return index < POOLS && pools[index].made ? &pools[index] : 0;
+}
+static int lend(uint64_t *address, size_t size, struct pool *pool) {
+    calls++;
+    if (!initialised) return 3;
+    if (!current) return 201;
+    if (!address || !size || !pool) return 1;
+    if (refuses()) return 2;
+    if (getenv("STANDIN_CAPTURES")) {
+        *address = 0x66600000;
+        return 0;
+    }
+    size = (size + 511) & ~511ull;
+    for (int i = 0; i < LENT; i++)
+        if (!lent[i].size) {
+            /* With STANDIN_TORN what is idle does not serve again. */
+            uint64_t idle = getenv("STANDIN_TORN") ? 0 : pool->reserved - pool->used;
+            if (size > idle) {
+                uint64_t more = (size - idle + CHUNK - 1) / CHUNK * CHUNK;
+                pool->reserved += more;
+                living += more;
+            }
+            pool->used += size;
+            lent[i] = (struct lent){next_address, size, (int)(pool - pools)};
+            *address = next_address;
+            next_address += (size + 0x1fffff) & ~0x1fffffull;
+            return 0;
+        }
+    return 2;
+}
+static int trim(struct pool *pool, size_t keep) {
+    if (!pool) return 1;
+    uint64_t least = pool->used > keep ? pool->used : keep;
+    least = (least + CHUNK - 1) / CHUNK * CHUNK;
+    if (least < pool->reserved) {
+        living -= pool->reserved - least;
+        pool->reserved = least;
+    }
+    return 0;
+}
+static int give(uint64_t address) {
+    for (int i = 0; i < LENT; i++)
+        if (lent[i].size && lent[i].at == address) {
+            pools[lent[i].pool].used -= lent[i].size;
+            lent[i].size = 0;
+            return 0;
+        }
+    return 1;
+}
+static int create_pool(void **handle, const pool_properties *p) {
+    if (!handle || !p) return 1;
+    for (int i = 0; i < POOLS; i++)
+        if (!pools[i].made) {
+            pools[i] = (struct pool){0, 0, 1, p->where.id};
+            *handle = (void *)(uint64_t)(0x2000 + i);
+            return 0;
+        }
+    return 2;
+}
+static int destroy_pool(struct pool *pool) {
+    if (!pool || pool < pools + CARDS) return 1;
+    pool->made = 0;
+    living -= pool->reserved;
+    return 0;
+}
+static int pool_number(struct pool *pool, int attribute, uint64_t *value) {
+    if (!pool || !value) return 1;
+    *value = attribute == 5 ? pool->reserved : attribute == 7 ? pool->used : 0;
+    return 0;
+}
+int cuMemAllocAsync(uint64_t *address, size_t size, void *stream) {
+    LOCKED(lend(address, size, current ? &pools[current->device] : 0));
+}
+int cuMemAllocAsync_ptsz(uint64_t *address, size_t size, void *stream) {
+    return cuMemAllocAsync(address, size, stream);
+}
+int cuMemAllocFromPoolAsync(uint64_t *address, size_t size, void *pool, void *stream) {
+    LOCKED(lend(address, size, pool_of(pool)));
+}
+int cuMemAllocFromPoolAsync_ptsz(uint64_t *address, size_t size, void *pool, void *stream) {
+    return cuMemAllocFromPoolAsync(address, size, pool, stream);
+}
+int cuMemFreeAsync(uint64_t address, void *stream) { LOCKED(give(address)); }
+int cuMemFreeAsync_ptsz(uint64_t address, void *stream) { LOCKED(give(address)); }
+int cuMemPoolCreate(void **pool, const pool_properties *p) { LOCKED(create_pool(pool, p)); }
+int cuMemPoolDestroy(void *pool) { LOCKED(destroy_pool(pool_of(pool))); }
+int cuMemPoolTrimTo(void *pool, size_t keep) { LOCKED(trim(pool_of(pool), keep)); }
+int cuMemPoolGetAttribute(void *pool, int attribute, uint64_t *value) {
+    LOCKED(pool_number(pool_of(pool), attribute, value));
+}
+static int pool_at(void **pool, int device) {
+    if (device < 0 || device >= CARDS) return 101;
+    *pool = (void *)(uint64_t)(0x2000 + device);
+    return 0;
+}
+int cuDeviceGetDefaultMemPool(void **pool, int device) { return pool_at(pool, device); }
+int cuDeviceGetMemPool(void **pool, int device) { return pool_at(pool, device); }
+int cuStreamIsCapturing(void *stream, int *status) {
+    *status = getenv("STANDIN_CAPTURES") ? 1 : 0;
+    return 0;
+}
+int cuStreamIsCapturing_ptsz(void *stream, int *status) {
+    return cuStreamIsCapturing(stream, status);
+}
 #endif

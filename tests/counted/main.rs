@@ -4,5 +4,6 @@
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]
 mod container;
+mod pools;
 mod stage;
 mod vmm;

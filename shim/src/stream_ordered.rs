@@ -1,0 +1,299 @@
+//! Memory that is taken and freed in the order of streams, and the pools that it comes from. A pool
+//! is charged what it has reserved, on its own device.
+//!
+//! A stream that is being captured takes nothing yet: what is asked of it becomes part of a graph, and
+//! goes to the driver as it is. Pools on the host and of other processes are passed.
+
+use crate::charge::{self, Attempt, Charge};
+use crate::device::{self, Device};
+use crate::hooks::real;
+use crate::pools::{self, Pool};
+use crate::{capture, context, memory, vmm};
+use ledger::Kind;
+use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemPoolProps, CUmemoryPool, CUresult, CUstream};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
+const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
+/// What drivers let a pool grow by, or a multiple of it.
+const CHUNK: u64 = 32 << 20;
+
+/// One request.
+struct Request {
+    address: *mut CUdeviceptr,
+    bytes: usize,
+    stream: CUstream,
+    free: unsafe fn(CUdeviceptr, CUstream) -> CUresult,
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn alloc(address: *mut CUdeviceptr, bytes: usize, stream: CUstream) -> CUresult {
+    let Some(driver) = real::cuMemAllocAsync.get() else { return NOT_INITIALIZED };
+    let request = Request { address, bytes, stream, free: driver_free };
+    let pool = if capture::is_under_way(stream) { None } else { current(stream) };
+    // SAFETY: the caller's arguments.
+    unsafe { request.of(pool, || driver(address, bytes, stream)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn alloc_ptsz(
+    address: *mut CUdeviceptr,
+    bytes: usize,
+    stream: CUstream,
+) -> CUresult {
+    let Some(driver) = real::cuMemAllocAsync_ptsz.get() else { return NOT_INITIALIZED };
+    let request = Request { address, bytes, stream, free: driver_free_ptsz };
+    let pool = if capture::is_under_way_ptsz(stream) { None } else { current(stream) };
+    // SAFETY: the caller's arguments.
+    unsafe { request.of(pool, || driver(address, bytes, stream)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn alloc_from(
+    address: *mut CUdeviceptr,
+    bytes: usize,
+    pool: CUmemoryPool,
+    stream: CUstream,
+) -> CUresult {
+    let Some(driver) = real::cuMemAllocFromPoolAsync.get() else { return NOT_INITIALIZED };
+    let request = Request { address, bytes, stream, free: driver_free };
+    let known = if capture::is_under_way(stream) { None } else { named(pool) };
+    // SAFETY: the caller's arguments.
+    unsafe { request.of(known, || driver(address, bytes, pool, stream)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn alloc_from_ptsz(
+    address: *mut CUdeviceptr,
+    bytes: usize,
+    pool: CUmemoryPool,
+    stream: CUstream,
+) -> CUresult {
+    let Some(driver) = real::cuMemAllocFromPoolAsync_ptsz.get() else { return NOT_INITIALIZED };
+    let request = Request { address, bytes, stream, free: driver_free_ptsz };
+    let known = if capture::is_under_way_ptsz(stream) { None } else { named(pool) };
+    // SAFETY: the caller's arguments.
+    unsafe { request.of(known, || driver(address, bytes, pool, stream)) }
+}
+
+/// Memory of a pool goes back to the pool; other memory as by cuMemFree.
+///
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn free(address: CUdeviceptr, stream: CUstream) -> CUresult {
+    // SAFETY: the caller's arguments.
+    memory::give_back(address, || unsafe { driver_free(address, stream) })
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn free_ptsz(address: CUdeviceptr, stream: CUstream) -> CUresult {
+    // SAFETY: the caller's arguments.
+    memory::give_back(address, || unsafe { driver_free_ptsz(address, stream) })
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn pool_create(
+    pool: *mut CUmemoryPool,
+    properties: *const CUmemPoolProps,
+) -> CUresult {
+    let Some(driver) = real::cuMemPoolCreate.get() else { return NOT_INITIALIZED };
+    // SAFETY: where they are not null they are the caller's to read.
+    let device = unsafe { properties.as_ref().and_then(|of| vmm::device_of(&of.location)) };
+    // SAFETY: where it is not null it is the caller's, to be written.
+    let before = unsafe { pool.as_ref() }.copied();
+    // SAFETY: the caller's arguments.
+    let result = unsafe { driver(pool, properties) };
+    let (SUCCESS, Some(device), Some(before)) = (result, device, before) else { return result };
+    // SAFETY: the driver has just written it.
+    let made = unsafe { *pool };
+    if Pool::remember(made, device).is_some() {
+        return result;
+    }
+    // One that cannot be counted there must not be.
+    if let Some(destroy) = real::cuMemPoolDestroy.get() {
+        // SAFETY: the driver's own, just made; the place is the caller's.
+        unsafe {
+            destroy(made);
+            *pool = before;
+        }
+    }
+    OUT_OF_MEMORY
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn pool_destroy(pool: CUmemoryPool) -> CUresult {
+    let Some(driver) = real::cuMemPoolDestroy.get() else { return NOT_INITIALIZED };
+    let known = Pool::take(pool);
+    let lent = known.map_or(0, |_| pools::lent(pool));
+    // SAFETY: the caller's argument.
+    let result = unsafe { driver(pool) };
+    known.inspect(|known| known.taken(pool, lent, result));
+    result
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn pool_trim(pool: CUmemoryPool, keep: usize) -> CUresult {
+    let Some(driver) = real::cuMemPoolTrimTo.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    let result = unsafe { driver(pool, keep) };
+    if let (SUCCESS, Some(known)) = (result, Pool::of(pool))
+        && let Device::Share(share) = device::of(known.device())
+    {
+        known.look(share);
+    }
+    result
+}
+
+impl Request {
+    /// Charges before `driver` lets the pool grow, and settles by the size that it has after.
+    ///
+    /// # Safety
+    /// As the driver's function.
+    unsafe fn of(&self, pool: Option<Source>, driver: impl Fn() -> CUresult) -> CUresult {
+        let Some(source) = pool.filter(|_| !self.address.is_null() && self.bytes > 0) else {
+            return driver();
+        };
+        let Some(pool) = source.known() else { return OUT_OF_MEMORY };
+        let ordinal = pool.device();
+        let share = match device::of(ordinal) {
+            Device::Share(share) => share,
+            Device::Unknown => return driver(),
+            Device::Full => {
+                charge::refused_as_full(ordinal);
+                return OUT_OF_MEMORY;
+            }
+        };
+        let bytes = self.bytes as u64;
+        let Some(most) = bytes.checked_next_multiple_of(CHUNK) else { return OUT_OF_MEMORY };
+        if let Attempt::Refused = context::charge_unseen(share, ordinal) {
+            return OUT_OF_MEMORY;
+        }
+        if let Some(bound) = charge::at_once(share, Kind::Pool, most) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.bounded(pool, bound, driver) };
+        }
+        if pool.has_idle(bytes) {
+            let nothing = Charge { share, kind: Kind::Pool, bytes: 0 };
+            // SAFETY: the caller's promise.
+            let result = unsafe { self.bounded(pool, nothing, &driver) };
+            if result != OUT_OF_MEMORY {
+                return result;
+            }
+        }
+        match charge::to_share(share, Kind::Pool, most) {
+            // SAFETY: the caller's promise.
+            Attempt::Charged(bound) => unsafe { self.bounded(pool, bound, driver) },
+            _ => OUT_OF_MEMORY,
+        }
+    }
+
+    /// # Safety
+    /// As the driver's function; the address is not null.
+    unsafe fn bounded(
+        &self,
+        pool: &Pool,
+        bound: Charge,
+        driver: impl Fn() -> CUresult,
+    ) -> CUresult {
+        let share = bound.share;
+        // SAFETY: the caller's to be written.
+        let before = unsafe { *self.address };
+        pool.begin();
+        let result = driver();
+        if pool.end(bound) || result != SUCCESS {
+            return result;
+        }
+        // SAFETY: what the driver has just taken, in the same stream; the place is the caller's.
+        unsafe {
+            (self.free)(*self.address, self.stream);
+            *self.address = before;
+        }
+        pool.trim();
+        pool.look(share);
+        OUT_OF_MEMORY
+    }
+}
+
+/// Where a request is served from.
+enum Source {
+    Known(&'static Pool),
+    /// A pool that every device has from the beginning, met for the first time.
+    Met(CUmemoryPool, CUdevice),
+}
+
+impl Source {
+    fn known(&self) -> Option<&'static Pool> {
+        match *self {
+            Self::Known(pool) => Some(pool),
+            Self::Met(handle, device) => Pool::remember(handle, device),
+        }
+    }
+}
+
+/// The pool that a stream takes from; none where the driver will say what is wrong.
+fn current(stream: CUstream) -> Option<Source> {
+    let device = device_of(stream)?;
+    let get = real::cuDeviceGetMemPool.get()?;
+    let mut pool = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle.
+    let result = unsafe { get(&mut pool, device) };
+    let known = Pool::of(pool).map_or(Source::Met(pool, device), Source::Known);
+    (result == SUCCESS).then_some(known)
+}
+
+/// The device of a stream, or of the context that is current. Handles up to 2 are no streams of a
+/// context's own.
+fn device_of(stream: CUstream) -> Option<CUdevice> {
+    let mut device = 0;
+    let get = real::cuStreamGetDevice.get().filter(|_| stream as usize > 2);
+    // SAFETY: the caller's stream; the driver writes one number.
+    match get.map(|get| unsafe { get(stream, &mut device) }) {
+        Some(SUCCESS) => Some(device),
+        _ => device::current_ordinal(),
+    }
+}
+
+/// The pool of this handle, if it is on a device of this process's.
+fn named(handle: CUmemoryPool) -> Option<Source> {
+    Pool::of(handle).map(Source::Known).or_else(|| default_with(handle))
+}
+
+/// The device whose default pool this is.
+#[cold]
+fn default_with(handle: CUmemoryPool) -> Option<Source> {
+    let get = real::cuDeviceGetDefaultMemPool.get()?;
+    for device in 0..device::MOST as CUdevice {
+        let mut pool = core::ptr::null_mut();
+        // SAFETY: the driver writes one handle.
+        match unsafe { get(&mut pool, device) } {
+            SUCCESS if pool == handle => return Some(Source::Met(handle, device)),
+            CUresult::CUDA_ERROR_INVALID_DEVICE => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+unsafe fn driver_free(address: CUdeviceptr, stream: CUstream) -> CUresult {
+    match real::cuMemFreeAsync.get() {
+        // SAFETY: the caller's promise.
+        Some(driver) => unsafe { driver(address, stream) },
+        None => NOT_INITIALIZED,
+    }
+}
+
+unsafe fn driver_free_ptsz(address: CUdeviceptr, stream: CUstream) -> CUresult {
+    match real::cuMemFreeAsync_ptsz.get() {
+        // SAFETY: the caller's promise.
+        Some(driver) => unsafe { driver(address, stream) },
+        None => NOT_INITIALIZED,
+    }
+}

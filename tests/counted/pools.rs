@@ -1,0 +1,113 @@
+//! Stream-ordered memory: a pool is charged what it has reserved.
+
+use contract::Mib;
+
+use crate::container::card;
+use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
+
+#[test]
+fn a_pool_is_charged_what_it_reserves_and_keeps() {
+    let words = "used lend=0,1 used lend=1,20 used give=0 give=1 used default-pool=9 trim=9,0 used";
+    assert_eq!(used(words), [0.0, 32.0, 32.0, 32.0, 0.0]);
+}
+
+#[test]
+fn each_form_of_a_call_is_charged() {
+    for words in [
+        "lend=0,40 used give=0 used",
+        "lend-ptsz=0,40 used give-ptsz=0 used",
+        "pool=9,0 lend-of=0,40,9 used give=0 used",
+        "pool=9,0 lend-of-ptsz=0,40,9 used give=0 used",
+        "default-pool=9 lend-of=0,40,9 used give=0 used",
+    ] {
+        assert_eq!(used(words), [64.0, 64.0], "{words}");
+    }
+}
+
+#[test]
+fn a_trimmed_pool_gives_back_what_is_idle() {
+    let words = "lend=0,30 lend=1,30 give=1 used default-pool=9 trim=9,0 used trim=9,64 used";
+    assert_eq!(used(words), [64.0, 32.0, 32.0]);
+}
+
+#[test]
+fn a_destroyed_pool_gives_all_back() {
+    assert_eq!(used("pool=9,0 lend-of=0,40,9 give=0 used pool-end=9 used"), [64.0, 0.0]);
+}
+
+#[test]
+fn what_is_idle_in_a_pool_is_lent_again_in_a_full_share() {
+    let most = ROOM / 32 * 32;
+    let outcome = run(&format!("lend=0,{most} give=0 lend=1,64 lend=2,32 used lend=3,{most}"));
+    assert_eq!((outcome.of("lend=1,64"), outcome.of("lend=2,32")), ("0", "0"));
+    assert_eq!(outcome.of("used"), format!("{}.000", 255 + most));
+    assert_eq!(outcome.of(&format!("lend=3,{most}")), "2");
+}
+
+#[test]
+fn what_is_idle_in_a_pool_is_trimmed_before_anybody_is_refused() {
+    let most = ROOM / 32 * 32;
+    let outcome = run(&format!("lend=0,{most} give=0 alloc=1,{ROOM} used lend=2,1 used"));
+    assert_eq!(outcome.of(&format!("alloc=1,{ROOM}")), "0");
+    assert_eq!(outcome.of("lend=2,1"), "2");
+    assert_eq!(all_of(&outcome, "used"), ["16255.000"; 2]);
+    let other = format!("lend=0,{most} give=0 pool=9,0 lend-of=1,{most},9 used");
+    assert_eq!(used(&other), [most as f64]);
+}
+
+#[test]
+fn a_pool_that_grows_past_the_limit_is_undone() {
+    let most = ROOM / 32 * 32;
+    let words = format!("lend=0,{most} give=0 lend=1,64 used living");
+    let outcome = run_in(&half().env("STANDIN_TORN", "1"), &words);
+    assert_eq!(outcome.of("lend=1,64"), "0", "trimmed, the pool has room");
+    assert_eq!((outcome.of("used"), outcome.of("living")), ("319.000", "64"));
+    let words = format!("lend=0,{} lend=3,64 give=0 lend=1,{most} used living", most - 64);
+    let outcome = run_in(&half().env("STANDIN_TORN", "1"), &words);
+    assert_eq!(outcome.of(&format!("lend=1,{most}")), "2");
+    assert_eq!((outcome.of("used"), outcome.of("living")), ("319.000", "64"));
+}
+
+#[test]
+fn a_refused_request_writes_nothing_and_asks_nothing_of_the_driver() {
+    let most = ROOM / 32 * 32;
+    let outcome = run(&format!("lend=0,{} used lend-nulls=1 lend=2,{most} used", ROOM + 1));
+    assert_eq!(outcome.of(&format!("lend=0,{}", ROOM + 1)), "2");
+    assert_eq!(outcome.of("lend-nulls=1"), "11");
+    assert_eq!(all_of(&outcome, "used"), ["255.000", &format!("{}.000", 255 + most)]);
+}
+
+#[test]
+fn what_the_driver_refuses_is_given_back() {
+    let outcome = run_in(&half().env("STANDIN_REFUSES", "1"), "lend=0,64 used");
+    assert_eq!((outcome.of("lend=0,64"), outcome.of("used")), ("2", "255.000"));
+}
+
+#[test]
+fn what_a_captured_stream_is_asked_for_becomes_part_of_a_graph() {
+    let outcome = run_in(&half().env("STANDIN_CAPTURES", "1"), "lend=0,64 lend-ptsz=1,64 used");
+    assert_eq!((outcome.of("lend=0,64"), outcome.of("lend-ptsz=1,64")), ("0", "0"));
+    assert_eq!(outcome.of("used"), "255.000");
+}
+
+#[test]
+fn a_pool_is_charged_to_the_device_that_it_is_on() {
+    let container = half();
+    let refused = run_in(&container, "pool=9,1 lend-of=0,1,9 used");
+    assert_eq!(refused.of("lend-of=0,1,9"), "2");
+    container.allot(2, &[(card(2), Mib(400))]);
+    let outcome = run_in(&container, "pool=9,1 lend-of=0,128,9 lend-of=1,400,9 used");
+    assert_eq!((outcome.of("lend-of=0,128,9"), outcome.of("lend-of=1,400,9")), ("0", "2"));
+    assert_eq!(outcome.of("used"), "255.000");
+}
+
+#[test]
+fn threads_that_share_a_pool_leave_it_charged_what_it_reserves() {
+    let outcome = run("pool-threads=8 default-pool=9 trim=9,0 used living");
+    assert_eq!((outcome.of("used"), outcome.of("living")), ("255.000", "0"));
+}
+
+#[test]
+fn a_killed_process_gives_its_pools_back() {
+    assert_eq!(killed("lend=0,40 pool=9,0 lend-of=1,1,9"), (Mib(96).bytes(), 0));
+}
