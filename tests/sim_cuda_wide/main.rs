@@ -8,5 +8,6 @@ mod world;
 
 mod arrays;
 mod graphs;
+mod ipc;
 mod pools;
 mod vmm;

@@ -15,6 +15,7 @@ use crate::event::EVENTS;
 use crate::front;
 use crate::graph_memory;
 use crate::host;
+use crate::ipc;
 use crate::module;
 use crate::pool;
 use crate::process;
@@ -133,6 +134,7 @@ impl Context {
         module::unload_all(handle);
         host::free_all(handle);
         array::forget(handle);
+        ipc::close_all(handle);
         self.forget_settings();
         if let Ok(device) = self.device() {
             device.free_all(handle);

@@ -1,6 +1,7 @@
 //! A device of this process: a card of the world under an ordinal, its primary context, and what this
 //! process has taken of its memory.
 
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -139,6 +140,13 @@ impl Device {
     pub(crate) fn holds(&self, address: usize) -> bool {
         let own = self.memory().as_ref().is_some_and(|taken| taken.space.holds(address));
         own || self.piece(address).is_some()
+    }
+
+    /// The descriptor of the file that `address` lies in, and how far from its beginning.
+    pub(crate) fn file_at(&self, address: usize) -> Option<(i32, usize)> {
+        let memory = self.memory();
+        let space = &memory.as_ref()?.space;
+        space.holds(address).then(|| (space.file.as_raw_fd(), address - space.base))
     }
 
     fn piece(&self, address: usize) -> Option<Piece> {

@@ -33,6 +33,7 @@ mod graph_api;
 mod graph_memory;
 mod host;
 mod integrity;
+mod ipc;
 mod kernel;
 mod launch;
 mod line;

@@ -13,6 +13,8 @@ pub(crate) enum What {
     Mapped(usize),
     /// A node of a graph allocates it.
     Graph,
+    /// It is another process's.
+    Imported,
 }
 
 /// A piece of memory.

@@ -4,8 +4,15 @@
 //! Nothing here decides which addresses are taken: that is the arena's. A forked child does not inherit
 //! the mapping, and core dumps leave it out.
 
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
 use crate::arena::PAGE;
+use crate::mapping;
 use crate::status::{Res, Status};
+
+/// How the file is called in `/proc`.
+pub(crate) const FILE: &CStr = c"simulated-gpu-memory";
 
 /// The mapping. It lives as long as the process: the driver is called until the very end.
 pub(crate) struct Space {
@@ -13,23 +20,22 @@ pub(crate) struct Space {
     pub(crate) base: usize,
     /// Bytes.
     pub(crate) len: usize,
+    /// The file, open for as long as another process may want to map a part of it.
+    pub(crate) file: OwnedFd,
 }
 
 impl Space {
     /// Reserves addresses for `len` bytes, a multiple of [`PAGE`].
     pub(crate) fn reserve(len: usize) -> Res<Self> {
-        let file = memory_file(len)?;
+        let file = mapping::memory_file(FILE, len)?;
         let reserved = map(std::ptr::null_mut(), len + PAGE, -1)?;
         let base = (reserved as usize).next_multiple_of(PAGE);
-        let mapped = map(base as *mut libc::c_void, len, file);
-        // SAFETY: the descriptor was made above and nobody else has it; the mapping keeps the file.
-        unsafe { libc::close(file) };
-        let mapped = mapped?;
+        let mapped = map(base as *mut libc::c_void, len, file.as_raw_fd())?;
         for advice in [libc::MADV_DONTFORK, libc::MADV_DONTDUMP, libc::MADV_NOHUGEPAGE] {
             // SAFETY: the range was just mapped here; advice that is refused costs memory, no more.
             unsafe { libc::madvise(mapped, len, advice) };
         }
-        Ok(Self { base, len })
+        Ok(Self { base, len, file })
     }
 
     /// Whether `address` lies in it.
@@ -43,22 +49,6 @@ impl Space {
 pub(crate) fn discard(start: usize, len: usize) -> bool {
     // SAFETY: callers hand in whole pages of a space, which nobody uses as Rust memory.
     unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_REMOVE) == 0 }
-}
-
-/// By system call, because the function is younger than the glibc that the library is linked for.
-fn memory_file(len: usize) -> Res<i32> {
-    let name = c"simulated-gpu-memory";
-    // SAFETY: the name is a C text; the descriptor is closed on every path that does not return it.
-    unsafe {
-        let file = libc::syscall(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC) as i32;
-        if file >= 0 && libc::ftruncate(file, len as libc::off_t) == 0 {
-            return Ok(file);
-        }
-        if file >= 0 {
-            libc::close(file);
-        }
-    }
-    Err(Status::OUT_OF_MEMORY)
 }
 
 /// Maps a file over addresses that are ours, or reserves addresses where there is no file.

@@ -1,0 +1,18 @@
+//! Memory of one process in another.
+
+use crate::run::{on_runtimes, script};
+
+#[test]
+fn another_process_reads_and_writes_exported_memory_and_is_not_charged() {
+    script("ipc", "shared");
+}
+
+#[test]
+fn imported_memory_outlives_its_exporter_without_a_crash() {
+    script("ipc", "outlived");
+}
+
+#[test]
+fn two_processes_on_either_runtime_share_memory() {
+    on_runtimes("ipc");
+}

@@ -1,0 +1,121 @@
+"""Memory of one process in another: a parent that exports, and a child, forked before cuInit, that opens."""
+
+import os
+import socket
+
+from wide import *
+
+
+class Handle(ctypes.Structure):
+    _fields_ = [("bytes", ctypes.c_char * 64)]
+
+
+def raw(handle):
+    return ctypes.string_at(ctypes.addressof(handle), 64)
+
+
+def with_child(child, parent):
+    """Runs both, joined by a socket; the child's failed assertion is ours."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        child(theirs)
+        os._exit(0)
+    theirs.close()
+    parent(ours)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def shared():
+    def child(peer):
+        primary()
+        handle, before = Handle.from_buffer_copy(peer.recv(64)), free_bytes()
+        call("cuIpcOpenMemHandle_v2", ref(U64()), handle, 0, answers=1)
+        here = made("cuIpcOpenMemHandle_v2", handle, 1, kind=U64)
+        assert free_bytes() == before
+        assert made("cuIpcOpenMemHandle", handle, 1, kind=U64).value == here.value
+        assert read(here, 9) == b"from here"
+        call("cuMemcpyHtoD_v2", U64(here.value + 99_990), b"from there", S(10))
+        call("cuMemcpyHtoD_v2", U64(here.value + 99_991), b"from there", S(10), answers=1)
+        call("cuMemFree_v2", here, answers=1)
+        call("cuIpcGetMemHandle", ref(Handle()), here, answers=1)
+        call("cuIpcCloseMemHandle", here)
+        assert read(here, 9) == b"from here"
+        call("cuIpcCloseMemHandle", here)
+        call("cuIpcCloseMemHandle", here, answers=1)
+        call("cuMemcpyHtoD_v2", here, b"x", S(1), answers=1)
+        call("cuIpcOpenMemHandle_v2", ref(U64()), Handle(b"nobody's"), 1, answers=1)
+        opened = made("cuIpcOpenMemHandle_v2", handle, 1, kind=U64)
+        call("cuDevicePrimaryCtxReset_v2", 0)
+        primary()
+        call("cuIpcCloseMemHandle", opened, answers=1)
+        peer.send(b"done")
+
+    def parent(peer):
+        primary()
+        alloc(700)
+        address = alloc(100_000)
+        call("cuMemcpyHtoD_v2", address, b"from here", S(9))
+        handle, inside = made("cuIpcGetMemHandle", address, kind=Handle), U64(address.value + 5)
+        assert raw(made("cuIpcGetMemHandle", inside, kind=Handle)) == raw(handle)
+        call("cuIpcOpenMemHandle_v2", ref(U64()), handle, 1, answers=201)
+        call("cuIpcGetMemHandle", ref(handle), U64(0x1000), answers=1)
+        lent = made("cuMemAllocAsync", S(100), None, kind=U64)
+        call("cuIpcGetMemHandle", ref(Handle()), lent, answers=1)
+        peer.send(raw(handle))
+        assert peer.recv(4) == b"done"
+        assert read(U64(address.value + 99_990), 10) == b"from there"
+
+    with_child(child, parent)
+
+
+def outlived():
+    """The exporter's end is no crash, and its handle is worth nothing."""
+    def child(peer):
+        primary()
+        address = alloc(MIB)
+        call("cuMemcpyHtoD_v2", address, b"left", S(4))
+        peer.send(raw(made("cuIpcGetMemHandle", address, kind=Handle)))
+        assert peer.recv(4) == b"open"
+
+    opened = []
+
+    def parent(peer):
+        primary()
+        opened.append(Handle.from_buffer_copy(peer.recv(64)))
+        opened.append(made("cuIpcOpenMemHandle_v2", opened[0], 1, kind=U64))
+        peer.send(b"open")
+
+    with_child(child, parent)
+    read(opened[1], 4)
+    call("cuIpcCloseMemHandle", opened[1])
+    call("cuIpcOpenMemHandle_v2", ref(U64()), opened[0], 1, answers=1)
+
+
+def on_runtime(path):
+    def child(peer):
+        run = runtime(path)
+        run("cudaFree", None)
+        handle, here, got = Handle.from_buffer_copy(peer.recv(64)), P(), ctypes.create_string_buffer(6)
+        before = runtime_free(run)
+        run("cudaIpcOpenMemHandle", ref(here), handle, 1)
+        run("cudaMemcpy", got, here, S(6), 2)
+        assert got.raw == b"shared" and runtime_free(run) == before
+        run("cudaIpcCloseMemHandle", here)
+        peer.send(b"done")
+
+    def parent(peer):
+        run = runtime(path)
+        address, handle = P(), Handle()
+        run("cudaMalloc", ref(address), S(10 * MIB))
+        run("cudaMemcpy", address, b"shared", S(6), 1)
+        run("cudaIpcGetMemHandle", ref(handle), address)
+        peer.send(raw(handle))
+        assert peer.recv(4) == b"done"
+        run("cudaFree", address)
+
+    with_child(child, parent)
+
+
+main(globals())
