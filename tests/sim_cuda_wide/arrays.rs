@@ -38,6 +38,6 @@ fn impossible_arrays_are_refused() {
 }
 
 #[test]
-fn either_runtime_makes_arrays_and_pitched_memory() {
+fn every_runtime_makes_arrays_and_pitched_memory() {
     on_runtimes("arrays");
 }

@@ -38,6 +38,6 @@ fn a_captured_allocation_is_a_node() {
 }
 
 #[test]
-fn either_runtime_captures_instantiates_and_launches() {
+fn every_runtime_captures_instantiates_and_launches() {
     on_runtimes("graphs");
 }

@@ -13,6 +13,6 @@ fn imported_memory_outlives_its_exporter_without_a_crash() {
 }
 
 #[test]
-fn two_processes_on_either_runtime_share_memory() {
+fn two_processes_on_every_runtime_share_memory() {
     on_runtimes("ipc");
 }

@@ -38,6 +38,6 @@ fn a_devices_last_context_takes_with_it_what_pools_hold() {
 }
 
 #[test]
-fn either_runtime_allocates_in_stream_order() {
+fn every_runtime_allocates_in_stream_order() {
     on_runtimes("pools");
 }

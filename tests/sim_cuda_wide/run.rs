@@ -9,9 +9,12 @@ pub(crate) fn script(script: &str, function: &str) {
     with(script, &[function]);
 }
 
+/// NVIDIA's runtime 11.8, which looks functions up as runtimes after it do not.
+const RUNTIME_11: &str = "cudart-11.8/nvidia/cuda_runtime/lib/libcudart.so.11.0";
+
 /// Runs the script's `on_runtime` once with each of NVIDIA's runtimes.
 pub(crate) fn on_runtimes(script: &str) {
-    for runtime in RUNTIMES {
+    for runtime in RUNTIMES.into_iter().chain([RUNTIME_11]) {
         with(script, &["on_runtime", &fetched(runtime).display().to_string()]);
     }
 }

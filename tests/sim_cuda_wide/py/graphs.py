@@ -245,7 +245,7 @@ def on_runtime(path):
     run("cudaMallocAsync", ref(address), S(7 * MIB), stream)
     run("cudaMemsetAsync", address, 1, S(MIB), stream)
     run("cudaStreamEndCapture", stream, ref(graph))
-    run("cudaGraphInstantiate", ref(runs), graph, U64(0))
+    run("cudaGraphInstantiate", ref(runs), graph, None, None, S(0))
     assert runtime_free(run) == before
     run("cudaGraphLaunch", runs, stream)
     run("cudaStreamSynchronize", stream)
