@@ -3,6 +3,7 @@
 use crate::allotments::{self, Share};
 use crate::charge::Charge;
 use ledger::pointers::Charged;
+use nvidia_sys::cuda::CUresult;
 
 /// Remembers what an address was charged. Where the table is full, after some millions, the charge
 /// stays until the process ends.
@@ -26,6 +27,21 @@ pub(crate) fn forget(address: u64) -> Option<Charge> {
     let shares = allotments::shares().ok()?;
     let charged = shares.pointers()?.remove(address)?;
     shares.at(charged.device.into()).map(|share| of(share, charged))
+}
+
+/// The entry is taken out before the driver frees: another thread may be given the same address.
+#[inline]
+pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let charge = forget(address);
+    let result = driver();
+    if let Some(charge) = charge {
+        if result == CUresult::CUDA_SUCCESS {
+            charge.give_back();
+        } else {
+            remember(address, charge);
+        }
+    }
+    result
 }
 
 /// Gives back all that this process holds of a device: its last context there has ended.

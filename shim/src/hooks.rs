@@ -8,15 +8,16 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    context, info, look_up, memory, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage,
-    startup, stream_ordered, vmm,
+    arrays, context, info, look_up, memory, nvml, nvml_accounting, nvml_processes, nvml_table,
+    nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
-    CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1,
-    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemAllocationHandleType,
-    CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemPoolProps, CUmemoryPool, CUresult,
-    CUstream,
+    CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
+    CUDA_ARRAY3D_DESCRIPTOR_v1, CUarray, CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr,
+    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemAllocationHandleType,
+    CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemPoolProps, CUmemoryPool,
+    CUmipmappedArray, CUresult, CUstream,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -192,6 +193,32 @@ hooks! {
         pool: CUmemoryPool,
         keep: usize,
     ) -> CUresult = stream_ordered::pool_trim;
+
+    Cuda fn cuArrayCreate(
+        array: *mut CUarray,
+        descriptor: *const CUDA_ARRAY_DESCRIPTOR_v1,
+    ) -> CUresult = arrays::create;
+    Cuda fn cuArrayCreate_v2(
+        array: *mut CUarray,
+        descriptor: *const CUDA_ARRAY_DESCRIPTOR,
+    ) -> CUresult = arrays::create_v2;
+    Cuda fn cuArray3DCreate(
+        array: *mut CUarray,
+        descriptor: *const CUDA_ARRAY3D_DESCRIPTOR_v1,
+    ) -> CUresult = arrays::create_3d;
+    Cuda fn cuArray3DCreate_v2(
+        array: *mut CUarray,
+        descriptor: *const CUDA_ARRAY3D_DESCRIPTOR,
+    ) -> CUresult = arrays::create_3d_v2;
+    Cuda fn cuMipmappedArrayCreate(
+        mipmap: *mut CUmipmappedArray,
+        descriptor: *const CUDA_ARRAY3D_DESCRIPTOR,
+        levels: c_uint,
+    ) -> CUresult = arrays::create_mipmap;
+    Cuda fn cuArrayDestroy(array: CUarray) -> CUresult = arrays::destroy;
+    Cuda fn cuMipmappedArrayDestroy(
+        mipmap: CUmipmappedArray,
+    ) -> CUresult = arrays::destroy_mipmap;
 
     Cuda fn cuDevicePrimaryCtxRetain(
         context: *mut CUcontext,

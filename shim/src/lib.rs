@@ -10,6 +10,7 @@
 #![no_std]
 
 mod allotments;
+mod arrays;
 mod capture;
 mod charge;
 mod context;

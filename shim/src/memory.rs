@@ -99,7 +99,7 @@ pub(crate) unsafe fn alloc_pitch_v2(
 pub(crate) unsafe fn free(address: CUdeviceptr_v1) -> CUresult {
     let Some(driver) = real::cuMemFree.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    give_back(address.into(), || unsafe { driver(address) })
+    held::give_back(address.into(), || unsafe { driver(address) })
 }
 
 /// # Safety
@@ -107,7 +107,7 @@ pub(crate) unsafe fn free(address: CUdeviceptr_v1) -> CUresult {
 pub(crate) unsafe fn free_v2(address: CUdeviceptr) -> CUresult {
     let Some(driver) = real::cuMemFree_v2.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    give_back(address, || unsafe { driver(address) })
+    held::give_back(address, || unsafe { driver(address) })
 }
 
 /// Charges, asks the driver, and remembers what it gave.
@@ -139,21 +139,6 @@ unsafe fn allocate<A: Copy + Into<u64>>(
             }
         } else {
             charge.give_back();
-        }
-    }
-    result
-}
-
-/// The entry is taken out before the driver frees: another thread may be given the same address.
-#[inline]
-pub(crate) fn give_back(address: CUdeviceptr, driver: impl FnOnce() -> CUresult) -> CUresult {
-    let charge = held::forget(address);
-    let result = driver();
-    if let Some(charge) = charge {
-        if result == SUCCESS {
-            charge.give_back();
-        } else {
-            held::remember(address, charge);
         }
     }
     result

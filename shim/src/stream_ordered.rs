@@ -8,7 +8,7 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::pools::{self, Pool};
-use crate::{capture, context, memory, vmm};
+use crate::{capture, context, held, vmm};
 use ledger::Kind;
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemPoolProps, CUmemoryPool, CUresult, CUstream};
 
@@ -86,14 +86,14 @@ pub(crate) unsafe fn alloc_from_ptsz(
 /// As the driver's function.
 pub(crate) unsafe fn free(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
-    memory::give_back(address, || unsafe { driver_free(address, stream) })
+    held::give_back(address, || unsafe { driver_free(address, stream) })
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn free_ptsz(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
-    memory::give_back(address, || unsafe { driver_free_ptsz(address, stream) })
+    held::give_back(address, || unsafe { driver_free_ptsz(address, stream) })
 }
 
 /// # Safety

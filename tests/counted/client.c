@@ -79,6 +79,31 @@ static void *churn_pool(void *unused) {
     return 0;
 }
 
+/* An array of floats; its form is the function's name, its size width, rows and slices or layers. */
+static int array(const char *name, uint64_t *at, uint64_t n[3], unsigned channels, unsigned flags,
+                 unsigned levels) {
+    struct {
+        size_t n[3];
+        unsigned format, channels, flags;
+    } wide = {{n[0], n[1], n[2]}, 32, channels, flags};
+    struct {
+        size_t n[2];
+        unsigned format, channels;
+    } flat = {{n[0], n[1]}, 32, channels};
+    struct {
+        unsigned n[3], format, channels, flags;
+    } wide_v1 = {{(unsigned)n[0], (unsigned)n[1], (unsigned)n[2]}, 32, channels, flags};
+    struct {
+        unsigned n[2], format, channels;
+    } flat_v1 = {{(unsigned)n[0], (unsigned)n[1]}, 32, channels};
+    int v2 = strstr(name, "_v2") != 0, is_flat = strncmp(name, "cuArray3D", 9) != 0;
+    if (!strncmp(name, "cuMip", 5))
+        return CALL(name, (uint64_t *, void *, unsigned), at, &wide, levels);
+    void *descriptor = is_flat ? v2 ? (void *)&flat : (void *)&flat_v1
+                               : v2 ? (void *)&wide : (void *)&wide_v1;
+    return CALL(name, (uint64_t *, void *), at, descriptor);
+}
+
 static uint64_t in_use(void) {
     size_t free = 0, total = 0;
     CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
@@ -173,6 +198,21 @@ static void run(char *text) {
         place[a] = UNTOUCHED;
         result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place[a], b * MIB);
         if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
+    } else if (!strncmp(command, "cuArray", 7) || !strncmp(command, "cuMip", 5)) {
+        /* cuArrayCreate=0,width,rows,slices,channels,flags,levels */
+        uint64_t n[3] = {0}, channels = 1, flags = 0, levels = 1;
+        sscanf(text, "%*[^=]=%*u,%lu,%lu,%lu,%lu,%lu,%lu", &n[0], &n[1], &n[2], &channels, &flags,
+               &levels);
+        if (strstr(command, "Destroy"))
+            result = CALL(command, (uint64_t), place[a]);
+        else {
+            place[a] = UNTOUCHED;
+            result = array(command, &place[a], n, channels, flags, levels);
+            if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
+        }
+    } else if (IS("array-nulls")) {
+        result = CALL("cuArray3DCreate_v2", (void *, void *), 0, 0) * 10 +
+                 CALL("cuMipmappedArrayCreate", (void *, void *, unsigned), &place[a], 0, 1);
     } else if (IS("fork")) {
         int status;
         pid_t child = fork();

@@ -1,6 +1,7 @@
 //! Every way to take device memory is charged: in real processes, over a stand-in driver that knows
 //! how much lives. Each process has a mount namespace of its own, so these need root.
 
+mod arrays;
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]
 mod container;
