@@ -19,7 +19,8 @@ pub enum FractionError {
     TooFine,
     /// More than one GPU.
     #[error(
-        "more than one GPU: a fraction is at most 1; ask for whole GPUs with the resource `gpu`"
+        "more than one GPU: write a fraction of one from 0.01 to 1, or ask for whole GPUs with the \
+         resource `gpu`"
     )]
     AboveOne,
 }
