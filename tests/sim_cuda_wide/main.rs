@@ -1,5 +1,5 @@
-//! The simulated CUDA driver's memory beyond plain allocations, under real clients: NVIDIA's runtimes and
-//! bare ctypes. No test needs root or a GPU, and all together touch a few MiB of device memory.
+//! The simulated CUDA driver's memory beyond plain allocations, under real clients: NVIDIA's runtimes, CuPy
+//! and bare ctypes. No test needs root or a GPU, and all together touch a few MiB of device memory.
 
 mod run;
 #[allow(dead_code, reason = "this room needs a part of what the other does")]
@@ -7,6 +7,7 @@ mod run;
 mod world;
 
 mod arrays;
+mod cupy;
 mod graphs;
 mod ipc;
 mod pools;

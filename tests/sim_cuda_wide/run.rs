@@ -19,7 +19,8 @@ pub(crate) fn on_runtimes(script: &str) {
     }
 }
 
-fn with(script: &str, arguments: &[&str]) {
+/// Runs `py/<script>.py` with these arguments on a fresh world of two cards.
+pub(crate) fn with(script: &str, arguments: &[&str]) {
     let world = World::new("v100-32gb:2");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim_cuda_wide/py");
     let mut command = world.command("python3");
