@@ -11,4 +11,5 @@ mod cupy;
 mod graphs;
 mod ipc;
 mod pools;
+mod storm;
 mod vmm;
