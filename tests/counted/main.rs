@@ -6,5 +6,6 @@ mod arrays;
 #[path = "../shim/container.rs"]
 mod container;
 mod pools;
+mod simulated;
 mod stage;
 mod vmm;

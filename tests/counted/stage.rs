@@ -1,7 +1,7 @@
 //! A container with half a card, and the client of this folder in it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
@@ -26,6 +26,11 @@ fn built() -> &'static Built {
         compile("../counted/client.c", &client, &["-ldl", "-lpthread"]);
         Built { folder, client }
     })
+}
+
+/// The compiled client.
+pub(crate) fn client() -> &'static Path {
+    &built().client
 }
 
 /// A container with half of the first card, the stand-in driver in it.

@@ -1,0 +1,57 @@
+//! The same client over the simulated driver, which keeps its own account of the card.
+
+use std::process::Command;
+
+use crate::container::dist;
+use crate::stage::client;
+
+/// What the client says of one of its commands, in order, with half of a simulated V100.
+fn said(command: &str, words: &str) -> Vec<String> {
+    let mut run = Command::new(dist("x86_64/aliquot"));
+    run.args(["run", "--sim", "v100-32gb", "--fraction", "0.5", "--"]).arg(client()).arg("start");
+    let output = run.args(words.split_whitespace()).output().expect("aliquot starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.ends_with("end\n"), "{output:?}");
+    let lines = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' '));
+    lines.map(str::to_owned).collect()
+}
+
+/// What is used at each `used`, in MiB beyond the first.
+fn used(words: &str) -> Vec<f64> {
+    let numbers = said("used", &format!("used {words}"));
+    let numbers: Vec<f64> = numbers.iter().map(|text| text.parse().expect("a number")).collect();
+    numbers.iter().map(|used| used - numbers[0]).skip(1).collect()
+}
+
+#[test]
+fn each_family_of_memory_is_charged_and_given_back() {
+    for (words, bytes) in [
+        ("create=0,64 used release=0 used", 64.0),
+        ("cuArray3DCreate_v2=0,1024,1024 used cuArrayDestroy=0 used", 4.0),
+        ("cuMipmappedArrayCreate=0,1024,1024,0,1,0,2 used cuMipmappedArrayDestroy=0 used", 6.0),
+        ("lend=0,100 used give=0 default-pool=9 trim=9,0 used", 128.0),
+        ("pool=9,0 lend-of=0,100,9 used give=0 pool-end=9 used", 128.0),
+    ] {
+        assert_eq!(used(words), [bytes, 0.0], "{words}");
+    }
+}
+
+#[test]
+fn nothing_passes_the_share_that_the_card_would_have_room_for() {
+    let words = "create=0,20000 lend=0,20000 cuArray3DCreate_v2=0,16384,16384,20 used";
+    assert_eq!(used(words), [0.0]);
+    assert_eq!(said("create=0,20000", words), ["2"]);
+    assert_eq!(said("lend=0,20000", words), ["2"]);
+    assert_eq!(said("cuArray3DCreate_v2=0,16384,16384,20", words), ["2"]);
+}
+
+#[test]
+fn what_lies_idle_in_a_pool_makes_room() {
+    assert_eq!(used("lend=0,15000 give=0 alloc=1,15000 used"), [15000.0]);
+}
+
+#[test]
+fn threads_of_a_pool_and_of_mapped_memory_leave_nothing_charged() {
+    let words = "threads=4 used pool-threads=4 default-pool=9 trim=9,0 used";
+    assert_eq!(used(words), [0.0, 0.0]);
+}
