@@ -115,7 +115,9 @@ fn fifty_processes_at_once_end_with_an_exact_account() {
         assert_eq!(orders.map(|_| client.answer()), ["done"; 4]);
     }
     assert_eq!(world.used(0), 50 * 175 * MIB);
-    assert_eq!(world.report().cards[0].processes.len(), 50);
+    let observer = World::open(world.root()).unwrap();
+    assert_eq!(observer.processes(&observer.cards()[0]).unwrap().len(), 50);
+    drop(observer);
     drop(clients);
     wait_until("all memory is free", || world.used(0) == 0);
 }
