@@ -8,16 +8,16 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, context, info, look_up, memory, nvml, nvml_accounting, nvml_processes, nvml_table,
-    nvml_usage, startup, stream_ordered, vmm,
+    arrays, context, info, limits, look_up, memory, nvml, nvml_accounting, nvml_processes,
+    nvml_table, nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUarray, CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr,
-    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemAllocationHandleType,
-    CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemPoolProps, CUmemoryPool,
-    CUmipmappedArray, CUresult, CUstream,
+    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam, CUlimit,
+    CUmemAllocationHandleType, CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemPoolProps,
+    CUmemoryPool, CUmipmappedArray, CUresult, CUstream,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -253,6 +253,7 @@ hooks! {
     ) -> CUresult = context::create_v4;
     Cuda fn cuCtxDestroy(context: CUcontext) -> CUresult = context::destroy;
     Cuda fn cuCtxDestroy_v2(context: CUcontext) -> CUresult = context::destroy_v2;
+    Cuda fn cuCtxSetLimit(limit: CUlimit, bytes: usize) -> CUresult = limits::set;
 
     Cuda fn cuMemGetInfo(free: *mut c_uint, total: *mut c_uint) -> CUresult = info::get_info;
     Cuda fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> CUresult = info::get_info_v2;
@@ -364,6 +365,7 @@ hooks! {
 
     // What the hooks call themselves, without standing before it.
     ;
+    Cuda cuCtxGetCurrent,
     Cuda cuCtxGetDevice,
     Cuda cuDeviceGetDefaultMemPool,
     Cuda cuDeviceGetMemPool,

@@ -22,6 +22,7 @@ mod held;
 mod hooks;
 mod info;
 mod libc_symbols;
+mod limits;
 mod look_up;
 mod memory;
 mod nvml;

@@ -213,6 +213,8 @@ static void run(char *text) {
     } else if (IS("array-nulls")) {
         result = CALL("cuArray3DCreate_v2", (void *, void *), 0, 0) * 10 +
                  CALL("cuMipmappedArrayCreate", (void *, void *, unsigned), &place[a], 0, 1);
+    } else if (IS("limit")) {
+        result = CALL("cuCtxSetLimit", (int, size_t), (int)a, b * MIB);
     } else if (IS("fork")) {
         int status;
         pid_t child = fork();

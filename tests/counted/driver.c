@@ -273,4 +273,9 @@ int cuMipmappedArrayCreate(void **array, const size_t *d, unsigned levels) {
 }
 int cuArrayDestroy(void *array) { LOCKED(end_array(array)); }
 int cuMipmappedArrayDestroy(void *array) { LOCKED(end_array(array)); }
+
+int cuCtxSetLimit(int limit, size_t bytes) {
+    if (!current) return 201;
+    return limit > 6 || refuses() ? 1 : 0;
+}
 #endif

@@ -1,0 +1,84 @@
+//! The heap and the print buffer that kernels use, whose sizes a program sets for a context: charged
+//! when they are set, beyond what every context has and its estimate counts. They go with the last
+//! context of the process on its device.
+//!
+//! The driver takes them when the first kernel needs them, which nobody sees. The stack of threads is
+//! passed: what it takes depends on the card.
+
+use crate::charge::{self, Attempt, Charge};
+use crate::held;
+use crate::hooks::real;
+use ledger::Kind;
+use nvidia_sys::cuda::{CUlimit, CUresult};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn set(limit: CUlimit, bytes: usize) -> CUresult {
+    let Some(driver) = real::cuCtxSetLimit.get() else {
+        return CUresult::CUDA_ERROR_NOT_INITIALIZED;
+    };
+    // SAFETY: the caller's arguments.
+    let driver = || unsafe { driver(limit, bytes) };
+    match Buffer::of(limit) {
+        Some(buffer) => buffer.set(bytes as u64, driver),
+        None => driver(),
+    }
+}
+
+/// A buffer of the current context.
+struct Buffer {
+    /// What it is called where addresses are remembered: beyond all that there can be.
+    name: u64,
+    /// What every context has.
+    usual: u64,
+}
+
+impl Buffer {
+    fn of(limit: CUlimit) -> Option<Self> {
+        let (tag, usual) = match limit {
+            CUlimit::CU_LIMIT_PRINTF_FIFO_SIZE => (1 << 62, 1 << 20),
+            CUlimit::CU_LIMIT_MALLOC_HEAP_SIZE => (3 << 61, 8 << 20),
+            _ => return None,
+        };
+        let mut context = core::ptr::null_mut();
+        // SAFETY: the driver writes one handle.
+        let result = unsafe { real::cuCtxGetCurrent.get()?(&mut context) };
+        let is_there = result == SUCCESS && !context.is_null();
+        is_there.then_some(Self { name: context as u64 | tag, usual })
+    }
+
+    fn set(&self, bytes: u64, driver: impl FnOnce() -> CUresult) -> CUresult {
+        let bytes = bytes.saturating_sub(self.usual);
+        let before = held::forget(self.name);
+        let had = before.map_or(0, |charge| charge.bytes);
+        let attempt = match bytes.checked_sub(had).filter(|more| *more > 0) {
+            Some(more) => charge::to_current(Kind::Local, more),
+            None => Attempt::Pass,
+        };
+        let result = match attempt {
+            Attempt::Refused => CUresult::CUDA_ERROR_OUT_OF_MEMORY,
+            _ => driver(),
+        };
+        let more = match attempt {
+            Attempt::Charged(more) => Some(more),
+            Attempt::Pass | Attempt::Refused => None,
+        };
+        let charged = had.saturating_add(more.map_or(0, |more| more.bytes));
+        match (before.or(more), result) {
+            (Some(of), SUCCESS) => self.keep(of, bytes.min(charged), charged),
+            _ => {
+                more.inspect(|more| more.give_back());
+                before.inspect(|before| held::remember(self.name, *before));
+            }
+        }
+        result
+    }
+
+    /// It has this size from here on; the rest of what is charged is given back.
+    fn keep(&self, of: Charge, bytes: u64, charged: u64) {
+        held::remember(self.name, Charge { bytes, ..of });
+        Charge { bytes: charged.saturating_sub(bytes), ..of }.give_back();
+    }
+}
