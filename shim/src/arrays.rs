@@ -120,7 +120,7 @@ pub(crate) unsafe fn destroy_mipmap(mipmap: CUmipmappedArray) -> CUresult {
 }
 
 /// What a handle is called where addresses are remembered: beyond all that there can be.
-fn name<T>(handle: *mut T) -> u64 {
+pub(crate) fn name<T>(handle: *mut T) -> u64 {
     handle as u64 | 1 << 63
 }
 

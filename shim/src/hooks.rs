@@ -8,16 +8,18 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, context, info, limits, look_up, memory, nvml, nvml_accounting, nvml_processes,
-    nvml_table, nvml_usage, startup, stream_ordered, vmm,
+    arrays, context, external, info, limits, look_up, memory, nvml, nvml_accounting,
+    nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
-    CUDA_ARRAY3D_DESCRIPTOR_v1, CUarray, CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr,
-    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam, CUlimit,
-    CUmemAllocationHandleType, CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemPoolProps,
-    CUmemoryPool, CUmipmappedArray, CUresult, CUstream,
+    CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
+    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUarray, CUcontext, CUctxCreateParams, CUdevice,
+    CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam,
+    CUexternalMemory, CUlimit, CUmemAllocationHandleType, CUmemAllocationProp,
+    CUmemGenericAllocationHandle, CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUresult,
+    CUstream,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -219,6 +221,22 @@ hooks! {
     Cuda fn cuMipmappedArrayDestroy(
         mipmap: CUmipmappedArray,
     ) -> CUresult = arrays::destroy_mipmap;
+
+    Cuda fn cuImportExternalMemory(
+        memory: *mut CUexternalMemory,
+        descriptor: *const CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
+    ) -> CUresult = external::import;
+    Cuda fn cuDestroyExternalMemory(memory: CUexternalMemory) -> CUresult = external::destroy;
+    Cuda fn cuExternalMemoryGetMappedBuffer(
+        address: *mut CUdeviceptr,
+        memory: CUexternalMemory,
+        descriptor: *const CUDA_EXTERNAL_MEMORY_BUFFER_DESC,
+    ) -> CUresult = external::buffer;
+    Cuda fn cuExternalMemoryGetMappedMipmappedArray(
+        mipmap: *mut CUmipmappedArray,
+        memory: CUexternalMemory,
+        descriptor: *const CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC,
+    ) -> CUresult = external::mipmap;
 
     Cuda fn cuDevicePrimaryCtxRetain(
         context: *mut CUcontext,

@@ -17,6 +17,7 @@ mod context;
 mod device;
 mod dlsym;
 mod entry;
+mod external;
 mod folder;
 mod held;
 mod hooks;

@@ -213,6 +213,29 @@ static void run(char *text) {
     } else if (IS("array-nulls")) {
         result = CALL("cuArray3DCreate_v2", (void *, void *), 0, 0) * 10 +
                  CALL("cuMipmappedArrayCreate", (void *, void *, unsigned), &place[a], 0, 1);
+    } else if (IS("import")) {
+        struct {
+            int kind;
+            void *handle[2];
+            unsigned long long size;
+            unsigned flags, rest[16];
+        } d = {1, {0, 0}, b * MIB};
+        place[a] = UNTOUCHED;
+        result = CALL("cuImportExternalMemory", (uint64_t *, void *), &place[a], &d);
+        if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
+    } else if (IS("import-nulls")) {
+        uint64_t d[16] = {1, 0, 0, MIB};
+        result = CALL("cuImportExternalMemory", (void *, void *), 0, d) * 10 +
+                 CALL("cuImportExternalMemory", (void *, void *), &place[a], 0);
+    } else if (IS("import-end")) {
+        result = CALL("cuDestroyExternalMemory", (uint64_t), place[a]);
+    } else if (IS("buffer-of") || IS("mipmap-of")) {
+        uint64_t d[16] = {0};
+        const char *name = IS("buffer-of") ? "cuExternalMemoryGetMappedBuffer"
+                                           : "cuExternalMemoryGetMappedMipmappedArray";
+        result = CALL(name, (uint64_t *, uint64_t, void *), c ? 0 : &place[a], place[b], d);
+    } else if (IS("free")) {
+        result = CALL("cuMemFree_v2", (uint64_t), place[a]);
     } else if (IS("limit")) {
         result = CALL("cuCtxSetLimit", (int, size_t), (int)a, b * MIB);
     } else if (IS("fork")) {

@@ -5,6 +5,7 @@ mod arrays;
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]
 mod container;
+mod external;
 mod limits;
 mod pools;
 mod simulated;
