@@ -7,16 +7,30 @@ use crate::harness::{Container, LIMIT, Random, Tenant};
 
 #[test]
 fn whoever_is_killed_at_any_instant_leaves_the_books_true() {
-    storm(1, "go", 16, 25);
+    storm(1, "go", 16, 25, Deaths::AtAnyInstant);
 }
 
 #[test]
 fn whoever_is_killed_with_four_threads_charging_leaves_the_books_true() {
-    storm(2, "threads", 6, 25);
+    storm(2, "threads-among-the-dying", 6, 25, Deaths::AtAnyInstant);
 }
 
-/// Rounds in which all tenants charge and release, some are killed meanwhile, and new ones come.
-fn storm(seed: u64, command: &str, tenants: usize, rounds: u64) {
+/// The same without deaths among those who charge, so that the card is never late and must never be
+/// found empty.
+#[test]
+fn four_threads_in_each_of_many_processes_never_pass_the_limit() {
+    storm(3, "threads", 6, 15, Deaths::AtRest);
+}
+
+/// When tenants are killed.
+#[derive(Clone, Copy, PartialEq)]
+enum Deaths {
+    AtAnyInstant,
+    AtRest,
+}
+
+/// Rounds in which all tenants charge and release, some are killed, and new ones come.
+fn storm(seed: u64, command: &str, tenants: usize, rounds: u64, deaths: Deaths) {
     let container = Container::new();
     let mut random = Random::new(seed);
     let mut witness = container.tenant();
@@ -26,7 +40,10 @@ fn storm(seed: u64, command: &str, tenants: usize, rounds: u64) {
             let seed = seed * 1_000_000 + round * 1000 + index as u64;
             tenant.tell(&format!("{command} {} {seed}", 500 + random.below(3000)));
         }
-        let doomed = random.below(tenants as u64 / 2) as usize;
+        let doomed = match deaths {
+            Deaths::AtAnyInstant => random.below(tenants as u64 / 2),
+            Deaths::AtRest => 0,
+        };
         for _ in 0..doomed {
             sleep(Duration::from_micros(random.below(3000)));
             alive.swap_remove(random.below(alive.len() as u64) as usize).kill();

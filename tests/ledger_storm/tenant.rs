@@ -31,10 +31,10 @@ struct Tenant {
     allotment: Allotment,
     device: DeviceIndex,
     card: i32,
-    /// Whether neighbours have several threads. The kernel frees a dying process's lock with its last
+    /// Whether neighbours with several threads are killed. The kernel frees a dying process's lock with its last
     /// thread's memory and undoes its semaphore with the last thread's end, and those may be two
     /// threads: then the card is late by as long as that takes. A driver is late likewise.
-    neighbours_have_threads: AtomicBool,
+    threads_die_beside: AtomicBool,
 }
 
 fn main() {
@@ -56,7 +56,7 @@ fn main() {
         allotment,
         device,
         card: card.parse().expect("a semaphore"),
-        neighbours_have_threads: AtomicBool::new(false),
+        threads_die_beside: AtomicBool::new(false),
     };
     say("ready");
     for line in stdin().lock().lines() {
@@ -95,8 +95,8 @@ impl Tenant {
                 self.go(one, other);
                 say("done");
             }
-            "threads" => {
-                self.neighbours_have_threads.store(true, Ordering::Relaxed);
+            "threads" | "threads-among-the-dying" => {
+                self.threads_die_beside.store(word != "threads", Ordering::Relaxed);
                 thread::scope(|scope| {
                     for seed in 0..4 {
                         scope.spawn(move || self.go(one, other * 4 + seed));
@@ -134,7 +134,7 @@ impl Tenant {
     }
 
     fn card(&self, change: i16) -> bool {
-        let is_late = self.neighbours_have_threads.load(Ordering::Relaxed);
+        let is_late = self.threads_die_beside.load(Ordering::Relaxed);
         let wait = if is_late { 0 } else { libc::IPC_NOWAIT };
         let flags = (wait | libc::SEM_UNDO) as i16;
         let mut step = libc::sembuf { sem_num: 0, sem_op: change, sem_flg: flags };
