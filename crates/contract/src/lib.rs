@@ -14,7 +14,7 @@ mod units;
 
 pub use fraction::{FractionError, parse_fraction};
 pub use ids::{AllotmentId, DeviceId, DeviceUuid, IdError, UuidKind};
-pub use names::{Domain, NameError, Resource};
+pub use names::{Annotation, Domain, NameError, Resource};
 pub use units::{Mib, Percent, PercentError};
 
 /// The resource domain used where none is configured.

@@ -42,6 +42,12 @@ impl<'a> Domain<'a> {
     pub const fn resource(self, resource: Resource) -> impl fmt::Display + use<'a> {
         Qualified(self.0, resource.as_str())
     }
+
+    /// The full name of one of our annotations, such as `example.com/gpu-memory`.
+    #[must_use]
+    pub const fn annotation(self, annotation: Annotation) -> impl fmt::Display + use<'a> {
+        Qualified(self.0, annotation.as_str())
+    }
 }
 
 impl Default for Domain<'static> {
@@ -73,6 +79,36 @@ impl Resource {
     }
 }
 
+/// An annotation of a pod that asks for a share or refines one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Annotation {
+    /// `gpu-fraction`: a fraction of one GPU, such as `0.5`. The same word is written as a resource;
+    /// admission turns both into `gpu-percent`.
+    GpuFraction,
+    /// `gpu-container`: the name of the container that the fraction is for; the first where absent.
+    GpuContainer,
+    /// `gpu-memory`: a quantity of bytes with a unit, such as `12Gi`, that lowers the share's memory.
+    GpuMemory,
+    /// `gpu-compute`: percent of the GPU's compute, at most the share's percent.
+    GpuCompute,
+    /// `compute-policy`: `fair` or `strict`.
+    ComputePolicy,
+}
+
+impl Annotation {
+    /// The name without its domain.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GpuFraction => "gpu-fraction",
+            Self::GpuContainer => "gpu-container",
+            Self::GpuMemory => "gpu-memory",
+            Self::GpuCompute => "gpu-compute",
+            Self::ComputePolicy => "compute-policy",
+        }
+    }
+}
+
 struct Qualified<'a>(&'a str, &'static str);
 
 impl fmt::Display for Qualified<'_> {
@@ -92,6 +128,8 @@ mod tests {
         let domain = Domain::parse("nvidia.com").unwrap();
         assert_eq!(domain.resource(Resource::GpuPercent).to_string(), "nvidia.com/gpu-percent");
         assert_eq!(Domain::default().resource(Resource::Gpu).to_string(), "example.com/gpu");
+        let memory = domain.annotation(Annotation::GpuMemory).to_string();
+        assert_eq!(memory, "nvidia.com/gpu-memory");
     }
 
     #[test]
