@@ -32,18 +32,59 @@ pub enum FractionError {
 /// # Errors
 /// [`FractionError`] says which rule the text breaks.
 pub fn parse_fraction(text: &str) -> Result<Percent, FractionError> {
-    let (negative, unsigned) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
+    let (negative, unsigned) = split_sign(text);
     let number = Decimal::parse(unsigned).ok_or(FractionError::NotANumber)?;
-    match number.percent() {
+    match number.scaled(2) {
         Scaled::Zero => Err(FractionError::Zero),
         _ if negative => Err(FractionError::Negative),
         Scaled::Exact(percent) => Percent::new(percent).map_err(|_| FractionError::AboveOne),
         Scaled::Fine => Err(FractionError::TooFine),
         Scaled::Huge => Err(FractionError::AboveOne),
+    }
+}
+
+/// Why a text is not a percentage of one GPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WholePercentError {
+    /// Not a number in any spelling that Kubernetes knows.
+    #[error("not a number: write percent of one GPU such as 50, from 1 to 100")]
+    NotANumber,
+    /// Zero or below.
+    #[error("no share: ask for 1 to 100 percent of one GPU, or for none at all")]
+    NotPositive,
+    /// Not a whole number.
+    #[error("not a whole number: shares go in steps of one percent, from 1 to 100")]
+    NotWhole,
+    /// More than one GPU.
+    #[error(
+        "more than one GPU: write 1 to 100 percent of one, or ask for whole GPUs with the resource \
+         `gpu`"
+    )]
+    AboveHundred,
+}
+
+/// Reads percent of one GPU in any spelling that a Kubernetes quantity has: `50`, `5e1`, `50000m`.
+///
+/// # Errors
+/// [`WholePercentError`] says which rule the text breaks.
+pub fn parse_whole_percent(text: &str) -> Result<Percent, WholePercentError> {
+    let (negative, unsigned) = split_sign(text);
+    let number = Decimal::parse(unsigned).ok_or(WholePercentError::NotANumber)?;
+    match number.scaled(0) {
+        Scaled::Zero => Err(WholePercentError::NotPositive),
+        _ if negative => Err(WholePercentError::NotPositive),
+        Scaled::Exact(n) => Percent::new(n).map_err(|_| WholePercentError::AboveHundred),
+        Scaled::Fine => Err(WholePercentError::NotWhole),
+        Scaled::Huge => Err(WholePercentError::AboveHundred),
+    }
+}
+
+/// Whether the text begins with a minus, and what follows its sign.
+fn split_sign(text: &str) -> (bool, &str) {
+    match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
     }
 }
 
@@ -53,7 +94,7 @@ struct Decimal {
     exponent: i32,
 }
 
-/// A decimal times 100.
+/// A decimal times a power of ten.
 enum Scaled {
     Zero,
     Exact(u64),
@@ -89,11 +130,12 @@ impl Decimal {
         }
     }
 
-    fn percent(&self) -> Scaled {
+    /// The number times `10^power`, exactly.
+    fn scaled(&self, power: i32) -> Scaled {
         if self.digits == 0 {
             return Scaled::Zero;
         }
-        let (mut digits, mut exponent) = (self.digits, self.exponent.saturating_add(2));
+        let (mut digits, mut exponent) = (self.digits, self.exponent.saturating_add(power));
         while exponent < 0 && digits.is_multiple_of(10) {
             (digits, exponent) = (digits / 10, exponent + 1);
         }
@@ -190,6 +232,32 @@ mod tests {
         ];
         for (text, reason) in table {
             assert_eq!(parse_fraction(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_legal_spelling_of_50_percent_is_read() {
+        for text in ["50", "5e1", "50000m", "0.05k", "+50", "50.0"] {
+            assert_eq!(parse_whole_percent(text).map(Percent::get), Ok(50), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_percentage_is_refused_by_its_rule() {
+        use WholePercentError::*;
+        let table = [
+            ("", NotANumber),
+            ("half", NotANumber),
+            ("0", NotPositive),
+            ("-5", NotPositive),
+            ("0.5", NotWhole),
+            ("500m", NotWhole),
+            ("101", AboveHundred),
+            ("1k", AboveHundred),
+            ("1e300", AboveHundred),
+        ];
+        for (text, error) in table {
+            assert_eq!(parse_whole_percent(text), Err(error), "{text}");
         }
     }
 

@@ -12,7 +12,7 @@ mod names;
 pub mod paths;
 mod units;
 
-pub use fraction::{FractionError, parse_fraction};
+pub use fraction::{FractionError, WholePercentError, parse_fraction, parse_whole_percent};
 pub use ids::{AllotmentId, DeviceId, DeviceUuid, IdError, UuidKind};
 pub use names::{Annotation, Domain, NameError, Resource};
 pub use units::{Mib, Percent, PercentError};
