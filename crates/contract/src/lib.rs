@@ -6,14 +6,17 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod decimal;
 mod fraction;
 mod ids;
+mod memory;
 mod names;
 pub mod paths;
 mod units;
 
 pub use fraction::{FractionError, WholePercentError, parse_fraction, parse_whole_percent};
 pub use ids::{AllotmentId, DeviceId, DeviceUuid, IdError, UuidKind};
+pub use memory::{MemoryError, parse_memory};
 pub use names::{Annotation, Domain, NameError, Resource};
 pub use units::{Mib, Percent, PercentError};
 

@@ -1,0 +1,68 @@
+//! What an administrator decided about admission.
+
+use contract::{Annotation, Domain, Resource};
+use serde_json::Value;
+
+/// The rules of one cluster.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    domain: String,
+    tolerations: Vec<Value>,
+    left_alone: Vec<String>,
+}
+
+impl Rules {
+    /// The rules for resources under `domain`: no tolerations, and the system's own namespaces left
+    /// alone.
+    #[must_use]
+    pub fn new(domain: Domain<'_>) -> Self {
+        let left_alone = ["kube-system", "kube-public", "kube-node-lease"];
+        Self {
+            domain: domain.as_str().to_owned(),
+            tolerations: Vec::new(),
+            left_alone: left_alone.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// With tolerations, each a core/v1 Toleration, that every pod with a GPU gets.
+    #[must_use]
+    pub fn with_tolerations(mut self, tolerations: Vec<Value>) -> Self {
+        self.tolerations = tolerations;
+        self
+    }
+
+    /// With namespaces that are left alone besides the system's.
+    #[must_use]
+    pub fn leaving_alone(mut self, namespaces: impl IntoIterator<Item = String>) -> Self {
+        self.left_alone.extend(namespaces);
+        self
+    }
+
+    /// Whether objects in this namespace are looked at.
+    #[must_use]
+    pub fn touch(&self, namespace: &str) -> bool {
+        !self.left_alone.iter().any(|name| name == namespace)
+    }
+
+    pub(crate) fn tolerations(&self) -> &[Value] {
+        &self.tolerations
+    }
+
+    /// `example.com/gpu-fraction`, as a resource and as an annotation.
+    pub(crate) fn fraction(&self) -> String {
+        self.annotation(Annotation::GpuFraction)
+    }
+
+    pub(crate) fn resource(&self, resource: Resource) -> String {
+        format!("{}/{}", self.domain, resource.as_str())
+    }
+
+    pub(crate) fn annotation(&self, annotation: Annotation) -> String {
+        format!("{}/{}", self.domain, annotation.as_str())
+    }
+
+    /// How the name of every MIG resource begins.
+    pub(crate) fn mig_prefix(&self) -> String {
+        format!("{}/mig-", self.domain)
+    }
+}
