@@ -78,17 +78,28 @@ pub(crate) fn to_device(ordinal: CUdevice, kind: Kind, bytes: u64) -> Attempt {
 
 /// Charges `bytes` to a share, of which its pools give back what they can before it is refused.
 pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
-    let charge = at_once(share, kind, bytes);
-    let charge =
-        charge.or_else(|| if pools::trim_all(share) { at_once(share, kind, bytes) } else { None });
-    charge.map_or(Attempt::Refused, Attempt::Charged)
+    match at_once(share, kind, bytes) {
+        Some(charge) => Attempt::Charged(charge),
+        None => to_trimmed(share, kind, bytes),
+    }
 }
 
-/// Charges `bytes` to a share as it stands.
+/// Charges `bytes` to a share as it stands. A refusal is not the last word, and is not counted.
 #[inline]
 pub(crate) fn at_once(share: Share, kind: Kind, bytes: u64) -> Option<Charge> {
-    let charged = share.allotment.charge(share.device, kind, bytes);
+    let charged = share.allotment.try_charge(share.device, kind, bytes);
     charged.is_ok().then_some(Charge { share, kind, bytes })
+}
+
+/// The last word, once the pools have given back what they can. Where the administrator only
+/// observes, it is counted and never a refusal.
+#[cold]
+fn to_trimmed(share: Share, kind: Kind, bytes: u64) -> Attempt {
+    pools::trim_all(share);
+    match share.allotment.charge(share.device, kind, bytes) {
+        Ok(()) => Attempt::Charged(Charge { share, kind, bytes }),
+        Err(_) => Attempt::Refused,
+    }
 }
 
 /// The device is visible, and none of it is ours.

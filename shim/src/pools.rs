@@ -205,18 +205,14 @@ pub(crate) fn lent(handle: CUmemoryPool) -> u64 {
     number(handle, CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(0)
 }
 
-/// Gives back to the driver, and to the share, what lies idle in its pools; whether there was any.
+/// Gives back to the driver, and to the share, what lies idle in its pools.
 #[cold]
 #[inline(never)]
-pub(crate) fn trim_all(share: Share) -> bool {
-    let mut any = false;
+pub(crate) fn trim_all(share: Share) {
     each_of(share, |pool| {
-        let before = pool.word().charged();
         pool.trim();
         pool.look(share);
-        any |= pool.word().charged() < before;
     });
-    any
 }
 
 /// Reads the size of every pool of a share anew.

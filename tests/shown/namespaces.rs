@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use ledger::agent::{LimitsPage, read_ledger};
+use ledger::agent::{LimitsPage, Seen, read_ledger};
 use sim_world::admin;
 
 use crate::container::{Container, dist, fetched};
@@ -66,11 +66,10 @@ fn how_busy_a_process_is_is_said_once_the_agent_has_written_its_pid_on_the_machi
     let (pid, said) = inside(&mine, &format!("{} 0", asker().display()), || {
         let ledger = read_ledger(&mine.allotment(1).join("ledger")).expect("it can be read");
         let slot = &ledger.slots[0];
-        let index = usize::try_from(slot.index).expect("it is small");
         let report = admin::inspect(&world.root()).expect("the world answers");
         let host_pid = report.cards[0].processes[0].host_pid;
         let page = LimitsPage::open(&mine.allotment(1)).expect("it is good");
-        page.describe_slot(index, slot.generation, host_pid, &[0]);
+        page.describe_slots(&[Seen { slot, host_pid, measured: &[] }]);
     });
     for name in ["usage", "infos"] {
         let expected = format!("size 7/1 all 0/1 {pid}=0 null");

@@ -13,11 +13,12 @@ use crate::charge::{self, Books};
 use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
 use crate::map::{DeviceIndex, Pages};
-use crate::slot;
+use crate::slot::{self, Slot};
 use crate::sys::{self, Fd};
 use crate::total::bytes_of;
 
 mod living;
+mod measured;
 pub use living::Holder;
 
 /// How often a sum asks for the lock, a tenth of a millisecond apart, before it goes without: only a
@@ -95,7 +96,8 @@ impl Allotment {
     }
 
     /// Charges `bytes` of a device before the driver is asked for them. Takes this process's slot if
-    /// it has none.
+    /// it has none. A refusal is counted; where the administrator only observes, it is counted and
+    /// the bytes are charged.
     ///
     /// # Errors
     /// [`Refused`]: nothing is charged.
@@ -103,15 +105,22 @@ impl Allotment {
     // that nothing in it unwinds. The shim has no landing pads.
     #[inline(never)]
     pub fn charge(&self, device: DeviceIndex, kind: Kind, bytes: u64) -> Result<(), Refused> {
-        let slot = match slot::current(&self.pages) {
-            Some(slot) => slot.index,
-            None => slot::take(&self.pages, self.ledger.as_c_str(), self.version)?.index,
-        };
-        let books = self.books(device);
-        match charge::charge(&books, slot, kind.index(), bytes) {
+        let slot = self.own_slot()?.index;
+        match charge::charge(&self.books(device), slot, kind.index(), bytes) {
             Ok(()) => Ok(()),
             Err(refused) => self.refused(device, slot, kind, bytes, refused),
         }
+    }
+
+    /// As [`Self::charge`], by a caller who can still make room: a refusal is not counted, and also
+    /// given where the administrator only observes.
+    ///
+    /// # Errors
+    /// As [`Self::charge`].
+    #[inline(never)]
+    pub fn try_charge(&self, device: DeviceIndex, kind: Kind, bytes: u64) -> Result<(), Refused> {
+        let slot = self.own_slot()?.index;
+        charge::charge(&self.books(device), slot, kind.index(), bytes)
     }
 
     /// Gives back what this process charged, once, after the driver has taken it back (or refused
@@ -123,18 +132,15 @@ impl Allotment {
         }
     }
 
-    /// Limit and use of a device, for all processes of the container. Two loads; the dead may still
-    /// be in it until [`Self::refresh`] or the next refusal.
+    /// Limit and use of a device, for all processes of the container. A few loads, and some per process
+    /// where the agent measured more than is charged; the dead may still be in it until
+    /// [`Self::refresh`] or the next refusal.
     #[inline]
     #[must_use]
     pub fn usage(&self, device: DeviceIndex) -> Usage {
-        let limits = self.pages.limits(device);
         let charged = bytes_of(self.pages.totals(device).total.load(Ordering::Relaxed));
-        let unasked = limits.unasked.load(Ordering::Relaxed);
-        Usage {
-            limit: limits.hard.load(Ordering::Relaxed).min(MAX_BYTES),
-            used: charged.saturating_add(unasked),
-        }
+        let used = self.correction(device).used(charged);
+        Usage { limit: self.books(device).hard(), used }
     }
 
     /// What one context takes on this device, as estimated, in bytes; 0: unknown.
@@ -158,11 +164,7 @@ impl Allotment {
     /// # Errors
     /// [`Refused::NoSlot`] or [`Refused::Slot`].
     pub fn take_slot(&self) -> Result<u32, Refused> {
-        let slot = match slot::current(&self.pages) {
-            Some(slot) => slot,
-            None => slot::take(&self.pages, self.ledger.as_c_str(), self.version)?,
-        };
-        Ok(slot.index as u32)
+        self.own_slot().map(|slot| slot.index as u32)
     }
 
     /// This process's slot; `None` before its first charge, and in a forked child.
@@ -189,6 +191,14 @@ impl Allotment {
     pub fn set_driver_version(&self, version: u32) {
         if let Some(slot) = slot::current(&self.pages) {
             self.pages.slot(slot.index).driver_version.store(version, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn own_slot(&self) -> Result<Slot, Refused> {
+        match slot::current(&self.pages) {
+            Some(slot) => Ok(slot),
+            None => slot::take(&self.pages, self.ledger.as_c_str(), self.version),
         }
     }
 
@@ -232,6 +242,11 @@ impl DeviceBooks<'_> {
     fn pages(&self) -> &Pages {
         &self.allotment.pages
     }
+
+    #[inline]
+    fn hard(&self) -> u64 {
+        self.pages().limits(self.device).hard.load(Ordering::Relaxed).min(MAX_BYTES)
+    }
 }
 
 impl Books for DeviceBooks<'_> {
@@ -249,9 +264,12 @@ impl Books for DeviceBooks<'_> {
 
     #[inline]
     fn limit(&self) -> u64 {
-        let limits = self.pages().limits(self.device);
-        let hard = limits.hard.load(Ordering::Relaxed).min(MAX_BYTES);
-        hard.saturating_sub(limits.unasked.load(Ordering::Relaxed))
+        let unasked = self.pages().limits(self.device).unasked.load(Ordering::Relaxed);
+        self.hard().saturating_sub(unasked)
+    }
+
+    fn exact_limit(&self) -> u64 {
+        self.allotment.correction(self.device).chargeable(self.hard())
     }
 
     fn extent(&self) -> (usize, usize) {

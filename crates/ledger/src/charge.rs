@@ -31,8 +31,13 @@ pub(crate) trait Books {
     fn total(&self) -> &AtomicU64;
     /// A number that no other sum in progress has.
     fn ticket(&self) -> u64;
-    /// The bytes that may be charged, at this moment.
+    /// The bytes that may be charged, at this moment, as far as that is known at once: never more
+    /// than [`Self::exact_limit`] answers.
     fn limit(&self) -> u64;
+    /// The same, with a look at every slot.
+    fn exact_limit(&self) -> u64 {
+        self.limit()
+    }
     /// How many slots a sum has to look at, and how many kinds.
     fn extent(&self) -> (usize, usize);
     /// Whether a slot's figures count: it is taken, and nobody found its process dead.
@@ -118,7 +123,7 @@ fn attempt<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64, limit: u64
 #[inline(never)]
 fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(), Refused> {
     // A request above the limit itself is refused whatever is held.
-    if bytes > books.limit() {
+    if bytes > books.exact_limit() {
         return Err(over(books));
     }
     let lock = books.lock();
@@ -126,7 +131,7 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     let mut admitted = false;
     for _ in 0..SUMS {
         let settled = settle(books);
-        admitted = attempt(books, slot, kind, bytes, books.limit());
+        admitted = attempt(books, slot, kind, bytes, books.exact_limit());
         if admitted || settled {
             break;
         }
@@ -161,5 +166,5 @@ fn take_off(held: &AtomicU64, bytes: u64) {
 
 fn over<B: Books>(books: &B) -> Refused {
     let used = total::bytes_of(books.total().load(Ordering::Relaxed));
-    Refused::OverLimit { limit: books.limit(), used }
+    Refused::OverLimit { limit: books.exact_limit(), used }
 }

@@ -101,6 +101,13 @@ impl Pages {
         unsafe { self.limits.at_unchecked(self.geometry.agent_slot(slot % SLOTS)) }
     }
 
+    /// What the agent measured of a slot beyond what was charged to it.
+    pub(crate) fn beyond(&self, slot: usize, device: DeviceIndex) -> &AtomicU64 {
+        let offset = self.geometry.agent_beyond(slot % SLOTS, self.clamp(device));
+        // SAFETY: `limits_len` covers every device of every slot; both indices are in range.
+        unsafe { self.limits.at_unchecked(offset) }
+    }
+
     #[inline]
     pub(crate) fn ledger_header(&self) -> &LedgerHeader {
         // SAFETY: the mapping is `ledger_len` long, which begins with a header.

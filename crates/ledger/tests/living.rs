@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
-use ledger::agent::{AllotmentSpec, DeviceSpec, LimitsPage, create};
+use ledger::agent::{AllotmentSpec, DeviceSpec, LimitsPage, Seen, create, read_ledger};
 use ledger::layout::{Geometry, LedgerHeader, SlotDevice};
 use ledger::{Allotment, Holder, Kind};
 
@@ -98,8 +98,10 @@ fn a_pid_on_the_machine_is_believed_of_its_own_generation_alone() {
     let own = made.open();
     charge(&own, 0, 1);
     let page = LimitsPage::open(&made.dir()).unwrap();
-    page.describe_slot(0, 1, 4_000_000, &[0, 0]);
+    let mut slot = read_ledger(&made.dir().join("ledger")).unwrap().slots.remove(0);
+    page.describe_slots(&[Seen { slot: &slot, host_pid: 4_000_000, measured: &[] }]);
     assert_eq!(holders(&own, 0)[0].host_pid, 4_000_000);
-    page.describe_slot(0, 2, 4_000_000, &[0, 0]);
+    slot.generation += 1;
+    page.describe_slots(&[Seen { slot: &slot, host_pid: 4_000_000, measured: &[] }]);
     assert_ne!(holders(&own, 0)[0].host_pid, 4_000_000);
 }

@@ -68,7 +68,6 @@ fn put_device(bytes: &mut Bytes, base: usize, device: &DeviceSpec) {
         back_end = device.back_end.raw(),
         gang = device.gang,
         context_estimate = device.context_estimate,
-        unasked = device.unasked,
     );
 }
 
@@ -114,7 +113,6 @@ pub(super) fn device(bytes: &Bytes, base: usize) -> Result<DeviceSpec, PageError
         back_end: BackEnd::from_raw(word!(back_end)).ok_or(PageError::Value("back end"))?,
         gang: long!(gang),
         context_estimate: long!(context_estimate),
-        unasked: long!(unasked),
         flags: word!(flags),
     };
     spec.check().map(|()| spec)

@@ -8,16 +8,16 @@ use contract::{AllotmentId, DeviceUuid};
 
 use super::DeviceSpec;
 use super::image;
-use crate::abi::{Command, SLOTS};
+use crate::abi::Command;
 use crate::error::PageError;
 use crate::head::{HEAD, Head, Page};
-use crate::layout::{self, AgentSlot, Geometry, LimitsDevice, LimitsHeader};
+use crate::layout::{self, Geometry, LimitsDevice, LimitsHeader};
 use crate::sys::{self, Fd, Mapping};
 
 /// A limits page that this process writes. There is one writer per allotment.
 pub struct LimitsPage {
-    mapping: Mapping,
-    geometry: Geometry,
+    pub(super) mapping: Mapping,
+    pub(super) geometry: Geometry,
     id: AllotmentId,
 }
 
@@ -107,31 +107,16 @@ impl LimitsPage {
         epoch
     }
 
-    /// Says who is behind a slot and what NVML measured of it, in bytes by device.
-    pub fn describe_slot(&self, slot: usize, generation: u32, host_pid: u32, measured: &[u64]) {
-        let base = self.geometry.agent_slot(slot.min(SLOTS - 1));
-        let Some(record) = self.mapping.at::<AgentSlot>(base) else { return };
-        record.generation.store(0, Ordering::Release);
-        record.host_pid.store(host_pid, Ordering::Relaxed);
-        for (index, bytes) in measured.iter().take(self.devices()).enumerate() {
-            let at = base + size_of::<AgentSlot>() + 8 * index;
-            if let Some(word) = self.mapping.at::<AtomicU64>(at) {
-                word.store(*bytes, Ordering::Relaxed);
-            }
-        }
-        record.generation.store(generation, Ordering::Release);
-    }
-
     fn head(&self) -> Option<&LimitsHeader> {
         self.mapping.at(0)
     }
 
-    fn device(&self, index: usize) -> Option<&LimitsDevice> {
+    pub(super) fn device(&self, index: usize) -> Option<&LimitsDevice> {
         self.mapping.at(self.geometry.limits_device(index))
     }
 
     /// Brackets a change of several words.
-    fn change(&self, write: impl FnOnce()) {
+    pub(super) fn change(&self, write: impl FnOnce()) {
         let Some(head) = self.head() else { return };
         // A writer that died in the middle left it odd: this change makes the page whole again.
         let odd = head.generation.load(Ordering::Relaxed) | 1;
@@ -156,6 +141,5 @@ fn write_device(place: &LimitsDevice, spec: &DeviceSpec) {
     word(&place.back_end, spec.back_end.raw());
     long(&place.gang, spec.gang);
     long(&place.context_estimate, spec.context_estimate);
-    long(&place.unasked, spec.unasked);
     word(&place.flags, spec.flags);
 }

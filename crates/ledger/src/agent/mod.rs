@@ -7,12 +7,14 @@
 mod create;
 mod image;
 mod limits_page;
+mod measure;
 mod read;
 mod snapshot;
 mod spec;
 
 pub use create::{create, recreate};
 pub use limits_page::{LimitsPage, update};
+pub use measure::Seen;
 pub use read::{read_ledger, read_limits};
 pub use snapshot::{DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
 pub use spec::{AllotmentSpec, DeviceSpec};

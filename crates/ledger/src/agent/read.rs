@@ -32,11 +32,16 @@ pub fn read_limits(path: &Path) -> Result<LimitsSnapshot, PageError> {
     let command = Command::from_raw(bytes.u32(offset_of!(LimitsHeader, command)))
         .ok_or(PageError::Value("command"))?;
     let granted = |base| bytes.u64(base + offset_of!(LimitsDevice, granted_ns));
+    let correction = |base| {
+        let more = bytes.u64(base + offset_of!(LimitsDevice, unasked));
+        (more, bytes.u64(base + offset_of!(LimitsDevice, overestimated)))
+    };
     Ok(LimitsSnapshot {
         id: AllotmentId(allotment),
         boot_id,
         created: bytes.u64(offset_of!(LimitsHeader, created)),
         devices: bases.clone().map(|base| image::device(&bytes, base)).collect::<Result<_, _>>()?,
+        corrections: bases.clone().map(correction).collect(),
         granted_ns: bases.map(granted).collect(),
         command: (command, bytes.u64(offset_of!(LimitsHeader, command_epoch))),
     })

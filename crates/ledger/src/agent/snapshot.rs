@@ -20,6 +20,8 @@ pub struct LimitsSnapshot {
     pub devices: Vec<DeviceSpec>,
     /// Cumulative GPU time granted, in nanoseconds, by device.
     pub granted_ns: Vec<u64>,
+    /// Bytes measured beyond those charged, and charged beyond those measured, by device.
+    pub corrections: Vec<(u64, u64)>,
     /// The command in force and its epoch.
     pub command: (Command, u64),
 }

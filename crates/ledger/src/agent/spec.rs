@@ -43,8 +43,6 @@ pub struct DeviceSpec {
     pub gang: u64,
     /// What one context takes on this card and driver, in bytes.
     pub context_estimate: u64,
-    /// Bytes measured beyond all that is charged.
-    pub unasked: u64,
     /// [`crate::abi::device_flags`].
     pub flags: u32,
 }
@@ -91,7 +89,6 @@ impl DeviceSpec {
             back_end: BackEnd::Shim,
             gang: 0,
             context_estimate: 0,
-            unasked: 0,
             flags: 0,
         }
     }
@@ -112,7 +109,6 @@ impl DeviceSpec {
             (self.soft, "soft limit"),
             (self.swap, "swap limit"),
             (self.context_estimate, "context estimate"),
-            (self.unasked, "unasked bytes"),
         ];
         if let Some((_, word)) = bytes.into_iter().find(|(bytes, _)| *bytes > MAX_BYTES / 2) {
             return Err(PageError::Value(word));

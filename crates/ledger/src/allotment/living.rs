@@ -26,7 +26,8 @@ pub struct Holder {
     pub host_pid: u32,
     /// Whether its pid namespace is the caller's, so that `/proc` tells of it.
     pub is_near: bool,
-    /// What it holds of the device, in bytes; more than 0.
+    /// What it holds of the device, in bytes: charged, corrected by what the agent measured; more
+    /// than 0.
     pub bytes: u64,
     /// How long ago it took its slot, in nanoseconds.
     pub age_ns: u64,
@@ -51,6 +52,7 @@ impl Allotment {
             }
             let byte = slot_lock(index, generation);
             if fd.as_ref().is_none_or(|fd| fd.is_locked(byte) != Ok(false)) {
+                let bytes = self.correction_of_slot(index, generation, device).used(bytes).max(1);
                 visit(self.holder(index, generation, Moment { here, now }, bytes));
             }
         }

@@ -81,11 +81,14 @@ pub struct LimitsDevice {
     pub gang: AtomicU64,
     /// What one context is estimated to take on this card and driver, in bytes.
     pub context_estimate: AtomicU64,
-    /// What the agent measured beyond all that is charged, in bytes: shown as used, and the next
-    /// request pays.
+    /// What the agent measured beyond all that was charged at the same time, in bytes: shown as
+    /// used, and the next request pays. The sum of what [`AgentSlot`]s say, where that is above 0.
     pub unasked: AtomicU64,
+    /// What the agent measured less than was charged at the same time, in bytes: the sum of what
+    /// [`AgentSlot`]s say, where that is below 0. Estimates were too large by it.
+    pub overestimated: AtomicU64,
     /// Zero in ABI 1.
-    pub reserved: [AtomicU64; 4],
+    pub reserved: [AtomicU64; 3],
     /// Cumulative GPU time granted, in nanoseconds.
     pub granted_ns: AtomicU64,
     /// Changes with every grant (a futex word).
@@ -96,8 +99,9 @@ pub struct LimitsDevice {
     pub reserved_live: [AtomicU64; 14],
 }
 
-/// What the agent knows of a slot's process. It is followed by the measured bytes, one `u64` per
-/// device.
+/// What the agent knows of a slot's process. It is followed by one word per device: the bytes that
+/// were measured beyond those charged at the same time, as an `i64`. The difference, and not the
+/// measured bytes, because it stays true while the process goes on charging and releasing.
 #[repr(C)]
 pub struct AgentSlot {
     /// The slot's generation that this speaks of; 0: of none.

@@ -50,7 +50,7 @@ impl Geometry {
         self.devices
     }
 
-    /// Bytes from one [`AgentSlot`] to the next, measured bytes included.
+    /// Bytes from one [`AgentSlot`] to the next, its words by device included.
     #[must_use]
     pub const fn agent_slot_stride(self) -> usize {
         (size_of::<AgentSlot>() + 8 * self.devices).next_multiple_of(16)
@@ -66,6 +66,12 @@ impl Geometry {
     #[must_use]
     pub const fn agent_slot(self, index: usize) -> usize {
         self.limits_device(self.devices) + index * self.agent_slot_stride()
+    }
+
+    /// Offset of what the agent measured of slot `slot` on device `device`.
+    #[must_use]
+    pub const fn agent_beyond(self, slot: usize, device: usize) -> usize {
+        self.agent_slot(slot) + size_of::<AgentSlot>() + 8 * device
     }
 
     /// Length of the limits page in bytes.
