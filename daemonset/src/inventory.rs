@@ -3,7 +3,8 @@
 use contract::{DeviceId, DeviceUuid, Mib, Resource};
 use serde::{Deserialize, Serialize};
 
-use crate::modes::{Mode, Modes};
+use crate::config::Config;
+use crate::modes::Mode;
 use crate::text;
 
 /// How many parts a shared GPU is offered in.
@@ -117,7 +118,7 @@ impl Inventory {
     /// kubelet must never see a device vanish that may be in use. What NVML answers for is well,
     /// and nothing about one GPU affects another.
     #[must_use]
-    pub fn refreshed(&self, scan: Result<Vec<Scanned>, String>, modes: &Modes) -> Self {
+    pub fn refreshed(&self, scan: Result<Vec<Scanned>, String>, config: &Config) -> Self {
         let (scan, missing) = match scan {
             Ok(scan) => (scan, "NVML no longer lists it".to_owned()),
             Err(why) => (Vec::new(), why),
@@ -126,7 +127,7 @@ impl Inventory {
             scan.iter().find_map(|(at, facts)| facts.as_ref().err().filter(|_| *at == index))
         };
         let seen = scan.iter().filter_map(|(index, facts)| Some((*index, facts.as_ref().ok()?)));
-        let mut gpus: Vec<Gpu> = seen.map(|(index, facts)| facts.gpu(index, modes)).collect();
+        let mut gpus: Vec<Gpu> = seen.map(|(index, facts)| facts.gpu(index, config)).collect();
         for known in &self.gpus {
             if !gpus.iter().any(|gpu| gpu.uuid == known.uuid) {
                 let why = failed(known.index).cloned().unwrap_or_else(|| missing.clone());
@@ -138,7 +139,7 @@ impl Inventory {
 }
 
 impl Facts {
-    fn gpu(&self, index: u32, modes: &Modes) -> Gpu {
+    fn gpu(&self, index: u32, config: &Config) -> Gpu {
         Gpu {
             uuid: self.uuid,
             index,
@@ -148,7 +149,7 @@ impl Facts {
             usable_mib: self.usable.0,
             context_mib: crate::context::estimate(&self.name).0,
             numa: self.numa,
-            mode: modes.of(self.uuid, index),
+            mode: config.plan(self, index).mode,
             sick: None,
         }
     }
@@ -177,7 +178,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn facts(n: u8) -> Facts {
+    pub(crate) fn facts(n: u8) -> Facts {
         let gpu = gpu(n, Mode::Shared);
         Facts {
             uuid: gpu.uuid,
@@ -195,22 +196,22 @@ pub(crate) mod tests {
 
     #[test]
     fn a_gpu_that_cannot_answer_affects_itself_only_and_comes_back() {
-        let modes = Modes::default();
+        let config = Config::default();
         let both = || Ok(vec![(0, Ok(facts(0))), (1, Ok(facts(1)))]);
-        let first = Inventory::default().refreshed(both(), &modes);
+        let first = Inventory::default().refreshed(both(), &config);
         assert_eq!(sick(&first), [None, None]);
-        let lost = first.refreshed(Ok(vec![(0, Ok(facts(0))), (1, Err("lost".into()))]), &modes);
+        let lost = first.refreshed(Ok(vec![(0, Ok(facts(0))), (1, Err("lost".into()))]), &config);
         assert_eq!(sick(&lost), [None, Some("lost")]);
-        assert_eq!(sick(&lost.refreshed(both(), &modes)), [None, None]);
+        assert_eq!(sick(&lost.refreshed(both(), &config)), [None, None]);
     }
 
     #[test]
     fn a_gpu_that_is_no_longer_listed_keeps_its_devices() {
-        let modes = Modes::default();
-        let first = Inventory::default().refreshed(Ok(vec![(0, Ok(facts(0)))]), &modes);
-        let gone = first.refreshed(Ok(vec![]), &modes);
+        let config = Config::default();
+        let first = Inventory::default().refreshed(Ok(vec![(0, Ok(facts(0)))]), &config);
+        let gone = first.refreshed(Ok(vec![]), &config);
         assert_eq!(sick(&gone), [Some("NVML no longer lists it")]);
-        let silent = first.refreshed(Err("driver unloaded".into()), &modes);
+        let silent = first.refreshed(Err("driver unloaded".into()), &config);
         assert_eq!(sick(&silent), [Some("driver unloaded")]);
     }
 

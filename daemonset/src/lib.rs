@@ -7,6 +7,8 @@
 
 pub mod allotment;
 pub mod answer;
+pub mod commands;
+pub mod config;
 pub mod context;
 pub mod decide;
 pub mod driver;

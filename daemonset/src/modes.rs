@@ -1,12 +1,18 @@
-//! Which GPU is used how: pinned by UUID or index, otherwise the default.
+//! Which GPU is used how: the first pin that matches it, otherwise the default.
 
 use std::str::FromStr;
 
 use contract::DeviceUuid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Config, GpuPin, PoolName};
+use crate::inventory::Facts;
+
 /// How a GPU is given out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// To one container at a time, without the shim.
@@ -16,31 +22,15 @@ pub enum Mode {
     Shared,
 }
 
-/// What names a GPU in the configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Selector {
-    /// NVML's index.
-    Index(u32),
-    /// The UUID.
-    Uuid(DeviceUuid),
-}
-
-/// One `GPU=MODE`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pin {
-    /// Which GPU.
-    pub gpu: Selector,
+/// What the configuration says of one GPU.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Plan {
     /// How it is used.
     pub mode: Mode,
-}
-
-/// The modes of all GPUs.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Modes {
-    /// For a GPU that no pin names.
-    pub default: Mode,
-    /// The first that names a GPU wins.
-    pub pins: Vec<Pin>,
+    /// The pool that it belongs to, with the name of its resource.
+    pub pool: Option<(PoolName, String)>,
+    /// Why nothing new may be allocated on it.
+    pub cordon: Option<String>,
 }
 
 /// A text that is no `GPU=MODE`.
@@ -54,60 +44,95 @@ pub enum PinError {
     Selector(String),
 }
 
-impl Modes {
-    /// The mode of one GPU.
+impl Config {
+    /// What holds for the GPU of which NVML said `facts` at `index`: mode and pool of the first pin
+    /// that names one of them and matches; a cordon by any that matches.
     #[must_use]
-    pub fn of(&self, uuid: DeviceUuid, index: u32) -> Mode {
-        let names = |pin: &&Pin| match pin.gpu {
-            Selector::Index(pinned) => pinned == index,
-            Selector::Uuid(pinned) => pinned == uuid,
-        };
-        self.pins.iter().find(names).map_or(self.default, |pin| pin.mode)
+    pub fn plan(&self, facts: &Facts, index: u32) -> Plan {
+        let matching = || self.gpus.iter().filter(|pin| pin.matches(facts, index));
+        let use_of = matching().find(|pin| pin.mode.is_some() || pin.pool.is_some());
+        let named = use_of.and_then(|pin| pin.pool.as_ref());
+        let pool = named.and_then(|name| Some((name, self.pools.get(name)?)));
+        let mode = pool.map(|(_, pool)| pool.mode).or(use_of.and_then(|pin| pin.mode));
+        Plan {
+            mode: mode.unwrap_or(self.default_mode),
+            pool: pool.map(|(name, pool)| (name.clone(), pool.resource.to_string())),
+            cordon: matching().find_map(|pin| pin.cordon.clone()),
+        }
     }
 }
 
-impl FromStr for Selector {
-    type Err = PinError;
-
-    fn from_str(text: &str) -> Result<Self, PinError> {
-        let by_index = text.parse().map(Self::Index).ok();
-        let by_uuid = || text.parse().map(Self::Uuid).ok();
-        by_index.or_else(by_uuid).ok_or_else(|| PinError::Selector(text.to_owned()))
+impl GpuPin {
+    fn matches(&self, facts: &Facts, index: u32) -> bool {
+        self.index.is_none_or(|pinned| pinned == index)
+            && self.uuid.is_none_or(|uuid| uuid == facts.uuid)
+            && self.pci.as_ref().is_none_or(|pci| pci.is(&facts.pci))
+            && self.product.as_ref().is_none_or(|product| product.matches(&facts.name))
     }
 }
 
-impl FromStr for Pin {
+/// `INDEX=MODE` or `UUID=MODE`.
+impl FromStr for GpuPin {
     type Err = PinError;
 
     fn from_str(text: &str) -> Result<Self, PinError> {
         let shape = || PinError::Shape(text.to_owned());
         let (gpu, mode) = text.split_once('=').ok_or_else(shape)?;
-        let mode = match mode {
-            "whole" => Mode::Whole,
-            "shared" => Mode::Shared,
-            _ => return Err(shape()),
-        };
-        Ok(Self { gpu: gpu.parse()?, mode })
+        let mode = <Mode as clap::ValueEnum>::from_str(mode, false).map_err(|_| shape())?;
+        let index: Option<u32> = gpu.parse().ok();
+        let uuid: Option<DeviceUuid> = gpu.parse().ok();
+        if index.is_none() && uuid.is_none() {
+            return Err(PinError::Selector(gpu.to_owned()));
+        }
+        Ok(Self { index, uuid, mode: Some(mode), ..Self::default() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::uuid;
+    use crate::config::{Section, Who, parse};
+    use crate::inventory::tests::{facts, uuid};
+
+    fn config(text: &str) -> Config {
+        Config::new(&parse(text).unwrap(), &Section::default(), &Who::default())
+    }
 
     #[test]
-    fn a_pin_by_uuid_or_index_beats_the_default() {
-        let pins = vec!["1=whole".parse().unwrap(), format!("{}=whole", uuid(2)).parse().unwrap()];
-        let modes = Modes { default: Mode::Shared, pins };
-        let of = [0, 1, 2].map(|n| modes.of(uuid(n), u32::from(n)));
-        assert_eq!(of, [Mode::Shared, Mode::Whole, Mode::Whole]);
+    fn a_pin_by_uuid_index_address_or_product_beats_the_default() {
+        let config = config(&format!(
+            "gpus:\n- {{index: 1, mode: whole}}\n- {{uuid: {}, mode: whole}}\n\
+             - {{pci: '0000:03:00.0', mode: whole}}\n- {{product: 'T4*', mode: whole}}\n",
+            uuid(2)
+        ));
+        let of = [0, 1, 2, 3].map(|n| config.plan(&facts(n), u32::from(n)).mode);
+        assert_eq!(of, [Mode::Shared, Mode::Whole, Mode::Whole, Mode::Whole]);
+        let t4 = Facts { name: "T4".into(), ..facts(0) };
+        assert_eq!(config.plan(&t4, 0).mode, Mode::Whole);
+    }
+
+    #[test]
+    fn the_first_pin_with_a_use_counts_and_any_cordon_does() {
+        let config = config(
+            "pools: {a: {mode: whole}}\ngpus:\n- {index: 0, cordon: loud}\n- {index: 0, pool: a}\n\
+             - {product: '*', mode: shared}\n",
+        );
+        let plan = config.plan(&facts(0), 0);
+        assert_eq!((plan.mode, plan.cordon.as_deref()), (Mode::Whole, Some("loud")));
+        assert_eq!(plan.pool.unwrap().1, "gpu-a");
+        assert_eq!(config.plan(&facts(1), 1), Plan::default());
+    }
+
+    #[test]
+    fn all_that_a_pin_says_has_to_match() {
+        let config = config("gpus:\n- {index: 0, product: '*A100*', mode: whole}\n");
+        assert_eq!(config.plan(&facts(0), 0).mode, Mode::Shared);
     }
 
     #[test]
     fn what_is_no_pin_is_refused_with_its_text() {
         for text in ["", "1", "1=", "1=half", "x=whole", "GPU-1=whole", "-1=whole", "=whole"] {
-            let message = text.parse::<Pin>().unwrap_err().to_string();
+            let message = text.parse::<GpuPin>().unwrap_err().to_string();
             assert!(message.contains(text.split('=').next().unwrap()), "{text}: {message}");
         }
     }

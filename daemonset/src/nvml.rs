@@ -13,8 +13,8 @@ use nvml_wrapper::{Device, Nvml, error::NvmlError};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::config::Config;
 use crate::inventory::{Facts, Inventory, Scanned};
-use crate::modes::Modes;
 
 /// Something that knows the GPUs of a node.
 pub trait Source: Send + 'static {
@@ -101,8 +101,12 @@ impl Scanner {
     ///
     /// # Errors
     /// Why the first look failed, or that it found no GPU.
-    pub fn start(mut source: impl Source, modes: Modes, pause: Duration) -> Result<Self, String> {
-        let first = Inventory::default().refreshed(Ok(source.scan()?), &modes);
+    pub fn start(
+        mut source: impl Source,
+        config: watch::Receiver<Arc<Config>>,
+        pause: Duration,
+    ) -> Result<Self, String> {
+        let first = Inventory::default().refreshed(Ok(source.scan()?), &config.borrow());
         if first.gpus().is_empty() {
             return Err("NVML lists no GPU that answers".into());
         }
@@ -116,7 +120,7 @@ impl Scanner {
             .name("nvml".into())
             .spawn(move || {
                 while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                    look(&mut source, &modes, &sender);
+                    look(&mut source, &config.borrow(), &sender);
                 }
             })
             .map_err(|error| format!("no thread for NVML: {error}"))?;
@@ -124,9 +128,9 @@ impl Scanner {
     }
 }
 
-fn look(source: &mut impl Source, modes: &Modes, sender: &watch::Sender<Arc<Inventory>>) {
+fn look(source: &mut impl Source, config: &Config, sender: &watch::Sender<Arc<Inventory>>) {
     let before = sender.borrow().clone();
-    let after = before.refreshed(source.scan(), modes);
+    let after = before.refreshed(source.scan(), config);
     tell_changes(&before, &after);
     if *before != after {
         sender.send_replace(Arc::new(after));

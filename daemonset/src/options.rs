@@ -1,49 +1,49 @@
-//! What the agent can be told: flags, and one file.
+//! What the agent can be told on its command line and by variables. What stands in the file as well
+//! is written the same way there; flags win over variables, variables over the file.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
-use clap::{Parser, ValueEnum};
-use contract::{DEFAULT_DOMAIN, Domain, paths};
-use serde::Deserialize;
+use clap::{Args, Parser, ValueEnum};
+use contract::paths;
+use serde_saphyr::{Location, Spanned};
+use tokio::sync::watch;
 
-use crate::modes::{Mode, Modes, Pin};
+use crate::config::{
+    AtLimit, ComputePolicy, Config, DomainName, Exposure, GpuPin, Live, MigSection, MigStrategy,
+    Placement, Section, Who,
+};
+use crate::modes::Mode;
 
 /// Offers this node's GPUs to the kubelet, whole and in hundredths.
-#[derive(Parser, Clone, PartialEq, Eq, Debug)]
-#[command(name = "aliquot-node", version)]
+#[derive(Parser, Clone, PartialEq, Debug)]
+#[command(name = "aliquot-node", version, args_conflicts_with_subcommands = true)]
 pub struct Options {
-    /// A TOML file with `domain`, `default-mode` and a table `gpus` of modes by index or UUID; flags win
-    #[arg(long, value_name = "FILE")]
+    /// What to do instead of serving the node.
+    #[command(subcommand)]
+    pub command: Option<crate::commands::Command>,
+    /// The configuration, YAML; read again when it changes. `check-config` says what may stand in it
+    #[arg(long, value_name = "FILE", env = "ALIQUOT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The domain of resource names [default: example.com]
-    #[arg(long)]
-    pub domain: Option<String>,
-    /// How a GPU is used that nothing names [default: shared]
-    #[arg(long, value_enum, value_name = "MODE")]
-    pub default_mode: Option<Mode>,
-    /// How one GPU is used: INDEX=MODE or UUID=MODE, with MODE whole or shared
-    #[arg(long, value_name = "GPU=MODE")]
-    pub gpu_mode: Vec<Pin>,
-    /// Where the driver is installed
-    #[arg(long, default_value = "/", value_name = "DIR")]
-    pub driver_root: PathBuf,
+    /// What the file can say as well.
+    #[command(flatten)]
+    pub over: Overrides,
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeFlags,
     /// The shim to install for containers
     #[arg(long, default_value = paths::CONTAINER_SHIM, value_name = "FILE")]
     pub shim: PathBuf,
-    /// The kubelet's folder of device plugins
-    #[arg(long, default_value = kubelet::DEVICE_PLUGIN_FOLDER, value_name = "DIR")]
-    pub kubelet_dir: PathBuf,
-    /// The kubelet's podresources socket
-    #[arg(long, default_value = kubelet::POD_RESOURCES_SOCKET, value_name = "SOCKET")]
-    pub pod_resources: PathBuf,
+    /// The kubelet's folder of device plugins [default: device-plugins in the kubelet's folder]
+    #[arg(long, value_name = "DIR")]
+    pub kubelet_dir: Option<PathBuf>,
+    /// The kubelet's podresources socket [default: pod-resources/kubelet.sock in the kubelet's folder]
+    #[arg(long, value_name = "SOCKET")]
+    pub pod_resources: Option<PathBuf>,
     /// Where records and shims are kept: survives a reboot
-    #[arg(long, default_value = paths::NODE_STATE, value_name = "DIR")]
+    #[arg(long, default_value = paths::NODE_STATE, value_name = "DIR", env = "ALIQUOT_STATE_DIR")]
     pub state_dir: PathBuf,
     /// Where the allotments' pages are: a small tmpfs
-    #[arg(long, default_value = paths::NODE_PAGES, value_name = "DIR")]
+    #[arg(long, default_value = paths::NODE_PAGES, value_name = "DIR", env = "ALIQUOT_PAGES_DIR")]
     pub pages_dir: PathBuf,
     /// Mount a tmpfs of so many MiB on the pages' folder, unless one is mounted: needs CAP_SYS_ADMIN, and
     /// in a pod mount propagation to the node
@@ -60,6 +60,55 @@ pub struct Options {
     pub log: LogFormat,
 }
 
+/// What the configuration can say as well: these win over it.
+#[derive(Args, Clone, PartialEq, Debug, Default)]
+pub struct Overrides {
+    /// The domain of resource names [default: example.com]
+    #[arg(long, env = "ALIQUOT_DOMAIN")]
+    pub domain: Option<DomainName>,
+    /// How a GPU is used that nothing names [default: shared]
+    #[arg(long, value_enum, value_name = "MODE", env = "ALIQUOT_DEFAULT_MODE")]
+    pub default_mode: Option<Mode>,
+    /// How one GPU is used: INDEX=MODE or UUID=MODE
+    #[arg(long, value_name = "GPU=MODE", env = "ALIQUOT_GPU_MODE", value_delimiter = ',')]
+    pub gpu_mode: Vec<GpuPin>,
+    /// How MIG slices are offered [default: mixed]
+    #[arg(long, value_enum, value_name = "STRATEGY", env = "ALIQUOT_MIG_STRATEGY")]
+    pub mig_strategy: Option<MigStrategy>,
+    /// Which GPU a share takes of those with room [default: pack]
+    #[arg(long, value_enum, env = "ALIQUOT_PLACEMENT")]
+    pub placement: Option<Placement>,
+    /// How compute is shared out where a pod does not say [default: fair]
+    #[arg(long, value_enum, value_name = "POLICY", env = "ALIQUOT_COMPUTE_POLICY")]
+    pub compute_policy: Option<ComputePolicy>,
+    /// What happens at a limit [default: refuse]
+    #[arg(long, value_enum, value_name = "WHAT", env = "ALIQUOT_AT_LIMIT")]
+    pub at_limit: Option<AtLimit>,
+    /// Offer no more percents than the largest hole on one GPU holds
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", env = "ALIQUOT_HONEST_ADVERTISING")]
+    pub honest_advertising: Option<bool>,
+    /// How GPUs come into containers [default: mounts]
+    #[arg(long, value_enum, env = "ALIQUOT_EXPOSURE")]
+    pub exposure: Option<Exposure>,
+    /// Where the driver is installed [default: /]
+    #[arg(long, value_name = "DIR", env = "ALIQUOT_DRIVER_ROOT")]
+    pub driver_root: Option<PathBuf>,
+    /// The kubelet's folder [default: /var/lib/kubelet]
+    #[arg(long, value_name = "DIR", env = "ALIQUOT_KUBELET_ROOT")]
+    pub kubelet_root: Option<PathBuf>,
+}
+
+/// Which node it is, for the configuration's sections of single nodes.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct NodeFlags {
+    /// The node's name in Kubernetes
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", default_value = "")]
+    pub node_name: String,
+    /// One of the node's labels
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub node_label: Vec<(String, String)>,
+}
+
 /// How the log is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LogFormat {
@@ -69,94 +118,101 @@ pub enum LogFormat {
     Json,
 }
 
-/// The file that `--config` names.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    domain: Option<String>,
-    default_mode: Option<Mode>,
-    #[serde(default)]
-    gpus: BTreeMap<String, Mode>,
-}
-
-/// What flags and file come to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// The domain of our resources.
-    pub domain: String,
-    /// The modes of the GPUs.
-    pub modes: Modes,
-}
-
 impl Options {
-    /// Reads the file, if one is named, and lets the flags win.
-    ///
-    /// # Errors
-    /// A file that cannot be read or is not as it should be (with its line), a domain that is none.
-    pub fn settings(&self) -> Result<Settings> {
-        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let domain = self.domain.clone().or(file.domain);
-        let domain = domain.unwrap_or_else(|| DEFAULT_DOMAIN.to_owned());
-        Domain::parse(&domain).map_err(|error| anyhow!("{domain:?}: {error}"))?;
-        let mut pins = self.gpu_mode.clone();
-        for (gpu, mode) in file.gpus {
-            pins.push(Pin { gpu: gpu.parse()?, mode });
-        }
-        let default = self.default_mode.or(file.default_mode).unwrap_or_default();
-        Ok(Settings { domain, modes: Modes { default, pins } })
+    /// The configuration that flags, variables and the file make, for as long as `who` is the node.
+    #[must_use]
+    pub fn live(&self, who: watch::Receiver<Who>) -> Live {
+        Live { file: self.config.clone(), flags: self.over.section(), who }
+    }
+
+    /// The folder of the kubelet's socket for device plugins.
+    #[must_use]
+    pub fn kubelet_dir(&self, config: &Config) -> PathBuf {
+        self.kubelet_dir.clone().unwrap_or_else(|| config.kubelet_root.join("device-plugins"))
+    }
+
+    /// The kubelet's podresources socket.
+    #[must_use]
+    pub fn pod_resources(&self, config: &Config) -> PathBuf {
+        let path = Path::new("pod-resources").join(kubelet::KUBELET_SOCKET);
+        self.pod_resources.clone().unwrap_or_else(|| config.kubelet_root.join(path))
     }
 }
 
-fn read(path: &Path) -> Result<File> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    toml::from_str(&text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = 1 + text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
-        anyhow!("the configuration {}, line {line}: {}", path.display(), one_line(error.message()))
-    })
+impl NodeFlags {
+    /// The node.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        Who { name: self.node_name.clone(), labels: self.node_label.iter().cloned().collect() }
+    }
 }
 
-fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+impl Overrides {
+    /// As a part of the file.
+    #[must_use]
+    pub fn section(&self) -> Section {
+        let nowhere =
+            |pin: &GpuPin| Spanned::new(pin.clone(), Location::UNKNOWN, Location::UNKNOWN);
+        let pins: Vec<_> = self.gpu_mode.iter().map(nowhere).collect();
+        Section {
+            domain: self.domain.clone(),
+            default_mode: self.default_mode,
+            gpus: (!pins.is_empty()).then_some(pins),
+            mig: self.mig_strategy.map(|strategy| MigSection { strategy: Some(strategy) }),
+            placement: self.placement,
+            compute_policy: self.compute_policy,
+            at_limit: self.at_limit,
+            honest_advertising: self.honest_advertising,
+            exposure: self.exposure,
+            driver_root: self.driver_root.clone(),
+            kubelet_root: self.kubelet_root.clone(),
+            ..Section::default()
+        }
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::tests::facts;
 
-    fn settings(flags: &[&str], file: &str) -> Result<Settings> {
+    fn config(flags: &[&str], file: &str) -> anyhow::Result<Config> {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
-        fs::write(&path, file).unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, file).unwrap();
         let path = path.display().to_string();
         let arguments =
             ["aliquot-node", "--config", &path].into_iter().chain(flags.iter().copied());
-        Options::try_parse_from(arguments)?.settings()
+        let options = Options::try_parse_from(arguments)?;
+        options.live(watch::channel(options.node.who()).1).read()
     }
 
     #[test]
     fn flags_beat_the_file_and_the_file_beats_the_defaults() {
-        let file =
-            "domain = \"a.com\"\ndefault-mode = \"whole\"\n[gpus]\n0 = \"whole\"\n1 = \"shared\"";
-        let settings = settings(&["--domain", "b.com", "--gpu-mode", "0=shared"], file).unwrap();
-        assert_eq!(settings.domain, "b.com");
-        let uuid = crate::inventory::tests::uuid(0);
-        let modes = [0, 1, 2].map(|index| settings.modes.of(uuid, index));
+        let file = "domain: a.com\ndefaultMode: whole\ngpus:\n- {index: 0, mode: whole}\n\
+                    - {index: 1, mode: shared}\n";
+        let config = config(&["--domain", "b.com", "--gpu-mode", "0=shared"], file).unwrap();
+        assert_eq!(config.domain.as_str(), "b.com");
+        let modes = [0, 1, 2].map(|n| config.plan(&facts(n), u32::from(n)).mode);
         assert_eq!(modes, [Mode::Shared, Mode::Shared, Mode::Whole]);
     }
 
     #[test]
-    fn what_is_wrong_in_the_file_is_named() {
-        let table = [
-            ("default-mode = \"half\"", "half"),
-            ("\nmode = 1", "line 2"),
-            ("domain = \"a b\"", "not a resource domain"),
-            ("[gpus]\nx = \"whole\"", "`x` names no GPU"),
-        ];
-        for (file, part) in table {
-            let message = format!("{:#}", settings(&[], file).unwrap_err());
-            assert!(message.contains(part), "{message}");
-        }
+    fn the_nodes_name_and_labels_choose_sections() {
+        let file = "nodes:\n- {names: [a], labels: {b: c}, set: {placement: spread}}\n";
+        let placement = |flags: &[&str]| config(flags, file).unwrap().placement;
+        assert_eq!(placement(&["--node-name", "a"]), Placement::Pack);
+        assert_eq!(placement(&["--node-name", "a", "--node-label", "b=c"]), Placement::Spread);
+    }
+
+    #[test]
+    fn a_wrong_file_is_named_with_its_line() {
+        let message = format!("{:#}", config(&[], "\nmode: 1").unwrap_err());
+        assert!(message.contains("config.yaml: line 2: there is no key `mode`"), "{message}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::absolute;
+use std::path::{Path, absolute};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,14 @@ use tracing::{info, warn};
 
 use crate::allotment::Book;
 use crate::answer::Wares;
+use crate::config::{Config, keep_fresh};
 use crate::driver::Driver;
 use crate::durable;
 use crate::identity::Identity;
 use crate::layout::Layout;
 use crate::node::Node;
 use crate::nvml::{NvmlSource, Scanner, Source};
-use crate::options::{LogFormat, Options, Settings};
+use crate::options::{LogFormat, Options};
 use crate::registrar::keep_registered;
 use crate::shim::Shim;
 use crate::{status, tmpfs};
@@ -40,7 +41,11 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 pub fn main() -> ExitCode {
     let options = Options::parse();
     start_log(options.log);
-    match start(&options) {
+    let ended = match &options.command {
+        Some(command) => command.run(&options),
+        None => start(&options),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("aliquot-node: {error:#}");
@@ -60,7 +65,9 @@ fn start_log(format: LogFormat) {
 fn start(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let driver = Driver::find(&absolute(&options.driver_root)?)?;
+        let who = watch::channel(options.node.who());
+        let config = options.live(who.1).read()?;
+        let driver = Driver::find(&absolute(&config.driver_root)?)?;
         let stop = told_to_stop()?;
         serve(options, NvmlSource::new(driver.nvml()), stop).await
     });
@@ -77,25 +84,31 @@ pub async fn serve(
     source: impl Source,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let settings = options.settings()?;
+    let (_node_is, who) = watch::channel(options.node.who());
+    let live = options.live(who);
+    let first = Arc::new(live.read()?);
+    let (configured, config) = watch::channel(first.clone());
+    let problem = watch::Sender::new(None);
     // Containers are given these paths.
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let _lock = take_over(&layout)?;
     let rescan = Duration::from_secs(options.rescan_every);
-    let scanner = Scanner::start(source, settings.modes.clone(), rescan)
+    let scanner = Scanner::start(source, config.clone(), rescan)
         .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
-    let node = Arc::new(node(options, &settings, &layout, &scanner)?);
-    kubelet::sockets::sweep(&options.kubelet_dir, SOCKET_PREFIX)
-        .with_context(|| format!("cannot clean {}", options.kubelet_dir.display()))?;
+    let node = Arc::new(node(options, &first, &layout, &scanner)?);
+    let folder = options.kubelet_dir(&first);
+    kubelet::sockets::sweep(&folder, SOCKET_PREFIX)
+        .with_context(|| format!("cannot clean {}", folder.display()))?;
 
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     for resource in Resource::ALL {
-        let offer = offer(options, &settings.domain, resource)?;
+        let offer = offer(&folder, first.domain.as_str(), resource)?;
         tasks.spawn(keep_registered(node.clone(), resource, offer, stopped.clone()));
     }
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
+    tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
     stop.await;
@@ -108,19 +121,14 @@ pub async fn serve(
     Ok(())
 }
 
-fn node(
-    options: &Options,
-    settings: &Settings,
-    layout: &Layout,
-    scanner: &Scanner,
-) -> Result<Node> {
-    let driver = Driver::find(&absolute(&options.driver_root)?)?;
+fn node(options: &Options, config: &Config, layout: &Layout, scanner: &Scanner) -> Result<Node> {
+    let driver = Driver::find(&absolute(&config.driver_root)?)?;
     let shim = Shim::install(&options.shim, layout)?;
     if let Some(mib) = options.pages_tmpfs {
         tmpfs::ensure(&layout.pages, mib)?;
     }
     let book = Book::open(layout.clone())?;
-    let (socket, domain) = (options.pod_resources.clone(), settings.domain.clone());
+    let (socket, domain) = (options.pod_resources(config), config.domain.to_string());
     let wares = Wares { layout: layout.clone(), driver, shim };
     Ok(Node::new(scanner.inventory.clone(), book, wares, Identity { socket, domain }))
 }
@@ -139,9 +147,9 @@ fn take_over(layout: &Layout) -> Result<File> {
     }
 }
 
-fn offer(options: &Options, domain: &str, resource: Resource) -> Result<Offer> {
+fn offer(folder: &Path, domain: &str, resource: Resource) -> Result<Offer> {
     Ok(Offer {
-        folder: fs::canonicalize(&options.kubelet_dir).unwrap_or(options.kubelet_dir.clone()),
+        folder: fs::canonicalize(folder).unwrap_or(folder.to_owned()),
         resource: Domain::parse(domain)?.resource(resource).to_string(),
         socket_prefix: format!("{SOCKET_PREFIX}{}-", resource.as_str()),
     })

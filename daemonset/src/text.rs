@@ -37,3 +37,26 @@ pub(crate) mod list {
         texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
     }
 }
+
+/// The same for what may be left out.
+pub(crate) mod option {
+    use super::*;
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        super::deserialize(from).map(Some)
+    }
+}

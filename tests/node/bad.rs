@@ -18,7 +18,7 @@ fn refusal(command: &mut Command) -> String {
 #[test]
 fn a_node_that_cannot_be_served_is_told_in_one_line() {
     let node = Node::without_agent();
-    fs::write(node.at("file"), "default-mode = 1").unwrap();
+    fs::write(node.at("file"), "default-mode: whole").unwrap();
     let at = |path: &str| node.at(path).display().to_string();
     let table = [
         ("--driver-root", at("empty"), "no NVIDIA driver under"),
@@ -27,7 +27,6 @@ fn a_node_that_cannot_be_served_is_told_in_one_line() {
         ("--pages-dir", at("file/pages"), "cannot make the folder"),
         ("--config", at("none.toml"), "cannot read the configuration"),
         ("--config", at("file"), "line 1"),
-        ("--domain", "not a domain".into(), "not a resource domain"),
     ];
     for (flag, value, words) in table {
         let mut command = node.agent_command();

@@ -1,0 +1,273 @@
+//! What the file comes to on one node.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_saphyr::Spanned;
+
+use super::section::{GpuPin, NodeSection, Section};
+use super::words::{
+    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, MigStrategy, Placement,
+    PoolName, ResourceWord,
+};
+use crate::modes::Mode;
+
+/// Everything decided. Printed, it is a file that says the same.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// See [`Section::domain`], and so on for all fields.
+    pub domain: DomainName,
+    /// For a GPU that no pin names.
+    pub default_mode: Mode,
+    /// The first that matches counts.
+    pub gpus: Vec<GpuPin>,
+    /// By name.
+    pub pools: BTreeMap<PoolName, Pool>,
+    /// MIG.
+    pub mig: Mig,
+    /// Which GPU a share takes.
+    pub placement: Placement,
+    /// Where a pod does not say.
+    pub compute_policy: ComputePolicy,
+    /// What happens at a limit.
+    pub at_limit: AtLimit,
+    /// Faults.
+    pub health: Health,
+    /// Offer no more percents than the largest hole.
+    pub honest_advertising: bool,
+    /// How GPUs come into containers.
+    pub exposure: Exposure,
+    /// Where the driver is installed.
+    pub driver_root: PathBuf,
+    /// The kubelet's folder.
+    pub kubelet_root: PathBuf,
+    /// What the audit does.
+    pub audit: Audit,
+    /// Taints to remove once registered.
+    pub startup_taints: Vec<String>,
+}
+
+/// A pool with its defaults.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// How its GPUs are used.
+    pub mode: Mode,
+    /// The name of its whole GPUs.
+    pub resource: ResourceWord,
+}
+
+/// MIG.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mig {
+    /// How slices are offered.
+    pub strategy: MigStrategy,
+}
+
+/// Which faults of a GPU mean what.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// Differs from NVIDIA's catalogue.
+    pub xids: BTreeMap<u64, Action>,
+    /// For an XID that neither names.
+    pub unknown_xid: Action,
+}
+
+/// What the audit does.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Audit {
+    /// A process on a GPU without a slot in a ledger.
+    pub without_slot: Eviction,
+    /// A process on a GPU that its container was not given.
+    pub not_given: Eviction,
+    /// A container that holds more than its share.
+    pub above_share: Eviction,
+}
+
+/// The node that a configuration is for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Who {
+    /// Its name in Kubernetes; empty where nobody said.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// What `file` comes to on the node `who`. What `flags` say wins; their pins come first.
+    #[must_use]
+    pub fn new(file: &Section, flags: &Section, who: &Who) -> Self {
+        let nodes = file.nodes.iter().flat_map(|nodes| &nodes.value);
+        let matching = nodes.filter(|node| node.matches(who)).map(|node| &*node.set);
+        let all = matching.fold(file.clone(), Section::under);
+        let mut pins = flags.gpus.clone().unwrap_or_default();
+        pins.extend(all.gpus.clone().unwrap_or_default());
+        Section { gpus: Some(pins), ..all.under(flags) }.decided()
+    }
+
+    /// The file that says the same, as YAML.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
+    #[must_use]
+    pub fn print(&self) -> String {
+        serde_saphyr::to_string(self).expect("a configuration is plain data")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Section::default().decided()
+    }
+}
+
+impl NodeSection {
+    fn matches(&self, who: &Who) -> bool {
+        let named = self.names.is_empty() || self.names.iter().any(|name| name.matches(&who.name));
+        let has = |(key, glob): (&String, &super::Glob)| {
+            who.labels.get(key).is_some_and(|value| glob.matches(value))
+        };
+        named && self.labels.iter().all(has)
+    }
+}
+
+impl Section {
+    /// This, where `over` says nothing.
+    fn under(self, over: &Self) -> Self {
+        macro_rules! either {
+            ($($field:ident),*) => {
+                Self { $($field: over.$field.clone().or(self.$field)),*, nodes: None }
+            };
+        }
+        either!(
+            domain,
+            default_mode,
+            gpus,
+            pools,
+            mig,
+            placement,
+            compute_policy,
+            at_limit,
+            health,
+            honest_advertising,
+            exposure,
+            driver_root,
+            kubelet_root,
+            audit,
+            startup_taints
+        )
+    }
+
+    fn decided(self) -> Config {
+        let default_mode = self.default_mode.unwrap_or_default();
+        let (health, audit) = (self.health.unwrap_or_default(), self.audit.unwrap_or_default());
+        let pool = |(name, pool): (PoolName, Spanned<super::PoolSection>)| {
+            let resource = pool.value.resource.unwrap_or_else(|| default_resource(&name));
+            (name, Pool { mode: pool.value.mode.unwrap_or(default_mode), resource })
+        };
+        Config {
+            domain: self.domain.unwrap_or_else(default_domain),
+            default_mode,
+            gpus: values(self.gpus),
+            pools: self.pools.unwrap_or_default().into_iter().map(pool).collect(),
+            mig: Mig { strategy: self.mig.and_then(|mig| mig.strategy).unwrap_or_default() },
+            placement: self.placement.unwrap_or_default(),
+            compute_policy: self.compute_policy.unwrap_or_default(),
+            at_limit: self.at_limit.unwrap_or_default(),
+            health: Health {
+                xids: health.xids.unwrap_or_default(),
+                unknown_xid: health.unknown_xid.unwrap_or_default(),
+            },
+            honest_advertising: self.honest_advertising.unwrap_or_default(),
+            exposure: self.exposure.unwrap_or_default(),
+            driver_root: self.driver_root.unwrap_or_else(|| "/".into()),
+            kubelet_root: self.kubelet_root.unwrap_or_else(|| "/var/lib/kubelet".into()),
+            audit: Audit {
+                without_slot: audit.without_slot.unwrap_or_default(),
+                not_given: audit.not_given.unwrap_or_default(),
+                above_share: audit.above_share.unwrap_or_default(),
+            },
+            startup_taints: values(self.startup_taints),
+        }
+    }
+}
+
+fn values<T>(list: Option<Vec<Spanned<T>>>) -> Vec<T> {
+    list.unwrap_or_default().into_iter().map(|item| item.value).collect()
+}
+
+fn default_domain() -> DomainName {
+    contract::DEFAULT_DOMAIN.parse().expect("the default domain is one")
+}
+
+fn default_resource(pool: &PoolName) -> ResourceWord {
+    format!("gpu-{pool}").parse().expect("gpu- and a pool's name are at most 44 characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    fn config(text: &str, name: &str, labels: &[(&str, &str)]) -> Config {
+        let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let who = Who { name: name.into(), labels: labels.collect() };
+        Config::new(&parse(text).unwrap(), &Section::default(), &who)
+    }
+
+    const FLEET: &str = "
+domain: a.example
+defaultMode: whole
+pools:
+  training: {mode: whole}
+  chat: {mode: shared, resource: gpu-talk}
+gpus:
+- {product: '*A100*', pool: training}
+- {index: 1, mode: shared, cordon: fan is loud}
+nodes:
+- names: ['edge-*']
+  set: {defaultMode: shared, gpus: []}
+- labels: {zone: 'b*'}
+  set: {placement: spread, health: {xids: {63: reset-gpu}}}
+";
+
+    #[test]
+    fn a_node_has_what_its_name_and_labels_say_over_what_holds_for_all() {
+        let plain = config(FLEET, "a", &[]);
+        assert_eq!((plain.default_mode, plain.gpus.len()), (Mode::Whole, 2));
+        let edge = config(FLEET, "edge-7", &[("zone", "b1")]);
+        assert_eq!((edge.default_mode, edge.gpus.len()), (Mode::Shared, 0));
+        assert_eq!(edge.placement, Placement::Spread);
+        assert_eq!(edge.health.xids, [(63, Action::ResetGpu)].into());
+        assert_eq!(edge.domain.as_str(), "a.example");
+    }
+
+    #[test]
+    fn a_pools_resource_is_its_name_unless_it_is_given_one() {
+        let pools = config(FLEET, "a", &[]).pools;
+        let resources: Vec<_> = pools.values().map(|pool| pool.resource.as_str()).collect();
+        assert_eq!(resources, ["gpu-talk", "gpu-training"]);
+    }
+
+    #[test]
+    fn what_is_printed_says_the_same_when_it_is_read() {
+        for name in ["a", "edge-1"] {
+            let config = config(FLEET, name, &[("zone", "b")]);
+            let again =
+                Config::new(&parse(&config.print()).unwrap(), &Section::default(), &Who::default());
+            assert_eq!(again, config, "{}", config.print());
+        }
+    }
+
+    #[test]
+    fn flags_beat_the_file() {
+        let flags = Section { default_mode: Some(Mode::Shared), ..Section::default() };
+        let config = Config::new(&parse(FLEET).unwrap(), &flags, &Who::default());
+        assert_eq!(config.default_mode, Mode::Shared);
+    }
+}

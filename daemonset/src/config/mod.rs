@@ -1,0 +1,23 @@
+//! What an administrator decides: one file for all nodes, flags and variables for one.
+//!
+//! Text becomes types at this door and is checked as a whole; past it a [`Config`] cannot be wrong.
+//! Nothing here decides about a GPU.
+
+mod effective;
+mod live;
+mod read;
+mod schema;
+mod section;
+mod words;
+
+pub use effective::{Config, Pool, Who};
+pub use live::{Live, keep_fresh};
+pub use read::{ConfigError, Problem, parse};
+pub use schema::schema;
+pub use section::{
+    AuditSection, GpuPin, HealthSection, MigSection, NodeSection, PoolSection, Section,
+};
+pub use words::{
+    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, MigStrategy, PciAddress,
+    Placement, PoolName, ResourceWord,
+};
