@@ -69,7 +69,7 @@ fn how_busy_a_process_is_is_said_once_the_agent_has_written_its_pid_on_the_machi
         let report = admin::inspect(&world.root()).expect("the world answers");
         let host_pid = report.cards[0].processes[0].host_pid;
         let page = LimitsPage::open(&mine.allotment(1)).expect("it is good");
-        page.describe_slots(&[Seen { slot, host_pid, measured: &[] }]);
+        page.describe_slots(&[Seen { slot, host_pid, measured: &[] }], &[]);
     });
     for name in ["usage", "infos"] {
         let expected = format!("size 7/1 all 0/1 {pid}=0 null");

@@ -264,8 +264,9 @@ impl Books for DeviceBooks<'_> {
 
     #[inline]
     fn limit(&self) -> u64 {
-        let unasked = self.pages().limits(self.device).unasked.load(Ordering::Relaxed);
-        self.hard().saturating_sub(unasked)
+        let limits = self.pages().limits(self.device);
+        let more = [&limits.unasked, &limits.uncounted].map(|word| word.load(Ordering::Relaxed));
+        more.into_iter().fold(self.hard(), u64::saturating_sub)
     }
 
     fn exact_limit(&self) -> u64 {

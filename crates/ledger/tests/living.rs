@@ -99,9 +99,9 @@ fn a_pid_on_the_machine_is_believed_of_its_own_generation_alone() {
     charge(&own, 0, 1);
     let page = LimitsPage::open(&made.dir()).unwrap();
     let mut slot = read_ledger(&made.dir().join("ledger")).unwrap().slots.remove(0);
-    page.describe_slots(&[Seen { slot: &slot, host_pid: 4_000_000, measured: &[] }]);
+    page.describe_slots(&[Seen { slot: &slot, host_pid: 4_000_000, measured: &[] }], &[]);
     assert_eq!(holders(&own, 0)[0].host_pid, 4_000_000);
     slot.generation += 1;
-    page.describe_slots(&[Seen { slot: &slot, host_pid: 4_000_000, measured: &[] }]);
+    page.describe_slots(&[Seen { slot: &slot, host_pid: 4_000_000, measured: &[] }], &[]);
     assert_ne!(holders(&own, 0)[0].host_pid, 4_000_000);
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{
-    AllotmentSpec, DeviceSpec, LimitsPage, Seen, SlotUse, create, read_ledger, read_limits,
+    AllotmentSpec, Corrections, DeviceSpec, LimitsPage, Seen, SlotUse, create, read_ledger,
+    read_limits,
 };
 use ledger::{Allotment, DeviceIndex, Kind};
 
@@ -51,7 +52,7 @@ impl Fixture {
         let bytes: Vec<_> = mib.iter().map(|mib| [mib.map(|mib| mib * MIB)]).collect();
         let seen =
             slots.iter().zip(&bytes).map(|(slot, measured)| Seen { slot, host_pid: 0, measured });
-        LimitsPage::open(&self.dir()).unwrap().describe_slots(&seen.collect::<Vec<_>>());
+        LimitsPage::open(&self.dir()).unwrap().describe_slots(&seen.collect::<Vec<_>>(), &[]);
     }
 }
 
@@ -141,9 +142,12 @@ fn a_slot_that_is_described_no_more_is_forgotten() {
     let (own, device) = made.open();
     own.charge(device, Kind::Linear, MIB).unwrap();
     made.measure(&[Some(501)]);
-    LimitsPage::open(&made.dir()).unwrap().describe_slots(&[]);
+    LimitsPage::open(&made.dir()).unwrap().describe_slots(&[], &[]);
     assert_eq!(used(&own, device), 1);
-    assert_eq!(read_limits(&made.dir().join("limits")).unwrap().corrections, [(0, 0)]);
+    assert_eq!(
+        read_limits(&made.dir().join("limits")).unwrap().corrections,
+        [Corrections::default()]
+    );
 }
 
 #[test]
@@ -157,7 +161,21 @@ fn without_an_answer_the_last_one_holds_for_the_same_process() {
     let mut next = made.slots();
     next[0].generation += 1;
     made.describe(&next, &[None]);
-    assert_eq!(read_limits(&made.dir().join("limits")).unwrap().corrections, [(0, 0)]);
+    assert_eq!(
+        read_limits(&made.dir().join("limits")).unwrap().corrections,
+        [Corrections::default()]
+    );
+}
+
+#[test]
+fn what_processes_without_a_slot_use_is_used() {
+    let made = Fixture::new();
+    let (own, device) = made.open();
+    own.charge(device, Kind::Linear, MIB).unwrap();
+    LimitsPage::open(&made.dir()).unwrap().describe_slots(&[], &[400 * MIB]);
+    assert_eq!(used(&own, device), 401);
+    assert!(own.charge(device, Kind::Linear, 599 * MIB + 1).is_err());
+    own.charge(device, Kind::Linear, 599 * MIB).unwrap();
 }
 
 #[test]

@@ -25,8 +25,9 @@ pub struct Seen<'a> {
 
 impl LimitsPage {
     /// Says who is behind the slots of living processes and what was measured of them: of all of them
-    /// together, because what is not among them is forgotten.
-    pub fn describe_slots(&self, seen: &[Seen<'_>]) {
+    /// together, because what is not among them is forgotten. `uncounted` is what processes of the
+    /// container without a slot use, in bytes by device.
+    pub fn describe_slots(&self, seen: &[Seen<'_>], uncounted: &[u64]) {
         self.change(|| {
             let mut sums = vec![(0_u64, 0_u64); self.devices()];
             let mut others = [true; SLOTS];
@@ -42,6 +43,8 @@ impl LimitsPage {
                 if let Some(device) = self.device(index) {
                     device.unasked.store(more.min(MAX_BYTES / 2), Ordering::Relaxed);
                     device.overestimated.store(less.min(MAX_BYTES / 2), Ordering::Relaxed);
+                    let strangers = uncounted.get(index).copied().unwrap_or(0);
+                    device.uncounted.store(strangers.min(MAX_BYTES / 2), Ordering::Relaxed);
                 }
             }
         });

@@ -16,5 +16,5 @@ pub use create::{create, recreate};
 pub use limits_page::{LimitsPage, update};
 pub use measure::Seen;
 pub use read::{read_ledger, read_limits};
-pub use snapshot::{DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
+pub use snapshot::{Corrections, DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
 pub use spec::{AllotmentSpec, DeviceSpec};

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use contract::AllotmentId;
 
 use super::image::{self, Bytes};
-use super::snapshot::{DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
+use super::snapshot::{Corrections, DeviceUse, LedgerSnapshot, LimitsSnapshot, SlotUse};
 use crate::abi::{
     Command, KINDS, MAX_BYTES, MAX_DEVICES, SLOTS, SlotState, slot_lock, state_parts,
 };
@@ -32,16 +32,17 @@ pub fn read_limits(path: &Path) -> Result<LimitsSnapshot, PageError> {
     let command = Command::from_raw(bytes.u32(offset_of!(LimitsHeader, command)))
         .ok_or(PageError::Value("command"))?;
     let granted = |base| bytes.u64(base + offset_of!(LimitsDevice, granted_ns));
-    let correction = |base| {
-        let more = bytes.u64(base + offset_of!(LimitsDevice, unasked));
-        (more, bytes.u64(base + offset_of!(LimitsDevice, overestimated)))
+    let corrections = |base| Corrections {
+        more: bytes.u64(base + offset_of!(LimitsDevice, unasked)),
+        less: bytes.u64(base + offset_of!(LimitsDevice, overestimated)),
+        uncounted: bytes.u64(base + offset_of!(LimitsDevice, uncounted)),
     };
     Ok(LimitsSnapshot {
         id: AllotmentId(allotment),
         boot_id,
         created: bytes.u64(offset_of!(LimitsHeader, created)),
         devices: bases.clone().map(|base| image::device(&bytes, base)).collect::<Result<_, _>>()?,
-        corrections: bases.clone().map(correction).collect(),
+        corrections: bases.clone().map(corrections).collect(),
         granted_ns: bases.map(granted).collect(),
         command: (command, bytes.u64(offset_of!(LimitsHeader, command_epoch))),
     })

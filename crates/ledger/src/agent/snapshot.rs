@@ -20,10 +20,21 @@ pub struct LimitsSnapshot {
     pub devices: Vec<DeviceSpec>,
     /// Cumulative GPU time granted, in nanoseconds, by device.
     pub granted_ns: Vec<u64>,
-    /// Bytes measured beyond those charged, and charged beyond those measured, by device.
-    pub corrections: Vec<(u64, u64)>,
+    /// What the agent measured, by device.
+    pub corrections: Vec<Corrections>,
     /// The command in force and its epoch.
     pub command: (Command, u64),
+}
+
+/// How much more and less than what is charged was measured, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Corrections {
+    /// Of slots for which more was measured.
+    pub more: u64,
+    /// Of slots for which less was measured: their estimates are too large.
+    pub less: u64,
+    /// Of processes without a slot.
+    pub uncounted: u64,
 }
 
 /// The ledger, read. It was written by a tenant: figures are bounded, not true.

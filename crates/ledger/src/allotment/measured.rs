@@ -64,7 +64,8 @@ impl Allotment {
         charge::charge_regardless(&self.books(device), slot.index, kind.index(), bytes)
     }
 
-    /// The correction of all slots whose processes live as far as anybody knows.
+    /// The correction of all slots whose processes live as far as anybody knows, and what processes
+    /// without a slot use.
     #[inline]
     pub(super) fn correction(&self, device: DeviceIndex) -> Correction {
         let limits = self.pages.limits(device);
@@ -72,7 +73,11 @@ impl Allotment {
             more: limits.unasked.load(Ordering::Relaxed),
             less: limits.overestimated.load(Ordering::Relaxed),
         };
-        if stated == Correction::default() { stated } else { self.correction_of(device, stated) }
+        let strangers = Correction { more: limits.uncounted.load(Ordering::Relaxed), less: 0 };
+        match stated == Correction::default() {
+            true => strangers,
+            false => self.correction_of(device, stated).and(strangers),
+        }
     }
 
     #[cold]

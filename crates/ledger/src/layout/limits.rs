@@ -87,8 +87,11 @@ pub struct LimitsDevice {
     /// What the agent measured less than was charged at the same time, in bytes: the sum of what
     /// [`AgentSlot`]s say, where that is below 0. Estimates were too large by it.
     pub overestimated: AtomicU64,
+    /// What the agent measured of processes of this container that have no slot, in bytes: used as
+    /// well.
+    pub uncounted: AtomicU64,
     /// Zero in ABI 1.
-    pub reserved: [AtomicU64; 3],
+    pub reserved: [AtomicU64; 2],
     /// Cumulative GPU time granted, in nanoseconds.
     pub granted_ns: AtomicU64,
     /// Changes with every grant (a futex word).

@@ -31,13 +31,13 @@ fn the_limits_header_lies_where_abi_1_says() {
 #[test]
 fn a_limits_device_lies_where_abi_1_says() {
     let found = offsets!(LimitsDevice: uuid kind flags hard soft swap at_limit policy weight cap
-        quantum_us back_end gang context_estimate unasked overestimated reserved granted_ns grant_wake
+        quantum_us back_end gang context_estimate unasked overestimated uncounted reserved granted_ns grant_wake
         reserved_word reserved_live);
     assert_eq!(
         found,
         "256 0:uuid 16:kind 20:flags 24:hard 32:soft 40:swap 48:at_limit 52:policy 56:weight \
          60:cap 64:quantum_us 68:back_end 72:gang 80:context_estimate 88:unasked 96:overestimated \
-         104:reserved 128:granted_ns 136:grant_wake 140:reserved_word 144:reserved_live"
+         104:uncounted 112:reserved 128:granted_ns 136:grant_wake 140:reserved_word 144:reserved_live"
     );
 }
 
