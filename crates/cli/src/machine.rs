@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use aliquot_node::{
+    config::Config,
     driver::Driver,
     inventory::{Gpu, Inventory},
-    modes::Modes,
     nvml::{NvmlSource, Source},
 };
 use anyhow::{anyhow, bail};
@@ -21,7 +21,7 @@ pub(crate) fn gpus(root: &Path) -> anyhow::Result<Vec<Gpu>> {
     if let Some((index, Err(reason))) = scan.iter().find(|(_, facts)| facts.is_err()) {
         eprintln!("aliquot: GPU {index} is left out: {reason}");
     }
-    let seen = Inventory::default().refreshed(Ok(scan), &Modes::default());
+    let seen = Inventory::default().refreshed(Ok(scan), &Config::default());
     if seen.gpus().is_empty() {
         bail!("the driver under {} has no GPU that answers; {OR}", root.display());
     }
