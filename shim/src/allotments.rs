@@ -23,9 +23,11 @@ const OPENERS: usize = 4;
 /// The version that a slot shows, as `major << 16 | minor << 8 | patch`.
 const VERSION: u32 = version();
 
-/// One GPU or MIG instance of an allotment.
-#[derive(Clone, Copy)]
-pub(crate) struct Share {
+/// One GPU or MIG instance of an allotment. It is kept as long as the process lives.
+pub(crate) type Share = &'static Allotted;
+
+/// What a [`Share`] is.
+pub(crate) struct Allotted {
     /// The allotment that it belongs to.
     pub(crate) allotment: &'static Allotment,
     /// Its place there.
@@ -36,7 +38,7 @@ pub(crate) struct Share {
 
 /// What this process was allotted, and what it was charged for each pointer.
 pub(crate) struct Shares {
-    list: [Option<Share>; MOST_SHARES],
+    list: [Option<Allotted>; MOST_SHARES],
     /// Never dropped, and so there is no code to drop it.
     pointers: Option<ManuallyDrop<Pointers>>,
 }
@@ -58,15 +60,15 @@ impl Shares {
     /// The number of the share of the device with this UUID, given as cuDeviceGetUuid does; none if
     /// this process was not allotted it.
     pub(crate) fn number(&self, uuid: &[u8; 16]) -> Option<u32> {
-        let is_it = |share: &Share| share.allotment.device(uuid) == Some(share.device);
+        let is_it = |share: &Allotted| share.allotment.device(uuid) == Some(share.device);
         let number = self.list.iter().position(|share| share.as_ref().is_some_and(is_it))?;
         u32::try_from(number).ok()
     }
 
     /// The share of this number.
     #[inline]
-    pub(crate) fn at(&self, number: u32) -> Option<Share> {
-        self.list.get(number as usize).copied().flatten()
+    pub(crate) fn at(&'static self, number: u32) -> Option<Share> {
+        self.list.get(number as usize)?.as_ref()
     }
 
     /// What each device pointer of this process was charged.
@@ -76,7 +78,7 @@ impl Shares {
     }
 
     const fn none() -> Self {
-        Self { list: [None; MOST_SHARES], pointers: None }
+        Self { list: [const { None }; MOST_SHARES], pointers: None }
     }
 
     fn add(&mut self, allotment: &'static Allotment) -> Result<(), Fault> {
@@ -84,7 +86,7 @@ impl Shares {
             let mut places = (0..).zip(&mut self.list);
             let (number, place) =
                 places.find(|(_, place)| place.is_none()).ok_or(Fault::TooMany)?;
-            *place = Some(Share { allotment, device, number });
+            *place = Some(Allotted { allotment, device, number });
         }
         Ok(())
     }

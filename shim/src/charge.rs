@@ -37,7 +37,7 @@ impl Charge {
     /// Makes it a charge of `bytes`, as the driver has taken them; false where that passes the limit,
     /// and nothing is changed.
     pub(crate) fn settle(&mut self, bytes: u64) -> bool {
-        let Share { allotment, device, .. } = self.share;
+        let (allotment, device) = (self.share.allotment, self.share.device);
         if let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0)
             && allotment.charge(device, self.kind, more).is_err()
         {
@@ -53,6 +53,7 @@ impl Charge {
 
 /// Charges `bytes` to the device of the calling thread's context, and with them that context where
 /// nobody saw it begin.
+#[inline]
 pub(crate) fn to_current(kind: Kind, bytes: u64) -> Attempt {
     let Some(ordinal) = device::current_ordinal() else { return Attempt::Pass };
     match device::of(ordinal) {
@@ -77,6 +78,7 @@ pub(crate) fn to_device(ordinal: CUdevice, kind: Kind, bytes: u64) -> Attempt {
 }
 
 /// Charges `bytes` to a share, of which its pools give back what they can before it is refused.
+#[inline]
 pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
     match at_once(share, kind, bytes) {
         Some(charge) => Attempt::Charged(charge),

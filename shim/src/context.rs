@@ -290,9 +290,8 @@ impl Here {
             return;
         }
         if let Device::Share(share) = device::of(device) {
-            let Share { allotment, device, .. } = share;
-            let bytes = allotment.held(device, Kind::Context);
-            allotment.release(device, Kind::Context, bytes);
+            let bytes = share.allotment.held(share.device, Kind::Context);
+            share.allotment.release(share.device, Kind::Context, bytes);
             held::forget_all(share);
         }
     }

@@ -23,6 +23,7 @@ pub(crate) enum Device {
 }
 
 /// The share of a device.
+#[inline]
 pub(crate) fn of(ordinal: CUdevice) -> Device {
     let Ok(shares) = allotments::shares() else { return Device::Full };
     let Some(known) = usize::try_from(ordinal).ok().and_then(|ordinal| KNOWN.get(ordinal)) else {
@@ -35,6 +36,7 @@ pub(crate) fn of(ordinal: CUdevice) -> Device {
 }
 
 /// The ordinal of the device of the calling thread's context.
+#[inline]
 pub(crate) fn current_ordinal() -> Option<CUdevice> {
     let get = real::cuCtxGetDevice.get()?;
     let mut ordinal = 0;

@@ -60,14 +60,14 @@ struct Figures {
 impl Figures {
     /// The share's figures; of a device that was not allotted, or cannot be told apart, `total` with
     /// nothing free.
-    fn of(shares: &Shares, device: nvmlDevice_t, total: u64) -> Self {
+    fn of(shares: &'static Shares, device: nvmlDevice_t, total: u64) -> Self {
         match uuid(device).and_then(|uuid| shares.number(&uuid)) {
             Some(number) => Self::of_share(shares, number, total),
             None => Self { total, free: 0, used: total },
         }
     }
 
-    fn of_share(shares: &Shares, number: u32, card: u64) -> Self {
+    fn of_share(shares: &'static Shares, number: u32, card: u64) -> Self {
         let Some(share) = shares.at(number) else {
             return Self { total: card, free: 0, used: card };
         };
@@ -88,7 +88,7 @@ fn usage(number: u32, share: Share) -> Usage {
 }
 
 /// The share of the device behind a handle; none of one that was not allotted.
-pub(crate) fn share(shares: &Shares, device: nvmlDevice_t) -> Option<Share> {
+pub(crate) fn share(shares: &'static Shares, device: nvmlDevice_t) -> Option<Share> {
     uuid(device).and_then(|uuid| shares.number(&uuid)).and_then(|number| shares.at(number))
 }
 

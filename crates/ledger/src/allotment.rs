@@ -174,6 +174,7 @@ impl Allotment {
     }
 
     /// What this process holds for one kind, in bytes.
+    #[inline]
     #[must_use]
     pub fn held(&self, device: DeviceIndex, kind: Kind) -> u64 {
         let own = slot::current(&self.pages).map(|slot| self.pages.slot_device(slot.index, device));

@@ -106,14 +106,15 @@ pub(crate) fn refresh<B: Books>(books: &B) {
 fn attempt<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64, limit: u64) -> bool {
     let total = books.total();
     // Looked at before anything is written: what cannot fit disturbs nobody's sum.
-    if !total::fits(total.load(Ordering::Relaxed), bytes, limit) {
+    let seen = total.load(Ordering::Relaxed);
+    if !total::fits(seen, bytes, limit) {
         return false;
     }
     let held = books.held(slot, kind);
     held.fetch_add(bytes, Ordering::Relaxed);
-    let admitted = total::admit(books.total(), bytes, limit);
+    let admitted = total::admit(total, seen, bytes, limit);
     if !admitted {
-        take_off(books.held(slot, kind), bytes);
+        take_off(held, bytes);
     }
     admitted
 }

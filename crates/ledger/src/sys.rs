@@ -140,7 +140,7 @@ pub(crate) struct Mapping {
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread, and gives out only references to atomics
-// (`Mapping::at`).
+// (`Mapping::at_unchecked`).
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -221,6 +221,7 @@ impl Mapping {
     }
 
     /// The record at `offset`; `None` where it would not lie inside the mapping, aligned.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn at<T: Shared>(&self, offset: usize) -> Option<&T> {
         let end = offset.checked_add(size_of::<T>())?;
@@ -239,7 +240,8 @@ impl Mapping {
     /// mapping's length.
     #[inline]
     pub(crate) unsafe fn at_unchecked<T: Shared>(&self, offset: usize) -> &T {
-        // SAFETY: the caller promises what `at` checks.
+        // SAFETY: inside the mapping by the caller's promise, which lives as long as `self`; aligned,
+        // because mappings begin at a page; `T` is atomics alone, which any bytes are.
         unsafe { &*self.base.add(offset).cast::<T>() }
     }
 

@@ -22,10 +22,9 @@ pub(crate) const fn fits(word: u64, bytes: u64, limit: u64) -> bool {
     sum <= limit && sum <= MAX_BYTES
 }
 
-/// Adds `bytes` if the sum stays within `limit`.
+/// Adds `bytes` to what was `seen` last if the sum stays within `limit`.
 #[inline]
-pub(crate) fn admit(total: &AtomicU64, bytes: u64, limit: u64) -> bool {
-    let mut seen = total.load(Ordering::Relaxed);
+pub(crate) fn admit(total: &AtomicU64, mut seen: u64, bytes: u64, limit: u64) -> bool {
     loop {
         if !fits(seen, bytes, limit) {
             return false;
@@ -79,7 +78,7 @@ mod tests {
     fn a_sum_that_something_happened_during_is_not_put_in_place() {
         let total = AtomicU64::new(100);
         let marked = mark(&total, 7);
-        assert!(admit(&total, 10, 1000));
+        assert!(admit(&total, marked, 10, 1000));
         withdraw(&total, 10);
         assert!(!replace(&total, marked, 0));
         assert_eq!(bytes_of(total.load(Ordering::Relaxed)), 100);
@@ -103,8 +102,8 @@ mod tests {
         let total = AtomicU64::new(5);
         withdraw(&total, u64::MAX);
         assert_eq!(total.load(Ordering::Relaxed), 0);
-        assert!(!admit(&total, u64::MAX, u64::MAX));
-        assert!(!admit(&total, MAX_BYTES + 1, u64::MAX));
-        assert!(admit(&total, MAX_BYTES, u64::MAX));
+        assert!(!admit(&total, 0, u64::MAX, u64::MAX));
+        assert!(!admit(&total, 0, MAX_BYTES + 1, u64::MAX));
+        assert!(admit(&total, 0, MAX_BYTES, u64::MAX));
     }
 }

@@ -8,7 +8,7 @@ use crate::sys::{Mapping, Shared};
 // SAFETY: `repr(C)` and atomics alone, without padding (asserted).
 unsafe impl Shared for Bucket {}
 
-const _: () = assert!(size_of::<Bucket>() == 128);
+const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// What each device pointer was charged. One per process, or one per kind of handle whose values
 /// could coincide.
@@ -20,7 +20,11 @@ struct Mapped(Mapping);
 impl Buckets for Mapped {
     #[inline]
     fn bucket(&self, index: usize) -> Option<&Bucket> {
-        self.0.at(index * size_of::<Bucket>())
+        if index >= BUCKETS {
+            return None;
+        }
+        // SAFETY: the mapping holds so many buckets, which are as large as they are aligned.
+        Some(unsafe { self.0.at_unchecked(index * size_of::<Bucket>()) })
     }
 }
 

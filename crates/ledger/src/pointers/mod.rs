@@ -5,22 +5,24 @@
 //! row of levels, each eight times as large as the one before. A pointer has one bucket of places per
 //! level, and lies in any of those; a level is taken into use when all buckets before are full for
 //! somebody. So a program with few allocations touches few pages, an operation looks at one cache
-//! line of keys per level in use however many allocations are alive, and a place that is given up is
+//! line per level in use however many allocations are alive, and a place that is given up is
 //! simply free: there are no tombstones for churn to pile up. What is full says so, and the
 //! allocation is to be refused.
 //!
 //! It never allocates, locks, or makes a system call after [`Pointers::new`]. A forked child finds it
 //! empty: what its parent holds is not its own to free.
 
+use core::num::NonZeroU64;
+
 use crate::abi::{Kind, MAX_BYTES};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Places in a bucket: one cache line of keys, and one of values.
-const BUCKET: usize = if cfg!(loom) { 1 } else { 8 };
+/// Places in a bucket: one cache line of keys and values.
+const BUCKET: usize = if cfg!(loom) { 1 } else { 4 };
 /// Levels: 4,096 places in the first, 2,396,160 in all.
 const LEVELS: usize = if cfg!(loom) { 2 } else { 4 };
 /// Buckets in the first level.
-const FIRST: usize = if cfg!(loom) { 1 } else { 512 };
+const FIRST: usize = if cfg!(loom) { 1 } else { 1024 };
 /// By how many bits a level is larger than the one before.
 const GROWTH: usize = 3;
 /// The key of a place that nobody uses.
@@ -28,25 +30,17 @@ const FREE: u64 = 0;
 /// The key of a place that is being filled or emptied. No driver gives out this address.
 const BUSY: u64 = 1;
 
-/// What was charged for a pointer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Charged {
-    /// Bytes, at most [`MAX_BYTES`].
-    pub bytes: u64,
-    /// The device's place in its allotment, and what else the caller tells apart by it.
-    pub device: u8,
-    /// What it was taken for.
-    pub kind: Kind,
-    /// The caller's own 4 bits, such as which allotment or context.
-    pub tag: u8,
-}
+/// What was charged for a pointer, in one word that is never zero, so that it travels in a register:
+/// 48 bits of bytes, 8 of device, 4 of kind (one more than its number), 4 of tag.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Charged(NonZeroU64);
 
 /// The table is full where the pointer could lie: the allocation is to be refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
 /// Some places: the keys, and what was charged for each.
-#[repr(C, align(128))]
+#[repr(C, align(64))]
 pub(crate) struct Bucket {
     keys: [AtomicU64; BUCKET],
     values: [AtomicU64; BUCKET],
@@ -67,6 +61,17 @@ pub(crate) trait Buckets {
 /// How many buckets a table has.
 pub(crate) const BUCKETS: usize = level_start(LEVELS);
 
+/// The first bucket of each level.
+const STARTS: [usize; LEVELS] = {
+    let mut starts = [0; LEVELS];
+    let mut level = 0;
+    while level < LEVELS {
+        starts[level] = level_start(level);
+        level += 1;
+    }
+    starts
+};
+
 /// The first bucket of a level.
 const fn level_start(level: usize) -> usize {
     FIRST * ((1 << (GROWTH * level)) - 1) / ((1 << GROWTH) - 1)
@@ -80,21 +85,61 @@ pub(crate) struct Table<B> {
 }
 
 impl Charged {
-    /// 48 bits of bytes, 8 of device, 4 of kind, 4 of tag.
-    const fn pack(self) -> u64 {
-        (self.bytes & MAX_BYTES)
-            | (self.device as u64) << 48
-            | (self.kind.raw() as u64) << 56
-            | ((self.tag & 15) as u64) << 60
+    /// `bytes`, at most [`MAX_BYTES`], taken for `kind` of the caller's device number `device`, with 4
+    /// bits of the caller's own: `tag`, below 16.
+    #[inline]
+    #[must_use]
+    pub const fn new(bytes: u64, device: u8, kind: Kind, tag: u8) -> Self {
+        let kind = kind.raw() as u64 + 1;
+        let whose = (device as u64) << 48 | kind << 56 | ((tag & 15) as u64) << 60;
+        match NonZeroU64::new(bytes & MAX_BYTES | whose) {
+            Some(word) => Self(word),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
-    const fn unpack(word: u64) -> Self {
-        let kind = match Kind::from_raw((word >> 56) as u32 & 15) {
+    /// Bytes.
+    #[inline]
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0.get() & MAX_BYTES
+    }
+
+    /// The caller's device number.
+    #[inline]
+    #[must_use]
+    pub const fn device(self) -> u8 {
+        (self.0.get() >> 48) as u8
+    }
+
+    /// What it was taken for.
+    #[inline]
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match Kind::from_raw((self.0.get() >> 56 & 15).wrapping_sub(1) as u32) {
             Some(kind) => kind,
             None => Kind::Other,
-        };
-        let device = (word >> 48) as u8;
-        Self { bytes: word & MAX_BYTES, device, kind, tag: (word >> 60) as u8 }
+        }
+    }
+
+    /// The caller's own 4 bits.
+    #[inline]
+    #[must_use]
+    pub const fn tag(self) -> u8 {
+        (self.0.get() >> 60) as u8
+    }
+
+    /// The word of a place that was filled.
+    #[inline]
+    fn of(word: u64) -> Self {
+        Self(NonZeroU64::new(word).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+impl core::fmt::Debug for Charged {
+    fn fmt(&self, to: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (bytes, device, tag) = (self.bytes(), self.device(), self.tag());
+        write!(to, "{bytes} bytes of device {device} for {:?}, tag {tag}", self.kind())
     }
 }
 
@@ -111,10 +156,11 @@ impl<B: Buckets> Table<B> {
         }
         let mut free = None;
         for bucket in self.reach(pointer) {
-            if let Some(place) = bucket.find(pointer).filter(|place| place.change(pointer, BUSY)) {
+            let (known, empty) = bucket.find(pointer);
+            if let Some(place) = known.filter(|place| place.change(pointer, BUSY)) {
                 return Ok(Some(place.fill(pointer, charged)));
             }
-            free = free.or_else(|| bucket.find(FREE));
+            free = free.or(empty);
         }
         let free = free.filter(|place| place.change(FREE, BUSY));
         let place = free.or_else(|| self.claim_anywhere(pointer)).ok_or(Full)?;
@@ -128,7 +174,7 @@ impl<B: Buckets> Table<B> {
         if pointer <= BUSY {
             return None;
         }
-        self.reach(pointer).find_map(|bucket| bucket.find(pointer)?.take(pointer))
+        self.reach(pointer).find_map(|bucket| bucket.find(pointer).0?.take(pointer))
     }
 
     /// See [`Pointers::remove_where`].
@@ -140,7 +186,7 @@ impl<B: Buckets> Table<B> {
         let end = level_start(self.deepest() + 1);
         for place in (0..end).filter_map(|at| self.buckets.bucket(at)).flat_map(Bucket::places) {
             let pointer = place.key.load(Ordering::Acquire);
-            let charged = Charged::unpack(place.value.load(Ordering::Relaxed));
+            let charged = Charged::of(place.value.load(Ordering::Relaxed));
             if pointer <= BUSY || !wanted(charged) {
                 continue;
             }
@@ -169,7 +215,8 @@ impl<B: Buckets> Table<B> {
     #[inline]
     fn bucket(&self, level: usize, hash: u64) -> Option<&Bucket> {
         let buckets = FIRST << (GROWTH * level);
-        self.buckets.bucket(level_start(level) + (hash as usize & (buckets - 1)))
+        let start = STARTS.get(level)?;
+        self.buckets.bucket(start + (hash as usize & (buckets - 1)))
     }
 
     /// A free place, marked busy, where those in use were full or somebody was faster.
@@ -190,15 +237,21 @@ impl<B: Buckets> Table<B> {
 }
 
 impl Bucket {
-    /// The first place with this key. Every key is compared, without a branch that the processor
-    /// would have to guess.
+    /// The place with this key, and a place that is free. Every key is compared, without a branch
+    /// that the processor would have to guess.
     #[inline]
-    fn find(&self, key: u64) -> Option<Place<'_>> {
-        let equal = |(at, place): (usize, &AtomicU64)| {
-            u32::from(place.load(Ordering::Relaxed) == key) << at
-        };
-        let found = self.keys.iter().enumerate().map(equal).fold(0, |all, one| all | one);
-        let at = found.trailing_zeros() as usize;
+    fn find(&self, key: u64) -> (Option<Place<'_>>, Option<Place<'_>>) {
+        let (mut known, mut free) = (BUCKET, BUCKET);
+        for (at, place) in self.keys.iter().enumerate() {
+            let found = place.load(Ordering::Relaxed);
+            known = if found == key { at } else { known };
+            free = if found == FREE { at } else { free };
+        }
+        (self.place(known), self.place(free))
+    }
+
+    #[inline]
+    fn place(&self, at: usize) -> Option<Place<'_>> {
         Some(Place { key: self.keys.get(at)?, value: self.values.get(at)? })
     }
 
@@ -219,9 +272,9 @@ impl Place<'_> {
     #[inline]
     fn fill(self, pointer: u64, charged: Charged) -> Charged {
         let before = self.value.load(Ordering::Relaxed);
-        self.value.store(charged.pack(), Ordering::Relaxed);
+        self.value.store(charged.0.get(), Ordering::Relaxed);
         self.key.store(pointer, Ordering::Release);
-        Charged::unpack(before)
+        Charged::of(before)
     }
 
     /// Empties the place if it holds the pointer.
@@ -230,7 +283,7 @@ impl Place<'_> {
         if !self.change(pointer, BUSY) {
             return None;
         }
-        let charged = Charged::unpack(self.value.load(Ordering::Relaxed));
+        let charged = Charged::of(self.value.load(Ordering::Relaxed));
         self.key.store(FREE, Ordering::Release);
         Some(charged)
     }
