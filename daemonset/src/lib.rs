@@ -7,6 +7,7 @@
 
 pub mod allotment;
 pub mod answer;
+pub mod audit;
 pub mod commands;
 pub mod config;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod options;
 pub mod plugin;
 pub mod registrar;
 mod run;
+pub mod seen;
 pub mod shim;
 pub mod status;
 mod text;

@@ -1,6 +1,7 @@
 //! The node: what the kubelet asks for, done.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use crate::answer::Wares;
 use crate::decide::{self, Refusal};
 use crate::identity::Identity;
 use crate::inventory::Inventory;
+use crate::layout::Layout;
 
 /// Everything that the agent serves from.
 pub struct Node {
@@ -125,6 +127,24 @@ impl Node {
     #[must_use]
     pub fn advertise(&self, resource: Resource) -> Vec<kubelet::deviceplugin::Device> {
         decide::advertise(resource, &self.inventory())
+    }
+
+    /// All allotments at this moment.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.book().records().cloned().collect()
+    }
+
+    /// The driver's NVML.
+    #[must_use]
+    pub fn nvml(&self) -> PathBuf {
+        self.wares.driver.nvml()
+    }
+
+    /// The agent's folders.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.wares.layout
     }
 
     fn inventory(&self) -> Arc<Inventory> {

@@ -28,7 +28,7 @@ use crate::nvml::{NvmlSource, Scanner, Source};
 use crate::options::{LogFormat, Options};
 use crate::registrar::keep_registered;
 use crate::shim::Shim;
-use crate::{status, tmpfs};
+use crate::{seen, status, tmpfs};
 
 /// What our sockets in the kubelet's folder begin with.
 const SOCKET_PREFIX: &str = "aliquot-";
@@ -109,6 +109,7 @@ pub async fn serve(
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
+    tasks.spawn(seen::keep_seeing(node.clone(), stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
     stop.await;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use aliquot_node::status::{self, Allotment};
 use kubelet_sim::{KubeletSim, Options, Pod, PodSpec};
+use ledger::agent::Corrections;
+use ledger::layout::Geometry;
 use sim_world::admin;
 use tempfile::TempDir;
 
@@ -35,7 +37,8 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         make_world(&folder.path().join("driver"));
         let program = Path::new(env!("CARGO_BIN_EXE_node-container"));
-        let options = Options::new(&folder.path().join("kubelet"), program);
+        let mut options = Options::new(&folder.path().join("kubelet"), program);
+        options.cgroups = cgroups();
         Self { sim: KubeletSim::start(options).unwrap(), agent: None, folder }
     }
 
@@ -110,6 +113,29 @@ impl Node {
         status::read(&self.at("state"), &self.at("pages")).unwrap().allotments
     }
 
+    /// What the agent has written beside a slot of the only allotment: its generation, and the
+    /// host's pid.
+    pub(crate) fn behind(&self, slot: usize) -> (u32, u32) {
+        let word = self.limits(Geometry::ONE.agent_slot(slot));
+        (word as u32, (word >> 32) as u32)
+    }
+
+    /// What the agent has measured of the only allotment's processes.
+    pub(crate) fn corrections(&self) -> Corrections {
+        let page = self.pages_of_the_only_one().join("limits");
+        ledger::agent::read_limits(&page).unwrap().corrections[0]
+    }
+
+    fn limits(&self, at: usize) -> u64 {
+        let bytes = fs::read(self.pages_of_the_only_one().join("limits")).unwrap();
+        u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
+    }
+
+    fn pages_of_the_only_one(&self) -> PathBuf {
+        let [id] = &self.names_in("pages")[..] else { panic!("not one allotment") };
+        self.at("pages").join(id)
+    }
+
     /// Waits for just these holders, `namespace/pod/container` each, sorted.
     pub(crate) fn expect_holders(&self, holders: &[&str]) {
         wait_until(&format!("{holders:?} hold allotments"), || self.holders() == holders);
@@ -146,6 +172,15 @@ impl Drop for Node {
         }
         let _ = admin::stop(&self.at("driver"));
     }
+}
+
+/// A hierarchy in which this machine lets us make cgroups.
+fn cgroups() -> Option<PathBuf> {
+    let known = ["unified", "systemd", "."].map(|name| Path::new("/sys/fs/cgroup").join(name));
+    known
+        .into_iter()
+        .map(|root| root.join("aliquot-tests"))
+        .find(|root| fs::create_dir_all(root).is_ok() && root.join("cgroup.procs").exists())
 }
 
 /// A driver root with the simulated driver and the real nvidia-smi.

@@ -1,6 +1,7 @@
 //! The node agent as a process, against the simulated kubelet and the simulated driver, with real
 //! sockets and containers that are real processes.
 
+mod audit;
 mod bad;
 mod churn;
 mod containers;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use kubelet::deviceplugin::{
     AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
@@ -36,7 +37,7 @@ pub(crate) async fn admit(manager: &Arc<Manager>, spec: PodSpec) -> Result<Strin
     fits(manager, &spec)?;
     let uid = manager.change(|books| {
         books.admitted += 1;
-        format!("{}-{}-{}", spec.namespace, spec.name, books.admitted)
+        uid(books.admitted)
     });
     let mut reusable = BTreeSet::new();
     for init in &spec.init_containers {
@@ -52,6 +53,14 @@ pub(crate) async fn admit(manager: &Arc<Manager>, spec: PodSpec) -> Result<Strin
         ActivePod { uid: uid.clone(), namespace: spec.namespace, name: spec.name, containers };
     manager.change(|books| books.pods.push(pod));
     Ok(uid)
+}
+
+/// A uid in the form of the API server's, unlike that of any other simulated kubelet's pod.
+fn uid(admitted: u64) -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let (high, low) = (since >> 32 & 0xffff_ffff, since & 0xffff);
+    let (pid, count) = (u64::from(std::process::id()) & 0xffff, admitted & 0xfff);
+    format!("{high:08x}-{low:04x}-4{count:03x}-8{:03x}-{:012x}", pid & 0xfff, since >> 16 & 0xffff)
 }
 
 /// What the scheduler does: sums over the node.

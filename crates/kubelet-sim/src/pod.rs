@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use tokio::runtime::Handle;
@@ -133,8 +134,16 @@ impl Pod {
         let answers = admission::pre_start(&self.manager, &self.uid, &spec.name);
         let answers = self.runtime.block_on(answers)?;
         let scratch = self.options.folder.join("pods").join(&self.uid).join(&spec.name);
-        let plan = Plan::new(spec, &answers, scratch);
+        let mut plan = Plan::new(spec, &answers, scratch);
+        plan.cgroup =
+            self.options.pod_cgroup(&self.uid).map(|pod| pod.join(container_id(&self.uid)));
         Container::start(&self.options.container_program, &plan).map_err(|error| error.to_string())
+    }
+
+    /// The pod's uid.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.uid
     }
 
     /// The plugin's stored answers for a container.
@@ -190,6 +199,13 @@ impl Drop for Pod {
             books.pods.retain(|pod| pod.uid != self.uid);
             books.devices.remove_pod(&self.uid);
         });
+        self.options.pod_cgroup(&self.uid).map(std::fs::remove_dir);
         let _ = std::fs::remove_dir_all(self.options.folder.join("pods").join(&self.uid));
     }
+}
+
+/// An id in the form of a runtime's, another one for each start.
+fn container_id(uid: &str) -> String {
+    static STARTS: AtomicU64 = AtomicU64::new(0);
+    format!("{}{:032x}", uid.replace('-', ""), STARTS.fetch_add(1, Ordering::Relaxed))
 }

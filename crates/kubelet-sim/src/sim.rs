@@ -22,6 +22,9 @@ pub struct Options {
     pub container_program: PathBuf,
     /// What decides the order of IDs.
     pub seed: u64,
+    /// A cgroup hierarchy in which containers get cgroups as under a kubelet, such as
+    /// `/sys/fs/cgroup/unified`; without it they stay in their starter's.
+    pub cgroups: Option<PathBuf>,
     /// What it does that a plugin must survive.
     pub traps: Traps,
 }
@@ -69,6 +72,7 @@ impl Options {
             folder: folder.to_owned(),
             container_program: container_program.to_owned(),
             seed: 1,
+            cgroups: None,
             traps: Traps::default(),
         }
     }
@@ -77,6 +81,12 @@ impl Options {
     #[must_use]
     pub fn plugins(&self) -> PathBuf {
         self.folder.join("device-plugins")
+    }
+
+    /// The cgroup of a pod.
+    pub(crate) fn pod_cgroup(&self, uid: &str) -> Option<PathBuf> {
+        let pods = self.cgroups.as_ref()?.join("kubepods/besteffort");
+        Some(pods.join(format!("pod{uid}")))
     }
 
     /// The podresources socket.

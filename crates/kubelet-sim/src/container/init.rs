@@ -1,6 +1,7 @@
 //! The program that becomes a container, in two steps: the first leaves the machine's mounts and
 //! waits on the leash, the second is pid 1 of the container and turns into its command.
 
+use std::fs;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -41,6 +42,7 @@ pub(super) fn main() -> Option<ExitCode> {
 
 fn hold() -> Result<ExitCode> {
     let plan = read_plan()?;
+    join_cgroup(&plan)?;
     // A process that has left for another pid namespace can start no thread.
     let (sender, pid) = channel();
     thread::spawn(move || pid.recv().map(follow_leash));
@@ -56,6 +58,13 @@ fn read_plan() -> Result<Plan> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     serde_json::from_str(&line).context("no plan on stdin")
+}
+
+fn join_cgroup(plan: &Plan) -> Result<()> {
+    let Some(cgroup) = &plan.cgroup else { return Ok(()) };
+    let joined = fs::create_dir_all(cgroup)
+        .and_then(|()| fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()));
+    joined.with_context(|| format!("cannot use the cgroup {}", cgroup.display()))
 }
 
 /// The first process of the new pid namespace.

@@ -9,9 +9,10 @@ mod plan;
 mod root;
 mod within;
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -41,6 +42,7 @@ pub struct Container {
     stdout: Stream,
     stderr: Stream,
     exit: Option<ExitStatus>,
+    cgroup: Option<PathBuf>,
 }
 
 /// How a container ended.
@@ -75,12 +77,13 @@ impl Container {
                 io::Error::new(error.kind(), format!("cannot run {}: {error}", program.display()))
             })?;
         let mut leash = child.stdin.take().expect("stdin is a pipe");
+        let cgroup = plan.cgroup.clone();
         let plan = serde_json::to_string(plan).expect("a plan is plain data");
         // A program that has died already is told by its exit.
         let _ = writeln!(leash, "{plan}");
         let stdout = Stream::collect(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Stream::collect(child.stderr.take().expect("stderr is a pipe"));
-        Ok(Self { child, leash: Some(leash), stdout, stderr, exit: None })
+        Ok(Self { child, leash: Some(leash), stdout, stderr, exit: None, cgroup })
     }
 
     /// Whether it runs.
@@ -136,6 +139,8 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         self.kill();
+        // One that somebody else has moved into stays.
+        self.cgroup.iter().for_each(|cgroup| drop(fs::remove_dir(cgroup)));
     }
 }
 

@@ -11,6 +11,8 @@ use crate::pod::ContainerSpec;
 /// Everything that [`main`](super::main) needs to know.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    /// The cgroup to live in; made where it does not exist.
+    pub(crate) cgroup: Option<PathBuf>,
     /// An empty folder of the machine, for mount points.
     pub(crate) scratch: PathBuf,
     /// What the root file system is laid over.
@@ -60,6 +62,7 @@ impl Plan {
         }
         env.extend(spec.env.clone());
         Self {
+            cgroup: None,
             scratch,
             image: spec.rootfs.clone().unwrap_or_else(|| "/".into()),
             read_only_root: spec.read_only_root,

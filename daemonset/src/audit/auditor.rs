@@ -1,0 +1,217 @@
+//! One look: from the driver's lists to what is written down and what is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use contract::{AllotmentId, DeviceUuid};
+use ledger::agent::SlotUse;
+
+use super::finding::{Finding, Kind};
+use super::judge::{Allotted, Measured, Scene, Verdict};
+use super::lister::OnGpu;
+use super::measure;
+use super::mounts::Pages;
+use super::process::{Process, Processes};
+use super::tracker::{News, Tracker};
+use crate::allotment::{self, Holding, Record};
+use crate::inventory::Inventory;
+use crate::layout::Layout;
+
+/// What the driver answered, by GPU.
+pub(super) type Looks = BTreeMap<DeviceUuid, Result<Vec<OnGpu>, String>>;
+
+/// What the audit knows after its last look.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Audited {
+    /// What the driver measured, by allotment; none for one that nobody uses.
+    pub measured: BTreeMap<AllotmentId, Measured>,
+    /// What stands.
+    pub findings: Vec<Finding>,
+    /// How often each kind was found, in the order of [`Kind::ALL`].
+    pub found: [u64; Kind::ALL.len()],
+    /// GPUs whose processes are not known, and why.
+    pub silent: BTreeMap<DeviceUuid, String>,
+    /// Processes on GPUs of which nobody can tell whose they are.
+    pub unknown: usize,
+    /// Processes on GPUs that procfs does not show.
+    pub hidden: usize,
+}
+
+/// What is remembered from look to look.
+pub(super) struct Auditor {
+    layout: Layout,
+    processes: Processes,
+    known: BTreeMap<u32, Process>,
+    /// By container: the allotments that one of its processes had mounted.
+    learned: BTreeMap<String, BTreeSet<AllotmentId>>,
+    /// Whose pages say something that has to be taken back once nobody uses the GPU.
+    written: BTreeMap<AllotmentId, DeviceUuid>,
+    /// The slots of those, as they were before the driver was asked.
+    before: BTreeMap<AllotmentId, Vec<SlotUse>>,
+    tracker: Tracker,
+}
+
+impl Auditor {
+    pub(super) fn new(layout: Layout, proc: &Path) -> Self {
+        Self {
+            layout,
+            processes: Processes { proc: proc.to_owned(), pages: None },
+            known: BTreeMap::new(),
+            learned: BTreeMap::new(),
+            written: BTreeMap::new(),
+            before: BTreeMap::new(),
+            tracker: Tracker::default(),
+        }
+    }
+
+    /// To be called before the driver is asked.
+    pub(super) fn prepare(&mut self) {
+        let read =
+            |id: &AllotmentId| Some((*id, allotment::read_pages(&self.layout, *id).ok()?.slots));
+        self.before = self.written.keys().filter_map(read).collect();
+    }
+
+    pub(super) fn look(
+        &mut self,
+        looks: Looks,
+        records: Vec<Record>,
+        inventory: &Inventory,
+    ) -> (Audited, Vec<News>) {
+        let (looks, silent) = parted(looks);
+        let hidden = self.meet(&looks);
+        let book: BTreeMap<_, _> = records.into_iter().map(|record| (record.id, record)).collect();
+        self.learn(&book);
+        let owners: BTreeMap<_, _> =
+            self.known.iter().map(|(pid, process)| (*pid, self.owners(process, &book))).collect();
+        let allotments = self.read(&owners, book);
+        let (processes, owners) = (&self.known, &owners);
+        let scene = Scene { looks: &looks, processes, owners, allotments: &allotments, inventory };
+        let verdict = scene.judge();
+        self.write(&verdict, &allotments, &silent);
+        self.tell(verdict, silent, hidden)
+    }
+
+    /// Looks at processes that were not there before, and forgets those that are gone. Answers how
+    /// many we are not shown.
+    fn meet(&mut self, looks: &BTreeMap<DeviceUuid, Vec<OnGpu>>) -> usize {
+        let own = fs::read_to_string(self.processes.proc.join("self/mountinfo"));
+        self.processes.pages = Pages::find(&own.unwrap_or_default(), &self.layout.pages);
+        let listed: BTreeSet<u32> = looks.values().flatten().map(|on| on.pid).collect();
+        let mut known = std::mem::take(&mut self.known);
+        known.retain(|pid, process| {
+            listed.contains(pid) && self.processes.started(*pid) == Some(process.started)
+        });
+        for &pid in &listed {
+            if let std::collections::btree_map::Entry::Vacant(place) = known.entry(pid)
+                && let Some(process) = self.processes.look(pid)
+            {
+                place.insert(process);
+            }
+        }
+        self.known = known;
+        listed.len() - self.known.len()
+    }
+
+    /// Remembers which container has which allotments: a process of it that has left its mounts
+    /// behind is still in its cgroup.
+    fn learn(&mut self, book: &BTreeMap<AllotmentId, Record>) {
+        self.learned.retain(|_, allotments| {
+            allotments.retain(|id| book.contains_key(id));
+            !allotments.is_empty()
+        });
+        for process in self.known.values() {
+            if let Some(container) = &process.place.container {
+                let mounted = process.mounted.iter().filter(|id| book.contains_key(id)).copied();
+                let mut mounted = mounted.peekable();
+                if mounted.peek().is_some() {
+                    self.learned.entry(container.clone()).or_default().extend(mounted);
+                }
+            }
+        }
+    }
+
+    fn owners(
+        &self,
+        process: &Process,
+        book: &BTreeMap<AllotmentId, Record>,
+    ) -> BTreeSet<AllotmentId> {
+        let learned = process.place.container.as_ref().and_then(|id| self.learned.get(id));
+        let all = process.mounted.iter().chain(learned.into_iter().flatten());
+        all.filter(|id| book.contains_key(id)).copied().collect()
+    }
+
+    /// The ledgers of those allotments that somebody uses.
+    fn read(
+        &self,
+        owners: &BTreeMap<u32, BTreeSet<AllotmentId>>,
+        book: BTreeMap<AllotmentId, Record>,
+    ) -> BTreeMap<AllotmentId, Allotted> {
+        let used: BTreeSet<_> = owners.values().flatten().copied().collect();
+        let read = |record: Record| {
+            let share = matches!(record.holding, Holding::Share { .. });
+            let ledger = (share && used.contains(&record.id))
+                .then(|| allotment::read_pages(&self.layout, record.id).ok())
+                .flatten();
+            let slots = ledger.map(|ledger| ledger.slots).unwrap_or_default();
+            (record.id, Allotted { record, slots })
+        };
+        book.into_values().map(read).collect()
+    }
+
+    /// Writes what was measured, and takes back what was written of those whom nobody uses any
+    /// more, unless their GPU did not answer.
+    fn write(
+        &mut self,
+        verdict: &Verdict,
+        allotments: &BTreeMap<AllotmentId, Allotted>,
+        silent: &BTreeMap<DeviceUuid, String>,
+    ) {
+        let idle = |(id, gpu): (&AllotmentId, &DeviceUuid)| {
+            (!verdict.measured.contains_key(id) && !silent.contains_key(gpu)).then_some(*id)
+        };
+        for id in self.written.iter().filter_map(idle).collect::<Vec<_>>() {
+            // It may have ended.
+            let _ = measure::write(&self.layout.pages_of(id), &Measured::default(), &[], &[]);
+            self.written.remove(&id);
+        }
+        for (&id, measured) in &verdict.measured {
+            let Some(Allotted { record, slots }) = allotments.get(&id) else { continue };
+            let Holding::Share { gpu, .. } = record.holding else { continue };
+            let before = self.before.get(&id).map_or(&[][..], Vec::as_slice);
+            if measure::write(&self.layout.pages_of(id), measured, before, slots).is_ok() {
+                self.written.insert(id, gpu);
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        verdict: Verdict,
+        silent: BTreeMap<DeviceUuid, String>,
+        hidden: usize,
+    ) -> (Audited, Vec<News>) {
+        let news = self.tracker.look(verdict.findings, &silent.keys().copied().collect());
+        let audited = Audited {
+            measured: verdict.measured,
+            findings: self.tracker.standing().cloned().collect(),
+            found: self.tracker.told,
+            silent,
+            unknown: verdict.unknown,
+            hidden,
+        };
+        (audited, news)
+    }
+}
+
+/// GPUs that answered, and those that did not.
+fn parted(looks: Looks) -> (BTreeMap<DeviceUuid, Vec<OnGpu>>, BTreeMap<DeviceUuid, String>) {
+    let (mut answered, mut silent) = (BTreeMap::new(), BTreeMap::new());
+    for (gpu, look) in looks {
+        match look {
+            Ok(listed) => drop(answered.insert(gpu, listed)),
+            Err(why) => drop(silent.insert(gpu, why)),
+        }
+    }
+    (answered, silent)
+}

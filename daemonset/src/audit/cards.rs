@@ -1,0 +1,89 @@
+//! Asks for all GPUs' processes at once. A GPU that does not answer holds up nobody: its question
+//! stands until it is answered, and no second one is put meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::DeviceUuid;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::lister::{Lister, OnGpu};
+
+/// How long one look waits for the slowest GPU.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+type Answer = Result<Vec<OnGpu>, String>;
+
+/// The GPUs that were asked and have not answered.
+pub(super) struct Cards {
+    lister: Arc<dyn Lister>,
+    asked: BTreeMap<DeviceUuid, JoinHandle<Answer>>,
+}
+
+impl Cards {
+    pub(super) fn new(lister: Arc<dyn Lister>) -> Self {
+        Self { lister, asked: BTreeMap::new() }
+    }
+
+    /// The processes on each of `gpus`, or why they are not known.
+    pub(super) async fn look(
+        &mut self,
+        gpus: impl IntoIterator<Item = DeviceUuid>,
+    ) -> BTreeMap<DeviceUuid, Answer> {
+        for gpu in gpus {
+            let lister = self.lister.clone();
+            let ask = || tokio::task::spawn_blocking(move || lister.list(gpu));
+            self.asked.entry(gpu).or_insert_with(ask);
+        }
+        let until = Instant::now() + PATIENCE;
+        let mut looks = BTreeMap::new();
+        for (gpu, mut question) in std::mem::take(&mut self.asked) {
+            let answer = match timeout_at(until, &mut question).await {
+                Ok(answer) => answer.unwrap_or_else(|error| Err(error.to_string())),
+                Err(_) => {
+                    self.asked.insert(gpu, question);
+                    Err("NVML does not answer for it".into())
+                }
+            };
+            looks.insert(gpu, answer);
+        }
+        looks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::uuid;
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// Answers for GPU 1 when it is let, for the others at once.
+    struct Hanging(Mutex<Receiver<()>>);
+
+    impl Lister for Hanging {
+        fn list(&self, gpu: DeviceUuid) -> Answer {
+            if gpu == uuid(1) {
+                let _ = self.0.lock().unwrap().recv();
+            }
+            Ok(vec![OnGpu { pid: u32::from(gpu.bytes[0]), bytes: None }])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gpu_that_hangs_is_asked_once_and_holds_up_nobody() {
+        let (wake, hanging) = channel();
+        let mut cards = Cards::new(Arc::new(Hanging(Mutex::new(hanging))));
+        for _ in 0..2 {
+            let looks = cards.look([uuid(0), uuid(1)]).await;
+            assert_eq!(looks[&uuid(0)].as_ref().unwrap()[0].pid, 0);
+            assert!(looks[&uuid(1)].as_ref().unwrap_err().contains("does not answer"));
+        }
+        wake.send(()).unwrap();
+        let looks = cards.look([uuid(0), uuid(1)]).await;
+        assert_eq!(looks[&uuid(1)].as_ref().unwrap()[0].pid, 1);
+        drop(wake);
+    }
+}

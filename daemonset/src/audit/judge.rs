@@ -1,0 +1,223 @@
+//! From what the driver lists to what is true of each allotment, and what is wrong. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{AllotmentId, DeviceUuid, Mib};
+use ledger::agent::SlotUse;
+
+use super::finding::{Culprit, Finding, Key, Kind};
+use super::lister::OnGpu;
+use super::process::Process;
+use crate::allotment::{Holding, Record};
+use crate::inventory::Inventory;
+use crate::modes::Mode;
+
+/// What the driver and we count may differ by so much: the larger of a hundredth and this.
+const SLACK: Mib = Mib(4);
+
+/// All that is known at one moment.
+pub(super) struct Scene<'a> {
+    /// By GPU: those that answered.
+    pub(super) looks: &'a BTreeMap<DeviceUuid, Vec<OnGpu>>,
+    /// By pid: who is there.
+    pub(super) processes: &'a BTreeMap<u32, Process>,
+    /// By pid: the allotments of its container.
+    pub(super) owners: &'a BTreeMap<u32, BTreeSet<AllotmentId>>,
+    pub(super) allotments: &'a BTreeMap<AllotmentId, Allotted>,
+    pub(super) inventory: &'a Inventory,
+}
+
+/// An allotment and the living slots of its ledger; none where it cannot be read.
+#[derive(Clone, Debug)]
+pub(super) struct Allotted {
+    pub(super) record: Record,
+    pub(super) slots: Vec<SlotUse>,
+}
+
+/// What came out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) findings: BTreeMap<Key, Finding>,
+    pub(super) measured: BTreeMap<AllotmentId, Measured>,
+    /// Processes on a whole GPU of which nobody can tell whether it is theirs.
+    pub(super) unknown: usize,
+}
+
+/// What the driver knows of one allotment, by the order of its GPUs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Measured {
+    /// By slot and its generation: the process behind it.
+    pub slots: BTreeMap<(u32, u32), Behind>,
+    /// What processes hold that have no slot, in bytes.
+    pub uncounted: Vec<u64>,
+    /// What all processes hold, in bytes.
+    pub all: Vec<u64>,
+}
+
+/// The process behind a slot.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Behind {
+    /// Its id on this machine.
+    pub host_pid: u32,
+    /// What it holds, in bytes; `None` where the driver does not tell.
+    pub bytes: Vec<Option<u64>>,
+}
+
+impl Scene<'_> {
+    pub(super) fn judge(&self) -> Verdict {
+        let mut verdict = Verdict::default();
+        for (&gpu, listed) in self.looks {
+            for (on_gpu, process) in
+                listed.iter().filter_map(|on| Some((on, self.processes.get(&on.pid)?)))
+            {
+                self.judge_one(&mut verdict, gpu, *on_gpu, process);
+            }
+        }
+        self.find_above(&mut verdict);
+        verdict
+    }
+
+    fn judge_one(&self, verdict: &mut Verdict, gpu: DeviceUuid, on: OnGpu, process: &Process) {
+        let owners = self.owners.get(&on.pid);
+        let owned = || owners.into_iter().flatten().filter_map(|id| self.allotments.get(id));
+        if let Some(allotted) = owned().find(|one| one.record.holding.gpus().contains(&gpu)) {
+            return count(verdict, allotted, gpu, on, process);
+        }
+        let owner = owned().next();
+        let Some(kind) = self.wrong(gpu, process, owner.is_some()) else {
+            verdict.unknown += 1;
+            return;
+        };
+        let culprit = Culprit {
+            allotment: owner.map(|one| one.record.id).or(process.mounted.first().copied()),
+            holder: owner.and_then(|one| one.record.holder.clone()),
+            place: if owner.is_some() { Default::default() } else { process.place.clone() },
+        };
+        accuse(verdict, kind, gpu, culprit, on, process);
+    }
+
+    /// What is wrong with a process on a GPU that no allotment of its own names.
+    fn wrong(&self, gpu: DeviceUuid, process: &Process, owns_others: bool) -> Option<Kind> {
+        if owns_others {
+            return Some(Kind::NotGiven);
+        }
+        if !process.mounted.is_empty() {
+            return Some(Kind::Outlived);
+        }
+        if process.place.pod.is_none() {
+            return Some(Kind::Outside);
+        }
+        // A whole GPU's container mounts nothing of ours: it may be this one.
+        let whole = self.inventory.get(gpu).is_some_and(|gpu| gpu.mode == Mode::Whole);
+        let held = || self.allotments.values().any(|one| one.record.holding.gpus().contains(&gpu));
+        (!whole || !held()).then_some(Kind::NotGiven)
+    }
+
+    fn find_above(&self, verdict: &mut Verdict) {
+        for (id, allotted) in self.allotments {
+            let &Holding::Share { gpu, memory_mib, .. } = &allotted.record.holding else {
+                continue;
+            };
+            let held = verdict.measured.get(id).map_or(0, |measured| measured.all[0]);
+            let limit = Mib(memory_mib).bytes();
+            if held > limit.saturating_add(SLACK.bytes().max(limit / 100)) {
+                let culprit = culprit(&allotted.record);
+                let finding = Finding {
+                    kind: Kind::Above,
+                    gpu,
+                    culprit,
+                    processes: self.of(*id, gpu),
+                    bytes: held,
+                    limit: Some(limit),
+                };
+                verdict.findings.insert(finding.key(), finding);
+            }
+        }
+    }
+
+    /// The processes of an allotment on a GPU.
+    fn of(&self, id: AllotmentId, gpu: DeviceUuid) -> Vec<(u32, String)> {
+        let listed = self.looks.get(&gpu).into_iter().flatten().map(|on| on.pid);
+        let its = |pid: &u32| self.owners.get(pid).is_some_and(|owners| owners.contains(&id));
+        let named = |pid: u32| Some((pid, self.processes.get(&pid)?.name.clone()));
+        listed.filter(its).filter_map(named).collect()
+    }
+}
+
+/// Counts a process for the allotment that names its GPU.
+fn count(
+    verdict: &mut Verdict,
+    allotted: &Allotted,
+    gpu: DeviceUuid,
+    on: OnGpu,
+    process: &Process,
+) {
+    let record = &allotted.record;
+    let gpus = record.holding.gpus();
+    let at = gpus.iter().position(|known| *known == gpu).unwrap_or_default();
+    let bytes = on.bytes.unwrap_or_default();
+    let add = |sums: &mut Vec<u64>| {
+        sums.resize(gpus.len(), 0);
+        sums[at] = sums[at].saturating_add(bytes);
+    };
+    let measured = verdict.measured.entry(record.id).or_default();
+    measured.uncounted.resize(gpus.len(), 0);
+    add(&mut measured.all);
+    if matches!(record.holding, Holding::Whole { .. }) {
+        return;
+    }
+    let free = |slot: &&SlotUse| {
+        let behind = measured.slots.get(&(slot.index, slot.generation));
+        behind.is_none_or(|behind| behind.host_pid == on.pid)
+    };
+    if let Some(slot) = slot_of(process, allotted.slots.iter().filter(free)) {
+        let behind = measured.slots.entry((slot.index, slot.generation)).or_default();
+        behind.host_pid = on.pid;
+        behind.bytes.resize(gpus.len(), None);
+        behind.bytes[at] = on.bytes;
+    } else {
+        add(&mut measured.uncounted);
+        accuse(verdict, Kind::Uncounted, gpu, culprit(record), on, process);
+    }
+}
+
+/// The slot that a process has taken: by its pid as it knows it, in its own namespace. A slot whose
+/// process has not looked for its namespace yet, or a namespace that we may not look at, goes by
+/// the pid alone.
+fn slot_of<'a>(
+    process: &Process,
+    slots: impl Iterator<Item = &'a SlotUse> + Clone,
+) -> Option<&'a SlotUse> {
+    let mut its = slots.filter(|slot| process.pids.last() == Some(&slot.pid));
+    let exact = its.clone().find(|slot| slot.pid_namespace == process.namespace);
+    exact.or_else(|| its.find(|slot| slot.pid_namespace == 0 || process.namespace == 0))
+}
+
+fn culprit(record: &Record) -> Culprit {
+    Culprit { allotment: Some(record.id), holder: record.holder.clone(), place: Default::default() }
+}
+
+fn accuse(
+    verdict: &mut Verdict,
+    kind: Kind,
+    gpu: DeviceUuid,
+    culprit: Culprit,
+    on: OnGpu,
+    process: &Process,
+) {
+    let key = (kind, gpu, culprit.clone());
+    let finding = verdict.findings.entry(key).or_insert_with(|| Finding {
+        kind,
+        gpu,
+        culprit,
+        processes: Vec::new(),
+        bytes: 0,
+        limit: None,
+    });
+    finding.processes.push((on.pid, process.name.clone()));
+    finding.bytes = finding.bytes.saturating_add(on.bytes.unwrap_or_default());
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+pub(super) mod tests;

@@ -1,0 +1,262 @@
+//! Scenes, and what is made of them.
+
+use super::*;
+use crate::allotment::Holder;
+use crate::decide::Grant;
+use crate::inventory::tests::{gpu, uuid};
+use contract::{DeviceId, Percent};
+use ledger::agent::DeviceUse;
+
+const MIB: u64 = 1 << 20;
+const NAMESPACE: u64 = 4_026_532_000;
+
+/// GPU 0 and 1 are shared, 2 is whole.
+struct Stage {
+    looks: BTreeMap<DeviceUuid, Vec<OnGpu>>,
+    processes: BTreeMap<u32, Process>,
+    owners: BTreeMap<u32, BTreeSet<AllotmentId>>,
+    allotments: BTreeMap<AllotmentId, Allotted>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            looks: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            allotments: BTreeMap::new(),
+        }
+    }
+
+    /// Half of GPU `n`, 1000 MiB, held by the pod `name`, with slots for these pids.
+    fn share(&mut self, n: u8, name: &str, slots: &[u32]) -> AllotmentId {
+        let devices = (0..50).map(|part| DeviceId::Percent(uuid(n), part)).collect();
+        let percent = Percent::new(50).unwrap();
+        let grant = Grant::Share { gpu: uuid(n), percent, memory: Mib(1000), context: Mib(300) };
+        self.enter(Record::new(&devices, &grant, 0), name, slots)
+    }
+
+    fn whole(&mut self, n: u8, name: &str) -> AllotmentId {
+        let devices = BTreeSet::from([DeviceId::Whole(uuid(n))]);
+        self.enter(Record::new(&devices, &Grant::Whole(vec![uuid(n)]), 0), name, &[])
+    }
+
+    fn enter(&mut self, record: Record, name: &str, slots: &[u32]) -> AllotmentId {
+        let (namespace, pod) = ("default".to_owned(), name.to_owned());
+        let holder = Some(Holder { namespace, pod, container: Some("main".into()) });
+        let record = Record { holder, ..record };
+        let slots = slots.iter().zip(0..).map(|(&pid, index)| slot(index, pid)).collect();
+        let id = record.id;
+        self.allotments.insert(id, Allotted { record, slots });
+        id
+    }
+
+    /// A process of a pod with `pid` on the machine and `inner` in its container.
+    fn process(&mut self, pid: u32, inner: u32, owner: Option<AllotmentId>) -> &mut Process {
+        self.owners.insert(pid, owner.into_iter().collect());
+        let place = super::super::cgroup::Place {
+            pod: Some("6f1b1c0e-9f4d-4f0a-8a53-0d6a3c1e7b21".into()),
+            container: None,
+        };
+        let (pids, name) = (vec![pid, inner], "python".to_owned());
+        let process = Process { pids, name, place, namespace: NAMESPACE, ..Process::default() };
+        self.processes.entry(pid).or_insert(process)
+    }
+
+    fn on(&mut self, n: u8, pid: u32, mib: u64) {
+        let on = OnGpu { pid, bytes: Some(mib * MIB) };
+        self.looks.entry(uuid(n)).or_default().push(on);
+    }
+
+    fn judge(&self) -> Verdict {
+        let inventory =
+            Inventory::new(vec![gpu(0, Mode::Shared), gpu(1, Mode::Shared), gpu(2, Mode::Whole)]);
+        let Self { looks, processes, owners, allotments } = self;
+        Scene { looks, processes, owners, allotments, inventory: &inventory }.judge()
+    }
+
+    fn found(&self) -> Vec<(Kind, String)> {
+        let findings = self.judge().findings.into_values();
+        findings.map(|finding| (finding.kind, finding.to_string())).collect()
+    }
+
+    fn one(&self) -> (Kind, String) {
+        let found = self.found();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap()
+    }
+}
+
+pub(in crate::audit) fn slot(index: u32, pid: u32) -> SlotUse {
+    SlotUse {
+        index,
+        generation: 7,
+        pid,
+        start_time: 0,
+        pid_namespace: NAMESPACE,
+        shim_version: 1,
+        driver_version: 0,
+        flags: 0,
+        acknowledged: (ledger::Command::Run, 0),
+        devices: vec![DeviceUse::default()],
+    }
+}
+
+#[test]
+fn a_process_with_a_slot_is_measured_behind_it() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[11, 12]);
+    stage.process(100, 12, Some(id));
+    stage.on(0, 100, 700);
+    let verdict = stage.judge();
+    assert!(verdict.findings.is_empty());
+    let measured = &verdict.measured[&id];
+    let behind = Behind { host_pid: 100, bytes: vec![Some(700 * MIB)] };
+    assert_eq!(measured.slots, [((1, 7), behind)].into());
+    assert_eq!((&measured.uncounted, &measured.all), (&vec![0], &vec![700 * MIB]));
+}
+
+#[test]
+fn a_process_without_a_slot_is_found_and_its_container_pays() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[11]);
+    stage.process(100, 11, Some(id));
+    stage.process(101, 13, Some(id));
+    stage.on(0, 100, 300);
+    stage.on(0, 101, 200);
+    let (kind, sentence) = stage.one();
+    assert_eq!(kind, Kind::Uncounted);
+    assert!(sentence.contains("container main of pod default/a uses 200MiB"), "{sentence}");
+    assert!(sentence.contains("(python 101)"), "{sentence}");
+    let measured = &stage.judge().measured[&id];
+    assert_eq!((&measured.uncounted, &measured.all), (&vec![200 * MIB], &vec![500 * MIB]));
+}
+
+#[test]
+fn a_slot_stands_for_one_process_and_for_no_namesake_in_another_namespace() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[11]);
+    stage.process(100, 11, Some(id));
+    stage.process(101, 11, Some(id)).namespace = NAMESPACE + 1;
+    stage.on(0, 101, 1);
+    stage.on(0, 100, 1);
+    let measured = &stage.judge().measured[&id];
+    assert_eq!(measured.slots[&(0, 7)].host_pid, 100);
+    assert_eq!(stage.one().0, Kind::Uncounted);
+}
+
+#[test]
+fn a_slot_that_has_not_looked_for_its_namespace_goes_by_its_pid() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[11]);
+    stage.allotments.get_mut(&id).unwrap().slots[0].pid_namespace = 0;
+    stage.process(100, 11, Some(id));
+    stage.process(101, 11, Some(id)).namespace = NAMESPACE + 1;
+    stage.on(0, 100, 1);
+    stage.on(0, 101, 1);
+    assert_eq!(stage.judge().measured[&id].slots[&(0, 7)].host_pid, 100);
+    assert_eq!(stage.one().0, Kind::Uncounted);
+}
+
+#[test]
+fn a_container_on_a_gpu_that_it_was_not_given_is_found() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[11]);
+    stage.process(100, 11, Some(id));
+    stage.on(0, 100, 10);
+    stage.on(1, 100, 20);
+    let (kind, sentence) = stage.one();
+    assert_eq!(kind, Kind::NotGiven);
+    assert!(sentence.contains(&format!("20MiB of {}, which it was not", uuid(1))), "{sentence}");
+}
+
+#[test]
+fn a_pod_without_any_allotment_is_found_on_a_shared_gpu_and_on_a_free_whole_one() {
+    for n in [0, 2] {
+        let mut stage = Stage::new();
+        stage.process(100, 11, None);
+        stage.on(n, 100, 10);
+        let (kind, sentence) = stage.one();
+        assert_eq!(kind, Kind::NotGiven);
+        assert!(sentence.contains("the pod with uid 6f1b1c0e-"), "{sentence}");
+    }
+}
+
+#[test]
+fn a_pod_that_nobody_knows_on_a_whole_gpu_that_is_held_may_be_its_holder() {
+    let mut stage = Stage::new();
+    stage.whole(2, "a");
+    stage.process(100, 11, None);
+    stage.on(2, 100, 10);
+    let verdict = stage.judge();
+    assert_eq!((verdict.findings.len(), verdict.unknown), (0, 1));
+}
+
+#[test]
+fn the_holder_of_a_whole_gpu_may_do_with_it_what_it_likes() {
+    let mut stage = Stage::new();
+    let id = stage.whole(2, "a");
+    stage.process(100, 11, Some(id));
+    stage.on(2, 100, 30_000);
+    assert!(stage.found().is_empty());
+    assert_eq!(stage.judge().measured[&id].all, [30_000 * MIB]);
+}
+
+#[test]
+fn what_is_in_no_pod_is_outside() {
+    let mut stage = Stage::new();
+    stage.process(100, 100, None).place.pod = None;
+    stage.on(0, 100, 10);
+    let (kind, sentence) = stage.one();
+    assert_eq!(kind, Kind::Outside);
+    assert!(sentence.starts_with("a process in no container uses 10MiB"), "{sentence}");
+}
+
+#[test]
+fn a_process_behind_an_allotment_that_has_ended_is_found() {
+    let mut stage = Stage::new();
+    stage.process(100, 11, None).mounted = BTreeSet::from([AllotmentId(9)]);
+    stage.on(0, 100, 10);
+    assert_eq!(stage.one().0, Kind::Outlived);
+}
+
+#[test]
+fn a_share_is_passed_where_the_driver_counts_more_than_the_slack_beyond_it() {
+    for (mib, found) in [(1000, 0), (1010, 0), (1011, 1)] {
+        let mut stage = Stage::new();
+        let id = stage.share(0, "a", &[11, 12]);
+        stage.process(100, 11, Some(id));
+        stage.process(101, 12, Some(id));
+        stage.on(0, 100, 500);
+        stage.on(0, 101, mib - 500);
+        let findings = stage.found();
+        assert_eq!(findings.len(), found, "{mib}: {findings:?}");
+        if let Some((kind, sentence)) = findings.first() {
+            assert_eq!(*kind, Kind::Above);
+            assert!(sentence.contains("holds 1011MiB"), "{sentence}");
+            assert!(sentence.ends_with("of 1000MiB (python 100, python 101)"), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn a_finding_names_a_few_of_many_processes() {
+    let mut stage = Stage::new();
+    for pid in 100..110 {
+        stage.process(pid, pid, None);
+        stage.on(0, pid, 1);
+    }
+    let sentence = stage.one().1;
+    assert!(sentence.contains("uses 10MiB"), "{sentence}");
+    assert!(sentence.ends_with("python 103 and 6 more)"), "{sentence}");
+}
+
+#[test]
+fn memory_that_the_driver_does_not_tell_is_no_reason_to_pass_a_process_by() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[]);
+    stage.process(100, 11, Some(id));
+    stage.looks.entry(uuid(0)).or_default().push(OnGpu { pid: 100, bytes: None });
+    assert_eq!(stage.one().0, Kind::Uncounted);
+    assert_eq!(stage.judge().measured[&id].uncounted, [0]);
+}

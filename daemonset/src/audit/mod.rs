@@ -1,0 +1,146 @@
+//! The audit: every second the driver's processes, by cgroup and mount to allotments.
+//!
+//! Interposition binds honest programs; this is for the others and for every way in which a preload
+//! can fail to load. It only reads, and writes nothing but what the driver knows of a share's
+//! processes into that share's limits page. It believes the driver and the kernel; of a ledger it
+//! believes which locks are held.
+
+mod auditor;
+mod cards;
+pub mod cgroup;
+mod finding;
+mod judge;
+pub mod lister;
+mod measure;
+pub mod mounts;
+pub mod process;
+mod tracker;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::DeviceUuid;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::MissedTickBehavior;
+use tracing::{info, warn};
+
+pub use auditor::Audited;
+pub use finding::{Culprit, Finding, Kind};
+pub use judge::{Behind, Measured};
+pub use tracker::News;
+
+use crate::node::Node;
+use auditor::Auditor;
+use cards::Cards;
+use lister::Lister;
+
+/// Between two looks.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// What the audit needs.
+pub struct Audit {
+    /// The GPUs and allotments.
+    pub node: Arc<Node>,
+    /// Who knows the processes on them.
+    pub lister: Arc<dyn Lister>,
+    /// Where the machine's procfs is.
+    pub proc: PathBuf,
+    /// What is known after each look.
+    pub audited: watch::Sender<Arc<Audited>>,
+    /// Who is told of findings; one that is slow misses some.
+    pub news: mpsc::Sender<News>,
+}
+
+/// Looks every second until `stop` is true.
+pub async fn keep_auditing(audit: Audit, mut stop: watch::Receiver<bool>) {
+    let mut cards = Cards::new(audit.lister.clone());
+    let mut auditor = Auditor::new(audit.node.layout().clone(), &audit.proc);
+    let mut told = Told::default();
+    let mut ticks = tokio::time::interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let Ok((worker, (audited, news))) = look(&audit, &mut cards, auditor).await else {
+            warn!("the audit ends: it has failed at something that it cannot");
+            return;
+        };
+        auditor = worker;
+        told.tell(&audited);
+        for one in news {
+            log(&one);
+            // What is lost here is still in the log and in the metrics.
+            let _ = audit.news.try_send(one);
+        }
+        audit.audited.send_replace(Arc::new(audited));
+    }
+}
+
+/// One look. Files are read and the driver is asked on threads that may take their time.
+async fn look(
+    audit: &Audit,
+    cards: &mut Cards,
+    mut auditor: Auditor,
+) -> Result<(Auditor, (Audited, Vec<News>)), JoinError> {
+    let inventory = audit.node.watch().borrow().clone();
+    let prepared = spawn_blocking(move || {
+        auditor.prepare();
+        auditor
+    });
+    let mut auditor = prepared.await?;
+    let gpus = inventory.gpus().iter().filter(|gpu| gpu.sick.is_none()).map(|gpu| gpu.uuid);
+    let looks = cards.look(gpus).await;
+    let records = audit.node.records();
+    let judged = spawn_blocking(move || {
+        let outcome = auditor.look(looks, records, &inventory);
+        (auditor, outcome)
+    });
+    judged.await
+}
+
+fn log(news: &News) {
+    let (News::Found(finding) | News::Over(finding)) = news;
+    let holder = finding.culprit.holder.as_ref();
+    let namespace = holder.map(|holder| holder.namespace.as_str());
+    let pod = holder.map(|holder| holder.pod.as_str());
+    let container = holder.and_then(|holder| holder.container.as_deref());
+    let (gpu, kind) = (finding.gpu, finding.kind.label());
+    match news {
+        News::Found(_) => warn!(namespace, pod, container, %gpu, kind, "audit: {finding}"),
+        News::Over(_) => info!(namespace, pod, container, %gpu, kind, "audit: over: {finding}"),
+    }
+}
+
+/// What was said about the audit itself, so that it is said once.
+#[derive(Default)]
+struct Told {
+    silent: BTreeMap<DeviceUuid, String>,
+    hidden: u32,
+}
+
+/// Looks in a row with processes that procfs does not show, until it is said: each can have been the
+/// last moment of one.
+const HIDDEN: u32 = 5;
+
+impl Told {
+    fn tell(&mut self, audited: &Audited) {
+        for (gpu, why) in &audited.silent {
+            if self.silent.get(gpu) != Some(why) {
+                warn!(%gpu, why, "its processes are not audited");
+            }
+        }
+        self.silent.clone_from(&audited.silent);
+        self.hidden = if audited.hidden == 0 { 0 } else { self.hidden.saturating_add(1) };
+        if self.hidden == HIDDEN {
+            warn!(
+                processes = audited.hidden,
+                "the driver lists processes that /proc does not show: the agent's pod needs hostPID"
+            );
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Which allotments a process has mounted, read from `/proc/<pid>/mountinfo`. Pure.
+//!
+//! The kubelet tells neither a container's id nor its cgroup, but every share's container was given
+//! its allotment's folder: a mount whose root is that folder, on the file system of the pages. A
+//! tenant can mount what it has elsewhere or take it away; it cannot make its own files the root of
+//! a mount in the agent's folder.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use contract::AllotmentId;
+
+/// Where the allotments' pages lie, in the words of a mountinfo.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pages {
+    /// `major:minor` of their file system.
+    device: String,
+    /// Their folder in it.
+    root: String,
+}
+
+impl Pages {
+    /// Where `folder` lies, by the agent's own mountinfo; `None` for a text that is none.
+    #[must_use]
+    pub fn find(own: &str, folder: &Path) -> Option<Self> {
+        let folder = escaped(folder);
+        let mounts = own.lines().filter_map(fields);
+        let over = mounts.filter_map(|(device, root, point)| {
+            let rest = folder.strip_prefix(point.trim_end_matches('/'))?;
+            let inside = rest.is_empty() || rest.starts_with('/');
+            inside.then(|| (point.len(), device, format!("{}{rest}", root.trim_end_matches('/'))))
+        });
+        // The deepest; of several on one point the last covers the others.
+        let (_, device, root) = over.max_by_key(|(depth, ..)| *depth)?;
+        Some(Self { device: device.to_owned(), root })
+    }
+
+    /// The allotments mounted in the text of a mountinfo.
+    #[must_use]
+    pub fn mounted(&self, text: &str) -> BTreeSet<AllotmentId> {
+        let mounts = text.lines().filter_map(fields);
+        let ours = mounts.filter(|(device, ..)| *device == self.device);
+        ours.filter_map(|(_, root, _)| self.allotment(root)).collect()
+    }
+
+    /// The folder `<id>`, or a file in it. The kernel marks what was deleted since.
+    fn allotment(&self, root: &str) -> Option<AllotmentId> {
+        let root = root.strip_suffix("//deleted").unwrap_or(root);
+        let name = root.strip_prefix(&self.root)?.strip_prefix('/')?.split('/').next()?;
+        // Hidden: a replaced folder, about to be deleted.
+        let hidden = name.strip_prefix('.').and_then(|rest| rest.split('.').next());
+        hidden.unwrap_or(name).parse().ok()
+    }
+}
+
+/// Device, root and mount point of `36 35 98:0 /root /mount/point …`
+fn fields(line: &str) -> Option<(&str, &str, &str)> {
+    let mut fields = line.split(' ').skip(2);
+    Some((fields.next()?, fields.next()?, fields.next()?))
+}
+
+/// A path as the kernel writes it there.
+fn escaped(path: &Path) -> String {
+    let path = path.display().to_string().replace('\\', "\\134");
+    path.replace(' ', "\\040").replace('\t', "\\011").replace('\n', "\\012")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "20 1 8:1 / / rw - ext4 /dev/sda1 rw
+25 20 0:22 / /run rw,nosuid - tmpfs tmpfs rw
+26 25 0:31 / /run/lock rw,nosuid - tmpfs tmpfs rw
+30 20 8:1 /data/pods/x /pods/x rw - ext4 /dev/sda1 rw
+31 20 8:2 / /with\\040space rw - ext4 /dev/sda2 rw
+";
+
+    const ID: &str = "00000000000000ab";
+
+    fn pages(folder: &str) -> Pages {
+        Pages::find(OWN, Path::new(folder)).unwrap()
+    }
+
+    fn mounted(roots: &str) -> Vec<u64> {
+        let text = format!("812 790 {roots} /elsewhere ro,relatime - tmpfs tmpfs rw\n");
+        pages("/run/aliquot-node").mounted(&text).into_iter().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn the_pages_folder_is_found_on_its_file_system() {
+        let table = [
+            ("/run/aliquot-node", "0:22", "/aliquot-node"),
+            ("/run", "0:22", ""),
+            ("/running", "8:1", "/running"),
+            ("/pods/x/run", "8:1", "/data/pods/x/run"),
+            ("/with space/a b", "8:2", "/a\\040b"),
+        ];
+        for (folder, device, root) in table {
+            let expected = Pages { device: device.into(), root: root.into() };
+            assert_eq!(pages(folder), expected, "{folder}");
+        }
+        assert_eq!(Pages::find("", Path::new("/run")), None);
+        // A file system of the pages' own, mounted over another.
+        let own = format!(
+            "{OWN}40 25 0:40 / /run/aliquot-node rw - tmpfs a rw\n41 40 0:41 / /run/aliquot-node rw - tmpfs b rw\n"
+        );
+        let found = Pages::find(&own, Path::new("/run/aliquot-node")).unwrap();
+        assert_eq!(found, Pages { device: "0:41".into(), root: String::new() });
+    }
+
+    #[test]
+    fn the_folder_that_is_mounted_names_the_allotment_wherever_it_is_mounted() {
+        let roots = [
+            format!("/aliquot-node/{ID}"),
+            format!("/aliquot-node/{ID}/ledger"),
+            format!("/aliquot-node/{ID}//deleted"),
+            format!("/aliquot-node/.{ID}.4711//deleted"),
+        ];
+        for root in roots {
+            assert_eq!(mounted(&format!("0:22 {root}")), [0xab], "{root}");
+        }
+    }
+
+    #[test]
+    fn what_a_tenant_can_mount_names_nothing() {
+        let others = [
+            format!("0:31 /aliquot-node/{ID}"),
+            format!("0:22 /{ID}"),
+            format!("0:22 /tenant/aliquot-node/{ID}"),
+            format!("0:22 /aliquot-nodes/{ID}"),
+            "0:22 /aliquot-node".to_owned(),
+            "0:22".to_owned(),
+            String::new(),
+        ];
+        for other in others {
+            assert!(mounted(&other).is_empty(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the kernel says of one process of this machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use contract::AllotmentId;
+
+use super::cgroup::Place;
+use super::mounts::Pages;
+
+/// A process, as seen from this machine.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Process {
+    /// When it started, in clock ticks since boot: with the pid it names a process for good.
+    pub started: u64,
+    /// Its name, which it chose itself.
+    pub name: String,
+    /// Its pid in each pid namespace that it is in, its own one last.
+    pub pids: Vec<u32>,
+    /// The inode of its pid namespace; 0 where we may not look.
+    pub namespace: u64,
+    /// The container that it lives in.
+    pub place: Place,
+    /// The allotments that are mounted where it lives.
+    pub mounted: BTreeSet<AllotmentId>,
+}
+
+/// The processes of this machine.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    /// Where procfs is mounted: the machine's, for what is to be told of other pods.
+    pub proc: PathBuf,
+    /// Where the pages lie.
+    pub pages: Option<Pages>,
+}
+
+impl Processes {
+    /// Everything about `pid`; `None` where there is no such process, or none that we are shown.
+    #[must_use]
+    pub fn look(&self, pid: u32) -> Option<Process> {
+        let stat = self.read(pid, "stat").ok()?;
+        let status = self.read(pid, "status").ok()?;
+        let cgroup = self.read(pid, "cgroup").ok()?;
+        let mounts = self.read(pid, "mountinfo").unwrap_or_default();
+        let mounted = self.pages.as_ref().map(|pages| pages.mounted(&mounts));
+        let found = Process {
+            started: started(&stat)?,
+            name: name(&status),
+            pids: pids(&status).unwrap_or_else(|| vec![pid]),
+            namespace: fs::metadata(self.path(pid, "ns/pid")).map_or(0, |file| file.ino()),
+            place: Place::parse(&cgroup),
+            mounted: mounted.unwrap_or_default(),
+        };
+        // The pid may have gone to another process while we read.
+        (self.started(pid) == Some(found.started)).then_some(found)
+    }
+
+    /// When the process started that has `pid`.
+    #[must_use]
+    pub fn started(&self, pid: u32) -> Option<u64> {
+        started(&self.read(pid, "stat").ok()?)
+    }
+
+    fn path(&self, pid: u32, file: &str) -> PathBuf {
+        self.proc.join(pid.to_string()).join(file)
+    }
+
+    fn read(&self, pid: u32, file: &str) -> io::Result<String> {
+        // A name need not be UTF-8.
+        Ok(String::from_utf8_lossy(&fs::read(self.path(pid, file))?).into_owned())
+    }
+}
+
+/// The 22nd field of a stat. The second is a name in brackets, which may hold anything.
+fn started(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+fn pids(status: &str) -> Option<Vec<u32>> {
+    let pids = field(status, "NSpid:")?.split_ascii_whitespace().map(str::parse);
+    pids.collect::<Result<Vec<_>, _>>().ok().filter(|pids| !pids.is_empty())
+}
+
+/// The kernel escapes line ends in it; other control characters are left out.
+fn name(status: &str) -> String {
+    let name = field(status, "Name:").unwrap_or_default();
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_found_behind_a_name_that_looks_like_fields() {
+        let stat = "42 (a) R 1 (b)) S 1 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 987654 0 0";
+        assert_eq!(started(stat), Some(987_654));
+        assert_eq!(started("42 (cut) S 1"), None);
+    }
+
+    #[test]
+    fn pids_are_read_from_the_outside_to_the_inside() {
+        let status = "Name:\tpy\u{7}thon\nPid:\t4711\nNSpid:\t4711\t12\t1\nThreads:\t3\n";
+        assert_eq!(pids(status), Some(vec![4711, 12, 1]));
+        assert_eq!(name(status), "python");
+        assert_eq!(pids("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn this_very_process_is_found_and_one_that_is_not_there_is_not() {
+        let processes = Processes { proc: "/proc".into(), pages: None };
+        let me = std::process::id();
+        let found = processes.look(me).unwrap();
+        assert_eq!(found.pids.last(), Some(&me));
+        assert_eq!(processes.started(me), Some(found.started));
+        assert_ne!(found.namespace, 0);
+        assert_eq!(processes.look(u32::MAX), None);
+    }
+}
