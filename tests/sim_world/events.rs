@@ -29,7 +29,7 @@ fn a_wait_blocks_until_something_happens() {
     let events = subscriber(&own, &[0]);
     let waiter = std::thread::spawn(move || events.wait(None));
     admin::change(world.root(), Change::Xid { card: 0, number: 13 }).unwrap();
-    assert_eq!(waiter.join().unwrap(), Ok(Some(Xid { card: 0, number: 13 })));
+    assert_eq!(waiter.join().unwrap(), Ok(Some(Xid { card: 0, number: 13, slice: None })));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_vanished_card_says_so_by_xid_79_and_refuses_memory_until_it_is_restored() {
     let events = subscriber(&own, &[0]);
     let card = &own.cards()[0];
     admin::change(world.root(), Change::Vanish { card: 0 }).unwrap();
-    assert_eq!(events.wait(SOON), Ok(Some(Xid { card: 0, number: 79 })));
+    assert_eq!(events.wait(SOON), Ok(Some(Xid { card: 0, number: 79, slice: None })));
     assert!(own.is_lost(card));
     assert!(!own.is_lost(&own.cards()[1]));
     assert_eq!(own.take(card, Kind::Allocation, 1), Err(TakeError::Lost));

@@ -156,6 +156,32 @@ pub(crate) enum SimAction {
         /// The card's index
         card: u32,
     },
+    /// Divide a card by MIG into these GPU instances, each with one compute instance; none turns MIG off
+    Mig {
+        /// The world's folder
+        dir: PathBuf,
+        /// The card's index
+        card: u32,
+        /// Profiles, such as 1g.10gb 1g.10gb+me 3g.40gb
+        profiles: Vec<String>,
+    },
+    /// Let questions about a card wait until it is taken back
+    Hang {
+        /// The world's folder
+        dir: PathBuf,
+        /// The card's index
+        card: u32,
+        /// Let them go on
+        #[arg(long)]
+        end: bool,
+    },
+    /// Change a running world by a change in JSON, as sim-world's `Change` has it
+    Change {
+        /// The world's folder
+        dir: PathBuf,
+        /// Such as {"Links":{"card":0,"peer":1,"count":6}}
+        change: String,
+    },
     /// Start a world's daemon again, after it was killed or the machine rebooted
     Start {
         /// The world's folder

@@ -32,6 +32,18 @@ pub(crate) fn sim(args: &SimArgs) -> anyhow::Result<ExitCode> {
         }
         SimAction::Vanish { dir, card } => admin::change(dir, Change::Vanish { card: *card })?,
         SimAction::Restore { dir, card } => admin::change(dir, Change::Restore { card: *card })?,
+        SimAction::Mig { dir, card, profiles } => {
+            let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
+            admin::divide(dir, *card, &profiles)?;
+        }
+        SimAction::Hang { dir, card, end } => {
+            admin::change(dir, Change::Hang { card: *card, hangs: !end })?;
+        }
+        SimAction::Change { dir, change } => {
+            let change: Change = serde_json::from_str(change)
+                .with_context(|| format!("{change:?} is no change of a world"))?;
+            admin::change(dir, change)?;
+        }
         SimAction::Start { dir } => {
             admin::start(dir, Some(&files::simulated(DAEMON)?))?;
         }
@@ -98,6 +110,11 @@ fn print(report: &Report) {
         let state = if card.lost { "  lost" } else { "" };
         let (used, total) = (mib(card.memory.used), mib(card.memory.total));
         println!("  {} {} {}  {used} / {total}{state}", card.id, card.uuid, card.name);
+        for gpu in &card.condition.mig.instances {
+            let devices: Vec<String> = gpu.compute.iter().map(|one| one.id.to_string()).collect();
+            let compute = devices.join(", ");
+            println!("      GPU instance {} {}, compute instances {compute}", gpu.id, gpu.profile);
+        }
         for process in &card.processes {
             println!("      pid {:>7}  {}", process.host_pid, mib(process.used_bytes));
         }

@@ -40,6 +40,11 @@ impl Device {
         Self { ordinal, card, primary, memory: Mutex::new(None) }
     }
 
+    /// The UUID of the card, also where the device is a part of it.
+    pub(crate) fn card_uuid(&self) -> [u8; 16] {
+        self.card.slice.as_ref().map_or(self.card.uuid, |slice| slice.parent)
+    }
+
     /// Bytes that programs are shown as the card's size: all but what the driver keeps.
     pub(crate) fn total(&self) -> u64 {
         let memory = &self.card.profile.memory;

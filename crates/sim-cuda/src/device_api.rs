@@ -37,10 +37,6 @@ pub(crate) fn attribute(ordinal: i32, number: i32) -> Res<i32> {
     }
 }
 
-fn uuid(out: &Out<[u8; 16]>, ordinal: i32) -> Res {
-    out.put(device_named(ordinal)?.card.uuid)
-}
-
 /// `0000:07:00.0`.
 fn pci_text(ordinal: i32) -> Res<String> {
     let pci = device_named(ordinal)?.card.pci;
@@ -111,14 +107,14 @@ export! {
         out.put_text(device_named(device)?.card.profile.name.as_bytes(), len)
     }
 
-    /// The UUID.
+    /// The UUID of the card, also where the device is a part of it.
     fn cuDeviceGetUuid(out: Out<[u8; 16]>, device: i32) {
-        uuid(&out, device)
+        out.put(device_named(device)?.card_uuid())
     }
 
     /// The UUID, of a MIG slice where there is one.
     fn cuDeviceGetUuid_v2(out: Out<[u8; 16]>, device: i32) {
-        uuid(&out, device)
+        out.put(device_named(device)?.card.uuid)
     }
 
     /// The memory, without what the driver keeps.

@@ -4,12 +4,12 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sim_world::{Engine, TakeError, World, WorldError};
+use sim_world::{Card, Engine, TakeError, World, WorldError};
 
 use crate::device::Device;
 use crate::rim;
 use crate::status::{Res, Status};
-use crate::visible::{Candidate, visible};
+use crate::visible::{Candidate, Seen, SliceName, visible};
 
 /// The simulated driver as cuInit found it.
 pub(crate) struct Driver {
@@ -30,6 +30,10 @@ pub(crate) fn init() -> Res {
         return Ok(());
     }
     let world = world()?;
+    if world.is_mismatched() {
+        rim::once("mismatch", || "the kernel's part of the driver is another version".to_owned());
+        return Err(Status::SYSTEM_DRIVER_MISMATCH);
+    }
     let devices = find_devices(&world);
     if devices.is_empty() {
         return Err(Status::NO_DEVICE);
@@ -119,20 +123,39 @@ fn world() -> Res<Arc<World>> {
 
 fn find_devices(world: &World) -> Vec<Device> {
     let cards: Vec<_> = world.cards().iter().filter(|card| !world.is_lost(card)).collect();
-    let uuids: Vec<String> = cards.iter().map(|card| card.uuid_text()).collect();
-    let speed = |sms: u32, mhz: u32| u64::from(sms) * u64::from(mhz);
-    let candidates: Vec<Candidate<'_>> = cards
+    let slices: Vec<_> = cards.iter().map(|card| slices_of(world, card)).collect();
+    let candidates: Vec<Candidate> = cards
         .iter()
-        .zip(&uuids)
-        .map(|(card, uuid)| Candidate {
-            uuid,
-            speed: speed(card.profile.compute.sms, card.profile.compute.clock_mhz),
-        })
+        .zip(&slices)
+        .map(|(card, slices)| candidate(card, slices.as_deref()))
         .collect();
     let variable = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
     let (list, order) = (variable("CUDA_VISIBLE_DEVICES"), variable("CUDA_DEVICE_ORDER"));
     let seen = visible(&candidates, list.as_deref(), order.as_deref());
-    seen.iter().enumerate().map(|(n, card)| Device::new(n, cards[*card].clone())).collect()
+    let card = |seen: &Seen| match *seen {
+        Seen::Card(card) => cards.get(card).map(|card| (*card).clone()),
+        Seen::Slice(card, slice) => slices.get(card)?.as_ref()?.get(slice).cloned(),
+    };
+    seen.iter().filter_map(card).enumerate().map(|(n, card)| Device::new(n, card)).collect()
+}
+
+/// The MIG devices of a card; none if it is not in MIG mode.
+fn slices_of(world: &World, card: &Card) -> Option<Vec<Card>> {
+    let divided = world.condition(card).is_ok_and(|condition| condition.mig.current);
+    divided.then(|| world.slices(card).unwrap_or_default())
+}
+
+fn candidate(card: &Card, slices: Option<&[Card]>) -> Candidate {
+    let compute = &card.profile.compute;
+    let name = |slice: &Card| SliceName {
+        uuid: slice.uuid_text(),
+        place: slice.place().unwrap_or_default(),
+    };
+    Candidate {
+        uuid: card.uuid_text(),
+        speed: u64::from(compute.sms) * u64::from(compute.clock_mhz),
+        slices: slices.map(|slices| slices.iter().map(name).collect()),
+    }
 }
 
 static DRIVER: OnceLock<Driver> = OnceLock::new();

@@ -150,7 +150,7 @@ fn card_ids() -> Res<Vec<CardId>> {
     Ok(devices
         .iter()
         .map(|device| {
-            let (uuid, pci) = (device.card.uuid, device.card.pci);
+            let (uuid, pci) = (device.card_uuid(), device.card.pci);
             CardId { uuid, pci: [pci.domain as i32, i32::from(pci.bus), i32::from(pci.device)] }
         })
         .collect())

@@ -13,6 +13,12 @@ pub(crate) const NOT_FOUND: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_NOT_FOUND;
 pub(crate) const INSUFFICIENT_SIZE: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_INSUFFICIENT_SIZE;
 pub(crate) const TIMEOUT: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_TIMEOUT;
 pub(crate) const GPU_IS_LOST: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_GPU_IS_LOST;
+pub(crate) const LIB_RM_VERSION_MISMATCH: nvmlReturn_t =
+    nvmlReturn_t::NVML_ERROR_LIB_RM_VERSION_MISMATCH;
+pub(crate) const NO_PERMISSION: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_NO_PERMISSION;
+pub(crate) const IN_USE: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_IN_USE;
+pub(crate) const INSUFFICIENT_RESOURCES: nvmlReturn_t =
+    nvmlReturn_t::NVML_ERROR_INSUFFICIENT_RESOURCES;
 pub(crate) const VERSION_MISMATCH: nvmlReturn_t =
     nvmlReturn_t::NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
 

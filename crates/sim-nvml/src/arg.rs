@@ -72,6 +72,7 @@ plain!(
     nvmlInforomObject_t,
     nvmlMemoryErrorType_t,
     nvmlMemoryLocation_t,
+    nvmlNvLinkCapability_t,
     nvmlPageRetirementCause_t,
     nvmlPcieUtilCounter_t,
     nvmlPerfPolicyType_t,
@@ -90,6 +91,11 @@ impl<T> Out<T> {
     /// The pointer itself, never followed.
     pub(crate) fn address(self) -> usize {
         self.0.addr()
+    }
+
+    /// The same place for a value of another type, as the value there says.
+    pub(crate) fn cast<U>(self) -> Out<U> {
+        Out(self.0.cast())
     }
 
     pub(crate) fn raw(self) -> *mut T {

@@ -65,16 +65,6 @@ nvml! {
         card(device)?;
         Err(NOT_SUPPORTED)
     }
-
-    /// No card is linked by NVLink.
-    fn nvmlDeviceGetNvLinkState(
-        device: nvmlDevice_t,
-        _link: c_uint,
-        _active: *mut nvmlEnableState_t,
-    ) {
-        card(device)?;
-        Err(NOT_SUPPORTED)
-    }
 }
 
 fn link_generation(device: Out<nvmlDevice_st>, generation: Out<c_uint>) -> Answer {

@@ -40,7 +40,7 @@ nvml! {
         _location: nvmlMemoryLocation_t,
         count: *mut c_ulonglong,
     ) {
-        card(device)?;
+        crate::handle::device(device)?;
         count.set(0)
     }
 

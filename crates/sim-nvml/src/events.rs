@@ -94,16 +94,17 @@ fn wait(set: Out<nvmlEventSet_st>, data: Out<nvmlEventData_t>, timeout_ms: u32) 
     }
 }
 
-fn deliver(Xid { card: id, number }: Xid, data: Out<nvmlEventData_t>) -> Answer {
+fn deliver(Xid { card: id, number, slice }: Xid, data: Out<nvmlEventData_t>) -> Answer {
     let world = world()?;
     let card = world.cards().iter().find(|card| card.id == id).ok_or(TIMEOUT)?;
     let device = handle_of(card);
+    let [gpu, compute] = slice.unwrap_or([u32::MAX; 2]);
     data.set(nvmlEventData_t {
         device,
         eventType: XID,
         eventData: number,
-        gpuInstanceId: u32::MAX,
-        computeInstanceId: u32::MAX,
+        gpuInstanceId: gpu,
+        computeInstanceId: compute,
     })
 }
 

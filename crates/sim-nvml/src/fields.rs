@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use nvidia_sys::nvml::*;
 use sim_world::Card;
 
-use crate::answer::INVALID_ARGUMENT;
+use crate::answer::{INVALID_ARGUMENT, not_loaded};
 use crate::export::nvml;
 use crate::handle::card;
 use crate::power::limit_mw;
@@ -17,14 +17,16 @@ nvml! {
         count: c_int,
         values: *mut nvmlFieldValue_t,
     ) {
-        let (_, card) = card(device)?;
+        let (world, card) = card(device)?;
+        let links = world.condition(card).map_err(not_loaded)?.links;
+        let links = links.iter().map(|link| link.count).sum();
         let count = usize::try_from(count).map_err(|_| INVALID_ARGUMENT)?;
-        (0..count).try_for_each(|i| values.set_at(i, answered(card, values.get_at(i)?)))
+        (0..count).try_for_each(|i| values.set_at(i, answered(card, links, values.get_at(i)?)))
     }
 }
 
-fn answered(card: &Card, asked: nvmlFieldValue_t) -> nvmlFieldValue_t {
-    let value = value_of(card, asked.fieldId, asked.scopeId);
+fn answered(card: &Card, links: u32, asked: nvmlFieldValue_t) -> nvmlFieldValue_t {
+    let value = value_of(card, links, asked.fieldId, asked.scopeId);
     nvmlFieldValue_t {
         timestamp: unix_us() as i64,
         latencyUsec: 0,
@@ -38,8 +40,11 @@ fn answered(card: &Card, asked: nvmlFieldValue_t) -> nvmlFieldValue_t {
     }
 }
 
-/// Scope 0 is the GPU; cards here are no modules with a scope of their own.
-fn value_of(card: &Card, field: u32, scope: u32) -> Option<u32> {
+/// What one link carries each way: a guess for cards before Ampere.
+const LINK_MBPS: u32 = 25_781;
+
+/// Scope 0 is the GPU; cards here are no modules with a scope of their own. `links` lead to other cards.
+fn value_of(card: &Card, links: u32, field: u32, scope: u32) -> Option<u32> {
     let limit = limit_mw(card);
     match (field, scope) {
         (NVML_FI_DEV_POWER_MIN_LIMIT, 0) => Some(limit / 2),
@@ -50,6 +55,14 @@ fn value_of(card: &Card, field: u32, scope: u32) -> Option<u32> {
             | NVML_FI_DEV_POWER_REQUESTED_LIMIT,
             0,
         ) => Some(limit),
+        (NVML_FI_DEV_NVLINK_LINK_COUNT, 0) => Some(links),
+        (NVML_FI_DEV_NVLINK_GET_STATE, link) => Some(u32::from(link < links)),
+        (NVML_FI_DEV_NVLINK_GET_SPEED, link) if link < links => Some(LINK_MBPS),
+        (NVML_FI_DEV_NVLINK_SPEED_MBPS_L0..=NVML_FI_DEV_NVLINK_SPEED_MBPS_L5, 0)
+            if field - NVML_FI_DEV_NVLINK_SPEED_MBPS_L0 < links =>
+        {
+            Some(LINK_MBPS)
+        }
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_uint, c_ulong};
 use nvidia_sys::nvml::*;
 use sim_world::{Card, Pci};
 
-use crate::answer::{Answer, check_version};
+use crate::answer::{Answer, check_version, not_loaded};
 use crate::arg::{Out, text_array};
 use crate::export::nvml;
 use crate::handle::{card, world};
@@ -20,7 +20,7 @@ nvml! {
     }
 
     fn nvmlDeviceGetIndex(device: nvmlDevice_t, index: *mut c_uint) {
-        index.set(card(device)?.1.index as u32)
+        index.set(crate::handle::device(device)?.1.index as u32)
     }
 
     fn nvmlDeviceGetMinorNumber(device: nvmlDevice_t, minor: *mut c_uint) {
@@ -32,7 +32,7 @@ nvml! {
     }
 
     fn nvmlDeviceGetName(device: nvmlDevice_t, name: *mut c_char, length: c_uint) {
-        name.set_text(length, &card(device)?.1.profile.name)
+        name.set_text(length, &crate::handle::device(device)?.1.profile.name)
     }
 
     fn nvmlDeviceGetBrand(device: nvmlDevice_t, brand: *mut nvmlBrandType_t) {
@@ -40,7 +40,7 @@ nvml! {
     }
 
     fn nvmlDeviceGetUUID(device: nvmlDevice_t, uuid: *mut c_char, length: c_uint) {
-        uuid.set_text(length, &card(device)?.1.uuid_text())
+        uuid.set_text(length, &crate::handle::device(device)?.1.uuid_text())
     }
 
     fn nvmlDeviceGetSerial(device: nvmlDevice_t, serial: *mut c_char, length: c_uint) {
@@ -114,8 +114,7 @@ nvml! {
     }
 
     fn nvmlDeviceGetCpuAffinity(device: nvmlDevice_t, size: c_uint, set: *mut c_ulong) {
-        card(device)?;
-        every_processor(size, set)
+        near_processors(device, size, set)
     }
 
     fn nvmlDeviceGetCpuAffinityWithinScope(
@@ -124,8 +123,7 @@ nvml! {
         set: *mut c_ulong,
         _scope: c_uint,
     ) {
-        card(device)?;
-        every_processor(size, set)
+        near_processors(device, size, set)
     }
 }
 
@@ -142,7 +140,19 @@ fn pci_info(card: &Card) -> nvmlPciInfo_t {
     }
 }
 
-/// The machine's processors, all of them: the simulation binds no card to some.
+/// The processors that the world says a card is near to; all of the machine's where it says nothing.
+fn near_processors(device: Out<nvmlDevice_st>, size: u32, set: Out<c_ulong>) -> Answer {
+    let (world, card) = card(device)?;
+    let near = world.condition(card).map_err(not_loaded)?.cpus;
+    if near.is_empty() {
+        return every_processor(size, set);
+    }
+    (0..size as usize).try_for_each(|word| {
+        let here = near.iter().filter(|cpu| **cpu as usize / 64 == word);
+        set.set_at(word, here.fold(0, |bits, cpu| bits | 1 << (cpu % 64)))
+    })
+}
+
 fn every_processor(size: u32, set: Out<c_ulong>) -> Answer {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     (0..size as usize).try_for_each(|word| {

@@ -8,7 +8,7 @@ use sim_world::{Card, Pci};
 use crate::answer::{Answer, GPU_IS_LOST, INVALID_ARGUMENT, NOT_FOUND, check_version};
 use crate::arg::{Out, text_array};
 use crate::export::nvml;
-use crate::handle::{handle_of, world};
+use crate::handle::{handle_of, wait_while_hanging, world};
 
 nvml! {
     fn nvmlDeviceGetHandleByIndex(index: c_uint, device: *mut nvmlDevice_t) {
@@ -21,7 +21,7 @@ nvml! {
 
     fn nvmlDeviceGetHandleByUUID(uuid: *const c_char, device: *mut nvmlDevice_t) {
         let uuid = uuid.text()?;
-        first(device, NOT_FOUND, |card| card.uuid_text() == uuid)
+        first_device(device, |card| card.uuid_text() == uuid)
     }
 
     fn nvmlDeviceGetHandleByUUIDV(uuid: *const nvmlUUID_t, device: *mut nvmlDevice_t) {
@@ -31,10 +31,10 @@ nvml! {
         let (text, bytes) = unsafe { (uuid.value.str_, uuid.value.bytes) };
         match nvmlUUIDType_t(uuid.type_) {
             nvmlUUIDType_t::NVML_UUID_TYPE_ASCII => {
-                first(device, NOT_FOUND, |card| text == text_array(&card.uuid_text()))
+                first_device(device, |card| text == text_array(&card.uuid_text()))
             }
             nvmlUUIDType_t::NVML_UUID_TYPE_BINARY => {
-                first(device, NOT_FOUND, |card| bytes == card.uuid)
+                first_device(device, |card| bytes == card.uuid)
             }
             _ => Err(INVALID_ARGUMENT),
         }
@@ -56,6 +56,16 @@ nvml! {
     }
 }
 
+/// A card or a MIG device.
+fn first_device(device: Out<nvmlDevice_t>, is_it: impl Fn(&Card) -> bool) -> Answer {
+    let world = world()?;
+    if world.cards().iter().any(&is_it) {
+        return first(device, NOT_FOUND, is_it);
+    }
+    let slices = world.cards().iter().filter_map(|card| world.slices(card).ok()).flatten();
+    device.set(handle_of(&slices.into_iter().find(is_it).ok_or(NOT_FOUND)?))
+}
+
 /// A lost card has no handle: nvidia-smi says so and goes on.
 pub(crate) fn by_index(index: u32, device: Out<nvmlDevice_t>) -> Answer {
     first(device, INVALID_ARGUMENT, |card| card.index == index as usize)
@@ -69,6 +79,7 @@ fn first(
     let world = world()?;
     let card = world.cards().iter().find(|card| is_it(card)).ok_or(otherwise)?;
     device.set(handle_of(card))?;
+    wait_while_hanging(world, card);
     if world.is_lost(card) { Err(GPU_IS_LOST) } else { Ok(()) }
 }
 

@@ -11,22 +11,22 @@ nvml! {
     /// Since driver 510 the whole card is the total, and what is reserved counts as used here; before,
     /// the total left it out.
     fn nvmlDeviceGetMemoryInfo(device: nvmlDevice_t, memory: *mut nvmlMemory_t) {
-        let (world, card) = card(device)?;
-        let Memory { total, reserved, used, free } = memory_of(world, card)?;
+        let (world, card) = crate::handle::device(device)?;
+        let Memory { total, reserved, used, free } = memory_of(world, &card)?;
         let hidden = if driver_major(world) < 510 { reserved } else { 0 };
         memory.set(nvmlMemory_t { total: total - hidden, free, used: used + reserved - hidden })
     }
 
     fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, memory: *mut nvmlMemory_v2_t) {
-        let (world, card) = card(device)?;
+        let (world, card) = crate::handle::device(device)?;
         let version = memory.get()?.version;
         check_version::<nvmlMemory_v2_t>(version, 2)?;
-        let Memory { total, reserved, used, free } = memory_of(world, card)?;
+        let Memory { total, reserved, used, free } = memory_of(world, &card)?;
         memory.set(nvmlMemory_v2_t { version, total, reserved, free, used })
     }
 
     fn nvmlDeviceGetBAR1MemoryInfo(device: nvmlDevice_t, memory: *mut nvmlBAR1Memory_t) {
-        let (_, card) = card(device)?;
+        let (_, card) = crate::handle::device(device)?;
         let total = card.profile.memory.bar1_mib << 20;
         let used = 2 << 20;
         memory.set(nvmlBAR1Memory_t { bar1Total: total, bar1Free: total - used, bar1Used: used })

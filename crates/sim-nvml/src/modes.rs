@@ -4,7 +4,7 @@ use std::ffi::c_uint;
 
 use nvidia_sys::nvml::*;
 
-use crate::answer::{Answer, NOT_SUPPORTED};
+use crate::answer::{Answer, NOT_SUPPORTED, not_loaded};
 use crate::arg::Out;
 use crate::export::nvml;
 use crate::handle::card;
@@ -29,8 +29,8 @@ nvml! {
     }
 
     fn nvmlDeviceGetComputeMode(device: nvmlDevice_t, mode: *mut nvmlComputeMode_t) {
-        card(device)?;
-        mode.set(nvmlComputeMode_t::NVML_COMPUTEMODE_DEFAULT)
+        let (world, card) = card(device)?;
+        mode.set(nvmlComputeMode_t(world.condition(card).map_err(not_loaded)?.compute_mode))
     }
 
     fn nvmlDeviceGetEccMode(
@@ -51,8 +51,9 @@ nvml! {
         device: nvmlDevice_t,
         mode: *mut nvmlGpuVirtualizationMode_t,
     ) {
-        card(device)?;
-        mode.set(nvmlGpuVirtualizationMode_t::NVML_GPU_VIRTUALIZATION_MODE_NONE)
+        let (world, card) = card(device)?;
+        let number = world.condition(card).map_err(not_loaded)?.virtualisation;
+        mode.set(nvmlGpuVirtualizationMode_t(number))
     }
 
     fn nvmlDeviceGetGpuOperationMode(

@@ -8,12 +8,13 @@ use std::ffi::{c_char, c_uint, c_void};
 use std::sync::OnceLock;
 
 use nvidia_sys::nvml::*;
+use sim_world::Process;
 
 use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_FOUND, code};
 use crate::arg::{Arg, Out, text_array};
 use crate::handle::{card, world};
 use crate::lookup::by_index;
-use crate::processes::compute_processes;
+use crate::processes::{compute_processes, instances, mps_servers};
 use crate::system::process_name;
 
 /// The only table known, by its UUID in memory order.
@@ -67,7 +68,7 @@ fn the_table() -> &'static Table {
         slots[HANDLE_BY_INDEX] = handle_by_index as *const () as usize;
         slots[COMPUTE_PROCESSES] = compute_list as *const () as usize;
         slots[GRAPHICS_PROCESSES] = empty_list as *const () as usize;
-        slots[MPS_PROCESSES] = empty_list as *const () as usize;
+        slots[MPS_PROCESSES] = mps_list as *const () as usize;
         slots
     })
 }
@@ -99,6 +100,16 @@ unsafe extern "C-unwind" fn compute_list(
     code(unsafe { fill(device.admit(), count.admit(), entries.admit()) })
 }
 
+unsafe extern "C-unwind" fn mps_list(
+    device: nvmlDevice_t,
+    count: *mut c_uint,
+    entries: *mut Entry,
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes a count and as many places, or null.
+    let (device, count, entries) = unsafe { (device.admit(), count.admit(), entries.admit()) };
+    code(mps_servers(device).and_then(|servers| fill_with(&servers, count, entries)))
+}
+
 unsafe extern "C-unwind" fn empty_list(
     _device: nvmlDevice_t,
     count: *mut c_uint,
@@ -109,8 +120,11 @@ unsafe extern "C-unwind" fn empty_list(
 }
 
 fn fill(device: Out<nvmlDevice_st>, count: Out<c_uint>, entries: Out<Entry>) -> Answer {
-    let (world, card) = card(device)?;
-    let processes = compute_processes(world, card)?;
+    let (world, card) = crate::handle::device(device)?;
+    fill_with(&compute_processes(world, &card)?, count, entries)
+}
+
+fn fill_with(processes: &[Process], count: Out<c_uint>, entries: Out<Entry>) -> Answer {
     let room = if entries.is_null() { 0 } else { count.get()? as usize };
     count.set(processes.len() as u32)?;
     if processes.len() > room {
@@ -123,8 +137,8 @@ fn fill(device: Out<nvmlDevice_st>, count: Out<c_uint>, entries: Out<Entry>) -> 
             Entry {
                 pid: process.host_pid,
                 used_bytes: process.used_bytes,
-                gpu_instance: u32::MAX,
-                compute_instance: u32::MAX,
+                gpu_instance: instances(process)[0],
+                compute_instance: instances(process)[1],
                 unknown: 0,
                 name: text_array(&name),
             },

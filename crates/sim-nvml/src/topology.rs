@@ -4,9 +4,9 @@
 use std::ffi::{c_int, c_uint, c_ulong};
 
 use nvidia_sys::nvml::*;
-use sim_world::Card;
+use sim_world::{Card, World};
 
-use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_SUPPORTED};
+use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_SUPPORTED, not_loaded};
 use crate::export::nvml;
 use crate::handle::{card, handle_of};
 
@@ -16,7 +16,8 @@ nvml! {
         other: nvmlDevice_t,
         level: *mut nvmlGpuTopologyLevel_t,
     ) {
-        level.set(common(card(one)?.1, card(other)?.1))
+        let (world, one) = card(one)?;
+        level.set(common(world, one, card(other)?.1)?)
     }
 
     fn nvmlDeviceGetTopologyNearestGpus(
@@ -27,7 +28,8 @@ nvml! {
     ) {
         let (world, card) = card(device)?;
         let others = world.cards().iter().filter(|other| other.id != card.id);
-        let near: Vec<_> = others.filter(|other| common(card, other) == level).collect();
+        let near = |other: &&Card| common(world, card, other) == Ok(level);
+        let near: Vec<_> = others.filter(near).collect();
         let room = if devices.is_null() { 0 } else { count.get()? as usize };
         count.set(near.len() as u32)?;
         let places = near.iter().take(room).enumerate();
@@ -40,9 +42,12 @@ nvml! {
         index: nvmlGpuP2PCapsIndex_t,
         status: *mut nvmlGpuP2PStatus_t,
     ) {
-        card(one)?;
-        card(other)?;
+        let (world, one) = card(one)?;
+        let other = card(other)?.1;
         status.set(match index {
+            nvmlGpuP2PCapsIndex_t::NVML_P2P_CAPS_INDEX_NVLINK if links(world, one, other)? > 0 => {
+                nvmlGpuP2PStatus_t::NVML_P2P_STATUS_OK
+            }
             nvmlGpuP2PCapsIndex_t::NVML_P2P_CAPS_INDEX_READ
             | nvmlGpuP2PCapsIndex_t::NVML_P2P_CAPS_INDEX_WRITE => {
                 nvmlGpuP2PStatus_t::NVML_P2P_STATUS_OK
@@ -68,7 +73,8 @@ nvml! {
         nodes: *mut c_ulong,
         _scope: c_uint,
     ) {
-        let node = card(device)?.1.numa_node;
+        let (world, card) = card(device)?;
+        let node = numa_node(world, card)?;
         if size == 0 {
             return Err(INSUFFICIENT_SIZE);
         }
@@ -77,12 +83,23 @@ nvml! {
     }
 }
 
-fn common(one: &Card, other: &Card) -> nvmlGpuTopologyLevel_t {
-    match (one.id == other.id, one.numa_node == other.numa_node) {
+/// The NUMA node that a card is nearest to.
+fn numa_node(world: &World, card: &Card) -> Answer<u32> {
+    Ok(world.condition(card).map_err(not_loaded)?.numa_node.unwrap_or(card.numa_node))
+}
+
+fn links(world: &World, one: &Card, other: &Card) -> Answer<u32> {
+    let links = world.condition(one).map_err(not_loaded)?.links;
+    Ok(links.iter().find(|link| link.peer == other.id).map_or(0, |link| link.count))
+}
+
+fn common(world: &World, one: &Card, other: &Card) -> Answer<nvmlGpuTopologyLevel_t> {
+    let near = numa_node(world, one)? == numa_node(world, other)?;
+    Ok(match (one.id == other.id, near) {
         (true, _) => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_INTERNAL,
         (_, true) => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_HOSTBRIDGE,
         _ => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_SYSTEM,
-    }
+    })
 }
 
 fn zeros_from(first: usize, size: u32, set: impl FnMut(usize) -> Answer) -> Answer {

@@ -5,10 +5,10 @@ use std::ffi::{c_uint, c_ulonglong};
 use nvidia_sys::nvml::*;
 use sim_world::{Card, Process, World};
 
-use crate::answer::{Answer, INSUFFICIENT_SIZE, check_version};
+use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_SUPPORTED, check_version, not_loaded};
 use crate::arg::Out;
 use crate::export::nvml;
-use crate::handle::card;
+use crate::handle::{card, is_slice};
 use crate::processes::compute_processes;
 
 /// The window that figures are taken over, in microseconds.
@@ -17,7 +17,7 @@ const WINDOW_US: u32 = 200_000;
 nvml! {
     /// The copy engines stand for "memory": the simulation does not know what kernels read.
     fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, rates: *mut nvmlUtilization_t) {
-        let (world, card) = card(device)?;
+        let (world, card) = undivided(device)?;
         let now = world.utilisation(card);
         rates.set(nvmlUtilization_t { gpu: now.compute_percent, memory: now.copy_percent })
     }
@@ -61,7 +61,7 @@ nvml! {
         count: *mut c_uint,
         _last_seen: c_ulonglong,
     ) {
-        let (world, card) = card(device)?;
+        let (world, card) = undivided(device)?;
         let found = busy_processes(world, card)?;
         let room = if samples.is_null() { 0 } else { count.get()? as usize };
         count.set(found.len() as u32)?;
@@ -83,7 +83,7 @@ nvml! {
         device: nvmlDevice_t,
         info: *mut nvmlProcessesUtilizationInfo_t,
     ) {
-        let (world, card) = card(device)?;
+        let (world, card) = undivided(device)?;
         let mut asked = info.get()?;
         check_version::<nvmlProcessesUtilizationInfo_v1_t>(asked.version, 1)?;
         let found = busy_processes(world, card)?;
@@ -109,6 +109,18 @@ nvml! {
     }
 }
 
+/// A card in MIG mode, and a MIG device, answer that how busy they are is not known.
+fn undivided(device: Out<nvmlDevice_st>) -> Answer<(&'static World, &'static Card)> {
+    if is_slice(device) {
+        return Err(NOT_SUPPORTED);
+    }
+    let (world, card) = card(device)?;
+    match world.condition(card).map_err(not_loaded)?.mig.current {
+        true => Err(NOT_SUPPORTED),
+        false => Ok((world, card)),
+    }
+}
+
 /// Pid and percent of every compute process.
 fn busy_processes(world: &World, card: &Card) -> Answer<Vec<(u32, u32)>> {
     let processes = compute_processes(world, card)?;
@@ -118,7 +130,7 @@ fn busy_processes(world: &World, card: &Card) -> Answer<Vec<(u32, u32)>> {
 
 /// Engines that the simulation has no work for.
 fn idle(device: Out<nvmlDevice_st>, percent: Out<c_uint>, period_us: Out<c_uint>) -> Answer {
-    card(device)?;
+    undivided(device)?;
     percent.set(0)?;
     period_us.set(WINDOW_US)
 }

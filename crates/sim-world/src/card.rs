@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::map::CardMap;
+use crate::mig::Slice;
 use crate::profile::Profile;
 
 /// Where a card sits on the bus.
@@ -40,17 +41,23 @@ pub struct CardInfo {
     pub pci: Pci,
     /// The NUMA node it is nearest to.
     pub numa_node: u32,
-    /// What kind of card it is.
+    /// What kind of card it is; of a MIG device, what its slice has of it.
     pub profile: Profile,
+    /// The MIG device that this describes; none for a whole card.
+    pub slice: Option<Slice>,
 }
 
 impl CardInfo {
-    /// `GPU-` and the UUID in lower case, as NVML writes it.
+    /// `GPU-` or `MIG-` and the UUID in lower case, as NVML writes it.
     #[must_use]
     pub fn uuid_text(&self) -> String {
-        let hex: String = self.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
-        format!("GPU-{a}-{b}-{c}-{d}-{e}")
+        uuid_text(if self.slice.is_some() { "MIG" } else { "GPU" }, &self.uuid)
+    }
+
+    /// Which instances of the card this is; none for a whole card.
+    #[must_use]
+    pub fn place(&self) -> Option<[u32; 2]> {
+        self.slice.as_ref().map(|slice| [slice.gpu_instance, slice.compute_instance])
     }
 
     /// What `cuDeviceGetAttribute` answers for attribute `number`; none if the card's profile does not
@@ -67,14 +74,28 @@ impl CardInfo {
     }
 }
 
-/// A card this process can see: its description and its page of shared memory.
+/// A UUID as NVML writes it, behind `kind` and a dash.
+pub(crate) fn uuid_text(kind: &str, uuid: &[u8; 16]) -> String {
+    let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
+    format!("{kind}-{a}-{b}-{c}-{d}-{e}")
+}
+
+/// A card, or a MIG device of one, that this process can see: its description and its page of shared memory.
 #[derive(Debug, Clone)]
 pub struct Card {
-    /// Its place among the visible cards.
+    /// Its place among the visible cards; of a MIG device, among those of its card.
     pub index: usize,
     /// What never changes about it.
     pub info: Arc<CardInfo>,
     pub(crate) map: Arc<CardMap>,
+}
+
+impl Card {
+    /// Its time lines in the card's page.
+    pub(crate) fn lane(&self) -> usize {
+        self.slice.as_ref().map_or(0, |slice| slice.lane as usize)
+    }
 }
 
 impl std::ops::Deref for Card {

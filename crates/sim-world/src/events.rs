@@ -21,6 +21,8 @@ pub struct Xid {
     pub card: u32,
     /// The XID.
     pub number: u64,
+    /// The GPU instance and compute instance that it came from; none for the whole card.
+    pub slice: Option<[u32; 2]>,
 }
 
 /// A subscription on a connection of its own: what happens before [`Events::watch`] is not seen.

@@ -9,6 +9,7 @@
 
 pub mod admin;
 mod card;
+mod condition;
 mod connection;
 pub mod daemon;
 mod error;
@@ -17,6 +18,7 @@ mod fork;
 mod locate;
 mod map;
 mod meter;
+pub mod mig;
 mod page;
 mod profile;
 mod registry;
@@ -27,6 +29,7 @@ mod wire;
 mod world;
 
 pub use card::{Card, CardInfo, Pci};
+pub use condition::{Condition, Link};
 pub use error::{TakeError, WorldError};
 pub use events::{Events, Xid};
 pub use meter::Utilisation;

@@ -16,6 +16,11 @@ pub(crate) fn node(root: &Path, minor: u32) -> PathBuf {
     root.join(format!("dev/nvidia{minor}"))
 }
 
+/// The node that gives access to a GPU or compute instance, below the world's folder.
+pub(crate) fn capability_node(root: &Path, minor: u32) -> PathBuf {
+    root.join(format!("dev/nvidia-caps/nvidia-cap{minor}"))
+}
+
 /// The file that the code at `address` was loaded from.
 pub(crate) fn library_at(address: *const c_void) -> PathBuf {
     // SAFETY: all zeros is a valid Dl_info.

@@ -93,21 +93,21 @@ mod tests {
     fn two_processes_work_on_one_engine_queues_in_one_line() {
         let (dir, page) = page();
         let other = CardMap::open(&dir.path().join("nvidia0"), 7).unwrap();
-        let first = page.submit(0, Engine::Compute, 0, 1_000_000_000);
-        let second = other.submit(1, Engine::Compute, 0, 1_000);
+        let first = page.submit(0, 0, Engine::Compute, 0, 1_000_000_000);
+        let second = other.submit(0, 1, Engine::Compute, 0, 1_000);
         assert_eq!(second.start_ns, first.end_ns);
-        let copy = other.submit(1, Engine::CopyIn, 0, 1_000);
+        let copy = other.submit(0, 1, Engine::CopyIn, 0, 1_000);
         assert!(copy.end_ns < first.end_ns);
         assert_eq!(page.slot_busy_ns(1, Engine::Compute), 1_000);
-        assert_eq!(page.busy_ns(Engine::Compute), 1_000_001_000);
+        assert_eq!(page.busy_ns(0, Engine::Compute), 1_000_001_000);
     }
 
     #[test]
     fn a_lock_left_by_a_dead_process_is_taken_over() {
         let (_dir, page) = page();
-        page.lines[0].lock.store(now_ns(), Relaxed);
-        page.submit(0, Engine::Compute, 0, 10);
-        assert_eq!(page.lines[0].lock.load(Relaxed), 0);
+        page.lines[0][0].lock.store(now_ns(), Relaxed);
+        page.submit(0, 0, Engine::Compute, 0, 10);
+        assert_eq!(page.lines[0][0].lock.load(Relaxed), 0);
     }
 
     #[test]

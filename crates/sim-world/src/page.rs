@@ -14,6 +14,9 @@ use crate::schedule::{Engine, FirstCome, Interval, MAX_RESERVED, Reserved, Rule,
 /// Rows in a page: as many connections a world can have at a time.
 pub(crate) const SLOTS: usize = 4096;
 
+/// The whole card, and seven compute instances.
+pub(crate) const LANES: usize = 8;
+
 /// `aliqcard` in ASCII.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"aliqcard");
 
@@ -38,7 +41,11 @@ pub(crate) struct CardPage {
     pub(crate) lost: AtomicU32,
     /// Not zero: the world has ended.
     pub(crate) ended: AtomicU32,
-    pub(crate) lines: [Line; Engine::ALL.len()],
+    /// Not zero: whoever asks about the card waits.
+    pub(crate) hangs: AtomicU32,
+    _unused: AtomicU32,
+    /// The whole card's lines, then those of its MIG devices.
+    pub(crate) lines: [[Line; Engine::ALL.len()]; LANES],
     slots: [Slot; SLOTS],
 }
 
@@ -61,16 +68,17 @@ struct Slot {
 }
 
 impl CardPage {
-    /// Places work of `slot` on `engine` and enters it in the meters.
+    /// Places work of `slot` on `engine` of `lane` and enters it in the meters.
     pub(crate) fn submit(
         &self,
+        lane: usize,
         slot: u32,
         engine: Engine,
         not_before_ns: u64,
         duration_ns: u64,
     ) -> Interval {
         let now_ns = now_ns();
-        let line = &self.lines[engine as usize];
+        let line = self.line(lane, engine);
         let interval = line.place(Work { now_ns, not_before_ns, duration_ns });
         line.busy_ns.fetch_add(duration_ns, Relaxed);
         line.meter.add(now_ns, interval);
@@ -83,9 +91,9 @@ impl CardPage {
         interval
     }
 
-    /// All work ever placed on `engine`, in nanoseconds.
-    pub(crate) fn busy_ns(&self, engine: Engine) -> u64 {
-        self.lines[engine as usize].busy_ns.load(Relaxed)
+    /// All work ever placed on `engine` of `lane`, in nanoseconds.
+    pub(crate) fn busy_ns(&self, lane: usize, engine: Engine) -> u64 {
+        self.line(lane, engine).busy_ns.load(Relaxed)
     }
 
     /// All work that `slot` ever placed on `engine`, in nanoseconds.
@@ -93,9 +101,13 @@ impl CardPage {
         self.slots.get(slot as usize).map_or(0, |s| s.busy_ns[engine as usize].load(Relaxed))
     }
 
-    /// Percent of the last window in which `engine` was busy.
-    pub(crate) fn percent(&self, engine: Engine) -> u32 {
-        self.lines[engine as usize].meter.percent(now_ns())
+    /// Percent of the last window in which `engine` of `lane` was busy.
+    pub(crate) fn percent(&self, lane: usize, engine: Engine) -> u32 {
+        self.line(lane, engine).meter.percent(now_ns())
+    }
+
+    fn line(&self, lane: usize, engine: Engine) -> &Line {
+        &self.lines[lane % LANES][engine as usize]
     }
 
     /// Percent of the last window in which a kernel of `slot` ran.

@@ -56,7 +56,7 @@ pub struct Profile {
     pub pci_device_id: u32,
     /// PCI subsystem device ID in the upper half, vendor ID in the lower.
     pub pci_subsystem_id: u32,
-    /// Whether the card can be divided by MIG. The simulation keeps MIG off.
+    /// Whether the card can be divided by MIG.
     pub mig_capable: bool,
     /// Memory.
     pub memory: MemoryFigures,

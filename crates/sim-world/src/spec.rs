@@ -76,6 +76,7 @@ impl Spec {
             pci: Pci { domain: 0, bus: (7 + id * 15) as u8, device: 0 },
             numa_node: u32::from(count > 1 && id >= count.div_ceil(2)),
             profile,
+            slice: None,
         }
     }
 
@@ -92,7 +93,7 @@ impl Spec {
 }
 
 /// Sixteen bytes with the marks of a random UUID.
-fn uuid_v4(upper: u64, lower: u64) -> [u8; 16] {
+pub(crate) fn uuid_v4(upper: u64, lower: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&upper.to_be_bytes());
     bytes[8..].copy_from_slice(&lower.to_be_bytes());

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::{Change, Report};
 use crate::card::CardInfo;
+use crate::condition::Condition;
 use crate::events::Xid;
 
 /// The version of this protocol and of the card's page. Raised whenever either changes.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest packet either side sends.
 pub(crate) const MAX_PACKET: usize = 160 * 1024;
@@ -72,6 +73,8 @@ pub struct Process {
     pub used_bytes: u64,
     /// Bytes by kind, in the order of [`Kind::ALL`].
     pub kinds: [u64; Kind::ALL.len()],
+    /// The GPU instance and compute instance that it is in; none on a whole card.
+    pub slice: Option<[u32; 2]>,
     /// Its rows in the card's page; for [`crate::World::process_utilisation`].
     pub slots: Vec<u32>,
 }
@@ -84,6 +87,9 @@ impl Process {
     }
 }
 
+/// A GPU instance and a compute instance of it; none for the whole card.
+pub(crate) type Place = Option<[u32; 2]>;
+
 /// What a client says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
@@ -92,13 +98,15 @@ pub(crate) enum Request {
     /// Asks for a card's description.
     Card { card: u32 },
     /// Takes memory.
-    Take { card: u32, kind: Kind, bytes: u64 },
+    Take { card: u32, slice: Place, kind: Kind, bytes: u64 },
     /// Gives memory back.
-    Give { card: u32, kind: Kind, bytes: u64 },
-    /// Asks for a card's memory.
-    Memory { card: u32 },
+    Give { card: u32, slice: Place, kind: Kind, bytes: u64 },
+    /// Asks for a card's memory, or that of a GPU instance.
+    Memory { card: u32, slice: Place },
+    /// Asks how a card is divided, linked and shared.
+    Condition { card: u32 },
     /// Asks for a card's processes, from the `from`th on.
-    Processes { card: u32, from: u32 },
+    Processes { card: u32, slice: Place, from: u32 },
     /// The connection of row `subscriber`, of the same process, gets this card's XIDs from here on.
     Watch { subscriber: u32, card: u32 },
     /// Changes the world; for root and the daemon's own user.
@@ -124,6 +132,8 @@ pub(crate) enum Reply {
     Lost,
     /// A card's memory.
     Memory(Memory),
+    /// How a card is divided, linked and shared.
+    Condition(Box<Condition>),
     /// A page of a card's processes; `more` if there are others.
     Processes { processes: Vec<Process>, more: bool },
     /// An event of a watched card.
@@ -145,6 +155,8 @@ pub(crate) struct Welcome {
     pub(crate) driver_version: String,
     pub(crate) cuda_version: i32,
     pub(crate) cards: u32,
+    /// Whether the kernel's part of the driver is of another version than the libraries.
+    pub(crate) mismatched: bool,
 }
 
 /// One message as bytes.

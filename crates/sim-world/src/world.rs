@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::card::Card;
+use crate::admin::Change;
+use crate::card::{Card, CardInfo};
+use crate::condition::Condition;
 use crate::connection::{Connection, connect, unexpected};
 use crate::error::{TakeError, WorldError};
 use crate::fork::ForkMark;
 use crate::locate;
 use crate::map::CardMap;
 use crate::meter::Utilisation;
+use crate::mig::{self, ComputeInstance, GpuInstance, Slice};
 use crate::schedule::{Engine, Interval};
 use crate::wire::{Kind, Memory, PROTOCOL, Process, Reply, Request, Welcome};
 
@@ -92,12 +95,68 @@ impl World {
         card.map.lost.load(Relaxed) != 0
     }
 
+    /// Whether questions about `card` are to wait. Costs no round trip.
+    #[must_use]
+    pub fn hangs(&self, card: &Card) -> bool {
+        card.map.hangs.load(Relaxed) != 0
+    }
+
+    /// Whether the kernel's part of the driver was of another version when this process connected.
+    #[must_use]
+    pub fn is_mismatched(&self) -> bool {
+        self.welcome.mismatched
+    }
+
+    /// How `card` is divided, linked and shared.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to ask.
+    pub fn condition(&self, card: &Card) -> Result<Condition, WorldError> {
+        match self.ask(&Request::Condition { card: card.id })? {
+            Reply::Condition(condition) => Ok(*condition),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Changes the world, as [`crate::admin::change`] does.
+    ///
+    /// # Errors
+    /// [`WorldError::Gone`] with the daemon's reason where it refuses.
+    pub fn change(&self, change: Change) -> Result<(), WorldError> {
+        match self.ask(&Request::Change(change))? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The MIG devices of `card` whose nodes this process can see, in order of their instances.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to ask.
+    pub fn slices(&self, card: &Card) -> Result<Vec<Card>, WorldError> {
+        let mig = self.condition(card)?.mig;
+        let all =
+            mig.instances.iter().flat_map(|gpu| gpu.compute.iter().map(move |one| (gpu, one)));
+        let seen = all.filter(|(gpu, one)| {
+            let access = |compute| mig::capability(card.id, gpu.id, compute);
+            [None, Some(one.id)]
+                .into_iter()
+                .all(|compute| locate::capability_node(&self.root, access(compute)).exists())
+        });
+        let described = seen.filter_map(|(gpu, one)| slice_info(card, gpu, one));
+        let map = &card.map;
+        let slices = described.enumerate();
+        Ok(slices
+            .map(|(index, info)| Card { index, info: Arc::new(info), map: map.clone() })
+            .collect())
+    }
+
     /// Takes `bytes` of `card`'s memory for this process, if they are free.
     ///
     /// # Errors
     /// [`TakeError::Full`] at the card's end, and then nothing is taken.
     pub fn take(&self, card: &Card, kind: Kind, bytes: u64) -> Result<(), TakeError> {
-        match self.ask(&Request::Take { card: card.id, kind, bytes })? {
+        match self.ask(&Request::Take { card: card.id, slice: card.place(), kind, bytes })? {
             Reply::Done => Ok(()),
             Reply::Full { free } => Err(TakeError::Full { asked: bytes, free }),
             Reply::Lost => Err(TakeError::Lost),
@@ -110,7 +169,7 @@ impl World {
     /// # Errors
     /// [`WorldError`] if there is no daemon to give them to.
     pub fn give(&self, card: &Card, kind: Kind, bytes: u64) -> Result<(), WorldError> {
-        match self.ask(&Request::Give { card: card.id, kind, bytes })? {
+        match self.ask(&Request::Give { card: card.id, slice: card.place(), kind, bytes })? {
             Reply::Done | Reply::Lost => Ok(()),
             other => Err(unexpected(&other)),
         }
@@ -121,7 +180,7 @@ impl World {
     /// # Errors
     /// [`WorldError`] if there is no daemon to ask.
     pub fn memory(&self, card: &Card) -> Result<Memory, WorldError> {
-        match self.ask(&Request::Memory { card: card.id })? {
+        match self.ask(&Request::Memory { card: card.id, slice: card.place() })? {
             Reply::Memory(memory) => Ok(memory),
             other => Err(unexpected(&other)),
         }
@@ -134,7 +193,8 @@ impl World {
     pub fn processes(&self, card: &Card) -> Result<Vec<Process>, WorldError> {
         let mut all: Vec<Process> = Vec::new();
         loop {
-            match self.ask(&Request::Processes { card: card.id, from: all.len() as u32 })? {
+            let (slice, from) = (card.place(), all.len() as u32);
+            match self.ask(&Request::Processes { card: card.id, slice, from })? {
                 Reply::Processes { processes, more } => {
                     all.extend(processes);
                     if !more {
@@ -157,15 +217,16 @@ impl World {
         not_before_ns: u64,
         duration_ns: u64,
     ) -> Interval {
-        card.map.submit(self.welcome.slot, engine, not_before_ns, duration_ns)
+        card.map.submit(card.lane(), self.welcome.slot, engine, not_before_ns, duration_ns)
     }
 
     /// How busy `card` was in the last 0.2 s.
     #[must_use]
     pub fn utilisation(&self, card: &Card) -> Utilisation {
-        let copies = [Engine::CopyIn, Engine::CopyOut].map(|engine| card.map.percent(engine));
+        let copies =
+            [Engine::CopyIn, Engine::CopyOut].map(|engine| card.map.percent(card.lane(), engine));
         Utilisation {
-            compute_percent: card.map.percent(Engine::Compute),
+            compute_percent: card.map.percent(card.lane(), Engine::Compute),
             copy_percent: copies[0].max(copies[1]),
         }
     }
@@ -180,7 +241,7 @@ impl World {
     /// All work ever placed on an engine of `card`, in nanoseconds.
     #[must_use]
     pub fn busy_ns(&self, card: &Card, engine: Engine) -> u64 {
-        card.map.busy_ns(engine)
+        card.map.busy_ns(card.lane(), engine)
     }
 
     /// All work that `process` placed on an engine of `card`, in nanoseconds.
@@ -223,4 +284,30 @@ impl World {
         }
         Ok(cards)
     }
+}
+
+/// What driver and firmware keep of a GPU instance, in MiB: a guess.
+pub(crate) const SLICE_RESERVED_MIB: u64 = 13;
+
+/// A MIG device as a card: with the memory of its GPU instance and processors of its own.
+fn slice_info(card: &CardInfo, gpu: &GpuInstance, one: &ComputeInstance) -> Option<CardInfo> {
+    let short_name = &card.profile.short_name;
+    let (kind, compute) = (gpu.kind(short_name)?, gpu.compute_profile(short_name, one)?);
+    let mut info = card.clone();
+    info.uuid = one.uuid;
+    info.profile.name = format!("{} MIG {}", card.profile.name, compute.name);
+    info.profile.memory.total_mib = kind.memory_mib;
+    info.profile.memory.reserved_mib = SLICE_RESERVED_MIB;
+    info.profile.compute.sms = compute.sms;
+    info.profile.compute.copy_engines = kind.engines[0];
+    info.slice = Some(Slice {
+        gpu_instance: gpu.id,
+        compute_instance: one.id,
+        lane: one.lane,
+        parent: card.uuid,
+        name: compute.name,
+        slices: [kind.slices, one.slices],
+        engines: kind.engines,
+    });
+    Some(info)
 }

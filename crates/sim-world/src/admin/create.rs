@@ -153,7 +153,7 @@ impl Drop for Leftovers {
         if self.kept {
             return;
         }
-        for entry in ["usr", "dev"] {
+        for entry in ["usr", "dev", "proc"] {
             let _ = fs::remove_dir_all(self.dir.join(entry));
         }
         let _ = fs::remove_file(Spec::file(&self.dir));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::card::Pci;
+use crate::condition::Condition;
 use crate::wire::{Memory, Process};
 
 /// A world at one moment.
@@ -43,6 +44,10 @@ pub struct CardReport {
     pub memory: Memory,
     /// Of that, bytes held by nobody in particular.
     pub other_used: u64,
+    /// Whether questions about it wait.
+    pub hangs: bool,
+    /// How it is divided, linked and shared.
+    pub condition: Condition,
     /// Who holds memory, without their rows; the first of them, where they are very many.
     pub processes: Vec<Process>,
 }

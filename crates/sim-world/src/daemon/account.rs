@@ -3,8 +3,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::card::CardInfo;
+use crate::condition::Condition;
 use crate::map::CardMap;
-use crate::wire::{Kind, Memory, Reply};
+use crate::wire::{Kind, Memory, Place};
+use crate::world::SLICE_RESERVED_MIB;
+use std::collections::BTreeMap;
 
 pub(super) const MIB: u64 = 1 << 20;
 
@@ -14,6 +17,9 @@ pub(super) struct CardState {
     pub(super) page: CardMap,
     pub(super) used: u64,
     pub(super) other_used: u64,
+    pub(super) condition: Condition,
+    /// Bytes held in each GPU instance.
+    pub(super) slice_used: BTreeMap<u32, u64>,
 }
 
 /// Who a connection belongs to.
@@ -29,13 +35,33 @@ pub(crate) struct Peer {
 pub(super) struct Holder {
     pub(super) peer: Peer,
     pub(super) greeted: bool,
-    pub(super) held: Vec<[u64; Kind::ALL.len()]>,
+    /// By card and instance.
+    pub(super) held: BTreeMap<(u32, Place), [u64; Kind::ALL.len()]>,
     pub(super) watches: Vec<u32>,
 }
 
 impl CardState {
     pub(super) fn is_lost(&self) -> bool {
         self.page.lost.load(Relaxed) != 0
+    }
+
+    /// The memory of a GPU instance, or of the card.
+    pub(super) fn memory_of(&self, place: Place) -> Option<Memory> {
+        let Some([gpu, _]) = place else { return Some(self.memory()) };
+        let instance = self.condition.mig.instances.iter().find(|one| one.id == gpu)?;
+        let total = instance.kind(&self.info.profile.short_name)?.memory_mib * MIB;
+        let reserved = SLICE_RESERVED_MIB * MIB;
+        let used = self.slice_used.get(&gpu).copied().unwrap_or(0);
+        Some(Memory { total, reserved, used, free: total.saturating_sub(reserved + used) })
+    }
+
+    /// Books `bytes` more, or less, as held.
+    pub(super) fn book(&mut self, place: Place, change: impl Fn(u64) -> u64) {
+        self.used = change(self.used);
+        if let Some([gpu, _]) = place {
+            let used = self.slice_used.entry(gpu).or_default();
+            *used = change(*used);
+        }
     }
 
     pub(super) fn memory(&self) -> Memory {
@@ -45,15 +71,12 @@ impl CardState {
         Memory { total, reserved, used, free: total.saturating_sub(reserved).saturating_sub(used) }
     }
 
-    pub(super) fn set_other_used(&mut self, bytes: u64) -> Reply {
+    pub(super) fn set_other_used(&mut self, bytes: u64) -> Result<(), String> {
         let room = self.memory().free + self.other_used;
         if bytes > room {
-            return super::state::wrong(&format!(
-                "the card has room for {} MiB of others",
-                room / MIB
-            ));
+            return Err(format!("the card has room for {} MiB of others", room / MIB));
         }
         self.other_used = bytes;
-        Reply::Done
+        Ok(())
     }
 }

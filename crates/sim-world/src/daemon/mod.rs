@@ -7,6 +7,7 @@
 mod account;
 mod change;
 mod client;
+mod divide;
 mod report;
 mod server;
 mod state;
@@ -67,6 +68,8 @@ impl Daemon {
         let world = spec.number(&[b"world", &started, &std::process::id().to_le_bytes()]);
         let mut cards = Vec::new();
         for info in infos {
+            let undivided = crate::mig::Mig::default();
+            divide::show(dir, info.minor, &undivided).map_err(make(dir))?;
             let path = locate::node(dir, info.minor);
             let _ = std::fs::remove_file(&path);
             let page = CardMap::create(&path, world, info.id).map_err(make(&path))?;

@@ -1,18 +1,20 @@
 //! What the daemon tells of its processes and of everything.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::admin::{CardReport, Report};
 use crate::daemon::account::CardState;
 use crate::daemon::state::State;
-use crate::wire::{Kind, PROCESSES_PER_PACKET, Process, Reply};
+use crate::wire::{Kind, PROCESSES_PER_PACKET, Place, Process, Reply};
 
 /// How many processes a report lists per card.
 const REPORTED_PROCESSES: usize = 32;
 
 impl State {
-    pub(super) fn some_processes(&self, id: u32, from: u32) -> Reply {
-        let all = self.processes(id);
+    pub(super) fn some_processes(&self, id: u32, slice: Place, from: u32) -> Reply {
+        let mut all = self.processes(id);
+        all.retain(|process| slice.is_none() || process.slice == slice);
         let from = (from as usize).min(all.len());
         let to = (from + PROCESSES_PER_PACKET).min(all.len());
         Reply::Processes { processes: all[from..to].to_vec(), more: to < all.len() }
@@ -20,17 +22,21 @@ impl State {
 
     /// Who holds memory on card `id`, in order of pid.
     fn processes(&self, id: u32) -> Vec<Process> {
-        let mut by_pid: BTreeMap<u32, Process> = BTreeMap::new();
-        for (slot, client) in &self.clients {
-            let held = &client.held[id as usize];
-            if held.iter().all(|bytes| *bytes == 0) {
+        let mut by_pid: BTreeMap<(u32, Place), Process> = BTreeMap::new();
+        let everyone = self.clients.iter();
+        let held = everyone.flat_map(|(slot, client)| {
+            client.held.iter().map(move |(at, held)| (slot, client, at, held))
+        });
+        for (slot, client, (card, place), held) in held {
+            if *card != id || held.iter().all(|bytes| *bytes == 0) {
                 continue;
             }
             let host_pid = client.peer.pid;
-            let process = by_pid.entry(host_pid).or_insert_with(|| Process {
+            let process = by_pid.entry((host_pid, *place)).or_insert_with(|| Process {
                 host_pid,
                 used_bytes: 0,
                 kinds: [0; Kind::ALL.len()],
+                slice: *place,
                 slots: Vec::new(),
             });
             process.used_bytes += held.iter().sum::<u64>();
@@ -55,6 +61,8 @@ impl State {
                 lost: card.is_lost(),
                 memory: card.memory(),
                 other_used: card.other_used,
+                hangs: card.page.hangs.load(Relaxed) != 0,
+                condition: card.condition.clone(),
                 processes,
             }
         };

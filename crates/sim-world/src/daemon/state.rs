@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::card::CardInfo;
+use crate::condition::Condition;
 use crate::daemon::account::{CardState, Holder, Peer};
 use crate::map::CardMap;
 use crate::spec::Spec;
-use crate::wire::{Kind, PROTOCOL, Reply, Request, Welcome};
+use crate::wire::{Kind, PROTOCOL, Place, Reply, Request, Welcome};
 
 /// A world and its clients.
 pub(crate) struct State {
@@ -19,6 +20,8 @@ pub(crate) struct State {
     pub(super) clients: BTreeMap<u32, Holder>,
     /// Set by [`Change::Stop`].
     pub(crate) stopping: bool,
+    /// Set by [`Change::Mismatch`].
+    pub(super) mismatched: bool,
 }
 
 /// Answers, each to a client: the one that asked, and those that watch.
@@ -31,8 +34,14 @@ impl State {
         spec: Spec,
         cards: Vec<(CardInfo, CardMap)>,
     ) -> Self {
-        let cards =
-            cards.into_iter().map(|(info, page)| CardState { info, page, used: 0, other_used: 0 });
+        let cards = cards.into_iter().map(|(info, page)| CardState {
+            info,
+            page,
+            used: 0,
+            other_used: 0,
+            condition: Condition::default(),
+            slice_used: BTreeMap::new(),
+        });
         Self {
             root: root.to_owned(),
             world,
@@ -40,12 +49,13 @@ impl State {
             cards: cards.collect(),
             clients: BTreeMap::new(),
             stopping: false,
+            mismatched: false,
         }
     }
 
     /// A connection came; `slot` is its row from here on.
     pub(crate) fn join(&mut self, slot: u32, peer: Peer) {
-        let held = vec![[0; Kind::ALL.len()]; self.cards.len()];
+        let held = BTreeMap::new();
         self.clients.insert(slot, Holder { peer, greeted: false, held, watches: Vec::new() });
         self.cards.iter().for_each(|card| card.page.clear_slot(slot));
     }
@@ -53,8 +63,9 @@ impl State {
     /// A connection or its process ended: all it held is free.
     pub(crate) fn leave(&mut self, slot: u32) {
         let Some(client) = self.clients.remove(&slot) else { return };
-        for (card, held) in self.cards.iter_mut().zip(client.held) {
-            card.used = card.used.saturating_sub(held.iter().sum());
+        for ((card, place), held) in client.held {
+            let bytes: u64 = held.iter().sum();
+            self.cards[card as usize].book(place, |used| used.saturating_sub(bytes));
         }
     }
 
@@ -94,12 +105,14 @@ impl State {
             driver_version: self.spec.driver_version.clone(),
             cuda_version: self.spec.cuda_version,
             cards: self.cards.len() as u32,
+            mismatched: self.mismatched,
         })
     }
 
     fn answer_for_card(&mut self, slot: u32, request: Request) -> Reply {
         let id = match &request {
-            Request::Card { card } | Request::Memory { card } => *card,
+            Request::Card { card } | Request::Condition { card } => *card,
+            Request::Memory { card, .. } => *card,
             Request::Take { card, .. } | Request::Give { card, .. } => *card,
             Request::Processes { card, .. } => *card,
             _ => u32::MAX,
@@ -109,10 +122,13 @@ impl State {
         };
         match request {
             Request::Take { .. } if card.is_lost() => Reply::Lost,
-            Request::Take { kind, bytes, .. } => self.take(slot, id, kind, bytes),
-            Request::Give { kind, bytes, .. } => self.give(slot, id, kind, bytes),
-            Request::Memory { .. } => Reply::Memory(card.memory()),
-            Request::Processes { from, .. } => self.some_processes(id, from),
+            Request::Take { slice, kind, bytes, .. } => self.take(slot, (id, slice), kind, bytes),
+            Request::Give { slice, kind, bytes, .. } => self.give(slot, (id, slice), kind, bytes),
+            Request::Memory { slice, .. } => {
+                card.memory_of(slice).map_or_else(|| wrong("no such instance"), Reply::Memory)
+            }
+            Request::Condition { .. } => Reply::Condition(Box::new(card.condition.clone())),
+            Request::Processes { slice, from, .. } => self.some_processes(id, slice, from),
             _ => Reply::Card(Box::new(card.info.clone())),
         }
     }
@@ -128,27 +144,26 @@ impl State {
         Reply::Done
     }
 
-    fn take(&mut self, slot: u32, id: u32, kind: Kind, bytes: u64) -> Reply {
-        let card = &mut self.cards[id as usize];
-        let free = card.memory().free;
+    fn take(&mut self, slot: u32, at: (u32, Place), kind: Kind, bytes: u64) -> Reply {
+        let card = &mut self.cards[at.0 as usize];
+        let Some(memory) = card.memory_of(at.1) else { return Reply::Lost };
         let client = self.clients.get_mut(&slot);
         match client {
-            Some(client) if bytes <= free => {
-                client.held[id as usize][kind as usize] += bytes;
-                card.used += bytes;
+            Some(client) if bytes <= memory.free => {
+                client.held.entry(at).or_default()[kind as usize] += bytes;
+                card.book(at.1, |used| used + bytes);
                 Reply::Done
             }
-            _ => Reply::Full { free },
+            _ => Reply::Full { free: memory.free },
         }
     }
 
-    fn give(&mut self, slot: u32, id: u32, kind: Kind, bytes: u64) -> Reply {
+    fn give(&mut self, slot: u32, at: (u32, Place), kind: Kind, bytes: u64) -> Reply {
         if let Some(client) = self.clients.get_mut(&slot) {
-            let held = &mut client.held[id as usize][kind as usize];
+            let held = &mut client.held.entry(at).or_default()[kind as usize];
             let given = bytes.min(*held);
             *held -= given;
-            let card = &mut self.cards[id as usize];
-            card.used = card.used.saturating_sub(given);
+            self.cards[at.0 as usize].book(at.1, |used| used.saturating_sub(given));
         }
         Reply::Done
     }

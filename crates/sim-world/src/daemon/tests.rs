@@ -34,14 +34,18 @@ fn say(state: &mut State, slot: u32, request: Request) -> Reply {
 fn a_long_list_of_processes_comes_in_parts_that_make_the_whole() {
     let mut state = state(1300);
     for slot in 0..1300 {
-        say(&mut state, slot, Request::Take { card: 0, kind: Kind::Context, bytes: 1 });
+        say(
+            &mut state,
+            slot,
+            Request::Take { card: 0, slice: None, kind: Kind::Context, bytes: 1 },
+        );
     }
     let mut all: Vec<Process> = Vec::new();
     let mut parts = 0;
     loop {
         let from = all.len() as u32;
         let Reply::Processes { processes, more } =
-            say(&mut state, 7, Request::Processes { card: 0, from })
+            say(&mut state, 7, Request::Processes { card: 0, slice: None, from })
         else {
             panic!("no list");
         };
@@ -66,7 +70,8 @@ fn only_some_may_change_the_world() {
 #[test]
 fn a_card_that_is_not_there_is_named() {
     let mut state = state(1);
-    let Reply::Wrong { reason } = say(&mut state, 0, Request::Memory { card: 5 }) else {
+    let Reply::Wrong { reason } = say(&mut state, 0, Request::Memory { card: 5, slice: None })
+    else {
         panic!("an answer");
     };
     assert_eq!(reason, "there is no card 5");
