@@ -3,18 +3,23 @@
 //! [`admit`] is the one decision; the webhook and the policy manifests are two ways to it. It looks at
 //! an object and gives the patch that turns a fraction into percent, or the refusals that say what to
 //! write instead. It does no I/O, knows no cluster, and never touches what does not ask for a GPU.
+//! Around it: [`review`] is the API server's question, [`server`] its way here.
 #![forbid(unsafe_code)]
 
 mod admit;
 mod annotations;
 mod ask;
+pub mod certificate;
 mod containers;
 mod isolation;
+pub mod options;
 mod patch;
 mod pod;
 mod quantity;
 mod refusal;
+pub mod review;
 mod rules;
+pub mod server;
 mod workload;
 
 pub use admit::{Admission, admit};

@@ -1,12 +1,11 @@
 //! `admit` by table and by property.
 
-mod cases;
-
 use aliquot_admission::{Admission, Refusals, Rules, Workload, admit};
-use cases::{Case, Expect};
 use contract::Domain;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::cases::{self, Case, Expect};
 
 fn rules() -> Rules {
     Rules::new(Domain::default())
@@ -30,7 +29,7 @@ fn created(kind: (&str, &str), object: &Value) -> Result<Value, Refusals> {
 }
 
 /// What the containers ask for, init containers first; limits and requests have to agree.
-fn percents(kind: (&str, &str), object: &Value) -> Vec<Option<u8>> {
+pub(crate) fn percents(kind: (&str, &str), object: &Value) -> Vec<Option<u8>> {
     let pod = workload(kind).path().iter().fold(object, |value, name| &value[*name]);
     let list = |name: &str| pod["spec"][name].as_array().cloned().unwrap_or_default();
     let all = list("initContainers").into_iter().chain(list("containers"));

@@ -1,0 +1,91 @@
+//! What an administrator writes on the command line, read once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use contract::Domain;
+use serde_json::{Value, json};
+
+use crate::Rules;
+
+/// The admission of Aliquot's shares of GPUs.
+#[derive(clap::Parser)]
+#[command(name = "aliquot-admission", version)]
+pub struct Options {
+    /// The domain of the resources.
+    #[arg(long, env = "ALIQUOT_DOMAIN", default_value = contract::DEFAULT_DOMAIN)]
+    domain: String,
+    /// Where to listen.
+    #[arg(long, env = "ALIQUOT_LISTEN", default_value = "[::]:8443")]
+    pub listen: SocketAddr,
+    /// The folder with tls.crt and tls.key.
+    #[arg(long, env = "ALIQUOT_CERTIFICATE", default_value = "/etc/aliquot/certificate")]
+    pub certificate: PathBuf,
+    /// A namespace that is left alone, besides the system's own.
+    #[arg(long = "leave-alone", value_name = "NAMESPACE", value_delimiter = ',')]
+    leave_alone: Vec<String>,
+    /// A taint that every pod with a GPU tolerates: key[=value][:effect].
+    #[arg(long = "tolerate", value_name = "TAINT", value_delimiter = ',', value_parser = toleration)]
+    tolerate: Vec<Value>,
+}
+
+impl Options {
+    /// The rules that they say.
+    ///
+    /// # Errors
+    /// Where the domain is none.
+    pub fn rules(&self) -> anyhow::Result<Rules> {
+        let domain = Domain::parse(&self.domain)
+            .map_err(|error| anyhow::anyhow!("--domain {:?}: {error}", self.domain))?;
+        let rules = Rules::new(domain).with_tolerations(self.tolerate.clone());
+        Ok(rules.leaving_alone(self.leave_alone.iter().cloned()))
+    }
+}
+
+/// A core/v1 Toleration from the form in which `kubectl taint` writes taints.
+fn toleration(text: &str) -> Result<Value, String> {
+    let (taint, effect) = match text.split_once(':') {
+        Some((taint, effect)) => (taint, Some(effect)),
+        None => (text, None),
+    };
+    let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+    if let Some(effect) = effect.filter(|effect| !known.contains(effect)) {
+        return Err(format!("effect {effect:?} is none of {}", known.join(", ")));
+    }
+    let (key, value) = match taint.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (taint, None),
+    };
+    if key.is_empty() {
+        return Err("a taint has a key: write key[=value][:effect]".to_owned());
+    }
+    let mut toleration = match value {
+        Some(value) => json!({ "key": key, "operator": "Equal", "value": value }),
+        None => json!({ "key": key, "operator": "Exists" }),
+    };
+    if let Some(effect) = effect {
+        toleration["effect"] = json!(effect);
+    }
+    Ok(toleration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taint_becomes_the_toleration_that_matches_it() {
+        let table = [
+            ("nvidia.com/gpu", json!({ "key": "nvidia.com/gpu", "operator": "Exists" })),
+            (
+                "sku=gpu:NoSchedule",
+                json!({ "key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" }),
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(toleration(text), Ok(expected), "{text}");
+        }
+        assert!(toleration("gpu:Sometimes").is_err_and(|said| said.contains("Sometimes")));
+        assert!(toleration("=x").is_err());
+    }
+}

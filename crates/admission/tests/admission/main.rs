@@ -1,0 +1,5 @@
+//! Admission by one table of cases: the decision by itself, and as the API server meets it.
+
+mod cases;
+mod decision;
+mod webhook;
