@@ -5,7 +5,7 @@
 
 use crate::allotments::Share;
 use crate::device::{self, Device};
-use crate::{context, pools, say};
+use crate::{contexts, pools, say};
 use ledger::Kind;
 use nvidia_sys::cuda::CUdevice;
 
@@ -16,6 +16,8 @@ pub(crate) struct Charge {
     pub(crate) share: Share,
     pub(crate) kind: Kind,
     pub(crate) bytes: u64,
+    /// The context that owns what was taken, where one is known to.
+    pub(crate) owner: u8,
 }
 
 /// What becomes of a request before the driver sees it.
@@ -29,6 +31,11 @@ pub(crate) enum Attempt {
 }
 
 impl Charge {
+    /// One that no context owns.
+    pub(crate) const fn new(share: Share, kind: Kind, bytes: u64) -> Self {
+        Self { share, kind, bytes, owner: contexts::UNKNOWN }
+    }
+
     /// The driver did not take the memory, or has given it back.
     pub(crate) fn give_back(self) {
         self.share.allotment.release(self.share.device, self.kind, self.bytes);
@@ -55,15 +62,20 @@ impl Charge {
 /// nobody saw it begin.
 #[inline]
 pub(crate) fn to_current(kind: Kind, bytes: u64) -> Attempt {
-    let Some(ordinal) = device::current_ordinal() else { return Attempt::Pass };
-    match device::of(ordinal) {
+    let Some(current) = contexts::current() else { return Attempt::Pass };
+    match device::of(current.device) {
         Device::Share(share) => {
-            if let Attempt::Refused = context::charge_unseen(share, ordinal) {
+            if let Attempt::Refused = current.charge_unseen(share) {
                 return Attempt::Refused;
             }
-            to_share(share, kind, bytes)
+            match to_share(share, kind, bytes) {
+                Attempt::Charged(charge) => {
+                    Attempt::Charged(Charge { owner: current.owner, ..charge })
+                }
+                attempt => attempt,
+            }
         }
-        Device::Full => refused_as_full(ordinal),
+        Device::Full => refused_as_full(current.device),
         Device::Unknown => Attempt::Pass,
     }
 }
@@ -90,7 +102,7 @@ pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
 #[inline]
 pub(crate) fn at_once(share: Share, kind: Kind, bytes: u64) -> Option<Charge> {
     let charged = share.allotment.try_charge(share.device, kind, bytes);
-    charged.is_ok().then_some(Charge { share, kind, bytes })
+    charged.is_ok().then(|| Charge::new(share, kind, bytes))
 }
 
 /// The last word, once the pools have given back what they can. Where the administrator only
@@ -99,7 +111,7 @@ pub(crate) fn at_once(share: Share, kind: Kind, bytes: u64) -> Option<Charge> {
 fn to_trimmed(share: Share, kind: Kind, bytes: u64) -> Attempt {
     pools::trim_all(share);
     match share.allotment.charge(share.device, kind, bytes) {
-        Ok(()) => Attempt::Charged(Charge { share, kind, bytes }),
+        Ok(()) => Attempt::Charged(Charge::new(share, kind, bytes)),
         Err(_) => Attempt::Refused,
     }
 }

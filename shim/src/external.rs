@@ -190,7 +190,7 @@ impl Import {
         let share = self.share();
         if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.handle.store(FREE, Ordering::Release);
-            share.inspect(|&share| Charge { share, kind: Kind::Imported, bytes }.give_back());
+            share.inspect(|&share| Charge::new(share, Kind::Imported, bytes).give_back());
         }
     }
 

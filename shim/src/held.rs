@@ -2,21 +2,20 @@
 
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
-use crate::external;
+use crate::{external, small};
 use ledger::Kind;
 use ledger::pointers::Charged;
 use nvidia_sys::cuda::CUresult;
 
-/// An entry that is charged itself, and one that is part of an import, whose number it has for bytes.
-const WHOLE: u8 = 0;
+/// The tag of what is part of an import, whose number it has for bytes. Other tags are owners.
 const PART: u8 = 1;
 
 /// Remembers what an address was charged. Where the table is full, after some hundred thousand, the
 /// charge stays until the process ends.
 #[inline]
 pub(crate) fn remember(address: u64, charge: Charge) {
-    let Charge { share, kind, bytes } = charge;
-    put(address, Charged::new(bytes, share.number, kind, WHOLE));
+    let Charge { share, kind, bytes, owner } = charge;
+    put(address, Charged::new(bytes, share.number, kind, owner));
 }
 
 /// Remembers that what is at an address keeps an import.
@@ -40,7 +39,7 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     let result = driver();
     if let Some(charged) = entry {
         if result == CUresult::CUDA_SUCCESS {
-            end(charged);
+            end(address, charged);
         } else {
             put(address, charged);
         }
@@ -53,8 +52,17 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
 pub(crate) fn forget_all(share: Share) {
     let Ok(shares) = allotments::shares() else { return };
     let Some(pointers) = shares.pointers() else { return };
-    pointers.remove_where(|charged| charged.device() == share.number, |_, charged| end(charged));
+    pointers.remove_where(|charged| charged.device() == share.number, end);
     external::forget_all(share);
+}
+
+/// Gives back what this process holds in a context of a device: it has ended.
+#[cold]
+pub(crate) fn forget_owned(share: Share, owner: u8) {
+    let Ok(shares) = allotments::shares() else { return };
+    let Some(pointers) = shares.pointers() else { return };
+    let is_its = |charged: Charged| charged.device() == share.number && charged.tag() == owner;
+    pointers.remove_where(is_its, end);
 }
 
 #[inline]
@@ -62,27 +70,30 @@ fn put(address: u64, charged: Charged) {
     let Some(pointers) = allotments::shares().ok().and_then(Shares::pointers) else { return };
     // The address was charged before, and its memory ended unseen.
     if let Ok(Some(before)) = pointers.insert(address, charged) {
-        end_unseen(before);
+        end_unseen(address, before);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn end_unseen(charged: Charged) {
-    end(charged);
+fn end_unseen(address: u64, charged: Charged) {
+    end(address, charged);
 }
 
 #[inline]
-fn end(charged: Charged) {
+fn end(address: u64, charged: Charged) {
     if charged.tag() == PART {
         external::unmapped(charged.bytes());
     } else if let Some(charge) = allotments::shares().ok().and_then(|all| charge(all, charged)) {
-        charge.give_back();
+        match charge.kind {
+            Kind::Linear if charge.bytes <= small::LARGEST => small::take(charge, address),
+            _ => charge.give_back(),
+        }
     }
 }
 
 #[inline]
 fn charge(shares: &'static Shares, charged: Charged) -> Option<Charge> {
     let share = shares.at(charged.device().into())?;
-    Some(Charge { share, kind: charged.kind(), bytes: charged.bytes() })
+    Some(Charge { share, kind: charged.kind(), bytes: charged.bytes(), owner: charged.tag() })
 }

@@ -8,6 +8,7 @@
 use crate::charge::{self, Attempt, Charge};
 use crate::held;
 use crate::hooks::real;
+use crate::small;
 use core::ffi::c_uint;
 use ledger::Kind;
 use ledger::abi::slot_flags;
@@ -20,10 +21,29 @@ const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 /// What the driver takes from the card for an allocation of `bytes`: whole pages of 2 MiB above
 /// 1 MiB; below, a part of a page that others share, in steps of 512 bytes.
 fn taken(bytes: u64) -> Option<u64> {
-    const PAGE: u64 = 2 << 20;
-    const LARGEST_SHARED: u64 = 1 << 20;
-    const STEP: u64 = 512;
-    bytes.checked_next_multiple_of(if bytes > LARGEST_SHARED { PAGE } else { STEP })
+    bytes.checked_next_multiple_of(if bytes > small::LARGEST { small::PAGE } else { small::STEP })
+}
+
+/// What is charged before it is known where so many bytes lie: managed memory is on the host until it
+/// is touched, and shares no page.
+fn bound(kind: Kind, bytes: u64) -> u64 {
+    if kind == Kind::Linear { bytes.max(small::PAGE) } else { bytes }
+}
+
+/// Remembers memory of `bytes` at an address, for which at least [`bound`] is charged.
+#[inline]
+fn keep(charge: Charge, address: u64, bytes: u64) {
+    let is_new = match charge.kind {
+        Kind::Linear if bytes <= small::LARGEST => small::put(charge, address, bytes),
+        _ => None,
+    };
+    match is_new {
+        Some(_) => held::remember(address, Charge { bytes, ..charge }),
+        None => held::remember(address, charge),
+    }
+    if is_new == Some(false) {
+        charge.give_back();
+    }
 }
 
 /// # Safety
@@ -121,9 +141,10 @@ unsafe fn allocate<A: Copy + Into<u64>>(
     bytes: u64,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    let attempt = match taken(bytes) {
+    let taken = taken(bytes);
+    let attempt = match taken {
         _ if address.is_null() || bytes == 0 => Attempt::Pass,
-        Some(bytes) => charge::to_current(kind, bytes),
+        Some(bytes) => charge::to_current(kind, bound(kind, bytes)),
         None => Attempt::Refused,
     };
     if let Attempt::Refused = attempt {
@@ -133,7 +154,7 @@ unsafe fn allocate<A: Copy + Into<u64>>(
     if let Attempt::Charged(charge) = attempt {
         if result == SUCCESS {
             // SAFETY: not null, and the driver has just written it.
-            held::remember(unsafe { *address }.into(), charge);
+            keep(charge, unsafe { *address }.into(), taken.unwrap_or(charge.bytes));
             if kind == Kind::Managed {
                 charge.share.allotment.set_flags(slot_flags::MANAGED);
             }
@@ -193,7 +214,7 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
         _ if address.is_null() || pitch.is_null() || rows.width == 0 || rows.height == 0 => {
             Attempt::Pass
         }
-        Some(bytes) => charge::to_current(Kind::Linear, bytes),
+        Some(bytes) => charge::to_current(Kind::Linear, bound(Kind::Linear, bytes)),
         None => Attempt::Refused,
     };
     let charge = match attempt {
@@ -222,13 +243,12 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
 }
 
 fn settled(mut charge: Charge, address: u64, bytes: Option<u64>) -> bool {
-    let settled = bytes.is_some_and(|bytes| charge.settle(bytes));
-    if settled {
-        held::remember(address, charge);
-    } else {
-        charge.give_back();
+    let bytes = bytes.filter(|bytes| charge.settle(bound(Kind::Linear, *bytes)));
+    match bytes {
+        Some(bytes) => keep(charge, address, bytes),
+        None => charge.give_back(),
     }
-    settled
+    bytes.is_some()
 }
 
 unsafe fn driver_free(address: u64) -> CUresult {

@@ -106,7 +106,7 @@ impl Pool {
         if result == CUresult::CUDA_SUCCESS {
             let bytes = self.word().charged().saturating_sub(lent);
             if let Device::Share(share) = device::of(self.device()) {
-                Charge { share, kind: Kind::Pool, bytes }.give_back();
+                Charge::new(share, Kind::Pool, bytes).give_back();
             }
             left = FREE;
         }
@@ -133,7 +133,7 @@ impl Pool {
 
     /// Charges what the pool has reserved, where that is not known.
     pub(crate) fn look(&self, share: Share) {
-        self.settle(Charge { share, kind: Kind::Pool, bytes: 0 }, 0);
+        self.settle(Charge::new(share, Kind::Pool, 0), 0);
     }
 
     fn settle(&self, mut bound: Charge, ended: u64) -> bool {

@@ -87,7 +87,7 @@ impl Memory {
         self.handle.store(FREE, Ordering::Release);
         let shares = allotments::shares().ok();
         if let Some(share) = shares.and_then(|shares| shares.at(share as u32)) {
-            Charge { share, kind: Kind::Vmm, bytes }.give_back();
+            Charge::new(share, Kind::Vmm, bytes).give_back();
         }
     }
 

@@ -8,7 +8,7 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::pools::{self, Pool};
-use crate::{capture, context, held, vmm};
+use crate::{capture, contexts, held, vmm};
 use ledger::Kind;
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemPoolProps, CUmemoryPool, CUresult, CUstream};
 
@@ -173,7 +173,7 @@ impl Request {
         };
         let bytes = self.bytes as u64;
         let Some(most) = bytes.checked_next_multiple_of(CHUNK) else { return OUT_OF_MEMORY };
-        if let Attempt::Refused = context::charge_unseen(share, ordinal) {
+        if let Attempt::Refused = contexts::charge_unseen(share, ordinal) {
             return OUT_OF_MEMORY;
         }
         if let Some(bound) = charge::at_once(share, Kind::Pool, most) {
@@ -181,7 +181,7 @@ impl Request {
             return unsafe { self.bounded(pool, bound, driver) };
         }
         if pool.has_idle(bytes) {
-            let nothing = Charge { share, kind: Kind::Pool, bytes: 0 };
+            let nothing = Charge::new(share, Kind::Pool, 0);
             // SAFETY: the caller's promise.
             let result = unsafe { self.bounded(pool, nothing, &driver) };
             if result != OUT_OF_MEMORY {

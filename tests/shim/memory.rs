@@ -25,10 +25,10 @@ fn the_share_is_shown_as_the_card() {
 
 #[test]
 fn each_way_to_allocate_is_charged_and_given_back() {
-    for allocate in ["alloc/0=1048576", "managed/0=1048576", "pitch/0=1000"] {
+    for allocate in ["alloc/0=2097152", "managed/0=2097152", "pitch/0=1000"] {
         let outcome = Container::half().client(&format!("{START} {allocate} info free/0 total"));
         outcome.assert_lived();
-        assert_eq!(outcome.of("info"), info(1), "{allocate}");
+        assert_eq!(outcome.of("info"), info(2), "{allocate}");
     }
     let outcome = Container::half().client(&format!("{START} pitch/0=1000 free/0 info"));
     assert_eq!(outcome.of("pitch/0=1000"), "0 pitch 1024");
@@ -51,11 +51,11 @@ fn a_request_above_the_share_is_out_of_memory_and_writes_nothing() {
 
 #[test]
 fn what_the_driver_rounds_up_is_charged_so() {
-    for (asked, taken) in [(1, 512), (1000, 1024), (mib(1), mib(1)), (mib(1) + 1, mib(2))] {
+    for (asked, taken) in [(1, 2), (1000, 2), (mib(1), 2), (mib(1) + 1, 2), (mib(2) + 1, 4)] {
         let container = Container::half();
         let words = format!("{START} alloc/0={asked} wait");
         let held = container.while_waiting(&words, || container.held());
-        assert_eq!(held, CONTEXT.bytes() + taken, "{asked}");
+        assert_eq!(held, CONTEXT.bytes() + mib(taken), "{asked}");
     }
 }
 
@@ -72,9 +72,9 @@ fn a_size_that_no_card_has_is_out_of_memory() {
 #[test]
 fn what_the_driver_refuses_is_given_back() {
     let container = Container::half().env("STANDIN_REFUSES", "1");
-    let words = format!("{START} alloc/0=1048576 managed/1=1048576 pitch/2=1024 info");
+    let words = format!("{START} alloc/0=2097152 managed/1=2097152 pitch/2=1024 info");
     let outcome = container.client(&words);
-    assert_eq!(outcome.of("alloc/0=1048576"), "2");
+    assert_eq!(outcome.of("alloc/0=2097152"), "2");
     assert_eq!(outcome.of("info"), info(0));
 }
 
@@ -102,24 +102,24 @@ fn an_unknown_pointer_is_freed_untouched() {
 
 #[test]
 fn a_pointer_freed_twice_is_given_back_once() {
-    let words = format!("{START} alloc/0=1048576 alloc/1=1048576 free/0 free/0 info");
+    let words = format!("{START} alloc/0=2097152 alloc/1=2097152 free/0 free/0 info");
     let outcome = Container::half().client(&words);
-    assert_eq!(outcome.of("info"), info(1));
+    assert_eq!(outcome.of("info"), info(2));
 }
 
 #[test]
 fn a_call_without_a_context_gets_the_drivers_own_error() {
-    let outcome = Container::half().client("proc2 init alloc/0=1048576 info");
+    let outcome = Container::half().client("proc2 init alloc/0=2097152 info");
     outcome.assert_lived();
-    assert_eq!(outcome.of("alloc/0=1048576"), "201");
+    assert_eq!(outcome.of("alloc/0=2097152"), "201");
     assert_eq!(outcome.of("info"), "201 free 7 total 7");
 }
 
 #[test]
 fn a_call_before_cu_init_gets_the_drivers_own_error() {
-    let outcome = Container::half().client("proc2 alloc/0=1048576 total info init");
+    let outcome = Container::half().client("proc2 alloc/0=2097152 total info init");
     outcome.assert_lived();
-    assert_eq!(outcome.of("alloc/0=1048576"), "3");
+    assert_eq!(outcome.of("alloc/0=2097152"), "3");
     assert_eq!(outcome.of("total"), "3 total 7");
     assert_eq!(outcome.of("init"), "0");
 }
@@ -130,13 +130,13 @@ fn a_wrong_flag_of_cu_init_is_the_drivers_to_refuse() {
 }
 
 #[test]
-fn the_first_context_of_a_process_is_charged_and_the_last_gives_back() {
+fn each_context_is_charged_from_its_beginning_to_its_end() {
     let container = Container::half();
     let begun = || container.held();
     for (words, charged) in [
         ("dlsym init wait", 0),
         ("dlsym init retain wait release", CONTEXT.bytes()),
-        ("dlsym init retain retain create/1=0 wait", CONTEXT.bytes()),
+        ("dlsym init retain retain create/1=0 wait", 2 * CONTEXT.bytes()),
         ("dlsym init retain create/1=0 release wait", CONTEXT.bytes()),
         ("dlsym init retain create/1=0 release destroy/1 wait", 0),
         ("dlsym init retain retain release wait", CONTEXT.bytes()),
@@ -151,7 +151,7 @@ fn the_first_context_of_a_process_is_charged_and_the_last_gives_back() {
 #[test]
 fn memory_that_ends_with_its_context_is_given_back() {
     let container = Container::half();
-    let words = format!("{START} alloc/0=1048576 alloc/1=1048576 release wait");
+    let words = format!("{START} alloc/0=2097152 alloc/1=2097152 release wait");
     assert_eq!(container.while_waiting(&words, || container.charged()), 0);
 }
 
@@ -203,7 +203,7 @@ fn a_card_that_was_not_allotted_is_like_a_full_one_and_said_once() {
 #[test]
 fn errno_stays_as_it_was() {
     let words =
-        format!("{START} alloc/0=1048576 info free/0 alloc/1=99999999999 nvml look=cuda:cuInit");
+        format!("{START} alloc/0=2097152 info free/0 alloc/1=99999999999 nvml look=cuda:cuInit");
     let outcome = Container::half().client(&words);
     outcome.assert_lived();
     assert!(outcome.lines.iter().all(|line| !line.contains("errno-changed")), "{outcome:?}");

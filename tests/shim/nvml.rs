@@ -17,16 +17,16 @@ fn the_share_is_the_card() {
 #[test]
 fn what_another_process_of_the_container_holds_is_used() {
     let container = Container::half();
-    let words = "proc2 init retain current alloc/0=1048576 wait";
+    let words = "proc2 init retain current alloc/0=2097152 wait";
     let outcome = container.while_waiting(words, || container.client("none nvml"));
-    let (total, used) = (HALF.bytes(), CONTEXT.bytes() + Mib(1).bytes());
+    let (total, used) = (HALF.bytes(), CONTEXT.bytes() + Mib(2).bytes());
     assert_eq!(outcome.of("nvml"), format!("0 total {total} free {} used {used}", total - used));
 }
 
 #[test]
 fn what_a_killed_process_held_is_free() {
     let container = Container::half();
-    let words = "proc2 init retain current alloc/0=1048576 die";
+    let words = "proc2 init retain current alloc/0=2097152 die";
     assert_eq!(container.client(words).code, None);
     assert!(container.charged() > 0);
     let total = HALF.bytes();

@@ -9,13 +9,13 @@ const START: &str = "proc2 init retain current";
 #[test]
 fn processes_of_a_container_share_its_limit() {
     let container = Container::half();
-    let but_one = HALF.bytes() - 2 * CONTEXT.bytes() - Mib(1).bytes();
+    let but_one = HALF.bytes() - 2 * CONTEXT.bytes() - Mib(3).bytes();
     let words = format!("{START} alloc/0={but_one} wait");
-    let next = || container.client(&format!("{START} alloc/0=1048577 alloc/1=1048576"));
+    let next = || container.client(&format!("{START} alloc/0=2097153 alloc/1=2097152"));
     let other = container.while_waiting(&words, next);
     assert_eq!(other.of("retain"), "0");
-    assert_eq!(other.of("alloc/0=1048577"), "2");
-    assert_eq!(other.of("alloc/1=1048576"), "0");
+    assert_eq!(other.of("alloc/0=2097153"), "2");
+    assert_eq!(other.of("alloc/1=2097152"), "0");
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn what_a_killed_process_held_can_be_allocated() {
 #[test]
 fn a_forked_child_gives_back_nothing_of_its_parents() {
     let container = Container::half();
-    let held = Mib(1).bytes() + CONTEXT.bytes();
+    let held = Mib(2).bytes() + CONTEXT.bytes();
     let seen = container
-        .while_waiting(&format!("{START} alloc/0=1048576 fork=free/0 wait"), || {
+        .while_waiting(&format!("{START} alloc/0=2097152 fork=free/0 wait"), || {
             container.charged()
         });
     assert_eq!(seen, held);
@@ -42,9 +42,9 @@ fn a_forked_child_gives_back_nothing_of_its_parents() {
 #[test]
 fn a_forked_child_asks_nvml_like_anybody() {
     let container = Container::half();
-    let words = format!("{START} alloc/0=1048576 fork=nvml2");
+    let words = format!("{START} alloc/0=2097152 fork=nvml2");
     let outcome = container.client(&words);
-    let used = CONTEXT.bytes() + Mib(1).bytes();
+    let used = CONTEXT.bytes() + Mib(2).bytes();
     assert!(outcome.of("nvml2").ends_with(&format!("used {used}")), "{outcome:?}");
 }
 
@@ -54,14 +54,14 @@ fn a_call_that_is_cancelled_in_the_driver_ends_its_thread_alone() {
     let outcome = container.client(&format!("{START} cancel info"));
     outcome.assert_lived();
     assert_eq!(outcome.of("cancel"), "cancelled");
-    let free = HALF.bytes() - CONTEXT.bytes() - Mib(1).bytes();
+    let free = HALF.bytes() - CONTEXT.bytes() - Mib(2).bytes();
     assert_eq!(outcome.of("info"), format!("0 free {free} total {}", HALF.bytes()));
 }
 
 #[test]
 fn a_process_that_ends_leaves_nothing_behind() {
     let container = Container::half();
-    container.client(&format!("{START} alloc/0=1048576")).assert_lived();
+    container.client(&format!("{START} alloc/0=2097152")).assert_lived();
     assert_eq!(container.held(), 0);
 }
 

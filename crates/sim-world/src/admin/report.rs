@@ -48,6 +48,9 @@ pub struct CardReport {
     pub hangs: bool,
     /// How it is divided, linked and shared.
     pub condition: Condition,
+    /// The most that processes ever held at once, in bytes; 0 from a daemon that does not tell.
+    #[serde(default)]
+    pub peak_used: u64,
     /// Who holds memory, without their rows; the first of them, where they are very many.
     pub processes: Vec<Process>,
 }

@@ -16,6 +16,8 @@ pub(super) struct CardState {
     pub(super) info: CardInfo,
     pub(super) page: CardMap,
     pub(super) used: u64,
+    /// The most that `used` ever was.
+    pub(super) peak: u64,
     pub(super) other_used: u64,
     pub(super) condition: Condition,
     /// Bytes held in each GPU instance.

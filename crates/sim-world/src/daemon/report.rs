@@ -63,6 +63,7 @@ impl State {
                 other_used: card.other_used,
                 hangs: card.page.hangs.load(Relaxed) != 0,
                 condition: card.condition.clone(),
+                peak_used: card.peak,
                 processes,
             }
         };

@@ -38,6 +38,7 @@ impl State {
             info,
             page,
             used: 0,
+            peak: 0,
             other_used: 0,
             condition: Condition::default(),
             slice_used: BTreeMap::new(),
@@ -152,6 +153,7 @@ impl State {
             Some(client) if bytes <= memory.free => {
                 client.held.entry(at).or_default()[kind as usize] += bytes;
                 card.book(at.1, |used| used + bytes);
+                card.peak = card.peak.max(card.used);
                 Reply::Done
             }
             _ => Reply::Full { free: memory.free },

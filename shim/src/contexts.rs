@@ -1,0 +1,231 @@
+//! The contexts of this process: which one a thread allocates in, what each is charged, and which of
+//! them owns what. Plain tables of atomics: nothing here stands before a function of the driver.
+
+use crate::allotments::Share;
+use crate::charge::{self, Attempt, Charge};
+use crate::device::{self, Device};
+use crate::held;
+use crate::hooks::real;
+use crate::pools;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
+use ledger::Kind;
+use nvidia_sys::cuda::{CUcontext, CUctx_st, CUdevice, CUresult};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+
+/// Where the calling thread allocates.
+#[derive(Clone, Copy)]
+pub(crate) struct Current {
+    /// The device of its context.
+    pub(crate) device: CUdevice,
+    /// The number of the context among those that are known; [`UNKNOWN`] of another.
+    pub(crate) owner: u8,
+    is_known: bool,
+}
+
+/// The owner of what no known context owns.
+pub(crate) const UNKNOWN: u8 = 0;
+
+/// Where the calling thread allocates; none where the driver will say what is wrong.
+#[inline]
+pub(crate) fn current() -> Option<Current> {
+    let mut context = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle.
+    let asked = real::cuCtxGetCurrent.get().map(|get| unsafe { get(&mut context) });
+    if let (Some(SUCCESS), Some((owner, known))) = (asked, Known::find(context)) {
+        let device = known.device.load(Relaxed);
+        return Some(Current { device, owner, is_known: true });
+    }
+    let device = device::current_ordinal()?;
+    Some(Current { device, owner: UNKNOWN, is_known: false })
+}
+
+impl Current {
+    /// Charges a context that nobody saw begin, by the first allocation in it.
+    #[inline]
+    pub(crate) fn charge_unseen(self, share: Share) -> Attempt {
+        if self.is_known { Attempt::Pass } else { charge_unseen(share, self.device) }
+    }
+}
+
+/// As [`Current::charge_unseen`], on a device.
+#[inline]
+pub(crate) fn charge_unseen(share: Share, device: CUdevice) -> Attempt {
+    if share.allotment.held(share.device, Kind::Context) > 0 {
+        return Attempt::Pass;
+    }
+    Here::of(device).map_or(Attempt::Pass, |here| here.charge_unseen(share))
+}
+
+/// Charges one more context.
+pub(crate) fn charge(share: Share) -> Attempt {
+    match share.allotment.context_estimate(share.device) {
+        0 => Attempt::Pass,
+        bytes => charge::to_share(share, Kind::Context, bytes),
+    }
+}
+
+/// The contexts of this process on one device.
+pub(crate) struct Here {
+    created: AtomicU32,
+    /// Whether the primary one lives.
+    pub(crate) primary: AtomicBool,
+    /// The primary one's handle, which stays the same.
+    pub(crate) handle: AtomicPtr<CUctx_st>,
+    /// One that came another way is charged.
+    unseen: AtomicBool,
+}
+
+impl Here {
+    const fn new() -> Self {
+        let (primary, unseen) = (AtomicBool::new(false), AtomicBool::new(false));
+        let handle = AtomicPtr::new(core::ptr::null_mut());
+        Self { created: AtomicU32::new(0), primary, handle, unseen }
+    }
+
+    /// Those on the device of this ordinal.
+    pub(crate) fn of(device: CUdevice) -> Option<&'static Self> {
+        static DEVICES: [Here; device::MOST] = [const { Here::new() }; device::MOST];
+        DEVICES.get(usize::try_from(device).ok()?)
+    }
+
+    /// Of threads that come together the first one's charge stays.
+    #[cold]
+    fn charge_unseen(&self, share: Share) -> Attempt {
+        match charge(share) {
+            Attempt::Charged(charge) if self.unseen.swap(true, Relaxed) => {
+                charge.give_back();
+                Attempt::Pass
+            }
+            attempt => attempt,
+        }
+    }
+
+    /// A context has begun, and is charged so much. The primary one begins once, whoever else has
+    /// charged it meanwhile.
+    pub(crate) fn begun(
+        &self,
+        context: CUcontext,
+        device: CUdevice,
+        is_primary: bool,
+        charge: Option<Charge>,
+    ) {
+        if is_primary && self.primary.swap(true, Relaxed) {
+            return charge.map_or((), Charge::give_back);
+        }
+        let bytes = charge.map_or(0, |charge| charge.bytes);
+        charge.inspect(|charge| introduce(charge.share));
+        if is_primary {
+            self.handle.store(context, Relaxed);
+        } else {
+            self.created.fetch_add(1, Relaxed);
+        }
+        Known::remember(context, device, is_primary, bytes);
+    }
+
+    /// With the last context ends all that was allocated in any.
+    pub(crate) fn give_back_if_last(&self, device: CUdevice) {
+        let seen = self.created.load(Relaxed) > 0 || self.primary.load(Relaxed);
+        if seen || self.unseen.load(Relaxed) {
+            return;
+        }
+        if let Device::Share(share) = device::of(device) {
+            let bytes = share.allotment.held(share.device, Kind::Context);
+            share.allotment.release(share.device, Kind::Context, bytes);
+            held::forget_all(share);
+            pools::look_all(share);
+        }
+    }
+}
+
+/// A context, the device that it is on, and what it is charged. One that finds no room here stays
+/// charged until the process ends, and so does what is allocated in it.
+pub(crate) struct Known {
+    pub(crate) handle: AtomicPtr<CUctx_st>,
+    device: AtomicI32,
+    is_primary: AtomicBool,
+    bytes: AtomicU64,
+}
+
+/// Contexts that a process can have at a time.
+const MOST: usize = 128;
+/// The first of them own what is allocated in them; the others' goes with the last context.
+const OWNERS: usize = 14;
+/// The owner's number of the first: below are [`UNKNOWN`] and what `held` has for itself.
+const FIRST: usize = 2;
+
+static KNOWN: [Known; MOST] = [const { Known::new() }; MOST];
+
+impl Known {
+    const fn new() -> Self {
+        Self {
+            handle: AtomicPtr::new(core::ptr::null_mut()),
+            device: AtomicI32::new(0),
+            is_primary: AtomicBool::new(false),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    fn remember(context: CUcontext, device: CUdevice, is_primary: bool, bytes: u64) {
+        let reserved = core::ptr::without_provenance_mut(1);
+        let free = core::ptr::null_mut();
+        let take = |place: &&Known| {
+            place.handle.compare_exchange(free, reserved, Relaxed, Relaxed).is_ok()
+        };
+        if let Some(place) = KNOWN.iter().find(take) {
+            place.device.store(device, Relaxed);
+            place.is_primary.store(is_primary, Relaxed);
+            place.bytes.store(bytes, Relaxed);
+            place.handle.store(context, Release);
+        }
+    }
+
+    /// The context of this handle, and its number as an owner.
+    #[inline]
+    fn find(context: CUcontext) -> Option<(u8, &'static Self)> {
+        let is_it = |place: &&Known| !context.is_null() && place.handle.load(Acquire) == context;
+        let (at, known) = (0..).zip(&KNOWN).find(|(_, place)| is_it(place))?;
+        let owner = if at < OWNERS { (at + FIRST) as u8 } else { UNKNOWN };
+        Some((owner, known))
+    }
+
+    /// The same, which is not found by its handle any more.
+    pub(crate) fn take(context: CUcontext) -> Option<(u8, &'static Self)> {
+        let (owner, known) = Self::find(context)?;
+        let reserved = core::ptr::without_provenance_mut(1);
+        known.handle.compare_exchange(context, reserved, AcqRel, Relaxed).ok()?;
+        Some((owner, known))
+    }
+
+    /// It has ended, and with it what it owned.
+    pub(crate) fn ended(&self, owner: u8) {
+        let device = self.device.load(Relaxed);
+        let bytes = self.bytes.load(Relaxed);
+        let is_primary = self.is_primary.load(Relaxed);
+        if let Device::Share(share) = device::of(device) {
+            if owner != UNKNOWN {
+                held::forget_owned(share, owner);
+            }
+            share.allotment.release(share.device, Kind::Context, bytes);
+        }
+        self.handle.store(core::ptr::null_mut(), Release);
+        if let Some(here) = Here::of(device) {
+            if !is_primary {
+                here.created.fetch_sub(1, Relaxed);
+            }
+            here.give_back_if_last(device);
+        }
+    }
+}
+
+/// Notes in this process's slot, for people, which driver it runs on.
+#[cold]
+fn introduce(share: Share) {
+    let mut version = 0;
+    // SAFETY: the driver writes one number.
+    let asked = real::cuDriverGetVersion.get().map(|get| unsafe { get(&mut version) });
+    if asked == Some(SUCCESS) {
+        share.allotment.set_driver_version(version.unsigned_abs());
+    }
+}

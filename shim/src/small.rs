@@ -1,0 +1,98 @@
+//! Small allocations, of which drivers put many into one page: the page is charged, by the first of
+//! them, and given back with the last.
+//!
+//! Where an allocation lands is known only afterwards. So each charges a page before, and gives it back
+//! if others lie in its page already: a share that has no room for a page has none for any of them. A
+//! page is given back after the driver has it back, so that what is charged is never less than the
+//! pages.
+
+use crate::charge::Charge;
+use crate::region::{Place, Region, change, reach};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// What the driver takes from the card at once.
+pub(crate) const PAGE: u64 = 2 << 20;
+/// The largest allocation that shares a page.
+pub(crate) const LARGEST: u64 = 1 << 20;
+/// Allocations are whole steps of this.
+pub(crate) const STEP: u64 = 512;
+
+/// Pages that one process can have: more than any card has.
+const PAGES: usize = 1 << 17;
+const FREE: u64 = 0;
+
+static KNOWN: Region<Page, PAGES> = Region::new();
+
+/// A page's word: its number, whose it is, and how many steps of it are allocated. One that is free has
+/// none.
+struct Page(AtomicU64);
+
+// SAFETY: an atomic, of which zero is a value.
+unsafe impl Place for Page {}
+
+const STEPS: u64 = (1 << 16) - 1;
+const OWNER: u32 = 16;
+const SHARE: u32 = 20;
+const NUMBER: u32 = 28;
+
+/// `charge` is of one page, and so many bytes were put at an address: false where they lie in a page
+/// that is charged, and the charge is to be given back. None: there is no place to remember it.
+pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
+    let (owner, steps) = (whose(charge, address), bytes / STEP);
+    let is_within = address % PAGE + bytes <= PAGE;
+    if !is_within || owner >> NUMBER != address / PAGE {
+        return None;
+    }
+    if near(owner).any(|page| page.add(owner, steps)) {
+        return Some(false);
+    }
+    near(owner).any(|page| change(&page.0, FREE, owner | steps)).then_some(true)
+}
+
+/// The driver has them back; with the last of its page, what the page was charged. Threads that came to
+/// a new page at once may each have remembered it: what the first place has not, the others have.
+pub(crate) fn take(charge: Charge, address: u64) {
+    let (owner, mut steps) = (whose(charge, address), charge.bytes / STEP);
+    for page in near(owner) {
+        let (taken, is_last) = page.subtract(owner, steps);
+        if is_last {
+            Charge { bytes: PAGE, ..charge }.give_back();
+        }
+        steps -= taken;
+        if steps == 0 {
+            return;
+        }
+    }
+}
+
+/// The places where a page may be remembered: few, because most are free.
+fn near(owner: u64) -> impl Iterator<Item = &'static Page> {
+    reach(&KNOWN, owner).take(16)
+}
+
+/// A page's word without steps.
+fn whose(charge: Charge, address: u64) -> u64 {
+    let (share, owner) = (u64::from(charge.share.number), u64::from(charge.owner));
+    (address / PAGE) << NUMBER | share << SHARE | owner << OWNER
+}
+
+impl Page {
+    fn add(&self, owner: u64, steps: u64) -> bool {
+        let more = |word: u64| (word & !STEPS == owner && word & STEPS > 0).then(|| word + steps);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Takes at most so many steps off: how many, and whether they were the last.
+    fn subtract(&self, owner: u64, steps: u64) -> (u64, bool) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & !STEPS == owner && word != FREE {
+            let taken = steps.min(word & STEPS);
+            let is_last = taken == word & STEPS;
+            if change(&self.0, word, if is_last { FREE } else { word - taken }) {
+                return (taken, is_last);
+            }
+            word = self.0.load(Ordering::Relaxed);
+        }
+        (0, false)
+    }
+}

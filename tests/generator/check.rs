@@ -1,0 +1,320 @@
+//! Carries a plan out, and compares at every rest.
+
+use ledger::Kind;
+use ledger::agent::{DeviceUse, LedgerSnapshot};
+use sim_world::admin::CardReport;
+
+use crate::calls::Call;
+use crate::model::{Held, Process};
+use crate::plan::{PROCESSES, Round, Where};
+use crate::stage::{Client, LIMIT, Stage};
+
+const MIB: u64 = 1 << 20;
+const OUT_OF_MEMORY: i64 = 2;
+/// The client found no use for a place.
+const SKIPPED: i64 = -1;
+
+/// What is wrong, in words.
+pub(crate) type Result<T = ()> = std::result::Result<T, String>;
+
+/// When the card is compared with the limit.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Strictness {
+    /// Always: it says what it ever held.
+    ToTheByte,
+    /// At rests. Where processes are killed the kernel may say later to the card than to the ledger that
+    /// one is gone, and pools are asked for what may lie idle (`calls::Pools`).
+    AtRest,
+}
+
+/// Carries the rounds out in a container of their own.
+pub(crate) fn run(rounds: &[Round], strictness: Strictness) -> Result {
+    let mut scene = Scene { stage: Stage::new(), living: vec![] };
+    scene.begin()?;
+    for (number, round) in rounds.iter().enumerate() {
+        let done = scene.round(round).and_then(|()| scene.rest());
+        done.map_err(|wrong| format!("{wrong}, after round {number}: {round:?}"))?;
+    }
+    scene.peak(strictness)?;
+    scene.end()
+}
+
+struct Scene {
+    stage: Stage,
+    living: Vec<(Client, Process)>,
+}
+
+impl Scene {
+    fn round(&mut self, round: &Round) -> Result {
+        match round {
+            Round::One(process, call) => self.one(*process, *call),
+            Round::Many(many) => {
+                let lots = self.tell(many);
+                self.hear(&lots, None)
+            }
+            Round::Kill(many, whom, after) => self.kill(many, *whom, *after),
+            Round::Begin => self.begin(),
+            Round::End(process) => self.leave(*process),
+            Round::Children(process) => self.children(*process),
+            Round::Reset(process) => self.primary_ends(*process, "reset"),
+            Round::Release(process) => self.primary_ends(*process, "release"),
+            Round::Share(from, to) => self.share(*from, *to),
+        }
+    }
+
+    fn begin(&mut self) -> Result {
+        if self.living.len() < PROCESSES {
+            let (client, has_context) = self.stage.start();
+            let room = LIMIT.bytes() - self.used();
+            ensure(has_context || room < crate::stage::CONTEXT.bytes(), || {
+                format!("no context, and {} MiB are free", room / MIB)
+            })?;
+            self.living.push((client, Process::new(has_context)));
+        }
+        Ok(())
+    }
+
+    /// The number of the process that this number comes to.
+    fn which(&self, process: usize) -> Option<usize> {
+        process.checked_rem(self.living.len())
+    }
+
+    /// One call, which may be refused only where it could not fit.
+    fn one(&mut self, process: usize, call: Call) -> Result {
+        let Some(at) = self.which(process) else { return Ok(()) };
+        let (before, most) = (self.used(), self.living[at].1.most(&call));
+        let lots = self.tell(&[(at, vec![call])]);
+        let (client, model) = &mut self.living[at];
+        let results = answers(client, lots[0].1.len()).ok_or("it died")?;
+        let refused = results[0].result == OUT_OF_MEMORY;
+        ensure(!refused || before + most > LIMIT.bytes(), || {
+            format!("refused, with {} of {} MiB used", before / MIB, LIMIT.0)
+        })?;
+        settle(model, &lots[0].1, &results)
+    }
+
+    /// Gives processes their calls; what each was given.
+    fn tell(&mut self, many: &[(usize, Vec<Call>)]) -> Vec<(usize, Vec<Call>)> {
+        let mut lots: Vec<(usize, Vec<Call>)> = vec![];
+        for (process, calls) in many {
+            let Some(at) = self.which(*process) else { continue };
+            match lots.iter_mut().find(|(process, _)| *process == at) {
+                Some((_, all)) => all.extend(calls),
+                None => lots.push((at, calls.clone())),
+            }
+        }
+        for (at, calls) in &lots {
+            let lines: String = calls.iter().map(line).collect();
+            self.living[*at].0.tell(&format!("go {}\n{}", calls.len(), lines.trim_end()));
+        }
+        lots
+    }
+
+    /// Hears them all, but for one that was killed.
+    fn hear(&mut self, lots: &[(usize, Vec<Call>)], dead: Option<usize>) -> Result {
+        for (at, calls) in lots.iter().filter(|(at, _)| Some(*at) != dead) {
+            let (client, model) = &mut self.living[*at];
+            let results = answers(client, calls.len()).ok_or("a process died by itself")?;
+            settle(model, calls, &results)?;
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, many: &[(usize, Vec<Call>)], whom: usize, after: u64) -> Result {
+        let lots = self.tell(many);
+        let Some(dead) = self.which(whom) else { return Ok(()) };
+        // Not a wait for anything: the instant is the point.
+        std::thread::sleep(std::time::Duration::from_micros(after));
+        self.living[dead].0.kill();
+        self.hear(&lots, Some(dead))?;
+        self.living.remove(dead);
+        self.begin()
+    }
+
+    fn leave(&mut self, process: usize) -> Result {
+        let Some(at) = self.which(process) else { return Ok(()) };
+        let (mut client, _) = self.living.remove(at);
+        ensure(client.end(), || "a process that was to end ended badly".to_owned())?;
+        self.begin()
+    }
+
+    fn children(&mut self, process: usize) -> Result {
+        let Some(at) = self.which(process) else { return Ok(()) };
+        let client = &mut self.living[at].0;
+        let child = client.numbers("children")[0];
+        ensure(child > 0, || format!("children: {child}"))?;
+        client.left(child as i32);
+        Ok(())
+    }
+
+    fn primary_ends(&mut self, process: usize, how: &str) -> Result {
+        let Some(at) = self.which(process) else { return Ok(()) };
+        let (client, model) = &mut self.living[at];
+        let [result, _, again] = client.numbers(how)[..] else {
+            return Err("it died".to_owned());
+        };
+        ensure(result == 0 || !model.primary, || format!("{how} answers {result}"))?;
+        ensure(again == 0 || again == OUT_OF_MEMORY, || format!("retain answers {again}"))?;
+        if result == 0 || !model.primary {
+            model.primary_ended(again == 0);
+        }
+        Ok(())
+    }
+
+    fn share(&mut self, from: Where, to: Where) -> Result {
+        let (Some(one), Some(other)) = (self.which(from.0), self.which(to.0)) else {
+            return Ok(());
+        };
+        let said = self.living[one].0.ask(&format!("export {} {}", from.1, from.2));
+        let Some(handle) = said.strip_prefix("0 ").filter(|_| one != other) else { return Ok(()) };
+        let (client, model) = &mut self.living[other];
+        let result = client.numbers(&format!("import {} {} {handle}", to.1, to.2))[0];
+        if result == 0 {
+            model.opened(to.1, to.2);
+        }
+        Ok(())
+    }
+
+    /// What the living hold by the ledger, in bytes.
+    fn used(&self) -> u64 {
+        self.stage.ledger().devices[0].held_in_all()
+    }
+
+    /// Asks every process, then compares.
+    fn rest(&mut self) -> Result {
+        let mut pools = vec![];
+        let mut free = 0;
+        for (client, model) in &mut self.living {
+            let [now, total, reserved, refused, untouched] = client.numbers("rest")[..] else {
+                return Err("a process died by itself".to_owned());
+            };
+            pools.push(reserved as u64);
+            free = now as u64;
+            if model.has_context() {
+                ensure(total as u64 == LIMIT.bytes(), || format!("the card has {total} bytes"))?;
+                ensure(refused == OUT_OF_MEMORY && untouched == 1, || {
+                    format!("a request for everything: {refused}, untouched: {untouched}")
+                })?;
+            }
+        }
+        let (ledger, card) = (self.stage.ledger(), self.stage.card());
+        for ((client, model), pools) in self.living.iter().zip(&pools) {
+            compare(&ledger, &card, client.pid(), model.held(), *pools)?;
+        }
+        self.in_all(&ledger, &card, free)
+    }
+
+    fn in_all(&self, ledger: &LedgerSnapshot, card: &CardReport, free: u64) -> Result {
+        let device = &ledger.devices[0];
+        let held = device.held_in_all();
+        ensure(held <= LIMIT.bytes(), || format!("{held} bytes are held"))?;
+        ensure(ledger.oddities == 0, || format!("{} oddities", ledger.oddities))?;
+        ensure(card.processes.len() == self.with_memory(card), || {
+            "the card is held by a process that is gone".to_owned()
+        })?;
+        let Some((_, last)) = self.living.last().filter(|(_, last)| last.has_context()) else {
+            return Ok(());
+        };
+        // Its refused request was the last thing that happened: the total is exact.
+        ensure(device.total == held, || format!("a total of {}, held {held}", device.total))?;
+        ensure(free == LIMIT.bytes() - held, || format!("{free} free of what {held} are held"))?;
+        ensure(last.held().contexts > 0, || "a context that takes nothing".to_owned())
+    }
+
+    /// How many of the card's processes are ours, and alive.
+    fn with_memory(&self, card: &CardReport) -> usize {
+        let is_ours = |pid: u32| self.living.iter().any(|(client, _)| client.pid() == pid);
+        card.processes.iter().filter(|process| is_ours(process.host_pid)).count()
+    }
+
+    fn peak(&self, strictness: Strictness) -> Result {
+        let peak = self.stage.card().peak_used;
+        ensure(strictness == Strictness::AtRest || peak <= LIMIT.bytes(), || {
+            format!("the card was {} bytes past the limit", peak - LIMIT.bytes())
+        })
+    }
+
+    /// Everybody ends, and everything is back.
+    fn end(mut self) -> Result {
+        for (mut client, _) in self.living.drain(..) {
+            ensure(client.end(), || "a process ended badly".to_owned())?;
+        }
+        let (ledger, card) = (self.stage.ledger(), self.stage.card());
+        let held = ledger.devices[0].held_in_all();
+        ensure(held == 0 && ledger.slots.is_empty(), || {
+            format!("{held} bytes are held at the end")
+        })?;
+        ensure(card.memory.used == 0, || format!("the card holds {} bytes", card.memory.used))
+    }
+}
+
+/// One process: the ledger says what the card says, and both what the model says.
+fn compare(
+    ledger: &LedgerSnapshot,
+    card: &CardReport,
+    pid: u32,
+    model: Held,
+    pools: u64,
+) -> Result {
+    let none = DeviceUse::default();
+    let slot = ledger.slots.iter().find(|slot| slot.pid == pid);
+    let charged = slot.map_or(&none, |slot| &slot.devices[0]);
+    let of = |kinds: &[Kind]| kinds.iter().map(|kind| charged.held_for(*kind)).sum::<u64>();
+    let expected = Held { memory: model.memory + pools, ..model };
+    let in_ledger = Held {
+        contexts: of(&[Kind::Context]),
+        memory: of(&[Kind::Linear, Kind::Array, Kind::Vmm, Kind::Pool]),
+        managed: of(&[Kind::Managed]),
+        buffers: of(&[Kind::Local]),
+    };
+    let process = card.processes.iter().find(|process| process.host_pid == pid);
+    let of = |kind| process.map_or(0, |process| process.of(kind));
+    let contexts = of(sim_world::Kind::Context);
+    let all = process.map_or(0, |process| process.used_bytes);
+    let on_card = Held { contexts, memory: all - contexts, ..expected };
+    ensure(on_card == expected, || format!("the card: {on_card:?}, the model: {expected:?}"))?;
+    ensure(in_ledger == expected, || {
+        format!("the ledger: {in_ledger:?}, the model and the card: {expected:?}")
+    })?;
+    ensure(charged.held_in_all() == in_ledger.in_all(), || format!("other kinds: {charged:?}"))
+}
+
+/// What the driver answered to one line.
+struct Answer {
+    result: i64,
+    address: u64,
+}
+
+/// The answers to so many lines; none if it has died.
+fn answers(client: &mut Client, lines: usize) -> Option<Vec<Answer>> {
+    let mut all = vec![];
+    for _ in 0..lines {
+        let line = client.answer();
+        let words: Vec<&str> = line.split(' ').collect();
+        let [_, result, address] = words[..] else { return None };
+        all.push(Answer { result: result.parse().ok()?, address: address.parse().ok()? });
+    }
+    (client.answer() == "done").then_some(all)
+}
+
+/// Tells the model what happened.
+fn settle(model: &mut Process, calls: &[Call], answers: &[Answer]) -> Result {
+    for (call, Answer { result, address }) in calls.iter().zip(answers) {
+        match *result {
+            0 => model.done(call, *address),
+            SKIPPED => {}
+            OUT_OF_MEMORY => ensure(*address == 0, || format!("{call:?} wrote and was refused"))?,
+            other if model.has_context() => return Err(format!("{call:?} answers {other}")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn line(call: &Call) -> String {
+    format!("{call:?}\n")
+}
+
+fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result {
+    if holds { Ok(()) } else { Err(wrong()) }
+}

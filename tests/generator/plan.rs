@@ -1,0 +1,79 @@
+//! What a case does: rounds, and after each a rest.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::calls::{Call, PLACES, Pools, THREADS, call};
+
+/// Processes that a case has at most at a time.
+pub(crate) const PROCESSES: usize = 4;
+
+/// One place of one process.
+pub(crate) type Where = (usize, usize, usize);
+
+/// What happens between two rests. Processes go by number: of as many as there are, the one that the
+/// number comes to.
+#[derive(Clone, Debug)]
+pub(crate) enum Round {
+    /// One process makes one call, and the model knows whether it can be refused.
+    One(usize, Call),
+    /// Several processes make calls at once, each on its threads.
+    Many(Vec<(usize, Vec<Call>)>),
+    /// The same, and one of them is killed after so many microseconds.
+    Kill(Vec<(usize, Vec<Call>)>, usize, u64),
+    /// A process begins, where there is room for one.
+    Begin,
+    /// A process ends as programs do, with all that it has.
+    End(usize),
+    /// A process has children by fork, vfork and posix_spawn; one of them lives on.
+    Children(usize),
+    /// A process resets or releases its primary context, and takes it again.
+    Reset(usize),
+    Release(usize),
+    /// Memory of one place is opened in another process.
+    Share(Where, Where),
+}
+
+/// Whether processes are killed in a case.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Deaths {
+    None,
+    Some,
+}
+
+/// Rounds in which one call is made at a time.
+pub(crate) fn single() -> impl Strategy<Value = Vec<Round>> {
+    let process = 0..PROCESSES;
+    let place = || (0..PROCESSES, 0..THREADS, 0..PLACES);
+    vec(
+        prop_oneof![
+            40 => (process.clone(), call(Pools::With)).prop_map(|(process, call)| Round::One(process, call)),
+            3 => Just(Round::Begin),
+            1 => process.clone().prop_map(Round::End),
+            1 => process.clone().prop_map(Round::Children),
+            1 => process.clone().prop_map(Round::Reset),
+            1 => process.prop_map(Round::Release),
+            3 => (place(), place()).prop_map(|(from, to)| Round::Share(from, to)),
+        ],
+        1..80,
+    )
+}
+
+/// Rounds in which processes and threads run beside each other.
+pub(crate) fn crowded(deaths: Deaths, pools: Pools) -> impl Strategy<Value = Vec<Round>> {
+    let process = 0..PROCESSES;
+    let kills = if deaths == Deaths::Some { 8 } else { 0 };
+    let many = || vec((0..PROCESSES, vec(call(pools), 1..60)), 1..=PROCESSES);
+    vec(
+        prop_oneof![
+            8 => many().prop_map(Round::Many),
+            kills => (many(), 0..PROCESSES, 0..20_000u64)
+                .prop_map(|(many, whom, after)| Round::Kill(many, whom, after)),
+            4 => Just(Round::Begin),
+            1 => process.clone().prop_map(Round::Children),
+            1 => process.clone().prop_map(Round::Reset),
+            1 => process.prop_map(Round::End),
+        ],
+        1..12,
+    )
+}

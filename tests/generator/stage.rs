@@ -1,0 +1,151 @@
+//! A simulated card, one container on it, and its processes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::OnceLock;
+
+use contract::{DeviceUuid, Mib};
+use ledger::agent::{LedgerSnapshot, read_ledger};
+use sim_world::admin::{self, CardReport, Options};
+
+use crate::container::{Container, compile, dist};
+
+/// What a context takes of a simulated V100, and the container's limit: four contexts and some memory.
+pub(crate) const CONTEXT: Mib = Mib(308);
+pub(crate) const LIMIT: Mib = Mib(2100);
+
+/// A world of one card, and a container that has a part of it.
+pub(crate) struct Stage {
+    container: Container,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let options = Options {
+            libcuda: Some(dist("sim/libcuda.so.1")),
+            daemon: Some(dist("sim/aliquot-simd")),
+            ..Options::default()
+        };
+        let root = folder.path().join("w");
+        admin::create(&root, &[("v100-32gb", 1)], &options).expect("the world can be made");
+        let container = Container::empty().driver(&root.join("usr/lib/x86_64-linux-gnu"));
+        let stage = Self { container, folder };
+        let card: DeviceUuid = stage.card().uuid.parse().expect("it is a UUID");
+        stage.container.allot_with(1, &[(card, LIMIT)], CONTEXT);
+        stage
+    }
+
+    /// What the simulated card says.
+    pub(crate) fn card(&self) -> CardReport {
+        let report = admin::inspect(&self.folder.path().join("w")).expect("the world answers");
+        report.cards.into_iter().next().expect("it has a card")
+    }
+
+    /// What the ledger says.
+    pub(crate) fn ledger(&self) -> LedgerSnapshot {
+        read_ledger(&self.container.allotment(1).join("ledger")).expect("the ledger can be read")
+    }
+
+    /// Starts a process, with a context where there is room for one.
+    pub(crate) fn start(&self) -> (Client, bool) {
+        let mut command = self.container.command(client(), "");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the client starts");
+        let to = child.stdin.take().expect("a pipe");
+        let from = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut client = Client { child, to, from, children: vec![] };
+        let said = client.answer();
+        let has_context = match said.as_str() {
+            "ready 0" => true,
+            "ready 2" => false,
+            other => panic!("a client begins with {other:?}"),
+        };
+        (client, has_context)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = admin::remove(&self.folder.path().join("w"));
+    }
+}
+
+/// The compiled client, compiled once.
+fn client() -> &'static Path {
+    static BUILT: OnceLock<tempfile::TempDir> = OnceLock::new();
+    static PATH: OnceLock<std::path::PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let folder = BUILT.get_or_init(|| tempfile::tempdir().expect("a folder can be made"));
+        let path = folder.path().join("client");
+        compile("../generator/client.c", &path, &["-ldl", "-lpthread"]);
+        path
+    })
+}
+
+/// A process of the container. It and the children that it left are killed when this is dropped.
+pub(crate) struct Client {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    children: Vec<i32>,
+}
+
+impl Client {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Gives it lines; one that was killed does not listen.
+    pub(crate) fn tell(&mut self, text: &str) {
+        let _ = writeln!(self.to, "{text}");
+    }
+
+    /// Its next line; empty when it has died.
+    pub(crate) fn answer(&mut self) -> String {
+        let mut line = String::new();
+        // A line that death cut short is none.
+        let whole = self.from.read_line(&mut line).is_ok() && line.ends_with('\n');
+        if whole { line.trim_end().to_owned() } else { String::new() }
+    }
+
+    pub(crate) fn ask(&mut self, text: &str) -> String {
+        self.tell(text);
+        self.answer()
+    }
+
+    /// What it answers, as numbers.
+    pub(crate) fn numbers(&mut self, text: &str) -> Vec<i64> {
+        let said = self.ask(text);
+        said.split(' ').map(|word| word.parse().unwrap_or(i64::MIN)).collect()
+    }
+
+    /// Remembers a child that it left.
+    pub(crate) fn left(&mut self, child: i32) {
+        self.children.push(child);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a killed child ends");
+    }
+
+    /// Lets it come to its end.
+    pub(crate) fn end(&mut self) -> bool {
+        self.tell("quit");
+        self.child.wait().expect("it is our child").success()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for child in &self.children {
+            // SAFETY: a process that this client forked, which only waits to be killed.
+            unsafe { libc::kill(*child, libc::SIGKILL) };
+        }
+    }
+}
