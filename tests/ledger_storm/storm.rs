@@ -136,3 +136,33 @@ fn a_stopped_process_holds_nobody_up() {
     }
     container.check_at_rest(&mut witness);
 }
+
+/// The byte that a sum locks, held as by somebody who was stopped there.
+fn hold_the_sums(container: &Container) -> std::fs::File {
+    let file = std::fs::File::options().read(true).write(true).open(container.ledger());
+    let file = file.expect("a ledger");
+    // SAFETY: zeros are a valid flock.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as i16;
+    lock.l_start = ledger::abi::SUM_LOCK;
+    lock.l_len = 1;
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&file);
+    // SAFETY: an open descriptor and a whole flock.
+    assert_eq!(unsafe { libc::fcntl(descriptor, libc::F_OFD_SETLK, &lock) }, 0);
+    file
+}
+
+#[test]
+fn what_the_dead_left_is_given_also_while_a_stopped_process_sums_up() {
+    let container = Container::new();
+    let mut witness = container.tenant();
+    assert_eq!(witness.ask("charge 1"), "ok");
+    let stopped = hold_the_sums(&container);
+    let mut dead = container.tenant();
+    assert_eq!(dead.ask(&format!("charge {}", LIMIT - 1)), "ok");
+    dead.kill();
+    assert_eq!(witness.ask(&format!("charge {}", LIMIT - 1)), "ok");
+    assert_eq!(witness.ask("charge 1"), "refused");
+    drop(stopped);
+    container.check_at_rest(&mut witness);
+}

@@ -308,8 +308,10 @@ impl Books for DeviceBooks<'_> {
         }
     }
 
+    /// Also without the lock, which a stopped process may keep: of several that find one dead, one
+    /// changes its state.
     fn bury(&self, lock: &Self::Lock) {
-        if let Some((fd, true)) = lock {
+        if let Some((fd, _)) = lock {
             slot::bury(self.pages(), fd);
         }
     }
