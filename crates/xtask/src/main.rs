@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod fetch;
 mod gates;
+mod gpu_test;
 mod probe;
 mod sh;
 mod test;
@@ -53,6 +54,8 @@ commands! {
     Bench => bench,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
+    /// Look at every claim about memory on a real card.
+    GpuTest => gpu_test,
     /// Ask a real driver what the simulated one believes.
     GpuProbe => probe,
 }

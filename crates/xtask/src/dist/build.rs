@@ -15,9 +15,10 @@ pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result
     install_programs(system, profile, &both, into)
 }
 
-/// gpu-client, which tests run in containers.
+/// gpu-client, which tests run in containers, and the programs that ask a real card.
 pub(super) fn client(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    install_programs(system, profile, &[("driver", "gpu-client")], into)
+    let all = ["gpu-client", "gpu-suite", "gpu-probe"].map(|program| ("driver", program));
+    install_programs(system, profile, &all, into)
 }
 
 /// The simulated driver. Like the real ones, libcuda binds its own names itself and libnvidia-ml

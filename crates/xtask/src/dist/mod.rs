@@ -39,7 +39,7 @@ pub(crate) enum Part {
     Programs,
     /// The simulated driver: libcuda.so.1, libnvidia-ml.so.1 and aliquot-simd
     Sim,
-    /// The driver's client for tests
+    /// The driver's client for tests, gpu-suite and gpu-probe
     GpuClient,
 }
 
@@ -53,7 +53,7 @@ impl Part {
             Part::Shim => "libaliquot.so",
             Part::Programs => "aliquot and aliquot-node",
             Part::Sim => "the simulated driver",
-            Part::GpuClient => "gpu-client",
+            Part::GpuClient => "gpu-client, gpu-suite and gpu-probe",
         }
     }
 }
