@@ -44,6 +44,18 @@ impl Layout {
         self.state.join("gpus.json")
     }
 
+    /// The last Allocate calls that were refused.
+    #[must_use]
+    pub fn refusals(&self) -> PathBuf {
+        self.state.join("refusals.json")
+    }
+
+    /// What the agent knew when it was last told to write it down.
+    #[must_use]
+    pub fn dump(&self) -> PathBuf {
+        self.state.join("dump.json")
+    }
+
     /// Held while an agent runs on these folders.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{DeviceId, Resource};
 use kubelet::deviceplugin::ContainerAllocateResponse;
@@ -14,8 +14,10 @@ use crate::allotment::{Book, BookError, Held, Holding, Record};
 use crate::answer::Wares;
 use crate::decide::{self, Refusal};
 use crate::identity::Identity;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, PARTS};
 use crate::layout::Layout;
+use crate::refusals::{Left, Refusals, Refused};
+use crate::registrations::Registrations;
 
 /// Everything that the agent serves from.
 pub struct Node {
@@ -23,6 +25,8 @@ pub struct Node {
     book: Mutex<Book>,
     wares: Wares,
     identity: Identity,
+    registrations: Registrations,
+    refusals: Refusals,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -36,6 +40,16 @@ pub enum Denial {
     Failed(#[from] BookError),
 }
 
+impl Denial {
+    /// As the metrics have it.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 impl Node {
     /// A node with these GPUs, allotments and files.
     #[must_use]
@@ -45,7 +59,9 @@ impl Node {
         wares: Wares,
         identity: Identity,
     ) -> Self {
-        Self { inventory, book: Mutex::new(book), wares, identity }
+        let refusals = Refusals::load(&wares.layout.refusals());
+        let (book, registrations) = (Mutex::new(book), Registrations::default());
+        Self { inventory, book, wares, identity, registrations, refusals }
     }
 
     /// The GPUs, from this moment on.
@@ -60,7 +76,8 @@ impl Node {
     /// [`Denial`]; nothing is changed then.
     pub fn allocate(&self, ids: &[String]) -> Result<ContainerAllocateResponse, Denial> {
         let inventory = self.inventory();
-        let (devices, record) = self.allot(ids, &inventory)?;
+        let allotted = self.allot(ids, &inventory);
+        let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
         info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
         Ok(self.wares.answer(&record, &inventory))
     }
@@ -127,6 +144,33 @@ impl Node {
     #[must_use]
     pub fn advertise(&self, resource: Resource) -> Vec<kubelet::deviceplugin::Device> {
         decide::advertise(resource, &self.inventory())
+    }
+
+    fn remember(&self, ids: &[String], denial: &Denial) {
+        let taken = self.book().taken();
+        let inventory = self.inventory();
+        let left = inventory.offered(Resource::GpuPercent).map(|gpu| Left {
+            gpu: gpu.uuid,
+            index: gpu.index,
+            percent: usize::from(PARTS)
+                .saturating_sub(taken.get(&gpu.uuid).copied().unwrap_or_default()),
+            sick: gpu.sick.clone(),
+        });
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (why, asked) = (denial.to_string(), ids.len());
+        self.refusals.add(denial.word(), Refused { at, asked, why, left: left.collect() });
+    }
+
+    /// What the kubelet knows.
+    #[must_use]
+    pub fn registrations(&self) -> &Registrations {
+        &self.registrations
+    }
+
+    /// What was refused.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// All allotments at this moment.

@@ -30,6 +30,9 @@ pub struct Options {
     /// The node.
     #[command(flatten)]
     pub node: NodeFlags,
+    /// How it watches and tells.
+    #[command(flatten)]
+    pub seen: crate::seen::SeenFlags,
     /// The shim to install for containers
     #[arg(long, default_value = paths::CONTAINER_SHIM, value_name = "FILE")]
     pub shim: PathBuf,

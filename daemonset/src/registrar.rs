@@ -24,12 +24,15 @@ pub async fn keep_registered(
 ) {
     let lists = lists(&node, resource);
     let mut told = String::new();
+    node.registrations().wanted(&offer.resource);
     while !*stop.borrow() {
         let plugin = |session| Plugin { node: node.clone(), lists: lists.clone(), session };
         match offer.register(plugin).await {
             Ok(registered) => {
                 told.clear();
+                node.registrations().begun(&offer.resource);
                 hold(&offer, registered, &mut stop).await;
+                node.registrations().ended(&offer.resource);
             }
             Err(error) => {
                 tell_once(&mut told, &offer, &error);

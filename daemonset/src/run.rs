@@ -109,7 +109,8 @@ pub async fn serve(
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
-    tasks.spawn(seen::keep_seeing(node.clone(), stopped.clone()));
+    let seeing = seen::Seeing::new(node.clone(), &options.seen).await?;
+    tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
     stop.await;

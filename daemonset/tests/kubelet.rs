@@ -249,4 +249,10 @@ fn without_a_preference_a_set_that_spans_gpus_is_refused_by_allocate_alone() {
     let refused = node.sim.admit(PodSpec::single("a", PERCENT, 60, &[])).err();
     let message = refused.map(|refused| refused.to_string()).unwrap_or_default();
     assert!(message.contains("has room: the pod has to be made again"), "{message}");
+    let read = || aliquot_node::refusals::read(&node.folder.path().join("state/refusals.json"));
+    assert!(poll(|| !read().is_empty()), "the refusal is not written down");
+    let call = &read()[0];
+    assert!(message.contains(&call.why), "{call:?}");
+    let left: Vec<_> = call.left.iter().map(|left| (left.index, left.percent)).collect();
+    assert_eq!((call.asked, left), (60, vec![(0, 100), (2, 100)]));
 }

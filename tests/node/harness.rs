@@ -1,7 +1,8 @@
 //! A node of a test's own: a simulated driver, a simulated kubelet, and the agent.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Node {
     pub(crate) sim: KubeletSim,
     agent: Option<Child>,
+    metrics: u16,
     folder: TempDir,
 }
 
@@ -39,7 +41,7 @@ impl Node {
         let program = Path::new(env!("CARGO_BIN_EXE_node-container"));
         let mut options = Options::new(&folder.path().join("kubelet"), program);
         options.cgroups = cgroups();
-        Self { sim: KubeletSim::start(options).unwrap(), agent: None, folder }
+        Self { sim: KubeletSim::start(options).unwrap(), agent: None, metrics: free_port(), folder }
     }
 
     pub(crate) fn at(&self, path: &str) -> PathBuf {
@@ -60,6 +62,7 @@ impl Node {
         for (flag, value) in flags {
             command.arg(flag).arg(value);
         }
+        command.args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]);
         command.args(["--gpu-mode", "1=whole", "--reconcile-every", "1", "--rescan-every", "1"]);
         command.stderr(Stdio::piped());
         command
@@ -136,6 +139,37 @@ impl Node {
         self.at("pages").join(id)
     }
 
+    /// What the agent answers on a path: status line and body. Empty while nobody listens.
+    pub(crate) fn ask(&self, path: &str) -> (String, String) {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.metrics)) else {
+            return Default::default();
+        };
+        let request = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+    }
+
+    /// The value of the first series of this name whose labels contain all of `labels`.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let (_, body) = self.ask("/metrics");
+        let its = |line: &&str| {
+            let (series, _) = line.rsplit_once(' ').unwrap_or_default();
+            series.split('{').next() == Some(name)
+                && labels.iter().all(|label| series.contains(label))
+        };
+        body.lines().find(its)?.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// A signal to the agent.
+    pub(crate) fn signal(&self, signal: i32) {
+        let agent = self.agent.as_ref().unwrap();
+        // SAFETY: sends a signal to a process that this test started and has not waited for.
+        assert_eq!(unsafe { libc::kill(agent.id() as i32, signal) }, 0);
+    }
+
     /// Waits for just these holders, `namespace/pod/container` each, sorted.
     pub(crate) fn expect_holders(&self, holders: &[&str]) {
         wait_until(&format!("{holders:?} hold allotments"), || self.holders() == holders);
@@ -172,6 +206,11 @@ impl Drop for Node {
         }
         let _ = admin::stop(&self.at("driver"));
     }
+}
+
+/// A port on which nobody listens at this moment.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A hierarchy in which this machine lets us make cgroups.

@@ -7,3 +7,4 @@ mod churn;
 mod containers;
 mod harness;
 mod restarts;
+mod seen;

@@ -1,0 +1,242 @@
+//! The agent's state in the words of Prometheus. Made anew for each scrape: a series ends with what
+//! it speaks of. Units stand in the names; labels are bounded by the node's GPUs and allotments.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use contract::{AllotmentId, DeviceUuid, Mib};
+use ledger::agent::LedgerSnapshot;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::chargeback::gpus;
+use super::state::{Held, State};
+use crate::allotment::Holding;
+use crate::audit::Kind;
+use crate::inventory::Gpu;
+
+/// What the text is, for a Content-Type.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counters = Family<Labels, Counter<f64, AtomicU64>>;
+
+/// One family per line: its name, unit, help and kind.
+macro_rules! families {
+    ($($field:ident: $kind:ident, $name:literal, $unit:expr, $help:literal;)+) => {
+        #[derive(Default)]
+        struct Families { $($field: $kind),+ }
+
+        impl Families {
+            fn register(&self, registry: &mut Registry) {
+                $(match $unit {
+                    Some(unit) => registry.register_with_unit($name, $help, unit, self.$field.clone()),
+                    None => registry.register($name, $help, self.$field.clone()),
+                })+
+            }
+        }
+    };
+}
+
+families! {
+    build: Gauges, "build_info", None, "The version of the agent";
+    gpu: Gauges, "gpu_info", None, "What a GPU is and how it is used";
+    gpu_usable: Gauges, "gpu_memory_usable", Some(Unit::Bytes), "Memory that is divided";
+    gpu_allotted: Gauges, "gpu_allotted", Some(Unit::Ratios), "The part of a GPU that is held";
+    gpu_allotments: Gauges, "gpu_allotments", None, "Containers that hold a part of a GPU";
+    gpu_measured: Gauges, "gpu_memory_measured", Some(Unit::Bytes), "Memory that containers hold, as the driver counts";
+    gpu_healthy: Gauges, "gpu_healthy", None, "1 while the GPU can be allocated";
+    gpu_sick: Gauges, "gpu_sick_info", None, "Why a GPU cannot be allocated";
+    gpu_audited: Gauges, "gpu_audited", None, "1 while the processes on the GPU are known";
+    share: Gauges, "container_share", Some(Unit::Ratios), "The part of a GPU that a container holds";
+    limit: Gauges, "container_memory_limit", Some(Unit::Bytes), "Memory that a container may hold";
+    used: Gauges, "container_memory_used", Some(Unit::Bytes), "Memory that a container is charged for";
+    measured: Gauges, "container_memory_measured", Some(Unit::Bytes), "Memory that a container holds, as the driver counts";
+    processes: Gauges, "container_processes", None, "Processes of a container that use its share";
+    refusals: Counters, "container_memory_refusals", None, "Requests for memory that were refused";
+    observed: Counters, "container_memory_observed", None, "Requests for memory that would have been refused";
+    gpu_seconds: Counters, "container_gpu", Some(Unit::Seconds), "GPU time that a container has used";
+    waited: Counters, "container_waited", Some(Unit::Seconds), "Time that a container has waited for its turn";
+    share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
+    allotments: Gauges, "allotments", None, "Allotments on the node";
+    registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
+    registrations: Counters, "registrations", None, "Registrations that the kubelet has taken";
+    denials: Counters, "allocate_refusals", None, "Allocate calls that were refused, by why";
+    findings: Gauges, "audit_findings", None, "What the audit finds wrong at this moment, by kind";
+    found: Counters, "audit_found", None, "What the audit has found wrong, by kind";
+    hidden: Gauges, "audit_hidden_processes", None, "Processes on GPUs that /proc does not show";
+    unknown: Gauges, "audit_unknown_processes", None, "Processes on whole GPUs that no container is known for";
+}
+
+/// The text of one scrape.
+///
+/// # Errors
+/// None that a text in memory can have.
+pub(super) fn render(state: &State) -> Result<String, fmt::Error> {
+    let families = Families::default();
+    families.fill(state);
+    let mut registry = Registry::with_prefix("aliquot");
+    families.register(&mut registry);
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+impl Families {
+    fn fill(&self, state: &State) {
+        set(&self.build, vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0);
+        set(&self.allotments, vec![], state.held.len() as f64);
+        state.gpus.gpus().iter().for_each(|gpu| self.fill_gpu(state, gpu));
+        state.held.iter().for_each(|held| self.fill_container(state, held));
+        for (namespace, seconds) in state.chargeback.sums() {
+            add(&self.share_seconds, vec![("namespace", namespace.to_owned())], seconds);
+        }
+        for (resource, registration) in &state.registrations {
+            let labels = vec![("resource", resource.clone())];
+            set(&self.registered, labels.clone(), f64::from(u8::from(registration.holds)));
+            add(&self.registrations, labels, registration.times as f64);
+        }
+        for (why, times) in &state.denials {
+            add(&self.denials, vec![("reason", (*why).to_owned())], *times as f64);
+        }
+        self.fill_audit(state);
+    }
+
+    fn fill_gpu(&self, state: &State, gpu: &Gpu) {
+        let one = || vec![("gpu", gpu.uuid.to_string())];
+        let words = [("index", gpu.index.to_string()), ("product", gpu.name.clone())];
+        let more = [("pci", gpu.pci.clone()), ("mode", format!("{:?}", gpu.mode).to_lowercase())];
+        set(&self.gpu, one().into_iter().chain(words).chain(more).collect(), 1.0);
+        set(&self.gpu_usable, one(), gpu.usable().bytes() as f64);
+        let on_it =
+            || state.held.iter().filter(|held| held.record.holding.gpus().contains(&gpu.uuid));
+        let part = |held: &Held| gpus(&held.record.holding).min(1.0);
+        set(&self.gpu_allotted, one(), on_it().map(part).sum());
+        set(&self.gpu_allotments, one(), on_it().count() as f64);
+        let measured = on_it().filter_map(|held| state.measured(held.record.id, gpu.uuid));
+        set(&self.gpu_measured, one(), measured.sum::<u64>() as f64);
+        set(&self.gpu_healthy, one(), f64::from(u8::from(gpu.sick.is_none())));
+        if let Some(why) = &gpu.sick {
+            let why = why.chars().take(100).collect();
+            set(&self.gpu_sick, one().into_iter().chain([("reason", why)]).collect(), 1.0);
+        }
+        let audited = gpu.sick.is_none() && !state.audited.silent.contains_key(&gpu.uuid);
+        set(&self.gpu_audited, one(), f64::from(u8::from(audited)));
+    }
+
+    fn fill_container(&self, state: &State, held: &Held) {
+        for (index, &gpu) in held.record.holding.gpus().iter().enumerate() {
+            let labels = || labels(held, gpu);
+            if let Some(bytes) = state.measured(held.record.id, gpu) {
+                set(&self.measured, labels(), bytes as f64);
+            }
+            match held.record.holding {
+                Holding::Share { percent, memory_mib, .. } => {
+                    set(&self.share, labels(), f64::from(percent) / 100.0);
+                    set(&self.limit, labels(), Mib(memory_mib).bytes() as f64);
+                }
+                _ => set(&self.share, labels(), 1.0),
+            }
+            if let Some(ledger) = &held.ledger {
+                self.fill_use(&labels, ledger, index);
+            }
+        }
+    }
+
+    fn fill_use(&self, labels: &dyn Fn() -> Labels, ledger: &LedgerSnapshot, index: usize) {
+        let Some(used) = ledger.devices.get(index) else { return };
+        set(&self.used, labels(), used.held_in_all() as f64);
+        set(&self.processes, labels(), ledger.slots.len() as f64);
+        add(&self.refusals, labels(), used.refusals as f64);
+        add(&self.observed, labels(), used.observed as f64);
+        add(&self.waited, labels(), seconds(used.waited_ns));
+        for (engine, spent) in [("compute", used.spent_compute_ns), ("copy", used.spent_copy_ns)] {
+            let engine = ("engine", engine.to_owned());
+            add(&self.gpu_seconds, labels().into_iter().chain([engine]).collect(), seconds(spent));
+        }
+    }
+
+    fn fill_audit(&self, state: &State) {
+        let audited = &state.audited;
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            let labels = || vec![("kind", kind.label().to_owned())];
+            let now = audited.findings.iter().filter(|finding| finding.kind == kind).count();
+            set(&self.findings, labels(), now as f64);
+            add(&self.found, labels(), audited.found[index] as f64);
+        }
+        set(&self.hidden, vec![], audited.hidden as f64);
+        set(&self.unknown, vec![], audited.unknown as f64);
+    }
+}
+
+fn labels(held: &Held, gpu: DeviceUuid) -> Labels {
+    let holder = held.record.holder.as_ref();
+    let word = |word: Option<&String>| word.cloned().unwrap_or_default();
+    let id: AllotmentId = held.record.id;
+    vec![
+        ("namespace", word(holder.map(|holder| &holder.namespace))),
+        ("pod", word(holder.map(|holder| &holder.pod))),
+        ("container", word(holder.and_then(|holder| holder.container.as_ref()))),
+        ("gpu", gpu.to_string()),
+        ("allotment", id.to_string()),
+    ]
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+fn set(family: &Gauges, labels: Labels, value: f64) {
+    family.get_or_create(&labels).set(value);
+}
+
+fn add(family: &Counters, labels: Labels, value: f64) {
+    family.get_or_create(&labels).inc_by(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::tests::state;
+    use super::*;
+
+    fn lines() -> Vec<String> {
+        render(&state()).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_containers_share_limit_and_use_are_told_with_its_pod() {
+        let all = lines();
+        let find = |name: &str| {
+            let line = all.iter().find(|line| line.starts_with(&format!("{name}{{")));
+            line.unwrap_or_else(|| panic!("no {name} in {all:#?}")).clone()
+        };
+        let share = find("aliquot_container_share_ratios");
+        assert!(share.contains("namespace=\"default\",pod=\"a\",container=\"main\""), "{share}");
+        assert!(share.ends_with("} 0.5"), "{share}");
+        assert!(find("aliquot_container_memory_limit_bytes").ends_with("} 1048576000.0"));
+        assert!(find("aliquot_container_memory_used_bytes").ends_with("} 4096.0"));
+        assert!(find("aliquot_container_memory_measured_bytes").ends_with("} 5000.0"));
+        let spent = find("aliquot_container_gpu_seconds_total");
+        assert!(spent.contains("engine=\"co"), "{spent}");
+        assert!(find("aliquot_gpu_memory_measured_bytes").ends_with("} 5000.0"));
+        assert!(find("aliquot_gpu_sick_info").contains("reason=\"XID 79\""));
+        assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
+        assert_eq!(all.last().unwrap(), "# EOF");
+    }
+
+    #[test]
+    fn every_name_has_a_help_and_begins_with_the_projects() {
+        let all = lines();
+        let helped =
+            |name: &str| all.iter().any(|line| line.starts_with(&format!("# HELP {name} ")));
+        for line in all.iter().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let family = name.strip_suffix("_total").unwrap_or(name);
+            assert!(name.starts_with("aliquot_") && helped(family), "{line}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! All that the agent knows at one moment, gathered for whoever asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::{AllotmentId, DeviceUuid};
+use ledger::agent::LedgerSnapshot;
+use serde_json::{Value, json};
+
+use super::chargeback::Chargeback;
+use crate::allotment::{self, Holding, Record};
+use crate::audit::Audited;
+use crate::inventory::Inventory;
+use crate::node::Node;
+use crate::registrations::Registration;
+
+/// The agent at one moment.
+pub struct State {
+    /// The node's GPUs.
+    pub gpus: Arc<Inventory>,
+    /// Who holds what of them.
+    pub held: Vec<Held>,
+    /// What the last audit found.
+    pub audited: Arc<Audited>,
+    /// What the kubelet knows, by resource.
+    pub registrations: BTreeMap<String, Registration>,
+    /// Refused Allocate calls since the agent started, by why.
+    pub denials: BTreeMap<&'static str, u64>,
+    /// Who held how much for how long.
+    pub chargeback: Chargeback,
+}
+
+/// An allotment and its use.
+pub struct Held {
+    /// What is held.
+    pub record: Record,
+    /// A share's ledger, where it can be read.
+    pub ledger: Option<LedgerSnapshot>,
+}
+
+impl State {
+    /// Reads everything. Takes as long as it takes to read all ledgers.
+    #[must_use]
+    pub fn gather(node: &Node, audited: Arc<Audited>, chargeback: Chargeback) -> Self {
+        let held = node.records().into_iter().map(|record| {
+            let share = matches!(record.holding, Holding::Share { .. });
+            let read = || allotment::read_pages(node.layout(), record.id).ok();
+            let ledger = share.then(read).flatten();
+            Held { record, ledger }
+        });
+        Self {
+            gpus: node.watch().borrow().clone(),
+            held: held.collect(),
+            audited,
+            registrations: node.registrations().now(),
+            denials: node.refusals().counts(),
+            chargeback,
+        }
+    }
+
+    /// What the driver measured of an allotment on one of its GPUs, in bytes.
+    #[must_use]
+    pub fn measured(&self, id: AllotmentId, gpu: DeviceUuid) -> Option<u64> {
+        let held = self.held.iter().find(|held| held.record.id == id)?;
+        let at = held.record.holding.gpus().iter().position(|known| *known == gpu)?;
+        self.audited.measured.get(&id)?.all.get(at).copied()
+    }
+
+    /// As one document, for people who look for what went wrong.
+    #[must_use]
+    pub fn dump(&self) -> Value {
+        let held = self.held.iter().map(|held| {
+            let slots = held.ledger.as_ref().map(|ledger| ledger.slots.len());
+            let measured = self.audited.measured.get(&held.record.id);
+            json!({
+                "record": held.record,
+                "slots": slots,
+                "dead": held.ledger.as_ref().map(|ledger| ledger.dead),
+                "oddities": held.ledger.as_ref().map(|ledger| ledger.oddities),
+                "measured_bytes": measured.map(|measured| &measured.all),
+                "uncounted_bytes": measured.map(|measured| &measured.uncounted),
+            })
+        });
+        let silent = self.audited.silent.iter().map(|(gpu, why)| (gpu.to_string(), why));
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "gpus": self.gpus.gpus(),
+            "allotments": held.collect::<Vec<_>>(),
+            "registrations": self.registrations,
+            "refused": self.denials,
+            "audit": {
+                "findings": self.audited.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "silent": silent.collect::<BTreeMap<_, _>>(),
+                "hidden": self.audited.hidden,
+                "unknown": self.audited.unknown,
+            },
+            "share_seconds": self.chargeback.sums().collect::<BTreeMap<_, _>>(),
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::allotment::Holder;
+    use crate::audit::Measured;
+    use crate::decide::Grant;
+    use crate::inventory::Gpu;
+    use crate::inventory::tests::{gpu, uuid};
+    use crate::modes::Mode;
+    use contract::{DeviceId, Mib, Percent};
+    use ledger::agent::DeviceUse;
+
+    /// Half of GPU 0 in use, and GPU 1 sick.
+    pub(crate) fn state() -> State {
+        let sick = Gpu { sick: Some("XID 79".into()), ..gpu(1, Mode::Whole) };
+        let percent = Percent::new(50).unwrap();
+        let grant = Grant::Share { gpu: uuid(0), percent, memory: Mib(1000), context: Mib(300) };
+        let mut record = Record::new(&[DeviceId::Percent(uuid(0), 1)].into(), &grant, 0);
+        let (namespace, pod) = ("default".to_owned(), "a".to_owned());
+        record.holder = Some(Holder { namespace, pod, container: Some("main".into()) });
+        let mut used = DeviceUse::default();
+        used.held[0] = 4096;
+        let id = record.id;
+        let ledger =
+            LedgerSnapshot { id, devices: vec![used], slots: vec![], dead: 0, oddities: 0 };
+        let measured = Measured { all: vec![5000], ..Measured::default() };
+        State {
+            gpus: Arc::new(Inventory::new(vec![gpu(0, Mode::Shared), sick])),
+            audited: Arc::new(Audited { measured: [(id, measured)].into(), ..Audited::default() }),
+            held: vec![Held { record, ledger: Some(ledger) }],
+            registrations: BTreeMap::new(),
+            denials: BTreeMap::new(),
+            chargeback: Chargeback::default(),
+        }
+    }
+
+    #[test]
+    fn the_dump_names_gpus_and_holders() {
+        let dump = state().dump();
+        assert_eq!(dump["gpus"][1]["sick"], "XID 79");
+        assert_eq!(dump["allotments"][0]["record"]["holder"]["pod"], "a");
+        assert_eq!(dump["allotments"][0]["measured_bytes"][0], 5000);
+    }
+}
