@@ -93,6 +93,8 @@ pub enum Annotation {
     GpuCompute,
     /// `compute-policy`: `fair` or `strict`.
     ComputePolicy,
+    /// `placement`: `pack` or `spread`, what the scheduler extender does with the pod.
+    Placement,
 }
 
 impl Annotation {
@@ -105,6 +107,7 @@ impl Annotation {
             Self::GpuMemory => "gpu-memory",
             Self::GpuCompute => "gpu-compute",
             Self::ComputePolicy => "compute-policy",
+            Self::Placement => "placement",
         }
     }
 }
