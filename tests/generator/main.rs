@@ -13,5 +13,7 @@ mod check;
 #[path = "../shim/container.rs"]
 mod container;
 mod model;
+mod nulls;
 mod plan;
+mod races;
 mod stage;

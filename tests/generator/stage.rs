@@ -1,8 +1,9 @@
 //! A simulated card, one container on it, and its processes.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use contract::{DeviceUuid, Mib};
@@ -26,6 +27,7 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let options = Options {
             libcuda: Some(dist("sim/libcuda.so.1")),
+            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
             daemon: Some(dist("sim/aliquot-simd")),
             ..Options::default()
         };
@@ -38,9 +40,14 @@ impl Stage {
         stage
     }
 
+    /// The world's folder.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("w")
+    }
+
     /// What the simulated card says.
     pub(crate) fn card(&self) -> CardReport {
-        let report = admin::inspect(&self.folder.path().join("w")).expect("the world answers");
+        let report = admin::inspect(&self.root()).expect("the world answers");
         report.cards.into_iter().next().expect("it has a card")
     }
 
@@ -49,9 +56,29 @@ impl Stage {
         read_ledger(&self.container.allotment(1).join("ledger")).expect("the ledger can be read")
     }
 
+    /// Lets every user into the folders of this test, as into those of a node.
+    pub(crate) fn open_to_all(&self) {
+        let pages = self.container.allotment(1);
+        for folder in [self.folder.path(), parent(&pages), parent(client())] {
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(folder, mode).expect("it is ours");
+        }
+    }
+
+    /// A program in the container.
+    pub(crate) fn command(&self, program: &Path, words: &str) -> Command {
+        self.container.command(program, words)
+    }
+
     /// Starts a process, with a context where there is room for one.
     pub(crate) fn start(&self) -> (Client, bool) {
+        self.start_as(|_| {})
+    }
+
+    /// The same, of a command that somebody changed before.
+    pub(crate) fn start_as(&self, change: impl FnOnce(&mut Command)) -> (Client, bool) {
         let mut command = self.container.command(client(), "");
+        change(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the client starts");
         let to = child.stdin.take().expect("a pipe");
@@ -69,14 +96,18 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let _ = admin::remove(&self.folder.path().join("w"));
+        let _ = admin::remove(&self.root());
     }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().expect("it lies in a folder")
 }
 
 /// The compiled client, compiled once.
 fn client() -> &'static Path {
     static BUILT: OnceLock<tempfile::TempDir> = OnceLock::new();
-    static PATH: OnceLock<std::path::PathBuf> = OnceLock::new();
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
         let folder = BUILT.get_or_init(|| tempfile::tempdir().expect("a folder can be made"));
         let path = folder.path().join("client");
