@@ -5,7 +5,7 @@
 
 use crate::allotments::Share;
 use crate::device::{self, Device};
-use crate::{contexts, pools, say};
+use crate::{contexts, graph_memory, pools, say};
 use ledger::Kind;
 use nvidia_sys::cuda::CUdevice;
 
@@ -89,13 +89,20 @@ pub(crate) fn to_device(ordinal: CUdevice, kind: Kind, bytes: u64) -> Attempt {
     }
 }
 
-/// Charges `bytes` to a share, of which its pools give back what they can before it is refused.
+/// Charges `bytes` to a share, of which pools and graphs give back what they can before it is refused.
 #[inline]
 pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
     match at_once(share, kind, bytes) {
         Some(charge) => Attempt::Charged(charge),
         None => to_trimmed(share, kind, bytes),
     }
+}
+
+/// Gives back to the driver, and to the share, what lies idle in its pools and for its graphs.
+#[cold]
+pub(crate) fn trim(share: Share) {
+    pools::trim_all(share);
+    graph_memory::trim_all(share);
 }
 
 /// Charges `bytes` to a share as it stands. A refusal is not the last word, and is not counted.
@@ -105,11 +112,11 @@ pub(crate) fn at_once(share: Share, kind: Kind, bytes: u64) -> Option<Charge> {
     charged.is_ok().then(|| Charge::new(share, kind, bytes))
 }
 
-/// The last word, once the pools have given back what they can. Where the administrator only
+/// The last word, once pools and graphs have given back what they can. Where the administrator only
 /// observes, it is counted and never a refusal.
 #[cold]
 fn to_trimmed(share: Share, kind: Kind, bytes: u64) -> Attempt {
-    pools::trim_all(share);
+    trim(share);
     match share.allotment.charge(share.device, kind, bytes) {
         Ok(()) => Attempt::Charged(Charge::new(share, kind, bytes)),
         Err(_) => Attempt::Refused,

@@ -6,7 +6,7 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
-use crate::pools;
+use crate::{graph_memory, pool_current, pools};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use ledger::Kind;
@@ -134,7 +134,9 @@ impl Here {
             let bytes = share.allotment.held(share.device, Kind::Context);
             share.allotment.release(share.device, Kind::Context, bytes);
             held::forget_all(share);
+            pool_current::forget(device);
             pools::look_all(share);
+            graph_memory::look_all(share);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::allotments::{self, Share};
 use crate::hooks::real;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 use ledger::Usage;
 use nvidia_sys::cuda::{CUdevice, CUresult, CUuuid};
 
@@ -43,6 +43,23 @@ pub(crate) fn current_ordinal() -> Option<CUdevice> {
     // SAFETY: the driver writes one ordinal.
     let result = unsafe { get(&mut ordinal) };
     (result == CUresult::CUDA_SUCCESS).then_some(ordinal)
+}
+
+/// Whether this process sees one device and no other. A program without a context is told so by the
+/// driver.
+pub(crate) fn is_only_one() -> bool {
+    static COUNT: AtomicI32 = AtomicI32::new(0);
+    let known = COUNT.load(Relaxed);
+    if known != 0 {
+        return known == 1;
+    }
+    let mut count = 0;
+    // SAFETY: the driver writes one number.
+    let asked = real::cuDeviceGetCount.get().map(|get| unsafe { get(&mut count) });
+    if asked == Some(CUresult::CUDA_SUCCESS) {
+        COUNT.store(count, Relaxed);
+    }
+    count == 1
 }
 
 /// Limit and use of a share. The first answer of a process is exact: the dead are dropped for it.

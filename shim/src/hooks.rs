@@ -8,18 +8,19 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, context, external, info, limits, look_up, memory, nvml, nvml_accounting,
+    arrays, context, external, graphs, info, limits, look_up, memory, nvml, nvml_accounting,
     nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
-    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUarray, CUcontext, CUctxCreateParams, CUdevice,
-    CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam,
-    CUexternalMemory, CUlimit, CUmemAllocationHandleType, CUmemAllocationProp,
-    CUmemGenericAllocationHandle, CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUresult,
-    CUstream,
+    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUarray, CUcontext,
+    CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult,
+    CUexecAffinityParam, CUexternalMemory, CUgraph, CUgraphExec, CUgraphExecUpdateResult,
+    CUgraphExecUpdateResultInfo, CUgraphNode, CUlimit, CUmemAllocationHandleType,
+    CUmemAllocationProp, CUmemAllocationType, CUmemGenericAllocationHandle, CUmemLocation,
+    CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUresult, CUstream,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -195,6 +196,79 @@ hooks! {
         pool: CUmemoryPool,
         keep: usize,
     ) -> CUresult = stream_ordered::pool_trim;
+
+    Cuda fn cuDeviceSetMemPool(
+        device: CUdevice,
+        pool: CUmemoryPool,
+    ) -> CUresult = stream_ordered::set_current;
+    Cuda fn cuMemSetMemPool(
+        location: *mut CUmemLocation,
+        kind: CUmemAllocationType,
+        pool: CUmemoryPool,
+    ) -> CUresult = stream_ordered::set_current_of;
+    Cuda fn cuMemGetMemPool(
+        pool: *mut CUmemoryPool,
+        location: *mut CUmemLocation,
+        kind: CUmemAllocationType,
+    ) -> CUresult = stream_ordered::get_current_of;
+    Cuda fn cuMemGetDefaultMemPool(
+        pool: *mut CUmemoryPool,
+        location: *mut CUmemLocation,
+        kind: CUmemAllocationType,
+    ) -> CUresult = stream_ordered::get_default_of;
+
+    Cuda fn cuGraphInstantiate(
+        exec: *mut CUgraphExec,
+        graph: CUgraph,
+        error: *mut CUgraphNode,
+        log: *mut c_char,
+        len: usize,
+    ) -> CUresult = graphs::instantiate;
+    Cuda fn cuGraphInstantiate_v2(
+        exec: *mut CUgraphExec,
+        graph: CUgraph,
+        error: *mut CUgraphNode,
+        log: *mut c_char,
+        len: usize,
+    ) -> CUresult = graphs::instantiate_v2;
+    Cuda fn cuGraphInstantiateWithFlags(
+        exec: *mut CUgraphExec,
+        graph: CUgraph,
+        flags: c_ulonglong,
+    ) -> CUresult = graphs::instantiate_with_flags;
+    Cuda fn cuGraphInstantiateWithParams(
+        exec: *mut CUgraphExec,
+        graph: CUgraph,
+        params: *mut CUDA_GRAPH_INSTANTIATE_PARAMS,
+    ) -> CUresult = graphs::instantiate_with;
+    Cuda fn cuGraphInstantiateWithParams_ptsz(
+        exec: *mut CUgraphExec,
+        graph: CUgraph,
+        params: *mut CUDA_GRAPH_INSTANTIATE_PARAMS,
+    ) -> CUresult = graphs::instantiate_with_ptsz;
+    Cuda fn cuGraphUpload(exec: CUgraphExec, stream: CUstream) -> CUresult = graphs::upload;
+    Cuda fn cuGraphUpload_ptsz(
+        exec: CUgraphExec,
+        stream: CUstream,
+    ) -> CUresult = graphs::upload_ptsz;
+    Cuda fn cuGraphLaunch(exec: CUgraphExec, stream: CUstream) -> CUresult = graphs::launch;
+    Cuda fn cuGraphLaunch_ptsz(
+        exec: CUgraphExec,
+        stream: CUstream,
+    ) -> CUresult = graphs::launch_ptsz;
+    Cuda fn cuGraphExecDestroy(exec: CUgraphExec) -> CUresult = graphs::destroy;
+    Cuda fn cuGraphExecUpdate(
+        exec: CUgraphExec,
+        graph: CUgraph,
+        error: *mut CUgraphNode,
+        outcome: *mut CUgraphExecUpdateResult,
+    ) -> CUresult = graphs::update;
+    Cuda fn cuGraphExecUpdate_v2(
+        exec: CUgraphExec,
+        graph: CUgraph,
+        outcome: *mut CUgraphExecUpdateResultInfo,
+    ) -> CUresult = graphs::update_v2;
+    Cuda fn cuDeviceGraphMemTrim(device: CUdevice) -> CUresult = graphs::trim;
 
     Cuda fn cuArrayCreate(
         array: *mut CUarray,
@@ -385,16 +459,25 @@ hooks! {
     ;
     Cuda cuCtxGetCurrent,
     Cuda cuCtxGetDevice,
+    Cuda cuDeviceGetCount,
     Cuda cuDeviceGetDefaultMemPool,
+    Cuda cuDeviceGetGraphMemAttribute,
     Cuda cuDeviceGetMemPool,
     Cuda cuDeviceGetUuid,
     Cuda cuDeviceGetUuid_v2,
     Cuda cuDevicePrimaryCtxGetState,
     Cuda cuDriverGetVersion,
+    Cuda cuGraphChildGraphNodeGetGraph,
+    Cuda cuGraphGetNodes,
+    Cuda cuGraphMemAllocNodeGetParams,
+    Cuda cuGraphNodeGetType,
     Cuda cuMemPoolGetAttribute,
+    Cuda cuMemPoolSetAttribute,
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,
     Cuda cuStreamIsCapturing_ptsz,
+    Cuda cuStreamSynchronize,
+    Cuda cuStreamSynchronize_ptsz,
     Cuda cuThreadExchangeStreamCaptureMode,
     Nvml nvmlDeviceGetUUID,
 }

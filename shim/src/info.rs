@@ -6,7 +6,7 @@
 
 use crate::device::{self, Device};
 use crate::hooks::real;
-use crate::pools;
+use crate::{graph_memory, pools};
 use core::ffi::c_uint;
 use ledger::Usage;
 use nvidia_sys::cuda::{CUdevice, CUresult};
@@ -85,6 +85,7 @@ impl Figures {
         match device::of(ordinal) {
             Device::Share(share) => {
                 pools::look_all(share);
+                graph_memory::look_all(share);
                 Some(Self::of_usage(device::usage(ordinal, share)))
             }
             Device::Full => Some(Self { free: 0, total: None }),

@@ -1,15 +1,11 @@
 //! What each memory pool of this process is charged: the size that the driver reports it to have
 //! reserved, so that memory which a pool keeps past its free counts until it is trimmed.
-//!
-//! Several threads may let one pool grow at once, without a lock. Each charges a bound before, and
-//! holds it until it has read the size after: what a pool is charged is then raised or lowered to
-//! that size, but only if nobody has changed it since before the reading, for else the reading may be
-//! old. So what is charged, with the bounds of those who are under way, is never less than the size.
 
 use crate::allotments::Share;
 use crate::capture::relaxed;
 use crate::charge::Charge;
 use crate::device::{self, Device};
+use crate::grown::Grown;
 use crate::hooks::real;
 use crate::region::{self, Place, Region};
 use crate::sys;
@@ -28,42 +24,20 @@ static KNOWN: Region<Pool, POOLS> = Region::new();
 /// A pool on a device.
 pub(crate) struct Pool {
     handle: AtomicU64,
-    word: AtomicU64,
+    grown: Grown,
     device: AtomicI32,
     /// Threads that ask the driver about it, unasked by the program.
     askers: AtomicU32,
+    state: AtomicU32,
 }
+
+/// The driver has it from the beginning; the program made it; the program has ended it.
+const GIVEN: u32 = 0;
+const MADE: u32 = 1;
+const ENDED: u32 = 2;
 
 // SAFETY: atomics, of which zero is a value.
 unsafe impl Place for Pool {}
-
-/// A pool's word: what it is charged in steps of 64 KiB, how many may be letting it grow, and a
-/// number that every change makes another.
-#[derive(Clone, Copy)]
-struct Word(u64);
-
-impl Word {
-    const STEP: u64 = 64 << 10;
-    const CHARGED: u64 = (1 << 32) - 1;
-    const GROWER: u64 = 1 << 32;
-    const GROWERS: u64 = ((1 << 12) - 1) << 32;
-    const CHANGE: u64 = 1 << 44;
-
-    fn charged(self) -> u64 {
-        (self.0 & Self::CHARGED) * Self::STEP
-    }
-
-    fn growers(self) -> u64 {
-        (self.0 & Self::GROWERS) / Self::GROWER
-    }
-
-    /// The next word, charged so many bytes, with so many growers.
-    fn next(self, charged: u64, growers: u64) -> Self {
-        let steps = charged.div_ceil(Self::STEP).min(Self::CHARGED);
-        let changes = (self.0 / Self::CHANGE).wrapping_add(1).wrapping_mul(Self::CHANGE);
-        Self(changes | growers.wrapping_mul(Self::GROWER) & Self::GROWERS | steps)
-    }
-}
 
 impl Pool {
     /// The pool with this handle.
@@ -76,11 +50,21 @@ impl Pool {
     /// Begins to count a pool on a device; of two threads that meet a default pool at once, one fills
     /// a place that stays unused. None: there are too many.
     pub(crate) fn remember(handle: CUmemoryPool, device: CUdevice) -> Option<&'static Self> {
+        Self::put(handle, device, GIVEN)
+    }
+
+    /// The same for one that the program has just made.
+    pub(crate) fn made(handle: CUmemoryPool, device: CUdevice) -> Option<&'static Self> {
+        Self::put(handle, device, MADE)
+    }
+
+    fn put(handle: CUmemoryPool, device: CUdevice, state: u32) -> Option<&'static Self> {
         let key = handle as u64;
         let mut places = region::reach(&KNOWN, key);
         let pool = places.find(|pool| region::change(&pool.handle, FREE, BUSY))?;
         pool.device.store(device, Ordering::Relaxed);
-        pool.word.store(0, Ordering::Relaxed);
+        pool.grown.clear();
+        pool.state.store(state, Ordering::Relaxed);
         pool.handle.store(key, Ordering::Release);
         Self::of(handle)
     }
@@ -99,18 +83,66 @@ impl Pool {
         taken.then_some(pool)
     }
 
-    /// The driver has ended it, or has not. What it had lent then lives on until it is freed, unseen,
-    /// and stays charged until the process ends.
-    pub(crate) fn taken(&self, handle: CUmemoryPool, lent: u64, result: CUresult) {
+    /// The driver has ended it, or has not.
+    pub(crate) fn taken(&self, handle: CUmemoryPool, result: CUresult) {
         let mut left = handle as u64;
         if result == CUresult::CUDA_SUCCESS {
-            let bytes = self.word().charged().saturating_sub(lent);
+            let bytes = self.grown.charged();
             if let Device::Share(share) = device::of(self.device()) {
                 Charge::new(share, Kind::Pool, bytes).give_back();
             }
             left = FREE;
         }
         self.handle.store(left, Ordering::Release);
+    }
+
+    /// The program ends it while memory of it is lent, or about to be free: the driver would keep that
+    /// and tell nobody how much. It is ended for the program, which sees no difference, and for the
+    /// driver when nothing of it is left. False: nothing is left.
+    pub(crate) fn end_later(&self, share: Share) -> bool {
+        if self.state.load(Ordering::Relaxed) != MADE {
+            return false;
+        }
+        self.trim();
+        self.look(share);
+        let later = self.reserved().is_some_and(|bytes| bytes > 0);
+        if later {
+            self.state.store(ENDED, Ordering::Release);
+            self.keep_nothing();
+        }
+        later
+    }
+
+    /// Whether the program has ended it.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.state.load(Ordering::Acquire) == ENDED
+    }
+
+    /// Ends one that the program has ended, if nothing of it is left.
+    fn end_now(&self, share: Share) {
+        self.trim();
+        self.look(share);
+        if self.reserved() != Some(0) {
+            return;
+        }
+        let key = self.handle.load(Ordering::Acquire);
+        let handle = core::ptr::with_exposed_provenance_mut(key as usize);
+        if let (true, Some(destroy)) = (Self::take(handle).is_some(), real::cuMemPoolDestroy.get())
+        {
+            // SAFETY: the driver's own, which the program has given up.
+            self.taken(handle, relaxed(|| unsafe { destroy(handle) }));
+        }
+    }
+
+    /// Idle memory goes back at the next synchronisation.
+    fn keep_nothing(&self) {
+        self.ask(|handle| {
+            let set = real::cuMemPoolSetAttribute.get()?;
+            let which = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+            let mut nothing = 0_u64;
+            // SAFETY: the threshold is a number of 64 bits.
+            Some(unsafe { set(handle, which, (&raw mut nothing).cast()) })
+        });
     }
 
     /// The ordinal of its device.
@@ -120,37 +152,17 @@ impl Pool {
 
     /// Somebody may let the pool grow from here on, and has charged a bound.
     pub(crate) fn begin(&self) {
-        let mut word = self.word();
-        while !self.change(word, word.next(word.charged(), word.growers() + 1)) {
-            word = self.word();
-        }
+        self.grown.begin();
     }
 
     /// He has; `bound` is his charge. False: the pool has grown past it, and past the limit.
     pub(crate) fn end(&self, bound: Charge) -> bool {
-        self.settle(bound, 1)
+        self.grown.end(bound, || self.reserved())
     }
 
     /// Charges what the pool has reserved, where that is not known.
     pub(crate) fn look(&self, share: Share) {
-        self.settle(Charge::new(share, Kind::Pool, 0), 0);
-    }
-
-    fn settle(&self, mut bound: Charge, ended: u64) -> bool {
-        loop {
-            let word = self.word();
-            let growers = word.growers().saturating_sub(ended);
-            let most = word.charged().saturating_add(bound.bytes);
-            // Without an answer the bound stays charged.
-            let size = self.reserved().unwrap_or(most);
-            let fits = size <= most || growers > 0 || bound.settle(size - word.charged());
-            let covered = word.charged().saturating_add(bound.bytes);
-            let to = word.next(size.min(covered), growers);
-            if self.change(word, to) {
-                Charge { bytes: covered.saturating_sub(to.charged()), ..bound }.give_back();
-                return fits;
-            }
-        }
+        self.grown.look(Charge::new(share, Kind::Pool, 0), || self.reserved());
     }
 
     /// Trims it, as the driver does before it is out of memory.
@@ -169,8 +181,7 @@ impl Pool {
     }
 
     fn reserved(&self) -> Option<u64> {
-        let size = self.number(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
-        size.checked_next_multiple_of(Word::STEP)
+        self.number(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)
     }
 
     fn lent(&self) -> Option<u64> {
@@ -190,19 +201,6 @@ impl Pool {
         self.askers.fetch_sub(1, Ordering::SeqCst);
         answer
     }
-
-    fn word(&self) -> Word {
-        Word(self.word.load(Ordering::Acquire))
-    }
-
-    fn change(&self, from: Word, to: Word) -> bool {
-        region::change(&self.word, from.0, to.0)
-    }
-}
-
-/// What a pool has lent.
-pub(crate) fn lent(handle: CUmemoryPool) -> u64 {
-    number(handle, CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(0)
 }
 
 /// Gives back to the driver, and to the share, what lies idle in its pools.
@@ -210,6 +208,9 @@ pub(crate) fn lent(handle: CUmemoryPool) -> u64 {
 #[inline(never)]
 pub(crate) fn trim_all(share: Share) {
     each_of(share, |pool| {
+        if pool.is_ended() {
+            return pool.end_now(share);
+        }
         pool.trim();
         pool.look(share);
     });
@@ -217,7 +218,7 @@ pub(crate) fn trim_all(share: Share) {
 
 /// Reads the size of every pool of a share anew.
 pub(crate) fn look_all(share: Share) {
-    each_of(share, |pool| pool.look(share));
+    each_of(share, |pool| if pool.is_ended() { pool.end_now(share) } else { pool.look(share) });
 }
 
 fn each_of(share: Share, mut of: impl FnMut(&Pool)) {

@@ -43,7 +43,7 @@ impl<T: Place, const N: usize> Region<T, N> {
     #[inline(never)]
     fn map(&self) -> Option<*mut T> {
         sys::keeping_errno(|| {
-            let mapped = map(N * size_of::<T>())?;
+            let mapped = map_zeroes(N * size_of::<T>())?;
             let none = core::ptr::null_mut();
             let base = mapped.cast();
             match self.0.compare_exchange(none, base, Ordering::AcqRel, Ordering::Acquire) {
@@ -74,7 +74,8 @@ pub(crate) fn change(place: &AtomicU64, from: u64, to: u64) -> bool {
     place.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
-fn map(bytes: usize) -> Option<*mut libc::c_void> {
+/// Zeroes at an address of the kernel's choice, for as long as nobody unmaps them.
+pub(crate) fn map_zeroes(bytes: usize) -> Option<*mut libc::c_void> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     let null = core::ptr::null_mut();

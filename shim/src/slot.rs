@@ -8,7 +8,7 @@ use crate::dlsym;
 use crate::sys::{self, LinkMap, RTLD_NEXT};
 use core::ffi::{CStr, c_void};
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 
 /// A library whose functions we stand before.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,19 @@ impl Library {
         crate::hooks::SLOTS.iter().copied().filter(move |slot| slot.library == self)
     }
 
+    /// Whether every name of it has been looked for in the loaded library: what is not found then, it
+    /// does not have.
+    fn sought(self) -> &'static AtomicBool {
+        static SOUGHT: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+        match self {
+            Self::Cuda => &SOUGHT[0],
+            Self::Nvml => &SOUGHT[1],
+        }
+    }
+
     /// Forgets every address of the library: it has been unloaded and loaded anew.
     pub(crate) fn forget(self) {
+        self.sought().store(false, Relaxed);
         self.slots().for_each(|slot| slot.address.store(core::ptr::null_mut(), Relaxed));
     }
 
@@ -75,7 +86,8 @@ impl Library {
     fn resolve(self) {
         sys::keeping_errno(|| {
             self.fill_from(RTLD_NEXT);
-            sys::with_loaded(self.soname(), |handle| self.fill_from(handle));
+            let found = sys::with_loaded(self.soname(), |handle| self.fill_from(handle));
+            self.sought().store(found.is_some(), Relaxed);
         });
     }
 
@@ -113,7 +125,9 @@ impl Erased {
     #[cold]
     #[inline(never)]
     fn resolved(&self) -> *mut c_void {
-        self.library.resolve();
+        if !self.library.sought().load(Relaxed) {
+            self.library.resolve();
+        }
         self.address.load(Relaxed)
     }
 }

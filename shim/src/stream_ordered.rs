@@ -2,15 +2,22 @@
 //! is charged what it has reserved, on its own device.
 //!
 //! A stream that is being captured takes nothing yet: what is asked of it becomes part of a graph, and
-//! goes to the driver as it is. Pools on the host and of other processes are passed.
+//! is not refused. Managed pools are charged to their device, or to the current one where they have
+//! none. Pools on the host and of other processes are passed: what a process lends of a pool that it
+//! exports is charged to it alone.
 
+use crate::capture::{self, relaxed};
 use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::hooks::real;
-use crate::pools::{self, Pool};
-use crate::{capture, contexts, held, vmm};
+use crate::pools::Pool;
+use crate::slot::Slot;
+use crate::{contexts, held, pool_current, vmm};
 use ledger::Kind;
-use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemPoolProps, CUmemoryPool, CUresult, CUstream};
+use nvidia_sys::cuda::{
+    CUdevice, CUdeviceptr, CUmemAllocationType, CUmemLocation, CUmemPoolProps, CUmemoryPool,
+    CUresult, CUstream, fns,
+};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
@@ -23,17 +30,34 @@ struct Request {
     address: *mut CUdeviceptr,
     bytes: usize,
     stream: CUstream,
-    free: unsafe fn(CUdeviceptr, CUstream) -> CUresult,
+    form: &'static Form,
 }
+
+/// What a request that was served is undone with, in either form of a stream.
+struct Form {
+    free: unsafe fn(CUdeviceptr, CUstream) -> CUresult,
+    synchronise: &'static Slot<fns::cuStreamSynchronize>,
+    is_captured: fn(CUstream) -> bool,
+}
+
+static PLAIN: Form = Form {
+    free: driver_free,
+    synchronise: &real::cuStreamSynchronize,
+    is_captured: capture::is_under_way,
+};
+static PTSZ: Form = Form {
+    free: driver_free_ptsz,
+    synchronise: &real::cuStreamSynchronize_ptsz,
+    is_captured: capture::is_under_way_ptsz,
+};
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn alloc(address: *mut CUdeviceptr, bytes: usize, stream: CUstream) -> CUresult {
     let Some(driver) = real::cuMemAllocAsync.get() else { return NOT_INITIALIZED };
-    let request = Request { address, bytes, stream, free: driver_free };
-    let pool = if capture::is_under_way(stream) { None } else { current(stream) };
+    let request = Request { address, bytes, stream, form: &PLAIN };
     // SAFETY: the caller's arguments.
-    unsafe { request.of(pool, || driver(address, bytes, stream)) }
+    unsafe { request.of(current(stream), || driver(address, bytes, stream)) }
 }
 
 /// # Safety
@@ -44,10 +68,9 @@ pub(crate) unsafe fn alloc_ptsz(
     stream: CUstream,
 ) -> CUresult {
     let Some(driver) = real::cuMemAllocAsync_ptsz.get() else { return NOT_INITIALIZED };
-    let request = Request { address, bytes, stream, free: driver_free_ptsz };
-    let pool = if capture::is_under_way_ptsz(stream) { None } else { current(stream) };
+    let request = Request { address, bytes, stream, form: &PTSZ };
     // SAFETY: the caller's arguments.
-    unsafe { request.of(pool, || driver(address, bytes, stream)) }
+    unsafe { request.of(current(stream), || driver(address, bytes, stream)) }
 }
 
 /// # Safety
@@ -59,10 +82,9 @@ pub(crate) unsafe fn alloc_from(
     stream: CUstream,
 ) -> CUresult {
     let Some(driver) = real::cuMemAllocFromPoolAsync.get() else { return NOT_INITIALIZED };
-    let request = Request { address, bytes, stream, free: driver_free };
-    let known = if capture::is_under_way(stream) { None } else { named(pool) };
+    let request = Request { address, bytes, stream, form: &PLAIN };
     // SAFETY: the caller's arguments.
-    unsafe { request.of(known, || driver(address, bytes, pool, stream)) }
+    unsafe { request.of(named(pool), || driver(address, bytes, pool, stream)) }
 }
 
 /// # Safety
@@ -74,10 +96,9 @@ pub(crate) unsafe fn alloc_from_ptsz(
     stream: CUstream,
 ) -> CUresult {
     let Some(driver) = real::cuMemAllocFromPoolAsync_ptsz.get() else { return NOT_INITIALIZED };
-    let request = Request { address, bytes, stream, free: driver_free_ptsz };
-    let known = if capture::is_under_way_ptsz(stream) { None } else { named(pool) };
+    let request = Request { address, bytes, stream, form: &PTSZ };
     // SAFETY: the caller's arguments.
-    unsafe { request.of(known, || driver(address, bytes, pool, stream)) }
+    unsafe { request.of(named(pool), || driver(address, bytes, pool, stream)) }
 }
 
 /// Memory of a pool goes back to the pool; other memory as by cuMemFree.
@@ -104,7 +125,8 @@ pub(crate) unsafe fn pool_create(
 ) -> CUresult {
     let Some(driver) = real::cuMemPoolCreate.get() else { return NOT_INITIALIZED };
     // SAFETY: where they are not null they are the caller's to read.
-    let device = unsafe { properties.as_ref().and_then(|of| vmm::device_of(&of.location)) };
+    let device =
+        unsafe { properties.as_ref().and_then(|of| device_for(&of.location, of.allocType)) };
     // SAFETY: where it is not null it is the caller's, to be written.
     let before = unsafe { pool.as_ref() }.copied();
     // SAFETY: the caller's arguments.
@@ -112,7 +134,7 @@ pub(crate) unsafe fn pool_create(
     let (SUCCESS, Some(device), Some(before)) = (result, device, before) else { return result };
     // SAFETY: the driver has just written it.
     let made = unsafe { *pool };
-    if Pool::remember(made, device).is_some() {
+    if Pool::made(made, device).is_some() {
         return result;
     }
     // One that cannot be counted there must not be.
@@ -130,18 +152,115 @@ pub(crate) unsafe fn pool_create(
 /// As the driver's function.
 pub(crate) unsafe fn pool_destroy(pool: CUmemoryPool) -> CUresult {
     let Some(driver) = real::cuMemPoolDestroy.get() else { return NOT_INITIALIZED };
+    let known = Pool::of(pool);
+    let device = known.map(Pool::device);
+    if known.is_some_and(Pool::is_ended) {
+        return CUresult::CUDA_ERROR_INVALID_VALUE;
+    }
+    if let (Some(known), Some(device)) = (known, device)
+        && let Device::Share(share) = device::of(device)
+        && known.end_later(share)
+    {
+        pool_current::replace(device, pool);
+        return SUCCESS;
+    }
     let known = Pool::take(pool);
-    let lent = known.map_or(0, |_| pools::lent(pool));
     // SAFETY: the caller's argument.
     let result = unsafe { driver(pool) };
-    known.inspect(|known| known.taken(pool, lent, result));
+    known.inspect(|known| known.taken(pool, result));
+    device.inspect(|device| pool_current::forget(*device));
     result
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn set_current(device: CUdevice, pool: CUmemoryPool) -> CUresult {
+    let Some(driver) = real::cuDeviceSetMemPool.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    pool_current::setting(device, || unsafe { driver(device, pool) })
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn set_current_of(
+    location: *mut CUmemLocation,
+    kind: CUmemAllocationType,
+    pool: CUmemoryPool,
+) -> CUresult {
+    let Some(driver) = real::cuMemSetMemPool.get() else { return NOT_INITIALIZED };
+    // SAFETY: where it is not null it is the caller's to read.
+    let device = unsafe { location.as_ref().and_then(|location| vmm::device_of(location)) };
+    // SAFETY: the caller's arguments.
+    let driver = || unsafe { driver(location, kind, pool) };
+    device.map_or_else(driver, |device| pool_current::setting(device, driver))
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn get_current_of(
+    pool: *mut CUmemoryPool,
+    location: *mut CUmemLocation,
+    kind: CUmemAllocationType,
+) -> CUresult {
+    let Some(driver) = real::cuMemGetMemPool.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { met(pool, location, kind, driver(pool, location, kind)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn get_default_of(
+    pool: *mut CUmemoryPool,
+    location: *mut CUmemLocation,
+    kind: CUmemAllocationType,
+) -> CUresult {
+    let Some(driver) = real::cuMemGetDefaultMemPool.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { met(pool, location, kind, driver(pool, location, kind)) }
+}
+
+/// Begins to count a pool that the driver has told the program of, if it is not yet.
+///
+/// # Safety
+/// The arguments of a driver's function that answered `result`.
+unsafe fn met(
+    pool: *mut CUmemoryPool,
+    location: *mut CUmemLocation,
+    kind: CUmemAllocationType,
+    result: CUresult,
+) -> CUresult {
+    if result == SUCCESS {
+        // SAFETY: the driver has read the one and written the other.
+        let (device, pool) = unsafe { (device_for(&*location, kind), *pool) };
+        if let (Some(device), None) = (device, Pool::of(pool)) {
+            Pool::remember(pool, device);
+        }
+    }
+    result
+}
+
+/// The device that a pool is charged to; none for the host. Managed memory may come to lie on any.
+///
+/// # Safety
+/// The location is one of the header's.
+unsafe fn device_for(location: &CUmemLocation, kind: CUmemAllocationType) -> Option<CUdevice> {
+    // SAFETY: the caller's promise.
+    let device = unsafe { vmm::device_of(location) };
+    match kind {
+        CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_MANAGED => {
+            device.or_else(device::current_ordinal)
+        }
+        _ => device,
+    }
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn pool_trim(pool: CUmemoryPool, keep: usize) -> CUresult {
     let Some(driver) = real::cuMemPoolTrimTo.get() else { return NOT_INITIALIZED };
+    if Pool::of(pool).is_some_and(Pool::is_ended) {
+        return CUresult::CUDA_ERROR_INVALID_VALUE;
+    }
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(pool, keep) };
     if let (SUCCESS, Some(known)) = (result, Pool::of(pool))
@@ -162,23 +281,29 @@ impl Request {
             return driver();
         };
         let Some(pool) = source.known() else { return OUT_OF_MEMORY };
+        if pool.is_ended() {
+            return CUresult::CUDA_ERROR_INVALID_VALUE;
+        }
         let ordinal = pool.device();
         let share = match device::of(ordinal) {
             Device::Share(share) => share,
             Device::Unknown => return driver(),
             Device::Full => {
                 charge::refused_as_full(ordinal);
-                return OUT_OF_MEMORY;
+                return self.refused(driver);
             }
         };
         let bytes = self.bytes as u64;
-        let Some(most) = bytes.checked_next_multiple_of(CHUNK) else { return OUT_OF_MEMORY };
+        let Some(most) = bytes.checked_next_multiple_of(CHUNK) else { return self.refused(driver) };
         if let Attempt::Refused = contexts::charge_unseen(share, ordinal) {
-            return OUT_OF_MEMORY;
+            return self.refused(driver);
         }
         if let Some(bound) = charge::at_once(share, Kind::Pool, most) {
             // SAFETY: the caller's promise.
             return unsafe { self.bounded(pool, bound, driver) };
+        }
+        if (self.form.is_captured)(self.stream) {
+            return driver();
         }
         if pool.has_idle(bytes) {
             let nothing = Charge::new(share, Kind::Pool, 0);
@@ -193,6 +318,12 @@ impl Request {
             Attempt::Charged(bound) => unsafe { self.bounded(pool, bound, driver) },
             _ => OUT_OF_MEMORY,
         }
+    }
+
+    /// Out of memory, unless nothing is taken yet.
+    #[cold]
+    fn refused(&self, driver: impl Fn() -> CUresult) -> CUresult {
+        if (self.form.is_captured)(self.stream) { driver() } else { OUT_OF_MEMORY }
     }
 
     /// # Safety
@@ -213,8 +344,13 @@ impl Request {
         }
         // SAFETY: what the driver has just taken, in the same stream; the place is the caller's.
         unsafe {
-            (self.free)(*self.address, self.stream);
+            (self.form.free)(*self.address, self.stream);
             *self.address = before;
+        }
+        // It can be trimmed away when the stream has come so far.
+        if let Some(synchronise) = self.form.synchronise.get() {
+            // SAFETY: the caller's stream.
+            relaxed(|| unsafe { synchronise(self.stream) });
         }
         pool.trim();
         pool.look(share);
@@ -241,17 +377,16 @@ impl Source {
 /// The pool that a stream takes from; none where the driver will say what is wrong.
 fn current(stream: CUstream) -> Option<Source> {
     let device = device_of(stream)?;
-    let get = real::cuDeviceGetMemPool.get()?;
-    let mut pool = core::ptr::null_mut();
-    // SAFETY: the driver writes one handle.
-    let result = unsafe { get(&mut pool, device) };
-    let known = Pool::of(pool).map_or(Source::Met(pool, device), Source::Known);
-    (result == SUCCESS).then_some(known)
+    let pool = pool_current::of(device)?;
+    Some(Pool::of(pool).map_or(Source::Met(pool, device), Source::Known))
 }
 
 /// The device of a stream, or of the context that is current. Handles up to 2 are no streams of a
 /// context's own.
 fn device_of(stream: CUstream) -> Option<CUdevice> {
+    if device::is_only_one() {
+        return Some(0);
+    }
     let mut device = 0;
     let get = real::cuStreamGetDevice.get().filter(|_| stream as usize > 2);
     // SAFETY: the caller's stream; the driver writes one number.

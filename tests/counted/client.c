@@ -59,11 +59,11 @@ static int give(uint64_t at, const char *variant) {
     strcat(name, variant);
     return CALL(name, (uint64_t, void *), at, 0);
 }
-static int pool(uint64_t *pool, int device) {
+static int pool(uint64_t *pool, int kind, int where, int device) {
     struct {
         int kind, handles, where, id;
         unsigned char rest[72];
-    } p = {1, 0, 1, device};
+    } p = {kind, 0, where, device};
     return CALL("cuMemPoolCreate", (uint64_t *, void *), pool, &p);
 }
 
@@ -187,7 +187,23 @@ static void run(char *text) {
     else if (IS("give") || IS("give-ptsz"))
         result = give(place[a], IS("give") ? "" : "_ptsz");
     else if (IS("pool"))
-        result = pool(&place[a], (int)b);
+        result = pool(&place[a], 1, 1, (int)b);
+    else if (IS("pool-managed"))
+        result = pool(&place[a], 2, 0, 0);
+    else if (IS("pool-of-host"))
+        result = pool(&place[a], 1, 2, 0);
+    else if (IS("set-pool"))
+        result = CALL("cuDeviceSetMemPool", (int, uint64_t), 0, place[a]);
+    else if (IS("set-pool-of")) {
+        int here[2] = {1, 0};
+        result = CALL("cuMemSetMemPool", (void *, int, uint64_t), here, 1, place[a]);
+    } else if (IS("get-pool-of")) {
+        int here[2] = {(int)c, 0};
+        result = CALL("cuMemGetMemPool", (uint64_t *, void *, int), &place[a], here, (int)b);
+    } else if (IS("default-pool-of")) {
+        int here[2] = {(int)c, 0};
+        result = CALL("cuMemGetDefaultMemPool", (uint64_t *, void *, int), &place[a], here, (int)b);
+    }
     else if (IS("default-pool"))
         result = CALL("cuDeviceGetDefaultMemPool", (uint64_t *, int), &place[a], 0);
     else if (IS("pool-end"))

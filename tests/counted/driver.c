@@ -128,7 +128,7 @@ int cuMemRetainAllocationHandle(uint64_t *handle, void *address) {
 static struct pool {
     uint64_t reserved, used;
     int made, device;
-} pools[POOLS] = {{0, 0, 1, 0}, {0, 0, 1, 1}};
+} pools[POOLS] = {{0, 0, 1, 0}, {0, 0, 1, 1}, {0, 0, 2, 0}};
 #define LENT 4096
 static struct lent {
     uint64_t at, size;
@@ -203,7 +203,7 @@ static int create_pool(void **handle, const pool_properties *p) {
     return 2;
 }
 static int destroy_pool(struct pool *pool) {
-    if (!pool || pool < pools + CARDS) return 1;
+    if (!pool || pool < pools + CARDS + 1) return 1;
     pool->made = 0;
     living -= pool->reserved;
     return 0;
@@ -236,6 +236,11 @@ int cuMemPoolGetAttribute(void *pool, int attribute, uint64_t *value) {
 static int pool_at(void **pool, int device) {
     if (device < 0 || device >= CARDS) return 101;
     *pool = (void *)(uint64_t)(0x2000 + device);
+    return 0;
+}
+/* The default pool of managed memory is the third. */
+int cuMemGetDefaultMemPool(void **pool, int *where, int kind) {
+    *pool = (void *)(uint64_t)(kind == 2 ? 0x2002 : 0x2000);
     return 0;
 }
 int cuDeviceGetDefaultMemPool(void **pool, int device) { return pool_at(pool, device); }

@@ -6,6 +6,8 @@ mod arrays;
 #[path = "../shim/container.rs"]
 mod container;
 mod external;
+mod graph_stage;
+mod graphs;
 mod limits;
 mod pools;
 mod simulated;

@@ -36,6 +36,42 @@ fn a_destroyed_pool_gives_all_back() {
 }
 
 #[test]
+fn a_destroyed_pool_is_charged_what_it_still_lends() {
+    let words = "pool=9,0 lend-of=0,40,9 lend-of=1,40,9 pool-end=9 used give=0 used give=1 used";
+    assert_eq!(used(words), [96.0, 64.0, 0.0]);
+    let outcome = run("pool=9,0 lend-of=0,40,9 pool-end=9 give=0 used living");
+    assert_eq!((outcome.of("used"), outcome.of("living")), ("255.000", "0"));
+}
+
+#[test]
+fn a_destroyed_pool_is_none_any_more() {
+    let outcome = run("pool=9,0 lend-of=0,40,9 pool-end=9 lend-of=1,1,9 trim=9,0 pool-end=9");
+    assert_eq!((outcome.of("lend-of=1,1,9"), outcome.of("trim=9,0")), ("1", "1"));
+    assert_eq!(all_of(&outcome, "pool-end=9"), ["0", "1"]);
+}
+
+#[test]
+fn what_a_destroyed_pool_has_back_makes_room() {
+    let most = ROOM / 32 * 32;
+    let words =
+        format!("pool=9,0 lend-of=0,{most},9 pool-end=9 alloc=1,{ROOM} give=0 alloc=2,{ROOM}");
+    let outcome = run(&words);
+    assert_eq!(outcome.of(&format!("alloc=1,{ROOM}")), "2");
+    assert_eq!(outcome.of(&format!("alloc=2,{ROOM}")), "0");
+}
+
+#[test]
+fn a_managed_pool_is_charged_wherever_its_pages_lie() {
+    assert_eq!(used("pool-managed=9 lend-of=0,40,9 used give=0 pool-end=9 used"), [64.0, 0.0]);
+    assert_eq!(used("default-pool-of=9,2,0 lend-of=0,40,9 used give=0 trim=9,0 used"), [64.0, 0.0]);
+}
+
+#[test]
+fn a_pool_on_the_host_is_not_charged() {
+    assert_eq!(used("pool-of-host=9 lend-of=0,40,9 used give=0 pool-end=9 used"), [0.0, 0.0]);
+}
+
+#[test]
 fn what_is_idle_in_a_pool_is_lent_again_in_a_full_share() {
     let most = ROOM / 32 * 32;
     let outcome = run(&format!("lend=0,{most} give=0 lend=1,64 lend=2,32 used lend=3,{most}"));

@@ -51,6 +51,23 @@ fn what_lies_idle_in_a_pool_makes_room() {
 }
 
 #[test]
+fn the_pool_that_a_program_has_set_is_charged() {
+    for set in ["set-pool=9", "set-pool-of=9"] {
+        let words =
+            format!("lend=5,1 pool=9,0 {set} lend=0,40 used get-pool-of=8,1,1 lend-of=1,60,8 used");
+        assert_eq!(used(&words), [96.0, 160.0], "{set}");
+    }
+}
+
+#[test]
+fn a_destroyed_pool_is_not_the_current_one_and_keeps_what_it_lends() {
+    let words = "pool=9,0 set-pool=9 lend=0,40 pool-end=9 used lend=1,1 used give=0 used";
+    assert_eq!(used(words), [64.0, 96.0, 32.0]);
+    let again = "pool=9,0 set-pool=9 lend=0,40 give=0 pool-end=9 used lend=1,1 used";
+    assert_eq!(used(again), [0.0, 32.0]);
+}
+
+#[test]
 fn threads_of_a_pool_and_of_mapped_memory_leave_nothing_charged() {
     let words = "threads=4 used pool-threads=4 default-pool=9 trim=9,0 used";
     assert_eq!(used(words), [0.0, 0.0]);

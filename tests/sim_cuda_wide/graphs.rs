@@ -38,6 +38,31 @@ fn a_captured_allocation_is_a_node() {
 }
 
 #[test]
+fn an_upload_takes_the_memory_of_the_next_launch() {
+    script("graphs", "uploaded");
+}
+
+#[test]
+fn a_graph_in_a_graph_is_launched_with_it() {
+    script("graphs", "nested");
+}
+
+#[test]
+fn nodes_tell_what_they_are_and_a_clone_has_the_same() {
+    script("graphs", "told");
+}
+
+#[test]
+fn a_graph_is_brought_up_to_date_by_one_of_the_same_shape() {
+    script("graphs", "updated");
+}
+
+#[test]
+fn a_condition_chooses_a_graph() {
+    script("graphs", "chosen");
+}
+
+#[test]
 fn every_runtime_captures_instantiates_and_launches() {
     on_runtimes("graphs");
 }

@@ -13,6 +13,11 @@ fn imported_memory_outlives_its_exporter_without_a_crash() {
 }
 
 #[test]
+fn memory_of_a_pool_is_mapped_in_another_process() {
+    script("ipc", "pooled");
+}
+
+#[test]
 fn two_processes_on_every_runtime_share_memory() {
     on_runtimes("ipc");
 }

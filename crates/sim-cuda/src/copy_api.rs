@@ -11,6 +11,7 @@ use crate::line::Op;
 use crate::rim::{Null, export};
 use crate::status::{Res, Status};
 use crate::stream::{self, Target};
+use sim_world::Card;
 
 /// Whether the caller waits for the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,6 +175,15 @@ pub(crate) fn shaped((to, from, extent): (End, End, Extent), target: &Target, wa
         return Ok(());
     }
     run(target, to.area(extent)?, from.area(extent)?, extent, wait)
+}
+
+/// A copy as work for a stream on `card`; none where nothing is copied.
+pub(crate) fn work(card: &Card, said: &CUDA_MEMCPY3D) -> Res<Option<Op>> {
+    let (to, from, extent) = cuboid(said);
+    if extent.0 == 0 || extent.1 == 0 || extent.2 == 0 {
+        return Ok(None);
+    }
+    copy(card, to.area(extent)?, from.area(extent)?, extent).map(Some)
 }
 
 fn flat(to: (u64, Said), from: (u64, Said), len: usize) -> Flat {

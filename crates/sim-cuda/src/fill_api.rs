@@ -1,9 +1,13 @@
 //! The memset calls: a pattern of one, two or four bytes, over a line or a rectangle of device memory.
 //! As with a real driver, the host does not wait for any of them.
 
+use nvidia_sys::cuda::CUDA_MEMSET_NODE_PARAMS;
+use sim_world::Card;
+
 use crate::arg::Opaque;
 use crate::copy::{Area, Extent, fill};
 use crate::front;
+use crate::line::Op;
 use crate::rim::{Null, export};
 use crate::status::{Res, Status};
 use crate::stream;
@@ -50,6 +54,23 @@ fn rectangle(
     let area = Area { start: to, pitch, slice: 0 };
     let op = fill(&target.context.device()?.card, area, pattern, Extent(width, height, 1))?;
     front::submit(target.line, op)
+}
+
+/// A fill as work for a stream on `card`; none where nothing is filled.
+pub(crate) fn work(card: &Card, said: &CUDA_MEMSET_NODE_PARAMS) -> Res<Option<Op>> {
+    let pattern = match said.elementSize {
+        1 => bytes(said.value as u8),
+        2 => pairs(said.value as u16),
+        4 => words(said.value),
+        _ => return Err(Status::INVALID_VALUE),
+    };
+    let width = said.width.checked_mul(pattern.1).ok_or(Status::INVALID_VALUE)?;
+    let pitch = if said.height > 1 { said.pitch } else { width };
+    if width == 0 || said.height == 0 {
+        return Ok(None);
+    }
+    let area = Area { start: said.dst as usize, pitch, slice: 0 };
+    fill(card, area, pattern.0, Extent(width, said.height, 1)).map(Some)
 }
 
 const DEFAULT: Opaque = std::ptr::null_mut();

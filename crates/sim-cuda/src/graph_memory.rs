@@ -19,6 +19,8 @@ pub(crate) struct Allocation {
     pub(crate) start: usize,
     /// The ordinal of its device.
     pub(crate) device: usize,
+    /// The bytes asked for.
+    pub(crate) size: usize,
     bytes: usize,
 }
 
@@ -34,7 +36,7 @@ impl Allocation {
         mapping::place(start, bytes, std::os::fd::AsFd::as_fd(&file), 0)?;
         let what = What::Graph;
         outside::insert(Piece { start, size, context: 0, device: Some(device), what, access: 3 });
-        let allocation = Arc::new(Self { start, device, bytes });
+        let allocation = Arc::new(Self { start, device, size, bytes });
         state().known.insert(start, Arc::downgrade(&allocation));
         Ok(allocation)
     }
@@ -68,20 +70,7 @@ pub(crate) fn known(start: usize) -> Option<Arc<Allocation>> {
 /// and memory that does not live cannot be given.
 pub(crate) fn run(steps: &[Step]) -> Res {
     let mut state = state();
-    let mut living: BTreeMap<usize, bool> =
-        steps.iter().map(|step| (step.start(), state.live.contains_key(&step.start()))).collect();
-    let mut peaks: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
-    for step in steps {
-        let (Step::Take(allocation) | Step::Give(allocation)) = step;
-        let takes = matches!(step, Step::Take(_));
-        if living.insert(allocation.start, takes) == Some(takes) {
-            return Err(Status::INVALID_VALUE);
-        }
-        let used = state.numbers.get(&allocation.device).map_or(0, |numbers| numbers[0]);
-        let (now, peak) = peaks.entry(allocation.device).or_insert((used, used));
-        *now = if takes { *now + allocation.bytes as u64 } else { *now - allocation.bytes as u64 };
-        *peak = (*peak).max(*now);
-    }
+    let peaks = state.peaks(steps)?;
     for (device, (_, peak)) in &peaks {
         state.reserve(*device, *peak)?;
     }
@@ -90,6 +79,15 @@ pub(crate) fn run(steps: &[Step]) -> Res {
         (numbers[0], numbers[1]) = (now, numbers[1].max(peak));
     }
     steps.iter().for_each(|step| state.settle(step));
+    Ok(())
+}
+
+/// Takes what the steps of a launch will need, and carries none of them out.
+pub(crate) fn upload(steps: &[Step]) -> Res {
+    let mut state = state();
+    for (device, (_, peak)) in state.peaks(steps)? {
+        state.reserve(device, peak)?;
+    }
     Ok(())
 }
 
@@ -156,7 +154,29 @@ struct State {
     numbers: BTreeMap<usize, Numbers>,
 }
 
+/// What is used after some steps, and the most on the way, by device.
+type Peaks = BTreeMap<usize, (u64, u64)>;
+
 impl State {
+    fn peaks(&self, steps: &[Step]) -> Res<Peaks> {
+        let lives = |step: &Step| (step.start(), self.live.contains_key(&step.start()));
+        let mut living: BTreeMap<usize, bool> = steps.iter().map(lives).collect();
+        let mut peaks = Peaks::new();
+        for step in steps {
+            let (Step::Take(allocation) | Step::Give(allocation)) = step;
+            let takes = matches!(step, Step::Take(_));
+            if living.insert(allocation.start, takes) == Some(takes) {
+                return Err(Status::INVALID_VALUE);
+            }
+            let (device, bytes) = (allocation.device, allocation.bytes as u64);
+            let used = self.numbers.get(&device).map_or(0, |numbers| numbers[0]);
+            let (now, peak) = peaks.entry(device).or_insert((used, used));
+            *now = if takes { *now + bytes } else { *now - bytes };
+            *peak = (*peak).max(*now);
+        }
+        Ok(peaks)
+    }
+
     fn reserve(&mut self, device: usize, bytes: u64) -> Res {
         let numbers = self.numbers.entry(device).or_default();
         let more = bytes.saturating_sub(numbers[2]);

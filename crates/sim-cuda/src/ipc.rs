@@ -47,6 +47,16 @@ struct Opened {
     start: usize,
     mapped: (usize, usize),
     times: usize,
+    way: Way,
+}
+
+/// How memory came here, which says how it goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By a handle of its own.
+    Handle,
+    /// Out of a pool.
+    Pool,
 }
 
 fn opened() -> MutexGuard<'static, BTreeMap<usize, Opened>> {
@@ -57,11 +67,16 @@ fn opened() -> MutexGuard<'static, BTreeMap<usize, Opened>> {
 /// A handle of the plain allocation that begins at or around `address`.
 fn handle(address: usize) -> Res<Handle> {
     context::current()?;
+    match outside::find(address) {
+        None => handle_of_memory(address),
+        Some(_) => Err(Status::INVALID_VALUE),
+    }
+}
+
+/// What tells another process where memory of a card lies.
+pub(crate) fn handle_of_memory(address: usize) -> Res<Handle> {
     let device = device_of(address).ok_or(Status::INVALID_VALUE)?;
     let block = device.find(address).ok_or(Status::INVALID_VALUE)?;
-    if outside::find(address).is_some() {
-        return Err(Status::INVALID_VALUE);
-    }
     let (descriptor, offset) = device.file_at(block.start).ok_or(Status::INVALID_VALUE)?;
     Ok(Handle {
         magic: MAGIC,
@@ -84,8 +99,21 @@ fn open(handle: Handle, flags: u32) -> Res<usize> {
     if handle.process == std::process::id() {
         return Err(Status::INVALID_CONTEXT);
     }
+    map(handle, handle_of(&context), Way::Handle)
+}
+
+/// Memory of a pool of another process, or of this one.
+pub(crate) fn open_of_pool(handle: Handle, card: [u8; 16]) -> Res<usize> {
+    if handle.magic != MAGIC || handle.card != card {
+        return Err(Status::INVALID_VALUE);
+    }
+    map(handle, 0, Way::Pool)
+}
+
+fn map(handle: Handle, context: usize, way: Way) -> Res<usize> {
     let mut opened = opened();
-    if let Some(known) = opened.values_mut().find(|known| known.handle == handle) {
+    let is_it = |known: &&mut Opened| known.handle == handle && known.way == way;
+    if let Some(known) = opened.values_mut().find(is_it) {
         known.times += 1;
         return Ok(known.start);
     }
@@ -102,9 +130,9 @@ fn open(handle: Handle, flags: u32) -> Res<usize> {
         return Err(refusal);
     }
     let start = at + offset - first;
-    let (context, device) = (handle_of(&context), Some(device));
+    let device = Some(device);
     outside::insert(Piece { start, size, context, device, what: What::Imported, access: 3 });
-    opened.insert(start, Opened { handle, start, mapped: (at, len), times: 1 });
+    opened.insert(start, Opened { handle, start, mapped: (at, len), times: 1, way });
     Ok(start)
 }
 
@@ -126,9 +154,24 @@ fn file_of(handle: &Handle) -> Res<OwnedFd> {
 
 /// As often as it was opened; the last time the addresses are gone.
 fn close(start: usize) -> Res {
+    unmap(start, Way::Handle)
+}
+
+/// Whether memory that begins here came out of a pool of another process.
+pub(crate) fn is_of_pool(start: usize) -> bool {
+    opened().get(&start).is_some_and(|known| known.way == Way::Pool)
+}
+
+/// The same for memory that came out of a pool.
+pub(crate) fn close_of_pool(start: usize) -> Res {
+    unmap(start, Way::Pool)
+}
+
+fn unmap(start: usize, way: Way) -> Res {
     let context = context::current()?;
     let mut opened = opened();
-    let known = opened.get_mut(&start).ok_or(Status::INVALID_VALUE)?;
+    let known = opened.get_mut(&start).filter(|known| known.way == way);
+    let known = known.ok_or(Status::INVALID_VALUE)?;
     known.times -= 1;
     if known.times == 0 {
         let (at, len) = known.mapped;

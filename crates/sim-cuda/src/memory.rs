@@ -9,6 +9,7 @@ use crate::device::Device;
 use crate::front::LineId;
 use crate::graph_memory;
 use crate::host;
+use crate::ipc;
 use crate::line::Mark;
 use crate::pool;
 use crate::process;
@@ -44,6 +45,9 @@ pub(crate) fn free(address: usize) -> Res {
     }
     if pool::pools().lends(address) {
         return free_lent(address);
+    }
+    if ipc::is_of_pool(address) {
+        return ipc::close_of_pool(address);
     }
     let Some(device) = device_of(address) else { return host::free_managed(address) };
     let block = device.find(address).filter(|block| block.start == address);

@@ -53,6 +53,8 @@ pub(crate) struct Pool {
     live: BTreeMap<usize, usize>,
     pending: Vec<Pending>,
     destroyed: bool,
+    /// Whether it is another process's, of which pieces can be mapped and none lent.
+    pub(crate) imported: bool,
 }
 
 /// Memory that is free when a stream has come so far.
@@ -117,6 +119,15 @@ impl Pools {
         handle
     }
 
+    /// A pool of another process on a device.
+    pub(crate) fn import(&mut self, device: usize, handles: u32) -> usize {
+        let handle = self.create(device, handles, 0);
+        if let Ok(pool) = self.get(handle) {
+            pool.imported = true;
+        }
+        handle
+    }
+
     /// A device's default pool.
     pub(crate) fn default_of(&mut self, device: usize) -> usize {
         match self.default.get(&device) {
@@ -136,7 +147,8 @@ impl Pools {
 
     /// Makes a pool the one that its device's streams take from.
     pub(crate) fn set_current(&mut self, device: usize, handle: usize) -> Res {
-        if self.get(handle)?.device != device {
+        let pool = self.get(handle)?;
+        if pool.device != device || pool.imported {
             return Err(Status::INVALID_VALUE);
         }
         self.current.insert(device, handle);
@@ -166,6 +178,9 @@ impl Pools {
         let room = size.checked_next_multiple_of(ALIGN).filter(|room| *room > 0);
         let room = room.ok_or(Status::INVALID_VALUE)?;
         let pool = self.get(handle)?;
+        if pool.imported {
+            return Err(Status::NOT_SUPPORTED);
+        }
         pool.settle(line);
         let mut after = None;
         let start = match pool.carve(room) {
@@ -251,6 +266,7 @@ impl Pool {
             live: BTreeMap::new(),
             pending: Vec::new(),
             destroyed: false,
+            imported: false,
         }
     }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError};
 
+use nvidia_sys::cuda::CUhostFn;
+
 use crate::arg::{Opaque, Out};
 use crate::capture;
 use crate::context::{self, CONTEXTS, Context};
@@ -173,6 +175,14 @@ fn host_function(stream: Opaque, null: Null, function: Option<HostFunction>, dat
     let data = HostCall(data);
     // SAFETY: the program says that the function takes its data, and has it called once.
     submit(stream, null, Op::Call(Arc::new(move || unsafe { function({ data }.0) })))
+}
+
+/// A host function as work for a stream, called once for each time that it is put into one.
+pub(crate) fn host_call(function: CUhostFn, data: Opaque) -> Res<Op> {
+    let function = function.ok_or(Status::INVALID_VALUE)?;
+    let data = HostCall(data);
+    // SAFETY: the program says that the function takes its data.
+    Ok(Op::Call(Arc::new(move || unsafe { function({ data }.0) })))
 }
 
 export! {

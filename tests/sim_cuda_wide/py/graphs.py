@@ -203,15 +203,18 @@ def kept():
     params = NodeParams(type=10, take=Take(pool=PoolProps(type=1, location=HERE), size=2 * MIB))
     made("cuGraphAddNode_v2", graph, None, None, S(0), ref(params))
     address = U64(params.take.address)
-    runs, frees = ready(graph), ready(graph, 1)
+    runs = ready(graph)
+    call("cuGraphInstantiateWithFlags", ref(P()), graph, U64(1), answers=1)
     call("cuGraphLaunch", runs, stream)
     call("cuMemcpyHtoD_v2", address, b"kept", S(4))
     assert read(address, 4) == b"kept" and number(USED) == 2 * MIB
     call("cuGraphLaunch", runs, stream, answers=1)
+    call("cuGraphExecDestroy", runs)
+    frees = ready(graph, 1)
     call("cuGraphLaunch", frees, stream)
     assert number(USED) == 2 * MIB
-    for handle, name in ((runs, "cuGraphExecDestroy"), (frees, "cuGraphExecDestroy"), (graph, "cuGraphDestroy")):
-        call(name, handle)
+    call("cuGraphExecDestroy", frees)
+    call("cuGraphDestroy", graph)
     assert read(address, 4) == b"kept"
     call("cuMemFree_v2", address)
     assert (number(USED), number(RESERVED)) == (0, 2 * MIB)
@@ -234,6 +237,150 @@ def captured_memory():
     call("cuDevicePrimaryCtxReset_v2", 0)
     primary()
     assert free_bytes() == before and number(RESERVED) == 0
+
+
+def allocating(size, *sizes):
+    """A graph that allocates, and frees all but the first at once."""
+    graph = made("cuGraphCreate", 0)
+    take = Take(pool=PoolProps(type=1, location=HERE), size=size)
+    node = made("cuGraphAddMemAllocNode", graph, None, S(0), ref(take))
+    for more in sizes:
+        inner = Take(pool=PoolProps(type=1, location=HERE), size=more)
+        node = made("cuGraphAddMemAllocNode", graph, ref(node), S(1), ref(inner))
+        node = made("cuGraphAddMemFreeNode", graph, ref(node), S(1), U64(inner.address))
+    return graph, U64(take.address)
+
+
+def uploaded():
+    """An upload takes what a launch will need, and nothing lives yet."""
+    primary()
+    before, stream = free_bytes(), made("cuStreamCreate", 1)
+    graph, address = allocating(5 * MIB, 9 * MIB)
+    runs = ready(graph)
+    call("cuGraphUpload", runs, stream)
+    assert free_bytes() == before - 16 * MIB and [number(i) for i in range(3)] == [0, 0, 16 * MIB]
+    call("cuGraphLaunch", runs, stream)
+    assert free_bytes() == before - 16 * MIB and number(USED) == 6 * MIB
+    call("cuDeviceGraphMemTrim", 0)
+    assert number(RESERVED) == 6 * MIB
+    call("cuMemFreeAsync", address, stream)
+    call("cuDeviceGraphMemTrim", 0)
+    call("cuGraphExecDestroy", runs)
+    said = (U64 * 4)(2, stream.value, 7, 7)
+    call("cuGraphInstantiateWithParams", ref(runs), graph, ref(said))
+    assert said[:3] == [2, stream.value, 0] and said[3] & 0xFFFFFFFF == 0 and number(RESERVED) == 16 * MIB
+
+
+def nested():
+    """A graph in a graph does what it does; one with memory can only be moved there."""
+    primary()
+    stream, inner, to = made("cuStreamCreate", 1), made("cuGraphCreate", 0), alloc(64)
+    fill = (U64 * 4)(to.value, 0, 0x5A | 1 << 32, 4)
+    fill = (U64 * 5)(*fill, 1)
+    call("cuGraphAddMemsetNode", ref(P()), inner, None, S(0), ref(fill), None)
+    outer = made("cuGraphCreate", 0)
+    node = made("cuGraphAddChildGraphNode", outer, None, S(0), inner)
+    own = P()
+    call("cuGraphChildGraphNodeGetGraph", node, ref(own))
+    assert own.value != inner.value and kinds(own) == [2] and kinds(outer) == [4]
+    call("cuGraphDestroy", inner)
+    runs = ready(outer)
+    call("cuGraphLaunch", runs, stream)
+    call("cuGraphExecDestroy", runs)
+    call("cuStreamSynchronize", stream)
+    assert read(to, 5) == b"\x5a" * 4 + b"\0"
+    graph, address = allocating(3 * MIB)
+    call("cuGraphAddChildGraphNode", ref(P()), outer, None, S(0), graph, answers=1)
+    call("cuGraphClone", ref(P()), graph, answers=1)
+    params = NodeParams(type=4)
+    ctypes.memmove(ref(params, 16), ref((U64 * 2)(graph.value, 1)), 16)
+    call("cuGraphAddNode_v2", ref(P()), outer, None, None, S(0), ref(params))
+    call("cuGraphLaunch", ready(outer), stream)
+    assert number(USED) == 4 * MIB
+    call("cuGraphDestroyNode", node, answers=1)
+    call("cuGraphDestroy", outer)
+    call("cuGraphDestroy", graph, answers=1)
+    call("cuMemFree_v2", address)
+
+
+def told():
+    """Nodes tell what they are; a clone has the same ones; a node is taken out."""
+    primary()
+    graph, address = allocating(5, 3 * MIB)
+    nodes, count = (P * 3)(), S(3)
+    call("cuGraphGetNodes", graph, nodes, ref(count))
+    take, freed = Take(), U64()
+    call("cuGraphMemAllocNodeGetParams", P(nodes[1]), ref(take))
+    assert (take.size, take.pool.type, take.pool.location.type, take.pool.location.id) == (3 * MIB, 1, 1, 0)
+    call("cuGraphMemFreeNodeGetParams", P(nodes[2]), ref(freed))
+    assert freed.value == take.address != address.value
+    call("cuGraphMemFreeNodeGetParams", P(nodes[1]), ref(freed), answers=1)
+    call("cuGraphMemAllocNodeGetParams", P(nodes[2]), ref(take), answers=1)
+    call("cuGraphAddMemFreeNode", ref(P()), graph, None, S(0), freed, answers=1)
+    call("cuGraphDestroyNode", P(nodes[2]), answers=1)
+    plain = made("cuGraphCreate", 0)
+    first = made("cuGraphAddEmptyNode", plain, None, S(0))
+    second = made("cuGraphAddEmptyNode", plain, ref(first), S(1))
+    clone = made("cuGraphClone", plain)
+    found = made("cuGraphNodeFindInClone", second, clone)
+    before, root = P(), P()
+    call("cuGraphNodeGetDependencies", found, ref(before), ref(S(1)))
+    call("cuGraphGetRootNodes", clone, ref(root), ref(S(1)))
+    assert kinds(clone) == [5, 5] and before.value == root.value
+    call("cuGraphDestroyNode", first, answers=1)
+    call("cuGraphDestroyNode", second)
+    assert kinds(plain) == [5] and kinds(clone) == [5, 5]
+
+
+def updated():
+    """A graph of the same shape brings another up to date; any other is refused with a reason."""
+    primary()
+    stream, to = made("cuStreamCreate", 1), alloc(8)
+
+    def filling(value, nodes=1):
+        graph = made("cuGraphCreate", 0)
+        for _ in range(nodes):
+            fill = (U64 * 5)(to.value, 0, value | 1 << 32, 4, 1)
+            call("cuGraphAddMemsetNode", ref(P()), graph, None, S(0), ref(fill), None)
+        return graph
+
+    runs, node, why = ready(filling(1)), P(7), U32(7)
+    call("cuGraphExecUpdate", runs, filling(2), ref(node), ref(why))
+    assert (node.value, why.value) == (None, 0)
+    call("cuGraphLaunch", runs, stream)
+    call("cuStreamSynchronize", stream)
+    assert read(to, 4) == b"\2" * 4
+    call("cuGraphExecUpdate", runs, filling(3, 2), ref(node), ref(why), answers=910)
+    assert why.value == 2
+    empty, outcome = made("cuGraphCreate", 0), (U64 * 3)()
+    node = made("cuGraphAddEmptyNode", empty, None, S(0))
+    call("cuGraphExecUpdate_v2", runs, empty, ref(outcome), answers=910)
+    assert list(outcome) == [3, node.value, 0]
+    graph, _ = allocating(MIB)
+    allocates = ready(graph)
+    call("cuGraphExecUpdate_v2", allocates, graph, ref(outcome))
+    call("cuGraphExecUpdate_v2", allocates, allocating(MIB)[0], ref(outcome), answers=910)
+    assert outcome[0] == 6
+
+
+def chosen():
+    """A condition chooses a graph; no kernel changes it here."""
+    context, stream, to = primary(), made("cuStreamCreate", 1), alloc(8)
+    graph = made("cuGraphCreate", 0)
+    handle = made("cuGraphConditionalHandleCreate", graph, context, 1, 1, kind=U64)
+    params = NodeParams(type=13)
+    said = (U64 * 4)(handle.value, 2 | 2 << 32, 0, context.value)
+    ctypes.memmove(ref(params, 16), ref(said), 32)
+    call("cuGraphAddNode_v2", ref(P()), graph, None, None, S(0), ref(params))
+    ctypes.memmove(ref(said), ref(params, 16), 32)
+    bodies = ctypes.cast(said[2], ctypes.POINTER(P))
+    for i in range(2):
+        fill = (U64 * 5)(to.value, 0, 3 + i | 1 << 32, 4, 1)
+        call("cuGraphAddMemsetNode", ref(P()), P(bodies[i]), None, S(0), ref(fill), None)
+    call("cuGraphLaunch", ready(graph), stream)
+    call("cuStreamSynchronize", stream)
+    assert read(to, 4) == b"\4" * 4 and kinds(graph) == [13]
+    call("cuGraphClone", ref(P()), graph, answers=1)
 
 
 def on_runtime(path):

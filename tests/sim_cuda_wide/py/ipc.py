@@ -93,6 +93,44 @@ def outlived():
     call("cuIpcOpenMemHandle_v2", ref(U64()), opened[0], 1, answers=1)
 
 
+def pooled():
+    """A pool in another process: memory of it can be mapped there and none taken, and only here it is charged."""
+    def child(peer):
+        message, (descriptor,), _, _ = socket.recv_fds(peer, 64, 1)
+        primary()
+        before, said = free_bytes(), Handle.from_buffer_copy(message)
+        pool = made("cuMemPoolImportFromShareableHandle", P(descriptor), 1, U64(0))
+        call("cuMemAllocFromPoolAsync", ref(U64()), S(1), pool, None, answers=801)
+        call("cuDeviceSetMemPool", 0, pool, answers=1)
+        call("cuMemPoolImportPointer", ref(U64()), made("cuDeviceGetMemPool", 0), ref(said), answers=1)
+        here = made("cuMemPoolImportPointer", pool, ref(said), kind=U64)
+        assert read(here, 4) == b"lent" and free_bytes() == before
+        call("cuMemcpyHtoD_v2", here, b"back", S(4))
+        call("cuIpcCloseMemHandle", here, answers=1)
+        call("cuMemFreeAsync", here, None)
+        call("cuMemFreeAsync", here, None, answers=1)
+        call("cuMemPoolDestroy", pool)
+        peer.send(b"done")
+
+    def parent(peer):
+        primary()
+        before, props = free_bytes(), PoolProps(type=1, handles=1, location=HERE)
+        pool, standard = made("cuMemPoolCreate", ref(props)), made("cuDeviceGetMemPool", 0)
+        descriptor = I32()
+        call("cuMemPoolExportToShareableHandle", ref(descriptor), standard, 1, U64(0), answers=1)
+        call("cuMemPoolExportToShareableHandle", ref(descriptor), pool, 1, U64(0))
+        address = made("cuMemAllocFromPoolAsync", S(5 * MIB), pool, None, kind=U64)
+        call("cuMemcpyHtoD_v2", address, b"lent", S(4))
+        assert free_bytes() == before - 32 * MIB
+        call("cuMemPoolExportPointer", ref(Handle()), made("cuMemAllocAsync", S(1), None, kind=U64), answers=1)
+        said = made("cuMemPoolExportPointer", address, kind=Handle)
+        socket.send_fds(peer, [raw(said)], [descriptor.value])
+        assert peer.recv(4) == b"done" and read(address, 4) == b"back"
+        call("cuMemPoolImportFromShareableHandle", ref(P()), P(peer.fileno()), 1, U64(0), answers=1)
+
+    with_child(child, parent)
+
+
 def on_runtime(path):
     def child(peer):
         run = runtime(path)

@@ -1,0 +1,127 @@
+//! Room for a graph before it is uploaded or launched: it is charged the sum of its allocations, in
+//! what drivers let memory grow by, and settled by what the driver has reserved after. A driver may
+//! lay allocations that do not live together in one place, and takes nothing where enough is idle.
+//!
+//! Where there is no room for so much, the graph is uploaded first, which can be undone: what it lets
+//! grow past the limit is trimmed away, and the launch refused. A stream that is being captured takes
+//! nothing.
+
+use crate::capture::relaxed;
+use crate::charge::{self, Attempt, Charge};
+use crate::device::{self, Device};
+use crate::graph_execs::{self, Need};
+use crate::graph_memory::Memory;
+use ledger::Kind;
+use nvidia_sys::cuda::{CUgraphExec, CUresult};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
+/// What drivers let a pool grow by, or a multiple of it.
+const CHUNK: u64 = 32 << 20;
+
+/// A launch, or an upload alone.
+pub(crate) struct Launch<'a> {
+    /// Takes the memory and does nothing else.
+    pub(crate) upload: &'a dyn Fn() -> CUresult,
+    /// What the program asked for, where that is more.
+    pub(crate) launch: Option<&'a dyn Fn() -> CUresult>,
+    /// Whether the stream is being captured.
+    pub(crate) is_captured: &'a dyn Fn() -> bool,
+}
+
+impl Launch<'_> {
+    /// Carries it out, or refuses it with nothing done.
+    #[cold]
+    pub(crate) fn run(&self, exec: CUgraphExec) -> CUresult {
+        let alone = graph_execs::of(exec).nth(1).is_none();
+        self.charged(&mut graph_execs::of(exec), alone)
+    }
+
+    fn put(&self) -> CUresult {
+        self.launch.unwrap_or(self.upload)()
+    }
+
+    /// Charges one need after the other, then asks the driver.
+    fn charged(&self, needs: &mut dyn Iterator<Item = Need>, alone: bool) -> CUresult {
+        let Some(need) = needs.next() else { return self.put() };
+        let share = match device::of(need.device) {
+            Device::Share(share) => share,
+            Device::Unknown => return self.charged(needs, alone),
+            Device::Full if (self.is_captured)() => return self.put(),
+            Device::Full => {
+                charge::refused_as_full(need.device);
+                return OUT_OF_MEMORY;
+            }
+        };
+        let (Some(memory), Some(most)) = (Memory::of(need.device, share), most(need)) else {
+            return OUT_OF_MEMORY;
+        };
+        if let Some(bound) = charge::at_once(share, Kind::Graph, most) {
+            return self.within(memory, bound, needs, alone);
+        }
+        if (self.is_captured)() {
+            return self.put();
+        }
+        if alone && let Some(result) = self.tried(memory, need) {
+            return result;
+        }
+        charge::trim(share);
+        if alone && let Some(result) = self.tried(memory, need) {
+            return result;
+        }
+        match charge::to_share(share, Kind::Graph, most) {
+            Attempt::Charged(bound) => self.within(memory, bound, needs, alone),
+            _ => OUT_OF_MEMORY,
+        }
+    }
+
+    /// With a bound that covers whatever the driver takes on one device.
+    fn within(
+        &self,
+        memory: Memory,
+        bound: Charge,
+        needs: &mut dyn Iterator<Item = Need>,
+        alone: bool,
+    ) -> CUresult {
+        memory.begin();
+        let result = self.charged(needs, alone);
+        let fits = memory.end(bound);
+        // What has been launched cannot be undone.
+        if fits || result != SUCCESS || self.launch.is_some() {
+            return result;
+        }
+        memory.trim();
+        OUT_OF_MEMORY
+    }
+
+    /// With less than such a bound: whole pages, or what is idle. None: it does not fit.
+    fn tried(&self, memory: Memory, need: Need) -> Option<CUresult> {
+        let nothing = memory.nothing();
+        let pages = charge::at_once(nothing.share, Kind::Graph, need.bytes);
+        let idle = || memory.has_idle(need.bytes).then_some(nothing);
+        self.uploaded(memory, pages.or_else(idle)?)
+    }
+
+    fn uploaded(&self, memory: Memory, bound: Charge) -> Option<CUresult> {
+        memory.begin();
+        let result = relaxed(self.upload);
+        match (result, memory.end(bound)) {
+            (SUCCESS, true) => Some(self.launch.map_or(result, |launch| {
+                memory.begin();
+                let result = launch();
+                memory.end(memory.nothing());
+                result
+            })),
+            (SUCCESS | OUT_OF_MEMORY, _) => {
+                memory.trim();
+                None
+            }
+            // The driver will say what is wrong.
+            _ => Some(self.put()),
+        }
+    }
+}
+
+fn most(need: Need) -> Option<u64> {
+    need.bytes.checked_next_multiple_of(CHUNK)
+}

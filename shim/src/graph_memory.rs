@@ -1,0 +1,115 @@
+//! The memory of graphs: each device keeps some for all graphs of the process, takes more when a
+//! graph that needs it is uploaded or launched, and gives back what is idle when it is trimmed. It is
+//! charged what the driver reports to have reserved.
+
+use crate::allotments::Share;
+use crate::capture::relaxed;
+use crate::charge::Charge;
+use crate::device::{self, Device};
+use crate::grown::Grown;
+use crate::hooks::real;
+use crate::region::{Place, Region};
+use ledger::Kind;
+use nvidia_sys::cuda::{CUdevice, CUgraphMem_attribute, CUresult};
+
+static KNOWN: Region<OfDevice, { device::MOST }> = Region::new();
+
+/// What a device's graphs are charged.
+pub(crate) struct OfDevice(Grown);
+
+// SAFETY: an atomic, of which zero is a value.
+unsafe impl Place for OfDevice {}
+
+/// The graphs' memory of one device of this process.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    device: CUdevice,
+    share: Share,
+    grown: &'static Grown,
+}
+
+impl Memory {
+    /// Of a device that is this process's; none where nothing can be counted.
+    pub(crate) fn of(device: CUdevice, share: Share) -> Option<Self> {
+        let place = KNOWN.places()?.get(usize::try_from(device).ok()?)?;
+        Some(Self { device, share, grown: &place.0 })
+    }
+
+    /// Somebody may let it grow from here on, and has charged a bound.
+    pub(crate) fn begin(&self) {
+        self.grown.begin();
+    }
+
+    /// He has. False: it has grown past the bound, and past the limit.
+    pub(crate) fn end(&self, bound: Charge) -> bool {
+        self.grown.end(bound, || self.reserved())
+    }
+
+    /// A charge of nothing.
+    pub(crate) fn nothing(&self) -> Charge {
+        Charge::new(self.share, Kind::Graph, 0)
+    }
+
+    /// Whether `bytes` of it are idle.
+    pub(crate) fn has_idle(&self, bytes: u64) -> bool {
+        let used = self.number(CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT);
+        let idle = self.reserved().zip(used).map(|(all, used)| all.saturating_sub(used));
+        idle.is_some_and(|idle| idle >= bytes)
+    }
+
+    /// Gives back what is idle.
+    pub(crate) fn trim(&self) {
+        if let Some(trim) = real::cuDeviceGraphMemTrim.get() {
+            // SAFETY: takes the number of a device.
+            relaxed(|| unsafe { trim(self.device) });
+        }
+        self.look();
+    }
+
+    /// Charges what is reserved, where that is not known.
+    pub(crate) fn look(&self) {
+        self.grown.look(self.nothing(), || self.reserved());
+    }
+
+    fn reserved(&self) -> Option<u64> {
+        self.number(CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT)
+    }
+
+    fn number(&self, which: CUgraphMem_attribute) -> Option<u64> {
+        let get = real::cuDeviceGetGraphMemAttribute.get()?;
+        let mut value = 0_u64;
+        // SAFETY: all attributes are numbers of 64 bits.
+        let result = unsafe { get(self.device, which, (&raw mut value).cast()) };
+        (result == CUresult::CUDA_SUCCESS).then_some(value)
+    }
+}
+
+/// Gives back to the driver, and to the share, what its graphs keep idle.
+#[cold]
+pub(crate) fn trim_all(share: Share) {
+    each_of(share, Memory::trim);
+}
+
+/// Reads what the graphs of a share have reserved anew.
+pub(crate) fn look_all(share: Share) {
+    each_of(share, Memory::look);
+}
+
+/// The program has trimmed a device.
+pub(crate) fn trimmed(device: CUdevice) {
+    if let Device::Share(share) = device::of(device) {
+        each_of(share, Memory::look);
+    }
+}
+
+/// The memory of a share's graphs, where there was any.
+fn each_of(share: Share, mut of: impl FnMut(&Memory)) {
+    for (device, place) in (0..).zip(KNOWN.known()) {
+        if place.0.is_used()
+            && let Device::Share(its) = device::of(device)
+            && its.number == share.number
+        {
+            of(&Memory { device, share, grown: &place.0 });
+        }
+    }
+}

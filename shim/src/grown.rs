@@ -1,0 +1,104 @@
+//! What is charged for memory that the driver takes by itself, in an amount that it tells only
+//! afterwards: a pool's, and that of a device's graphs.
+//!
+//! Several threads may let it grow at once, without a lock. Each charges a bound before, and holds it
+//! until it has read the size after: what is charged is then raised or lowered to that size, but only
+//! if nobody has changed it since before the reading, for else the reading may be old. So what is
+//! charged, with the bounds of those who are under way, is never less than the size.
+
+use crate::charge::Charge;
+use crate::region;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// What is charged, and how many may be letting it grow. All zero at first.
+pub(crate) struct Grown(AtomicU64);
+
+/// In steps of 64 KiB what is charged, how many may be letting it grow, and a number that every
+/// change makes another.
+#[derive(Clone, Copy)]
+struct Word(u64);
+
+impl Word {
+    const STEP: u64 = 64 << 10;
+    const CHARGED: u64 = (1 << 32) - 1;
+    const GROWER: u64 = 1 << 32;
+    const GROWERS: u64 = ((1 << 12) - 1) << 32;
+    const CHANGE: u64 = 1 << 44;
+
+    fn charged(self) -> u64 {
+        (self.0 & Self::CHARGED) * Self::STEP
+    }
+
+    fn growers(self) -> u64 {
+        (self.0 & Self::GROWERS) / Self::GROWER
+    }
+
+    /// The next word, charged so many bytes, with so many growers.
+    fn next(self, charged: u64, growers: u64) -> Self {
+        let steps = charged.div_ceil(Self::STEP).min(Self::CHARGED);
+        let changes = (self.0 / Self::CHANGE).wrapping_add(1).wrapping_mul(Self::CHANGE);
+        Self(changes | growers.wrapping_mul(Self::GROWER) & Self::GROWERS | steps)
+    }
+}
+
+impl Grown {
+    /// What is charged.
+    pub(crate) fn charged(&self) -> u64 {
+        self.word().charged()
+    }
+
+    /// Whether anybody ever let it grow.
+    pub(crate) fn is_used(&self) -> bool {
+        self.word().0 != 0
+    }
+
+    /// Nothing is charged and nobody lets it grow. Only before anybody else can see it.
+    pub(crate) fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Somebody may let it grow from here on, and has charged a bound.
+    pub(crate) fn begin(&self) {
+        let mut word = self.word();
+        while !self.change(word, word.next(word.charged(), word.growers() + 1)) {
+            word = self.word();
+        }
+    }
+
+    /// He has; `bound` is his charge, and `size` asks the driver. False: it has grown past it, and
+    /// past the limit.
+    pub(crate) fn end(&self, bound: Charge, size: impl Fn() -> Option<u64>) -> bool {
+        self.settle(bound, 1, size)
+    }
+
+    /// Charges the size, where that is not known; `nothing` says to whom.
+    pub(crate) fn look(&self, nothing: Charge, size: impl Fn() -> Option<u64>) {
+        self.settle(nothing, 0, size);
+    }
+
+    fn settle(&self, mut bound: Charge, ended: u64, size: impl Fn() -> Option<u64>) -> bool {
+        loop {
+            let word = self.word();
+            let growers = word.growers().saturating_sub(ended);
+            let most = word.charged().saturating_add(bound.bytes);
+            // Without an answer the bound stays charged.
+            let size = size().and_then(|size| size.checked_next_multiple_of(Word::STEP));
+            let size = size.unwrap_or(most);
+            let fits = size <= most || growers > 0 || bound.settle(size - word.charged());
+            let covered = word.charged().saturating_add(bound.bytes);
+            let to = word.next(size.min(covered), growers);
+            if self.change(word, to) {
+                Charge { bytes: covered.saturating_sub(to.charged()), ..bound }.give_back();
+                return fits;
+            }
+        }
+    }
+
+    fn word(&self) -> Word {
+        Word(self.0.load(Ordering::Acquire))
+    }
+
+    fn change(&self, from: Word, to: Word) -> bool {
+        region::change(&self.0, from.0, to.0)
+    }
+}
