@@ -6,6 +6,7 @@ mod arrays;
 #[path = "../shim/container.rs"]
 mod container;
 mod external;
+mod graph_clients;
 mod graph_stage;
 mod graphs;
 mod limits;
