@@ -5,6 +5,7 @@
 //! versions; it matters only to those who look for the next `dlsym`.
 
 use crate::entry;
+use crate::look_up;
 use crate::sys::{self, Found, LinkMap, RTLD_DEFAULT, RTLD_NEXT};
 use crate::table::{self, Row};
 use core::ffi::{CStr, c_char, c_void};
@@ -31,10 +32,28 @@ impl Verdict {
 
 /// Decides a look-up of a name that begins with `cu` or `nv`, made from `caller`.
 pub(crate) fn decide(handle: *mut c_void, name: *const c_char, caller: usize) -> Verdict {
-    let Some(row) = table::by_name(name) else { return Verdict::PASS };
+    let Some(row) = table::by_name(name) else { return decide_other(handle, name) };
     sys::keeping_errno(|| match handle {
         RTLD_NEXT => decide_next(row, core::ptr::without_provenance(caller)),
         _ => Verdict::answer(look_up(row, handle)),
+    })
+}
+
+/// Decides a look-up of a name that no hook has. A later version of a hooked function would take memory
+/// uncounted: it is not there. All else is not ours.
+fn decide_other(handle: *mut c_void, name: *const c_char) -> Verdict {
+    if table::by_other_version(name).is_none() {
+        return Verdict::PASS;
+    }
+    sys::keeping_errno(|| {
+        // SAFETY: a C string.
+        let found = next(handle, unsafe { CStr::from_ptr(name) });
+        if !found.is_null() {
+            look_up::say_unknown(name);
+            // As after any look-up in vain, dlerror has a text.
+            next(handle, c"what this version of Aliquot does not meter");
+        }
+        Verdict::answer(core::ptr::null_mut())
     })
 }
 

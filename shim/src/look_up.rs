@@ -107,14 +107,15 @@ fn by_own_address(symbol: *const c_char, found: *mut c_void) -> Option<&'static 
     table::by_base(symbol).find(|row| Library::Cuda.own(row.name) == Some(found))
 }
 
+/// Says, once, that a later version of a hooked function was asked for.
 #[cold]
-fn say_unknown(symbol: *const c_char) {
+pub(crate) fn say_unknown(symbol: *const c_char) {
     static SAID: Once = Once::new();
     SAID.say(|line| {
         // SAFETY: the driver has just read this C string.
         let name = unsafe { CStr::from_ptr(symbol) };
         line.text("this driver has a version of ")
-            .bytes(name.to_bytes())
+            .bytes(table::base(name.to_bytes()))
             .text(" that this version of Aliquot does not meter: it is hidden; upgrade Aliquot");
     });
 }

@@ -47,6 +47,21 @@ pub(crate) fn by_base(name: *const c_char) -> impl Iterator<Item = &'static Row>
         .filter(move |row| is(name, base(row.name.to_bytes())))
 }
 
+/// A row of the function that `name`, which is no row's, is a version or variant of: one that a driver
+/// newer than the shim has.
+#[cold]
+pub(crate) fn by_other_version(name: *const c_char) -> Option<&'static Row> {
+    // SAFETY: a C string.
+    let bytes = unsafe { CStr::from_ptr(name) }.to_bytes();
+    let base = base(bytes);
+    let hash = (base.len() <= LONGEST).then(|| hash(base)).filter(|hash| BASES.holds(*hash))?;
+    let mut rows = ROWS.iter().zip(&BASES.hashes);
+    let alike = |(row, known): &(&Row, &u32)| {
+        **known == hash && crate::table::base(row.name.to_bytes()) == base
+    };
+    rows.find(alike).map(|(row, _)| row)
+}
+
 /// Hashes of all rows, and a filter that turns most names away at once.
 struct Index {
     hashes: [u32; ROWS.len()],
@@ -114,7 +129,7 @@ fn is(name: *const c_char, known: &[u8]) -> bool {
 }
 
 /// A name without its stream variant and its version.
-const fn base(name: &[u8]) -> &[u8] {
+pub(crate) const fn base(name: &[u8]) -> &[u8] {
     without_version(match name {
         [rest @ .., b'_', b'p', b't', b's', b'z'] | [rest @ .., b'_', b'p', b't', b'd', b's'] => {
             rest

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+use sim_world::admin::{DRIVERS, Driver};
 
 /// Exact fractions of NVIDIA GPUs.
 #[derive(Parser)]
@@ -106,7 +107,10 @@ pub(crate) enum SimAction {
         /// Its cards, such as v100-32gb:2 or v100-32gb,t4:2
         #[arg(value_parser = cards, value_name = "CARD[:COUNT],…")]
         cards: Cards,
-        /// The driver's version, such as 535.261.03 [default: the newest simulated]
+        /// The driver that it plays: 470, 510, 525, 535, 550, 570, 580, 590, newest or future [default: 580]
+        #[arg(long, value_parser = driver, conflicts_with = "driver_version")]
+        driver: Option<Driver>,
+        /// Another version of a driver, such as 535.54.03
         #[arg(long, requires = "cuda_version")]
         driver_version: Option<String>,
         /// The CUDA version of that driver, such as 12020 for 12.2
@@ -214,6 +218,11 @@ fn gpu(text: &str) -> Result<GpuName, contract::IdError> {
         Ok(index) => Ok(GpuName::Index(index)),
         Err(_) => text.parse().map(GpuName::Uuid),
     }
+}
+
+fn driver(text: &str) -> Result<Driver, String> {
+    let names: Vec<&str> = DRIVERS.iter().map(|driver| driver.name).collect();
+    Driver::named(text).ok_or_else(|| format!("no such driver; known are {}", names.join(", ")))
 }
 
 fn cards(text: &str) -> Result<Cards, sim_world::admin::AdminError> {

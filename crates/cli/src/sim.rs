@@ -13,9 +13,10 @@ use crate::{
 /// Does what was asked of a world.
 pub(crate) fn sim(args: &SimArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
-        SimAction::Create { dir, cards, driver_version, cuda_version, nvidia_smi } => {
+        SimAction::Create { dir, cards, driver, driver_version, cuda_version, nvidia_smi } => {
             let mut options = options()?;
-            options.driver_version = driver_version.clone().zip(*cuda_version);
+            let named = driver.map(|driver| (driver.version.to_owned(), driver.cuda));
+            options.driver_version = named.or(driver_version.clone().zip(*cuda_version));
             options.nvidia_smi.clone_from(nvidia_smi);
             print(&create(dir, cards, &options)?);
         }

@@ -41,5 +41,7 @@ pub mod nvml {
 
 mod names;
 pub mod proc;
+mod since;
 
 pub use names::{CUDA_NAMES, NVML_NAMES};
+pub use since::since;

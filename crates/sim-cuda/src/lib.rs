@@ -28,6 +28,7 @@ mod exports;
 mod fill_api;
 mod front;
 mod function;
+mod future;
 mod graph;
 mod graph_api;
 mod graph_memory;

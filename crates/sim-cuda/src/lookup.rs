@@ -7,6 +7,7 @@ use nvidia_sys::proc::{Answer, answer};
 
 use crate::arg::{In, Out, Text};
 use crate::exports;
+use crate::future;
 use crate::process;
 use crate::rim::export;
 use crate::status::{self, Res, Status};
@@ -30,6 +31,9 @@ fn find(name: &str, version: i32, flags: u64) -> Res<Found> {
     }
     let per_thread = flags == PER_THREAD;
     let driver = process::cuda_version()?;
+    if let Some(address) = future::address(name, version.min(driver)) {
+        return Ok(Found::Address(address));
+    }
     let version = u32::try_from(version).unwrap_or(0);
     if !matches!(answer(name, driver as u32, per_thread), Answer::Symbol(_)) {
         return Ok(Found::Unknown);

@@ -21,7 +21,7 @@ use crate::stream;
 /// Rows of pitched memory begin at multiples of this.
 const PITCH: usize = 512;
 
-fn allocate(out: &Out<u64>, size: usize) -> Res {
+pub(crate) fn allocate(out: &Out<u64>, size: usize) -> Res {
     if out.is_null() || size == 0 {
         return Err(Status::INVALID_VALUE);
     }

@@ -77,7 +77,7 @@ fn forget_functions(module: usize) {
     FUNCTIONS.remove_if(|function| function.module == module);
 }
 
-fn load(out: &Out<usize>, image: Opaque) -> Res {
+pub(crate) fn load(out: &Out<usize>, image: Opaque) -> Res {
     if out.is_null() || image.is_null() {
         return Err(Status::INVALID_VALUE);
     }

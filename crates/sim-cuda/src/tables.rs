@@ -4,9 +4,10 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::arg::Out;
+use crate::arg::{Opaque, Out};
 use crate::context;
 use crate::integrity::{self, CardId, Record};
+use crate::module;
 use crate::process;
 use crate::registry::handle_of;
 use crate::rim;
@@ -42,11 +43,12 @@ static TABLES: [(u128, &[Word]); 7] = [
     (0xd4082055bde6704b8d34ba123c66e1f2, &INTEGRITY),
 ];
 
-/// cudart 13.3 and later call slot 12, whatever the size says.
+/// cudart 11.8 loads modules by slot 6; 13.3 and later call slot 12, whatever the size says.
 static RUNTIME: [Word; 13] = {
     let mut slots = [NONE; 13];
     slots[0] = size(13);
     slots[2] = Word(primary_context as *const ());
+    slots[6] = Word(module_of_binary as *const ());
     slots[12] = Word(nothing as *const ());
     slots
 };
@@ -75,6 +77,11 @@ static INTEGRITY: [Word; 3] = [size(3), Word(integrity_check as *const ()), NONE
 /// The handle of a device's primary context, which is not retained by this.
 extern "C" fn primary_context(out: Out<usize>, device: i32) -> u32 {
     rim::answer(|| out.put(handle_of(&process::device_named(device)?.primary)))
+}
+
+/// A module of what a compiler handed to the runtime: (module*, wrapper*, …).
+extern "C" fn module_of_binary(out: Out<usize>, wrapper: Opaque) -> u32 {
+    rim::answer(|| module::load(&out, wrapper))
 }
 
 extern "C" fn nothing() -> u32 {

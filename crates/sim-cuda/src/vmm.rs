@@ -283,6 +283,14 @@ fn export_to(out: Opaque, handle: u64, kind: u32) -> Res {
     Ok(())
 }
 
+/// Physical memory, and a handle of it.
+pub(crate) fn create(out: &Out<u64>, size: usize, properties: &In<Properties>) -> Res {
+    if out.is_null() {
+        return Err(Status::INVALID_VALUE);
+    }
+    out.put(hold(Physical::create(size, properties.get()?)?))
+}
+
 export! {
     /// The sizes that memory can have: multiples of 2 MiB, as least and as best.
     fn cuMemGetAllocationGranularity(out: Out<usize>, properties: In<Properties>, option: u32) {
@@ -295,10 +303,10 @@ export! {
 
     /// Takes memory of a card, without addresses.
     fn cuMemCreate(out: Out<u64>, size: usize, properties: In<Properties>, flags: u64) {
-        if out.is_null() || flags != 0 {
-            return Err(Status::INVALID_VALUE);
+        match flags {
+            0 => create(&out, size, &properties),
+            _ => Err(Status::INVALID_VALUE),
         }
-        out.put(hold(Physical::create(size, properties.get()?)?))
     }
 
     /// Lets a handle go. The memory lives on where it is mapped.

@@ -12,6 +12,7 @@ mod errors;
 mod events;
 mod export;
 mod fields;
+mod future;
 mod handle;
 mod identity;
 mod init;

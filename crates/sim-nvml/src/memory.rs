@@ -4,6 +4,7 @@ use nvidia_sys::nvml::*;
 use sim_world::{Card, Memory, World};
 
 use crate::answer::{Answer, check_version, not_loaded};
+use crate::arg::Out;
 use crate::export::nvml;
 use crate::handle::card;
 
@@ -18,11 +19,7 @@ nvml! {
     }
 
     fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, memory: *mut nvmlMemory_v2_t) {
-        let (world, card) = crate::handle::device(device)?;
-        let version = memory.get()?.version;
-        check_version::<nvmlMemory_v2_t>(version, 2)?;
-        let Memory { total, reserved, used, free } = memory_of(world, &card)?;
-        memory.set(nvmlMemory_v2_t { version, total, reserved, free, used })
+        memory_v2(device, memory, 2)
     }
 
     fn nvmlDeviceGetBAR1MemoryInfo(device: nvmlDevice_t, memory: *mut nvmlBAR1Memory_t) {
@@ -44,6 +41,19 @@ nvml! {
     fn nvmlDeviceGetMemoryBusWidth(device: nvmlDevice_t, bits: *mut std::ffi::c_uint) {
         bits.set(card(device)?.1.profile.memory.bus_width_bits)
     }
+}
+
+/// The reserved part told apart.
+pub(crate) fn memory_v2(
+    device: Out<nvmlDevice_st>,
+    memory: Out<nvmlMemory_v2_t>,
+    number: u32,
+) -> Answer {
+    let (world, card) = crate::handle::device(device)?;
+    let version = memory.get()?.version;
+    check_version::<nvmlMemory_v2_t>(version, number)?;
+    let Memory { total, reserved, used, free } = memory_of(world, &card)?;
+    memory.set(nvmlMemory_v2_t { version, total, reserved, free, used })
 }
 
 fn memory_of(world: &World, card: &Card) -> Answer<Memory> {

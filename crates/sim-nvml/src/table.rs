@@ -23,6 +23,9 @@ const KNOWN: [u8; 16] = *b"\xc4\xfe\x3e\x6c\xc9\x8f\x6c\x4e\xa3\x27\xee\x69\x6e\
 /// As many slots as libnvidia-ml 535 has.
 const SLOTS: usize = 245;
 
+/// As many as one of the future might.
+const FUTURE_SLOTS: usize = 700;
+
 /// Whether dmon and pmon can watch a card: (device, u32* yes).
 const CAN_BE_MONITORED: usize = 72;
 const HANDLE_BY_INDEX: usize = 81;
@@ -44,7 +47,10 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 4128 && std::mem::offset_of!(Entry, name) == 32);
 
-type Table = [usize; SLOTS];
+/// The CUDA version of drivers that no header describes.
+const FUTURE: i32 = 14000;
+
+type Table = [usize; FUTURE_SLOTS];
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn nvmlInternalGetExportTable(
@@ -62,8 +68,9 @@ unsafe extern "C-unwind" fn nvmlInternalGetExportTable(
 fn the_table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let mut slots = [0; SLOTS];
-        slots[0] = size_of::<Table>();
+        let mut slots = [0; FUTURE_SLOTS];
+        let future = world().is_ok_and(|world| world.cuda_version() >= FUTURE);
+        slots[0] = if future { FUTURE_SLOTS } else { SLOTS } * size_of::<usize>();
         slots[CAN_BE_MONITORED] = can_be_monitored as *const () as usize;
         slots[HANDLE_BY_INDEX] = handle_by_index as *const () as usize;
         slots[COMPUTE_PROCESSES] = compute_list as *const () as usize;

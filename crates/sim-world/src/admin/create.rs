@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::admin::drivers::{self, Driver};
 use crate::admin::error::AdminError;
-use crate::admin::lifecycle;
 use crate::admin::report::Report;
+use crate::admin::{Change, change, lifecycle};
 use crate::profile::Profile;
 use crate::spec::Spec;
 use crate::wire::PROTOCOL;
@@ -89,8 +90,13 @@ fn lay_out(dir: &Path, spec: &Spec, options: &Options) -> Result<(), AdminError>
     for folder in [&libraries, &dir.join("usr/bin"), &dir.join("dev")] {
         fs::create_dir_all(folder).map_err(cannot_write(folder))?;
     }
-    install_library(options.libcuda.as_deref(), &libraries, "libcuda.so")?;
-    install_library(options.libnvidia_ml.as_deref(), &libraries, "libnvidia-ml.so")?;
+    install_libraries(&libraries, spec.cuda_version, options)?;
+    for name in ["libcuda.so", "libnvidia-ml.so"] {
+        let (file, link) = (format!("{name}.1"), libraries.join(name));
+        if libraries.join(&file).exists() {
+            std::os::unix::fs::symlink(file, &link).map_err(cannot_write(&link))?;
+        }
+    }
     if let Some(program) = &options.nvidia_smi {
         copy(program, &dir.join("usr/bin/nvidia-smi"))?;
     }
@@ -98,11 +104,39 @@ fn lay_out(dir: &Path, spec: &Spec, options: &Options) -> Result<(), AdminError>
     fs::write(&file, spec.to_text()).map_err(cannot_write(&file))
 }
 
-fn install_library(from: Option<&Path>, folder: &Path, name: &str) -> Result<(), AdminError> {
-    let Some(from) = from else { return Ok(()) };
-    copy(from, &folder.join(format!("{name}.1")))?;
-    let link = folder.join(name);
-    std::os::unix::fs::symlink(format!("{name}.1"), &link).map_err(cannot_write(&link))
+/// Puts the libraries of another driver into the running world in `dir`, as a package's upgrade does:
+/// processes that have the old ones go on with them, and those that start find the new ones. Until
+/// [`Change::Mismatch`] is taken back these are of another version than the kernel's part.
+///
+/// # Errors
+/// [`AdminError`] if there is no such world or library.
+pub fn upgrade(dir: &Path, driver: &Driver, options: &Options) -> Result<(), AdminError> {
+    lifecycle::require_world(dir)?;
+    install_libraries(&dir.join(LIBRARIES), driver.cuda, options)?;
+    let (version, cuda) = (driver.version.to_owned(), driver.cuda);
+    change(dir, Change::DriverVersion { driver: version, cuda })?;
+    change(dir, Change::Mismatch { mismatched: true })
+}
+
+fn install_libraries(folder: &Path, cuda: i32, options: &Options) -> Result<(), AdminError> {
+    for (from, name) in
+        [(&options.libcuda, "libcuda.so.1"), (&options.libnvidia_ml, "libnvidia-ml.so.1")]
+    {
+        if let Some(from) = from {
+            install_library(from, cuda, &folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The file as a driver of this CUDA version has it, in place of one that processes may have mapped.
+fn install_library(from: &Path, cuda: i32, to: &Path) -> Result<(), AdminError> {
+    let unread = |reason: String| AdminError::CannotRead { path: from.to_owned(), reason };
+    let library = fs::read(from).map_err(|error| unread(error.to_string()))?;
+    let made = drivers::made_for(cuda, &library).map_err(unread)?;
+    let fresh = to.with_extension("new");
+    fs::write(&fresh, made).map_err(cannot_write(&fresh))?;
+    fs::rename(&fresh, to).map_err(cannot_write(to))
 }
 
 /// A copy, not a link: a rebuilt library must not change under the processes of a running world.

@@ -3,6 +3,7 @@
 //! Every error is one line that says what to do; a world that could not be made leaves nothing behind.
 
 mod create;
+mod drivers;
 mod error;
 mod lifecycle;
 mod report;
@@ -11,7 +12,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use create::{Options, create, parse_cards};
+pub use create::{Options, create, parse_cards, upgrade};
+pub use drivers::{DRIVERS, Driver};
 pub use error::AdminError;
 pub use lifecycle::{remove, start, stop};
 pub use report::{CardReport, Report};
