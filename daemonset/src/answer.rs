@@ -3,8 +3,9 @@
 //! The kubelet stores the answer and replays it after upgrades and reboots. Every path in it follows
 //! from the devices, is versioned, or belongs to the driver.
 
+use contract::DeviceUuid;
 use contract::paths::{CONTAINER_ALLOTMENTS, LEDGER_FILE};
-use kubelet::deviceplugin::{ContainerAllocateResponse, Mount};
+use kubelet::deviceplugin::{ContainerAllocateResponse, DeviceSpec, Mount};
 
 use crate::allotment::{Holding, Record};
 use crate::driver::{Driver, read_only};
@@ -33,7 +34,8 @@ impl Wares {
     pub fn answer(&self, record: &Record, inventory: &Inventory) -> ContainerAllocateResponse {
         let gpus = record.holding.gpus();
         let minors = gpus.iter().filter_map(|gpu| inventory.get(*gpu)).map(|gpu| gpu.minor);
-        let names: Vec<_> = gpus.iter().map(ToString::to_string).collect();
+        let names: Vec<_> = visible(&record.holding).iter().map(ToString::to_string).collect();
+        let instances = self.instances(&record.holding, inventory);
         let mut mounts = self.driver.mounts();
         if matches!(record.holding, Holding::Share { .. }) {
             mounts.extend(self.share_mounts(record));
@@ -41,9 +43,19 @@ impl Wares {
         ContainerAllocateResponse {
             envs: [(VISIBLE_DEVICES.to_owned(), names.join(","))].into(),
             mounts,
-            devices: self.driver.nodes(minors),
+            devices: self.driver.nodes(minors).into_iter().chain(instances).collect(),
             ..Default::default()
         }
+    }
+
+    /// The nodes of the slices of a holding.
+    fn instances(&self, holding: &Holding, inventory: &Inventory) -> Vec<DeviceSpec> {
+        let Holding::Slices { slices, .. } = holding else { return Vec::new() };
+        let found = slices.iter().filter_map(|slice| inventory.slice(*slice));
+        let nodes = found.flat_map(|(gpu, slice)| {
+            self.driver.instance_nodes(gpu.minor, slice.gpu_instance, slice.compute_instance)
+        });
+        nodes.collect()
     }
 
     fn share_mounts(&self, record: &Record) -> impl Iterator<Item = Mount> {
@@ -55,6 +67,14 @@ impl Wares {
             read_only: false,
         };
         [read_only(&host, &into), ledger].into_iter().chain(self.shim.mounts())
+    }
+}
+
+/// What a container is told that it sees: its slices, or its GPUs.
+fn visible(holding: &Holding) -> &[DeviceUuid] {
+    match holding {
+        Holding::Slices { slices, .. } => slices,
+        other => other.gpus(),
     }
 }
 

@@ -1,12 +1,17 @@
 //! What `aliquot-node` does when it is not the agent.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use contract::DeviceUuid;
 
+use crate::allotment::Record;
 use crate::config::{Config, parse, schema};
+use crate::layout::Layout;
 use crate::options::Options;
+use crate::orders::Orders;
 
 /// A task that ends at once.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
@@ -24,6 +29,43 @@ pub enum Command {
     },
     /// Print the JSON schema of the configuration
     ConfigSchema,
+    /// Give nothing new on one GPU; what runs on it runs on
+    Cordon {
+        /// The GPU's UUID, as `nvidia-smi -L` prints it
+        gpu: DeviceUuid,
+        /// Why: it stands in refusals and in the status
+        #[arg(long, default_value = "by hand")]
+        reason: String,
+    },
+    /// Take a cordon back
+    Uncordon {
+        /// The GPU's UUID
+        gpu: DeviceUuid,
+    },
+    /// Cordon one GPU, tell who is on it, and wait until nobody is
+    Drain {
+        /// The GPU's UUID
+        gpu: DeviceUuid,
+        /// Why
+        #[arg(long, default_value = "it is drained")]
+        reason: String,
+        /// How long to wait, in seconds
+        #[arg(long, default_value_t = 3600, value_name = "N")]
+        timeout: u64,
+    },
+    /// Say that a GPU is well again after an XID, where the driver does not
+    Healed {
+        /// The GPU's UUID
+        gpu: DeviceUuid,
+    },
+    /// Let go of the driver, so that it can be unloaded; every GPU is out of order meanwhile
+    ReleaseDriver {
+        /// Why
+        #[arg(long, default_value = "the driver is upgraded")]
+        reason: String,
+    },
+    /// Use the driver again
+    ReclaimDriver,
 }
 
 impl Command {
@@ -40,8 +82,66 @@ impl Command {
                 print!("{}", schema());
                 Ok(())
             }
+            Self::Drain { gpu, reason, timeout } => {
+                let layout = layout(options);
+                Orders::change(&layout, |orders| orders.cordon_for(*gpu, reason))?;
+                drained(&layout, *gpu, Duration::from_secs(*timeout))
+            }
+            order => Ok(Orders::change(&layout(options), |orders| order.give(orders))?),
         }
     }
+
+    /// What only changes the orders.
+    fn give(&self, orders: &mut Orders) {
+        match self {
+            Self::Cordon { gpu, reason } => orders.cordon_for(*gpu, reason),
+            Self::Uncordon { gpu } => drop(orders.cordons.remove(&gpu.to_string())),
+            Self::Healed { gpu } => drop(orders.healed.insert(gpu.to_string(), now())),
+            Self::ReleaseDriver { reason } => orders.driver_released = Some(reason.clone()),
+            Self::ReclaimDriver => orders.driver_released = None,
+            Self::CheckConfig { .. } | Self::ConfigSchema | Self::Drain { .. } => {}
+        }
+    }
+}
+
+fn layout(options: &Options) -> Layout {
+    Layout::new(&options.state_dir, &options.pages_dir)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Waits until no allotment is on a GPU; tells who holds one whenever that changes.
+fn drained(layout: &Layout, gpu: DeviceUuid, patience: Duration) -> Result<()> {
+    let end = Instant::now() + patience;
+    let mut told = None;
+    loop {
+        let holders = holders(layout, gpu)?;
+        if holders.is_empty() {
+            println!("{gpu} is drained");
+            return Ok(());
+        }
+        let line = holders.join(", ");
+        if Instant::now() > end {
+            bail!("{gpu} is still held by {line}");
+        }
+        if told.as_ref() != Some(&line) {
+            println!("{gpu} is held by {line}");
+            told = Some(line);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn holders(layout: &Layout, gpu: DeviceUuid) -> Result<Vec<String>> {
+    let status = crate::status::read(&layout.state, &layout.pages)?;
+    let on_it = status.allotments.iter().filter(|it| it.record.holding.gpus().contains(&gpu));
+    let name = |record: &Record| match &record.holder {
+        Some(holder) => format!("{}/{}", holder.namespace, holder.pod),
+        None => format!("a container that has not started ({})", record.id),
+    };
+    Ok(on_it.map(|allotment| name(&allotment.record)).collect())
 }
 
 fn check_config(

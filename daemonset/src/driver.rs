@@ -11,6 +11,9 @@ const LIBRARY_FOLDERS: [&str; 5] =
 /// Where a container's loader finds them.
 const CONTAINER_LIBRARIES: &str = concat_arch::CONTAINER;
 
+/// Under the root of the machine.
+const MIG_MINORS: &str = "proc/driver/nvidia-caps/mig-minors";
+
 /// Nodes that every GPU needs, where the driver has made them.
 const COMMON_NODES: [&str; 3] = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"];
 
@@ -35,6 +38,8 @@ pub struct Driver {
     libraries: PathBuf,
     smi: Option<PathBuf>,
     nodes: PathBuf,
+    /// Where the driver lists the minor numbers of MIG instances.
+    mig_minors: PathBuf,
 }
 
 /// A driver that was not found.
@@ -68,7 +73,10 @@ impl Driver {
         let nodes = nodes.into_iter().find(|folder| folder.join("nvidiactl").exists());
         let nodes = nodes.ok_or_else(|| DriverError::Nodes(root.to_owned()))?;
         let smi = ["usr/bin", "bin"].map(|folder| root.join(folder).join("nvidia-smi"));
-        Ok(Self { libraries, smi: smi.into_iter().find(|path| path.exists()), nodes })
+        let minors = [root.join(MIG_MINORS), Path::new("/").join(MIG_MINORS)];
+        let mig_minors = minors.iter().find(|path| path.exists()).unwrap_or(&minors[1]).clone();
+        let smi = smi.into_iter().find(|path| path.exists());
+        Ok(Self { libraries, smi, nodes, mig_minors })
     }
 
     /// The NVML library to load.
@@ -95,6 +103,23 @@ impl Driver {
         let common = common.filter(|name| self.nodes.join(name).exists());
         let cards = minors.into_iter().map(|minor| format!("nvidia{minor}"));
         common.chain(cards).map(|name| self.node(&name)).collect()
+    }
+
+    /// The nodes that give access to a MIG instance of the GPU with this minor number, beside the
+    /// GPU's own; none where the driver does not list them.
+    #[must_use]
+    pub fn instance_nodes(&self, minor: u32, gpu: u32, compute: u32) -> Vec<DeviceSpec> {
+        let list = std::fs::read_to_string(&self.mig_minors).unwrap_or_default();
+        let number = |of: String| {
+            let lines = list.lines().filter_map(|line| line.split_once(' '));
+            lines.filter(|(name, _)| *name == of).map(|(_, number)| number.to_owned()).next()
+        };
+        let names = [
+            format!("gpu{minor}/gi{gpu}/access"),
+            format!("gpu{minor}/gi{gpu}/ci{compute}/access"),
+        ];
+        let node = |number| self.node(&format!("nvidia-caps/nvidia-cap{number}"));
+        names.into_iter().filter_map(number).map(node).collect()
     }
 
     fn node(&self, name: &str) -> DeviceSpec {
@@ -151,6 +176,20 @@ pub(crate) mod tests {
         let nodes = Driver::find(root.path()).unwrap().nodes([1]);
         let paths: Vec<_> = nodes.iter().map(|node| node.container_path.as_str()).collect();
         assert_eq!(paths, ["/dev/nvidiactl", "/dev/nvidia1"]);
+    }
+
+    #[test]
+    fn a_slice_needs_the_nodes_of_both_of_its_instances() {
+        let root = tempfile::tempdir().unwrap();
+        fake(root.path(), LIBRARY_FOLDERS[0]);
+        fs::create_dir_all(root.path().join("proc/driver/nvidia-caps")).unwrap();
+        let list = "config 1\ngpu0/gi1/access 12\ngpu0/gi1/ci0/access 13\ngpu0/gi10/access 99\n";
+        fs::write(root.path().join(MIG_MINORS), list).unwrap();
+        let driver = Driver::find(root.path()).unwrap();
+        let nodes = driver.instance_nodes(0, 1, 0);
+        let paths: Vec<_> = nodes.iter().map(|node| node.container_path.as_str()).collect();
+        assert_eq!(paths, ["/dev/nvidia-caps/nvidia-cap12", "/dev/nvidia-caps/nvidia-cap13"]);
+        assert!(driver.instance_nodes(1, 1, 0).is_empty());
     }
 
     #[test]

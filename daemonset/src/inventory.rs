@@ -1,14 +1,28 @@
 //! What the node has: its GPUs, how each is used, and whether it can be. No I/O.
 
+use std::collections::BTreeMap;
+
 use contract::{DeviceId, DeviceUuid, Mib, Resource};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::modes::Mode;
+use crate::modes::{Mode, Plan};
+use crate::orders::Orders;
 use crate::text;
 
 /// How many parts a shared GPU is offered in.
 pub const PARTS: u8 = 100;
+
+/// What a device of the kubelet's is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// A whole GPU.
+    Whole,
+    /// A hundredth of one.
+    Percent,
+    /// A MIG slice.
+    Slice,
+}
 
 /// One physical GPU.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -30,19 +44,74 @@ pub struct Gpu {
     pub context_mib: u64,
     /// The NUMA node, where the machine has several.
     pub numa: Option<u32>,
-    /// Whole or shared.
+    /// How many NVLinks lead to the device at each PCI bus id.
+    #[serde(default)]
+    pub links: BTreeMap<String, u32>,
+    /// How it is used while it is not in MIG mode.
     pub mode: Mode,
+    /// The pool that it belongs to.
+    #[serde(default)]
+    pub pool: Option<Membership>,
+    /// The slices that it is divided into; `None` while it is not in MIG mode.
+    #[serde(default)]
+    pub slices: Option<Vec<Slice>>,
+    /// Why it cannot be shared although it is well: others share it already.
+    #[serde(default)]
+    pub foreign: Option<String>,
     /// Why nothing of it can be allocated; `None` while all is well.
     pub sick: Option<String>,
+    /// Why nobody new may have a part of it; `None` while everybody may.
+    #[serde(default)]
+    pub cordon: Option<String>,
+}
+
+/// One compute instance of a GPU in MIG mode.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Slice {
+    /// As NVML prints it.
+    #[serde(with = "text")]
+    pub uuid: DeviceUuid,
+    /// As NVIDIA names it, such as `1g.10gb+me`.
+    pub profile: String,
+    /// The id of its GPU instance.
+    pub gpu_instance: u32,
+    /// Its id within the GPU instance.
+    pub compute_instance: u32,
+    /// Its memory, in MiB.
+    pub memory_mib: u64,
+}
+
+/// A GPU's pool.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Membership {
+    /// The pool's name.
+    pub name: String,
+    /// The resource of its whole GPUs, without the domain.
+    pub resource: String,
+}
+
+impl Kind {
+    /// What the device with this ID is.
+    #[must_use]
+    pub fn of(id: DeviceId) -> Self {
+        match id {
+            DeviceId::Whole(_) => Self::Whole,
+            DeviceId::Percent(..) => Self::Percent,
+            DeviceId::Mig(_) => Self::Slice,
+        }
+    }
 }
 
 impl Gpu {
-    /// The resource as whose devices it is offered.
+    /// The resource as which its devices of this kind are offered, without the domain. Slices have
+    /// a resource each.
     #[must_use]
-    pub fn resource(&self) -> Resource {
-        match self.mode {
-            Mode::Whole => Resource::Gpu,
-            Mode::Shared => Resource::GpuPercent,
+    pub fn resource(&self, kind: Kind) -> String {
+        let base = self.pool.as_ref().map(|pool| &*pool.resource);
+        match (kind, base) {
+            (Kind::Percent, Some(base)) => format!("{base}-percent"),
+            (Kind::Percent, None) => Resource::GpuPercent.as_str().to_owned(),
+            (_, base) => base.unwrap_or(Resource::Gpu.as_str()).to_owned(),
         }
     }
 
@@ -52,14 +121,33 @@ impl Gpu {
         Mib(self.usable_mib)
     }
 
-    /// The kubelet's devices that this GPU is.
-    pub fn devices(&self) -> impl Iterator<Item = DeviceId> + use<> {
-        let (uuid, mode) = (self.uuid, self.mode);
-        let parts = if mode == Mode::Whole { 1 } else { PARTS };
-        (0..parts).map(move |part| match mode {
-            Mode::Whole => DeviceId::Whole(uuid),
-            Mode::Shared => DeviceId::Percent(uuid, part),
-        })
+    /// Whether devices of this kind are offered at all.
+    #[must_use]
+    pub fn offers(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Slice => self.slices.is_some(),
+            kind => self.slices.is_none() && self.mode.allows(kind),
+        }
+    }
+
+    /// The kubelet's devices of one kind that this GPU is.
+    #[must_use]
+    pub fn devices(&self, kind: Kind) -> Vec<DeviceId> {
+        match kind {
+            Kind::Whole => vec![DeviceId::Whole(self.uuid)],
+            Kind::Percent => (0..PARTS).map(|part| DeviceId::Percent(self.uuid, part)).collect(),
+            Kind::Slice => {
+                self.slices.iter().flatten().map(|slice| DeviceId::Mig(slice.uuid)).collect()
+            }
+        }
+    }
+}
+
+impl Slice {
+    /// Its resource under the strategy `mixed`, without the domain. `+` is no letter of a resource.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        format!("mig-{}", self.profile.replace('+', "."))
     }
 }
 
@@ -78,6 +166,17 @@ pub struct Facts {
     pub usable: Mib,
     /// See [`Gpu::numa`].
     pub numa: Option<u32>,
+    /// See [`Gpu::links`].
+    pub links: BTreeMap<String, u32>,
+    /// See [`Gpu::slices`].
+    pub slices: Option<Vec<Slice>>,
+    /// What keeps it from being given out although it answers.
+    pub trouble: Option<String>,
+    /// See [`Gpu::foreign`].
+    pub foreign: Option<String>,
+    /// What the driver says has to be done to it, as NVML numbers it: 0 is nothing; `None` where the
+    /// driver does not say.
+    pub recovery: Option<u64>,
 }
 
 /// One index asked of NVML: facts, or why there are none.
@@ -103,22 +202,38 @@ impl Inventory {
         &self.gpus
     }
 
-    /// The GPU with this UUID.
+    /// The GPU with this UUID, or the one that the slice with this UUID is of.
     #[must_use]
     pub fn get(&self, uuid: DeviceUuid) -> Option<&Gpu> {
-        self.gpus.iter().find(|gpu| gpu.uuid == uuid)
+        let by_slice = || self.slice(uuid).map(|(gpu, _)| gpu);
+        self.gpus.iter().find(|gpu| gpu.uuid == uuid).or_else(by_slice)
     }
 
-    /// The GPUs offered as `resource`.
-    pub fn offered(&self, resource: Resource) -> impl Iterator<Item = &Gpu> {
-        self.gpus.iter().filter(move |gpu| gpu.resource() == resource)
+    /// The slice with this UUID, and its GPU.
+    #[must_use]
+    pub fn slice(&self, uuid: DeviceUuid) -> Option<(&Gpu, &Slice)> {
+        let all =
+            self.gpus.iter().flat_map(|gpu| gpu.slices.iter().flatten().map(move |s| (gpu, s)));
+        all.into_iter().find(|(_, slice)| slice.uuid == uuid)
+    }
+
+    /// The same without cordons: what holds for whoever was there before.
+    #[must_use]
+    pub fn uncordoned(&self) -> Self {
+        let open = |gpu: &Gpu| Gpu { cordon: None, ..gpu.clone() };
+        Self { gpus: self.gpus.iter().map(open).collect() }
     }
 
     /// What is known after another look. A GPU that NVML no longer answers for stays, marked: the
     /// kubelet must never see a device vanish that may be in use. What NVML answers for is well,
     /// and nothing about one GPU affects another.
     #[must_use]
-    pub fn refreshed(&self, scan: Result<Vec<Scanned>, String>, config: &Config) -> Self {
+    pub fn refreshed(
+        &self,
+        scan: Result<Vec<Scanned>, String>,
+        config: &Config,
+        orders: &Orders,
+    ) -> Self {
         let (scan, missing) = match scan {
             Ok(scan) => (scan, "NVML no longer lists it".to_owned()),
             Err(why) => (Vec::new(), why),
@@ -127,19 +242,20 @@ impl Inventory {
             scan.iter().find_map(|(at, facts)| facts.as_ref().err().filter(|_| *at == index))
         };
         let seen = scan.iter().filter_map(|(index, facts)| Some((*index, facts.as_ref().ok()?)));
-        let mut gpus: Vec<Gpu> = seen.map(|(index, facts)| facts.gpu(index, config)).collect();
+        let mut gpus: Vec<Gpu> = seen.map(|(index, facts)| facts.gpu(index)).collect();
         for known in &self.gpus {
             if !gpus.iter().any(|gpu| gpu.uuid == known.uuid) {
                 let why = failed(known.index).cloned().unwrap_or_else(|| missing.clone());
                 gpus.push(Gpu { sick: Some(why), ..known.clone() });
             }
         }
+        gpus.iter_mut().for_each(|gpu| gpu.follow(config, orders));
         Self::new(gpus)
     }
 }
 
 impl Facts {
-    fn gpu(&self, index: u32, config: &Config) -> Gpu {
+    fn gpu(&self, index: u32) -> Gpu {
         Gpu {
             uuid: self.uuid,
             index,
@@ -149,9 +265,24 @@ impl Facts {
             usable_mib: self.usable.0,
             context_mib: crate::context::estimate(&self.name).0,
             numa: self.numa,
-            mode: config.plan(self, index).mode,
-            sick: None,
+            links: self.links.clone(),
+            mode: Mode::default(),
+            pool: None,
+            slices: self.slices.clone(),
+            foreign: self.foreign.clone(),
+            sick: self.trouble.clone(),
+            cordon: None,
         }
+    }
+}
+
+impl Gpu {
+    /// Uses it as it is decided, by the file and by what was ordered since.
+    fn follow(&mut self, config: &Config, orders: &Orders) {
+        let Plan { mode, pool, cordon } = config.plan(self);
+        self.mode = mode;
+        self.pool = pool;
+        self.cordon = orders.cordon(self.uuid).or(cordon);
     }
 }
 
@@ -164,60 +295,80 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn gpu(n: u8, mode: Mode) -> Gpu {
-        Gpu {
-            uuid: uuid(n),
-            index: u32::from(n),
-            minor: u32::from(n),
-            name: "Tesla V100-SXM2-32GB".into(),
-            pci: format!("00000000:0{n}:00.0"),
-            usable_mib: 32510,
-            context_mib: 310,
-            numa: None,
-            mode,
-            sick: None,
-        }
+        Gpu { mode, context_mib: 310, ..facts(n).gpu(n.into()) }
     }
 
     pub(crate) fn facts(n: u8) -> Facts {
-        let gpu = gpu(n, Mode::Shared);
         Facts {
-            uuid: gpu.uuid,
-            minor: gpu.minor,
-            name: gpu.name,
-            pci: gpu.pci,
-            usable: Mib(gpu.usable_mib),
+            uuid: uuid(n),
+            minor: n.into(),
+            name: "Tesla V100-SXM2-32GB".into(),
+            pci: format!("00000000:0{n}:00.0"),
+            usable: Mib(32510),
             numa: None,
+            links: BTreeMap::new(),
+            slices: None,
+            trouble: None,
+            foreign: None,
+            recovery: None,
         }
+    }
+
+    /// Slice `n` of a GPU.
+    pub(crate) fn slice(n: u8, profile: &str) -> Slice {
+        Slice {
+            uuid: DeviceUuid { kind: contract::UuidKind::Mig, bytes: [n; 16] },
+            profile: profile.into(),
+            gpu_instance: n.into(),
+            compute_instance: 0,
+            memory_mib: 9856,
+        }
+    }
+
+    /// GPU `n` in MIG mode.
+    pub(crate) fn divided(n: u8, slices: Vec<Slice>) -> Gpu {
+        Gpu { slices: Some(slices), ..gpu(n, Mode::Shared) }
     }
 
     fn sick(inventory: &Inventory) -> Vec<Option<&str>> {
         inventory.gpus().iter().map(|gpu| gpu.sick.as_deref()).collect()
     }
 
+    fn refreshed(inventory: &Inventory, scan: Result<Vec<Scanned>, String>) -> Inventory {
+        inventory.refreshed(scan, &Config::default(), &Orders::default())
+    }
+
     #[test]
     fn a_gpu_that_cannot_answer_affects_itself_only_and_comes_back() {
-        let config = Config::default();
         let both = || Ok(vec![(0, Ok(facts(0))), (1, Ok(facts(1)))]);
-        let first = Inventory::default().refreshed(both(), &config);
+        let first = refreshed(&Inventory::default(), both());
         assert_eq!(sick(&first), [None, None]);
-        let lost = first.refreshed(Ok(vec![(0, Ok(facts(0))), (1, Err("lost".into()))]), &config);
+        let lost = refreshed(&first, Ok(vec![(0, Ok(facts(0))), (1, Err("lost".into()))]));
         assert_eq!(sick(&lost), [None, Some("lost")]);
-        assert_eq!(sick(&lost.refreshed(both(), &config)), [None, None]);
+        assert_eq!(sick(&refreshed(&lost, both())), [None, None]);
     }
 
     #[test]
     fn a_gpu_that_is_no_longer_listed_keeps_its_devices() {
-        let config = Config::default();
-        let first = Inventory::default().refreshed(Ok(vec![(0, Ok(facts(0)))]), &config);
-        let gone = first.refreshed(Ok(vec![]), &config);
+        let first = refreshed(&Inventory::default(), Ok(vec![(0, Ok(facts(0)))]));
+        let gone = refreshed(&first, Ok(vec![]));
         assert_eq!(sick(&gone), [Some("NVML no longer lists it")]);
-        let silent = first.refreshed(Err("driver unloaded".into()), &config);
+        let silent = refreshed(&first, Err("driver unloaded".into()));
         assert_eq!(sick(&silent), [Some("driver unloaded")]);
     }
 
     #[test]
     fn a_shared_gpu_is_a_hundred_devices_and_a_whole_one_is_one() {
-        assert_eq!(gpu(0, Mode::Shared).devices().count(), 100);
-        assert_eq!(gpu(0, Mode::Whole).devices().collect::<Vec<_>>(), [DeviceId::Whole(uuid(0))]);
+        assert_eq!(gpu(0, Mode::Shared).devices(Kind::Percent).len(), 100);
+        assert_eq!(gpu(0, Mode::Whole).devices(Kind::Whole), [DeviceId::Whole(uuid(0))]);
+    }
+
+    #[test]
+    fn a_gpu_in_mig_mode_offers_its_slices_only() {
+        let divided = divided(0, vec![slice(1, "1g.10gb"), slice(2, "1g.10gb+me")]);
+        let kinds = [Kind::Whole, Kind::Percent, Kind::Slice].map(|kind| divided.offers(kind));
+        assert_eq!(kinds, [false, false, true]);
+        let names: Vec<_> = divided.slices.unwrap().iter().map(Slice::resource).collect();
+        assert_eq!(names, ["mig-1g.10gb", "mig-1g.10gb.me"]);
     }
 }

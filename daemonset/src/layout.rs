@@ -56,6 +56,18 @@ impl Layout {
         self.state.join("dump.json")
     }
 
+    /// What a person on the node has ordered.
+    #[must_use]
+    pub fn orders(&self) -> PathBuf {
+        self.state.join("orders.json")
+    }
+
+    /// Faults of GPUs that the driver told of.
+    #[must_use]
+    pub fn faults(&self) -> PathBuf {
+        self.state.join("faults.json")
+    }
+
     /// Held while an agent runs on these folders.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -6,8 +6,8 @@ use contract::DeviceUuid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, GpuPin, PoolName};
-use crate::inventory::Facts;
+use crate::config::{Config, GpuPin};
+use crate::inventory::{Gpu, Kind, Membership};
 
 /// How a GPU is given out.
 #[derive(
@@ -20,6 +20,20 @@ pub enum Mode {
     /// In hundredths, through the shim.
     #[default]
     Shared,
+    /// As whoever takes a free GPU first wants it, until the last has given it back.
+    Auto,
+}
+
+impl Mode {
+    /// Whether devices of this kind are offered. Slices follow from the GPU, not from its mode.
+    #[must_use]
+    pub fn allows(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Whole => self != Self::Shared,
+            Kind::Percent => self != Self::Whole,
+            Kind::Slice => false,
+        }
+    }
 }
 
 /// What the configuration says of one GPU.
@@ -27,8 +41,8 @@ pub enum Mode {
 pub struct Plan {
     /// How it is used.
     pub mode: Mode,
-    /// The pool that it belongs to, with the name of its resource.
-    pub pool: Option<(PoolName, String)>,
+    /// The pool that it belongs to.
+    pub pool: Option<Membership>,
     /// Why nothing new may be allocated on it.
     pub cordon: Option<String>,
 }
@@ -37,7 +51,10 @@ pub struct Plan {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PinError {
     /// No `=`, or not a mode behind it.
-    #[error("`{0}` is no mode of a GPU: write INDEX=MODE or UUID=MODE with MODE whole or shared")]
+    #[error(
+        "`{0}` is no mode of a GPU: write INDEX=MODE or UUID=MODE with MODE whole, \
+             shared or auto"
+    )]
     Shape(String),
     /// Neither an index nor a UUID.
     #[error("`{0}` names no GPU: write its index, or its UUID as `nvidia-smi -L` prints it")]
@@ -45,29 +62,32 @@ pub enum PinError {
 }
 
 impl Config {
-    /// What holds for the GPU of which NVML said `facts` at `index`: mode and pool of the first pin
-    /// that names one of them and matches; a cordon by any that matches.
+    /// What holds for a GPU: mode and pool of the first pin that names one of them and matches; a
+    /// cordon by any that matches.
     #[must_use]
-    pub fn plan(&self, facts: &Facts, index: u32) -> Plan {
-        let matching = || self.gpus.iter().filter(|pin| pin.matches(facts, index));
+    pub fn plan(&self, gpu: &Gpu) -> Plan {
+        let matching = || self.gpus.iter().filter(|pin| pin.matches(gpu));
         let use_of = matching().find(|pin| pin.mode.is_some() || pin.pool.is_some());
         let named = use_of.and_then(|pin| pin.pool.as_ref());
         let pool = named.and_then(|name| Some((name, self.pools.get(name)?)));
         let mode = pool.map(|(_, pool)| pool.mode).or(use_of.and_then(|pin| pin.mode));
         Plan {
             mode: mode.unwrap_or(self.default_mode),
-            pool: pool.map(|(name, pool)| (name.clone(), pool.resource.to_string())),
+            pool: pool.map(|(name, pool)| Membership {
+                name: name.to_string(),
+                resource: pool.resource.to_string(),
+            }),
             cordon: matching().find_map(|pin| pin.cordon.clone()),
         }
     }
 }
 
 impl GpuPin {
-    fn matches(&self, facts: &Facts, index: u32) -> bool {
-        self.index.is_none_or(|pinned| pinned == index)
-            && self.uuid.is_none_or(|uuid| uuid == facts.uuid)
-            && self.pci.as_ref().is_none_or(|pci| pci.is(&facts.pci))
-            && self.product.as_ref().is_none_or(|product| product.matches(&facts.name))
+    fn matches(&self, gpu: &Gpu) -> bool {
+        self.index.is_none_or(|index| index == gpu.index)
+            && self.uuid.is_none_or(|uuid| uuid == gpu.uuid)
+            && self.pci.as_ref().is_none_or(|pci| pci.is(&gpu.pci))
+            && self.product.as_ref().is_none_or(|product| product.matches(&gpu.name))
     }
 }
 
@@ -92,7 +112,11 @@ impl FromStr for GpuPin {
 mod tests {
     use super::*;
     use crate::config::{Section, Who, parse};
-    use crate::inventory::tests::{facts, uuid};
+    use crate::inventory::tests::{gpu, uuid};
+
+    fn v100(n: u8) -> Gpu {
+        gpu(n, Mode::Shared)
+    }
 
     fn config(text: &str) -> Config {
         Config::new(&parse(text).unwrap(), &Section::default(), &Who::default())
@@ -105,10 +129,10 @@ mod tests {
              - {{pci: '0000:03:00.0', mode: whole}}\n- {{product: 'T4*', mode: whole}}\n",
             uuid(2)
         ));
-        let of = [0, 1, 2, 3].map(|n| config.plan(&facts(n), u32::from(n)).mode);
+        let of = [0, 1, 2, 3].map(|n| config.plan(&v100(n)).mode);
         assert_eq!(of, [Mode::Shared, Mode::Whole, Mode::Whole, Mode::Whole]);
-        let t4 = Facts { name: "T4".into(), ..facts(0) };
-        assert_eq!(config.plan(&t4, 0).mode, Mode::Whole);
+        let t4 = Gpu { name: "T4".into(), ..v100(0) };
+        assert_eq!(config.plan(&t4).mode, Mode::Whole);
     }
 
     #[test]
@@ -117,16 +141,16 @@ mod tests {
             "pools: {a: {mode: whole}}\ngpus:\n- {index: 0, cordon: loud}\n- {index: 0, pool: a}\n\
              - {product: '*', mode: shared}\n",
         );
-        let plan = config.plan(&facts(0), 0);
+        let plan = config.plan(&v100(0));
         assert_eq!((plan.mode, plan.cordon.as_deref()), (Mode::Whole, Some("loud")));
-        assert_eq!(plan.pool.unwrap().1, "gpu-a");
-        assert_eq!(config.plan(&facts(1), 1), Plan::default());
+        assert_eq!(plan.pool.unwrap().resource, "gpu-a");
+        assert_eq!(config.plan(&v100(1)), Plan::default());
     }
 
     #[test]
     fn all_that_a_pin_says_has_to_match() {
         let config = config("gpus:\n- {index: 0, product: '*A100*', mode: whole}\n");
-        assert_eq!(config.plan(&facts(0), 0).mode, Mode::Shared);
+        assert_eq!(config.plan(&v100(0)).mode, Mode::Shared);
     }
 
     #[test]

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use contract::{DeviceId, Resource};
+use contract::DeviceId;
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::allotment::{Book, BookError, Held, Holding, Record};
 use crate::answer::Wares;
-use crate::decide::{self, Refusal};
+use crate::config::{Config, Placement};
+use crate::decide::{self, Offers, Refusal};
 use crate::identity::Identity;
-use crate::inventory::{Inventory, PARTS};
+use crate::inventory::{Inventory, Kind, PARTS};
 use crate::layout::Layout;
 use crate::refusals::{Left, Refusals, Refused};
 use crate::registrations::Registrations;
@@ -22,7 +23,10 @@ use crate::registrations::Registrations;
 /// Everything that the agent serves from.
 pub struct Node {
     inventory: watch::Receiver<Arc<Inventory>>,
+    config: watch::Receiver<Arc<Config>>,
     book: Mutex<Book>,
+    /// Moves whenever an allotment is made or ends.
+    held: watch::Sender<()>,
     wares: Wares,
     identity: Identity,
     registrations: Registrations,
@@ -55,13 +59,15 @@ impl Node {
     #[must_use]
     pub fn new(
         inventory: watch::Receiver<Arc<Inventory>>,
+        config: watch::Receiver<Arc<Config>>,
         book: Book,
         wares: Wares,
         identity: Identity,
     ) -> Self {
         let refusals = Refusals::load(&wares.layout.refusals());
-        let (book, registrations) = (Mutex::new(book), Registrations::default());
-        Self { inventory, book, wares, identity, registrations, refusals }
+        let (book, held) = (Mutex::new(book), watch::Sender::new(()));
+        let registrations = Registrations::default();
+        Self { inventory, config, book, held, wares, identity, registrations, refusals }
     }
 
     /// The GPUs, from this moment on.
@@ -70,35 +76,68 @@ impl Node {
         self.inventory.clone()
     }
 
-    /// Makes an allotment of the devices with these IDs.
+    /// The configuration, from this moment on.
+    #[must_use]
+    pub fn config(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.clone()
+    }
+
+    /// Makes an allotment of the devices with these IDs, of `resource` (without the domain).
     ///
     /// # Errors
     /// [`Denial`]; nothing is changed then.
-    pub fn allocate(&self, ids: &[String]) -> Result<ContainerAllocateResponse, Denial> {
+    pub fn allocate(
+        &self,
+        resource: &str,
+        ids: &[String],
+    ) -> Result<ContainerAllocateResponse, Denial> {
         let inventory = self.inventory();
-        let allotted = self.allot(ids, &inventory);
+        let allotted = self.decide(ids, &inventory, resource);
         let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
         info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
         Ok(self.wares.answer(&record, &inventory))
     }
 
-    fn allot(
+    fn decide(
         &self,
         ids: &[String],
         inventory: &Inventory,
+        resource: &str,
     ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
         let grant = decide::allocate(ids, inventory, &self.book().taken())?;
+        self.allot(ids, &grant, Some(resource))
+    }
+
+    fn allot(
+        &self,
+        ids: &[String],
+        grant: &decide::Grant,
+        resource: Option<&str>,
+    ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
         let devices = decide::parse(ids)?;
         let shared = matches!(grant, decide::Grant::Share { .. });
         let shim = shared.then(|| self.wares.shim.version.clone());
-        let record = self.book().allot(&devices, &grant, shim)?;
+        let record = self.book().allot(&devices, grant, resource, shim)?;
+        self.held.send_replace(());
         Ok((devices, record))
+    }
+
+    /// The allotment of devices that the kubelet gave out earlier, made again: what was decided then
+    /// is not judged by what is cordoned or held since.
+    fn allot_again(&self, ids: &[String]) -> Result<Record, Denial> {
+        let inventory = self.inventory().uncordoned();
+        let grant = decide::allocate(ids, &inventory, &Default::default())?;
+        Ok(self.allot(ids, &grant, None)?.1)
     }
 
     /// The devices that a container should get, of those that are free.
     #[must_use]
     pub fn prefer(&self, available: &[String], must: &[String], size: usize) -> Vec<String> {
-        decide::prefer(available, must, size, &self.inventory())
+        let policy = match self.config.borrow().placement {
+            Placement::Pack => share::Policy::Pack,
+            Placement::Spread => share::Policy::Spread,
+        };
+        decide::prefer(available, must, size, &self.inventory(), policy)
     }
 
     /// Readies the allotment for a container that is about to start, and learns whose it is.
@@ -114,10 +153,15 @@ impl Node {
         let renewed = self.book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,
-            None => self.allot(ids, &self.inventory())?.1,
+            None => self.allot_again(ids)?,
         };
         match self.identity.list().await {
-            Ok(held) => self.name_holder(&record, &held)?,
+            Ok(held) => {
+                if let Some(other) = crate::allotment::clash(&record, &held) {
+                    return Err(Refusal::MixedPod(other).into());
+                }
+                self.name_holder(&record, &held)?;
+            }
             Err(why) => warn!(allotment = %record.id, %why, "starting without a name"),
         }
         Ok(())
@@ -137,24 +181,49 @@ impl Node {
     pub async fn reconcile(&self) -> anyhow::Result<()> {
         let asked = Instant::now();
         let held = self.identity.list_once().await?;
-        Ok(self.book().reconcile(&held, asked)?)
+        let done = self.book().reconcile(&held, asked);
+        self.held.send_replace(());
+        Ok(done?)
     }
 
-    /// The devices of one resource, as the kubelet is told of them.
+    /// The devices of every resource, as the kubelet is told of them.
     #[must_use]
-    pub fn advertise(&self, resource: Resource) -> Vec<kubelet::deviceplugin::Device> {
-        decide::advertise(resource, &self.inventory())
+    pub fn offers(&self) -> Offers {
+        decide::offers(&self.inventory(), &self.book().taken(), &self.config.borrow())
+    }
+
+    /// Keeps `offers` what [`Self::offers`] says, until nobody listens to it any more.
+    pub async fn keep_offers(self: Arc<Self>, offers: watch::Sender<Arc<Offers>>) {
+        let (mut inventory, mut config) = (self.inventory.clone(), self.config.clone());
+        let mut held = self.held.subscribe();
+        loop {
+            let fresh = self.offers();
+            offers.send_if_modified(|known| {
+                let changed = **known != fresh;
+                if changed {
+                    *known = Arc::new(fresh);
+                }
+                changed
+            });
+            // Whoever makes the inventory or the configuration ends only with the agent.
+            tokio::select! {
+                Ok(()) = inventory.changed() => {}
+                Ok(()) = config.changed() => {}
+                Ok(()) = held.changed() => {}
+                () = offers.closed() => return,
+            }
+        }
     }
 
     fn remember(&self, ids: &[String], denial: &Denial) {
         let taken = self.book().taken();
         let inventory = self.inventory();
-        let left = inventory.offered(Resource::GpuPercent).map(|gpu| Left {
+        let shared = inventory.gpus().iter().filter(|gpu| gpu.offers(Kind::Percent));
+        let left = shared.map(|gpu| Left {
             gpu: gpu.uuid,
             index: gpu.index,
-            percent: usize::from(PARTS)
-                .saturating_sub(taken.get(&gpu.uuid).copied().unwrap_or_default()),
-            sick: gpu.sick.clone(),
+            percent: usize::from(PARTS).saturating_sub(taken.percent(gpu.uuid)),
+            sick: decide::blocked(gpu, Kind::Percent, &taken).map(|why| why.to_string()),
         });
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (why, asked) = (denial.to_string(), ids.len());
@@ -205,6 +274,9 @@ fn gpus(record: &Record) -> String {
     let names: Vec<_> = record.holding.gpus().iter().map(ToString::to_string).collect();
     match &record.holding {
         Holding::Whole { .. } => names.join(","),
+        Holding::Slices { slices, .. } => {
+            slices.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        }
         Holding::Share { percent, .. } => format!("{percent}% of {}", names.join(",")),
     }
 }

@@ -16,7 +16,7 @@ use crate::modes::Mode;
 
 /// Offers this node's GPUs to the kubelet, whole and in hundredths.
 #[derive(Parser, Clone, PartialEq, Debug)]
-#[command(name = "aliquot-node", version, args_conflicts_with_subcommands = true)]
+#[command(name = "aliquot-node", version)]
 pub struct Options {
     /// What to do instead of serving the node.
     #[command(subcommand)]
@@ -43,7 +43,7 @@ pub struct Options {
     #[arg(long, value_name = "SOCKET")]
     pub pod_resources: Option<PathBuf>,
     /// Where records and shims are kept: survives a reboot
-    #[arg(long, default_value = paths::NODE_STATE, value_name = "DIR", env = "ALIQUOT_STATE_DIR")]
+    #[arg(long, default_value = paths::NODE_STATE, value_name = "DIR", env = "ALIQUOT_STATE_DIR", global = true)]
     pub state_dir: PathBuf,
     /// Where the allotments' pages are: a small tmpfs
     #[arg(long, default_value = paths::NODE_PAGES, value_name = "DIR", env = "ALIQUOT_PAGES_DIR")]
@@ -182,7 +182,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::facts;
+    use crate::inventory::tests::gpu;
 
     fn config(flags: &[&str], file: &str) -> anyhow::Result<Config> {
         let folder = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ mod tests {
                     - {index: 1, mode: shared}\n";
         let config = config(&["--domain", "b.com", "--gpu-mode", "0=shared"], file).unwrap();
         assert_eq!(config.domain.as_str(), "b.com");
-        let modes = [0, 1, 2].map(|n| config.plan(&facts(n), u32::from(n)).mode);
+        let modes = [0, 1, 2].map(|n| config.plan(&gpu(n, Mode::Shared)).mode);
         assert_eq!(modes, [Mode::Shared, Mode::Shared, Mode::Whole]);
     }
 

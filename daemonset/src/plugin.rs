@@ -20,6 +20,8 @@ use crate::node::{Denial, Node};
 pub struct Plugin {
     /// Who decides.
     pub node: Arc<Node>,
+    /// The resource's name, without the domain.
+    pub resource: String,
     /// The resource's devices.
     pub lists: watch::Receiver<Vec<Device>>,
     /// The life of this socket.
@@ -58,7 +60,8 @@ impl DevicePlugin for Plugin {
         request: Request<AllocateRequest>,
     ) -> Result<Response<AllocateResponse>, Status> {
         let requests = &request.get_ref().container_requests;
-        let answers = requests.iter().map(|request| self.node.allocate(&request.device_ids));
+        let answers =
+            requests.iter().map(|request| self.node.allocate(&self.resource, &request.device_ids));
         let container_responses = answers.collect::<Result<_, _>>().map_err(status)?;
         Ok(Response::new(AllocateResponse { container_responses }))
     }

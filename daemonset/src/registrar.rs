@@ -1,32 +1,102 @@
-//! Keeps one resource registered with the kubelet, through the kubelet's restarts.
+//! Keeps every resource registered with the kubelet, through the kubelet's restarts.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::Resource;
 use kubelet::deviceplugin::Device;
 use kubelet::{Offer, RegisterError, Registered};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::decide::Offers;
 use crate::node::Node;
 use crate::plugin::Plugin;
 
 /// Between two tries at least, so that a folder in which much happens does not keep us busy.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Registers again and again, until `stop` is true; then lets go in good order.
-pub async fn keep_registered(
+/// What our sockets in the kubelet's folder begin with.
+pub const SOCKET_PREFIX: &str = "aliquot-";
+
+/// Where resources are offered, and under which domain.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder of the kubelet's socket and of ours.
+    pub folder: PathBuf,
+    /// The domain of the resources.
+    pub domain: String,
+}
+
+/// Registers every resource that is offered, as they come and go, until `stop` is true; then lets go
+/// in good order.
+pub async fn keep_all_registered(node: Arc<Node>, place: Place, mut stop: watch::Receiver<bool>) {
+    let (sender, mut offers) = watch::channel(Arc::new(node.offers()));
+    let feeding = tokio::spawn(node.clone().keep_offers(sender));
+    let mut tasks = JoinSet::new();
+    let mut running = BTreeMap::new();
+    while !*stop.borrow() {
+        let now = offers.borrow_and_update().clone();
+        running.retain(|resource, _| now.contains_key(resource));
+        for resource in now
+            .keys()
+            .filter(|resource| !running.contains_key(*resource))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            // Dropping the sender stops the task.
+            let (going, gone) = watch::channel(false);
+            let lists = lists(&resource, offers.clone());
+            tasks.spawn(keep_registered(
+                node.clone(),
+                place.offer(&resource),
+                resource.clone(),
+                lists,
+                gone,
+            ));
+            running.insert(resource, going);
+        }
+        tokio::select! {
+            _ = offers.changed() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+    running.clear();
+    while tasks.join_next().await.is_some() {}
+    feeding.abort();
+}
+
+impl Place {
+    fn offer(&self, resource: &str) -> Offer {
+        // A socket's path has 107 bytes at most, and the time makes the name unique.
+        let short: String = resource.chars().take(24).collect();
+        Offer {
+            folder: self.folder.clone(),
+            resource: format!("{}/{resource}", self.domain),
+            socket_prefix: format!("{SOCKET_PREFIX}{short}-"),
+        }
+    }
+}
+
+/// Registers one resource again and again, until `stop` is true or nobody can say so.
+async fn keep_registered(
     node: Arc<Node>,
-    resource: Resource,
     offer: Offer,
+    resource: String,
+    lists: watch::Receiver<Vec<Device>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let lists = lists(&node, resource);
     let mut told = String::new();
     node.registrations().wanted(&offer.resource);
-    while !*stop.borrow() {
-        let plugin = |session| Plugin { node: node.clone(), lists: lists.clone(), session };
+    while !*stop.borrow() && stop.has_changed().is_ok() {
+        let plugin = |session| Plugin {
+            node: node.clone(),
+            resource: resource.clone(),
+            lists: lists.clone(),
+            session,
+        };
         match offer.register(plugin).await {
             Ok(registered) => {
                 told.clear();
@@ -43,6 +113,7 @@ pub async fn keep_registered(
             }
         }
     }
+    node.registrations().unwanted(&offer.resource);
 }
 
 async fn hold(offer: &Offer, mut registered: Registered, stop: &mut watch::Receiver<bool>) {
@@ -70,19 +141,25 @@ async fn wait(offer: &Offer) {
 }
 
 /// The resource's list, which changes only when what it says does.
-fn lists(node: &Arc<Node>, resource: Resource) -> watch::Receiver<Vec<Device>> {
-    let (sender, receiver) = watch::channel(node.advertise(resource));
-    let (node, mut inventory) = (node.clone(), node.watch());
+fn lists(resource: &str, mut offers: watch::Receiver<Arc<Offers>>) -> watch::Receiver<Vec<Device>> {
+    let resource = resource.to_owned();
+    let of = move |offers: &Offers| offers.get(&resource).cloned().unwrap_or_default();
+    let first = of(&offers.borrow_and_update());
+    let (sender, receiver) = watch::channel(first);
     tokio::spawn(async move {
-        while inventory.changed().await.is_ok() {
-            let list = node.advertise(resource);
+        loop {
+            tokio::select! {
+                changed = offers.changed() => if changed.is_err() { break },
+                () = sender.closed() => return,
+            }
+            let list = of(&offers.borrow_and_update());
             sender.send_if_modified(|known| {
                 let changed = *known != list;
                 *known = list;
                 changed
             });
         }
-        // Without the inventory's source there is no news; the last list stands.
+        // Without news the last list stands.
         sender.closed().await;
     });
     receiver

@@ -24,6 +24,11 @@ impl Registrations {
         self.all().entry(resource.to_owned()).or_default();
     }
 
+    /// A resource is offered no more.
+    pub fn unwanted(&self, resource: &str) {
+        self.all().remove(resource);
+    }
+
     /// The kubelet has taken it.
     pub fn begun(&self, resource: &str) {
         let mut all = self.all();

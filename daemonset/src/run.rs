@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
-use contract::{Domain, Resource};
-use kubelet::Offer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,17 +19,16 @@ use crate::answer::Wares;
 use crate::config::{Config, keep_fresh};
 use crate::driver::Driver;
 use crate::durable;
+use crate::health::Faults;
 use crate::identity::Identity;
 use crate::layout::Layout;
 use crate::node::Node;
-use crate::nvml::{NvmlSource, Scanner, Source};
+use crate::nvml::{NvmlSource, Scanner, Source, Wishes};
 use crate::options::{LogFormat, Options};
-use crate::registrar::keep_registered;
+use crate::orders::Orders;
+use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::Shim;
-use crate::{seen, status, tmpfs};
-
-/// What our sockets in the kubelet's folder begin with.
-const SOCKET_PREFIX: &str = "aliquot-";
+use crate::{orders, seen, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -92,25 +89,23 @@ pub async fn serve(
     // Containers are given these paths.
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let _lock = take_over(&layout)?;
+    let (ordered, orders) = watch::channel(Arc::new(Orders::read(&layout)?));
+    let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
-    let scanner = Scanner::start(source, config.clone(), rescan)
+    let scanner = Scanner::start(source, wishes, Faults::open(layout.faults()), rescan)
         .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
-    let node = Arc::new(node(options, &first, &layout, &scanner)?);
-    let folder = options.kubelet_dir(&first);
-    kubelet::sockets::sweep(&folder, SOCKET_PREFIX)
-        .with_context(|| format!("cannot clean {}", folder.display()))?;
+    let node = Arc::new(node(options, &first, config, &layout, &scanner)?);
+    let place = place(&options.kubelet_dir(&first), &first)?;
 
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    for resource in Resource::ALL {
-        let offer = offer(&folder, first.domain.as_str(), resource)?;
-        tasks.spawn(keep_registered(node.clone(), resource, offer, stopped.clone()));
-    }
+    tasks.spawn(keep_all_registered(node.clone(), place, stopped.clone()));
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
     let seeing = seen::Seeing::new(node.clone(), &options.seen).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
+    tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
     stop.await;
@@ -123,7 +118,13 @@ pub async fn serve(
     Ok(())
 }
 
-fn node(options: &Options, config: &Config, layout: &Layout, scanner: &Scanner) -> Result<Node> {
+fn node(
+    options: &Options,
+    config: &Config,
+    configs: watch::Receiver<Arc<Config>>,
+    layout: &Layout,
+    scanner: &Scanner,
+) -> Result<Node> {
     let driver = Driver::find(&absolute(&config.driver_root)?)?;
     let shim = Shim::install(&options.shim, layout)?;
     if let Some(mib) = options.pages_tmpfs {
@@ -132,7 +133,7 @@ fn node(options: &Options, config: &Config, layout: &Layout, scanner: &Scanner) 
     let book = Book::open(layout.clone())?;
     let (socket, domain) = (options.pod_resources(config), config.domain.to_string());
     let wares = Wares { layout: layout.clone(), driver, shim };
-    Ok(Node::new(scanner.inventory.clone(), book, wares, Identity { socket, domain }))
+    Ok(Node::new(scanner.inventory.clone(), configs, book, wares, Identity { socket, domain }))
 }
 
 /// Makes the folders and sees to it that no other agent uses them.
@@ -149,12 +150,12 @@ fn take_over(layout: &Layout) -> Result<File> {
     }
 }
 
-fn offer(folder: &Path, domain: &str, resource: Resource) -> Result<Offer> {
-    Ok(Offer {
-        folder: fs::canonicalize(folder).unwrap_or(folder.to_owned()),
-        resource: Domain::parse(domain)?.resource(resource).to_string(),
-        socket_prefix: format!("{SOCKET_PREFIX}{}-", resource.as_str()),
-    })
+/// Where resources are offered; what a killed agent left there is removed.
+fn place(folder: &Path, config: &Config) -> Result<Place> {
+    kubelet::sockets::sweep(folder, SOCKET_PREFIX)
+        .with_context(|| format!("cannot clean {}", folder.display()))?;
+    let folder = fs::canonicalize(folder).unwrap_or(folder.to_owned());
+    Ok(Place { folder, domain: config.domain.to_string() })
 }
 
 async fn keep_reconciling(node: Arc<Node>, every: Duration, mut stop: watch::Receiver<bool>) {

@@ -65,7 +65,7 @@ pub fn read(state: &Path, pages: &Path) -> Result<Status, FileError> {
 
 fn used(layout: &Layout, record: Record) -> Allotment {
     let (ledger, problem) = match record.holding {
-        Holding::Whole { .. } => (None, None),
+        Holding::Whole { .. } | Holding::Slices { .. } => (None, None),
         Holding::Share { .. } => match allotment::read_pages(layout, record.id) {
             Ok(ledger) => (Some(ledger), None),
             Err(error) => (None, Some(error.to_string())),

@@ -6,7 +6,8 @@ use aliquot_node::{
     config::Config,
     driver::Driver,
     inventory::{Gpu, Inventory},
-    nvml::{NvmlSource, Source},
+    nvml::{self, NvmlSource},
+    orders::Orders,
 };
 use anyhow::{anyhow, bail};
 
@@ -17,11 +18,12 @@ use anyhow::{anyhow, bail};
 pub(crate) fn gpus(root: &Path) -> anyhow::Result<Vec<Gpu>> {
     const OR: &str = "without a GPU, try a simulated one: --sim v100-32gb";
     let driver = Driver::find(root).map_err(|error| anyhow!("{error}; {OR}"))?;
-    let scan = NvmlSource::new(driver.nvml()).scan().map_err(|error| anyhow!("{error}; {OR}"))?;
+    let scan = nvml::scan(&mut NvmlSource::new(driver.nvml()))
+        .map_err(|error| anyhow!("{error}; {OR}"))?;
     if let Some((index, Err(reason))) = scan.iter().find(|(_, facts)| facts.is_err()) {
         eprintln!("aliquot: GPU {index} is left out: {reason}");
     }
-    let seen = Inventory::default().refreshed(Ok(scan), &Config::default());
+    let seen = Inventory::default().refreshed(Ok(scan), &Config::default(), &Orders::default());
     if seen.gpus().is_empty() {
         bail!("the driver under {} has no GPU that answers; {OR}", root.display());
     }

@@ -67,8 +67,10 @@ impl View {
         for gpu in &self.gpus {
             let mode = format!("{:?}", gpu.mode).to_lowercase();
             let sick = gpu.sick.as_ref().map_or(String::new(), |why| format!("  sick: {why}"));
+            let cordon =
+                gpu.cordon.as_ref().map_or(String::new(), |why| format!("  cordoned: {why}"));
             println!(
-                "GPU {} {}  {}  {}  {mode}{sick}",
+                "GPU {} {}  {}  {}  {mode}{sick}{cordon}",
                 gpu.index,
                 gpu.name,
                 gpu.uuid,
@@ -113,7 +115,9 @@ fn of_node(allotment: &status::Allotment) -> Vec<Held> {
         problem: allotment.problem.clone(),
     };
     match &record.holding {
-        Holding::Whole { gpus } => gpus.iter().map(|&gpu| held(gpu, 100, None)).collect(),
+        Holding::Whole { gpus } | Holding::Slices { slices: gpus, .. } => {
+            gpus.iter().map(|&gpu| held(gpu, 100, None)).collect()
+        }
         Holding::Share { gpu, percent, memory_mib, .. } => {
             vec![held(*gpu, *percent, Some(*memory_mib))]
         }

@@ -141,6 +141,28 @@ impl Device<'_> {
         Ok(Memory { total, reserved: 0, free, used })
     }
 
+    /// The MIG device at that place of it; NVML counts up to the most that there could be, and says
+    /// "not found" (6) of a free place.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn slice(&self, index: u32) -> Result<Self> {
+        let (table, mut handle) = (&self.nvml.table, std::ptr::null_mut());
+        call!(table.nvmlDeviceGetMigDeviceHandleByIndex(self.handle, index, &mut handle))?;
+        Ok(Self { nvml: self.nvml, handle })
+    }
+
+    /// The ids of a MIG device's GPU instance and of its compute instance in that.
+    ///
+    /// # Errors
+    /// NVML's code; "not supported" (3) of a whole GPU.
+    pub fn instances(&self) -> Result<(u32, u32)> {
+        let (table, mut gpu, mut compute) = (&self.nvml.table, 0, 0);
+        call!(table.nvmlDeviceGetGpuInstanceId(self.handle, &mut gpu))?;
+        call!(table.nvmlDeviceGetComputeInstanceId(self.handle, &mut compute))?;
+        Ok((gpu, compute))
+    }
+
     /// The processes that compute on it, at most 256 of them.
     ///
     /// # Errors

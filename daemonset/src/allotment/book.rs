@@ -78,15 +78,12 @@ impl Book {
         self.entries.values().map(|entry| &entry.record)
     }
 
-    /// How many percents of each GPU are held. Some of it may be free again: the kubelet does not
-    /// tell.
+    /// All that is held. Some of it may be free again: the kubelet does not tell.
     #[must_use]
     pub fn taken(&self) -> Taken {
-        let is_part = |id: &&DeviceId| matches!(id, DeviceId::Percent(..));
-        let held = self.records().flat_map(|record| &record.devices).filter(is_part);
-        let mut taken = Taken::new();
-        for id in held.collect::<BTreeSet<_>>() {
-            *taken.entry(id.uuid()).or_default() += 1;
+        let mut taken = Taken::default();
+        for record in self.records() {
+            taken.add(record.devices.iter().copied(), record.resource.as_deref());
         }
         taken
     }
@@ -100,9 +97,11 @@ impl Book {
         &mut self,
         devices: &BTreeSet<DeviceId>,
         grant: &Grant,
+        resource: Option<&str>,
         shim: Option<String>,
     ) -> Result<Record, BookError> {
-        let record = Record { shim, ..Record::new(devices, grant, now()) };
+        let resource = resource.map(str::to_owned);
+        let record = Record { resource, shim, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
         pages::remake(&self.layout, &record)?;
         store::save(&self.layout, &record)?;
@@ -237,21 +236,21 @@ mod tests {
         let (_folder, layout) = node();
         let mut book = Book::open(layout.clone()).unwrap();
         for range in [0..30, 30..60, 60..90] {
-            book.allot(&parts(0, range), &grant(30), None).unwrap();
+            book.allot(&parts(0, range), &grant(30), None, None).unwrap();
         }
-        let last = book.allot(&parts(0, 20..40), &grant(20), None).unwrap();
+        let last = book.allot(&parts(0, 20..40), &grant(20), None, None).unwrap();
         let left: Vec<_> = book.records().map(|record| record.devices.len()).collect();
         assert_eq!(left.iter().sum::<usize>(), 50, "{left:?}");
         assert_eq!((count(layout.records()), count(layout.pages.clone())), (2, 2));
         assert!(layout.pages_of(last.id).join("limits").exists());
-        assert_eq!(book.taken(), Taken::from([(uuid(0), 50)]));
+        assert_eq!(book.taken().percent(uuid(0)), 50);
     }
 
     #[test]
     fn another_agent_finds_the_book_as_it_was() {
         let (_folder, layout) = node();
         let mut book = Book::open(layout.clone()).unwrap();
-        let record = book.allot(&parts(0, 0..50), &grant(50), Some("1".into())).unwrap();
+        let record = book.allot(&parts(0, 0..50), &grant(50), None, Some("1".into())).unwrap();
         book.hold(record.id, held("a", parts(0, 0..50)).holder).unwrap();
         // What a kill in the middle of things leaves.
         fs::create_dir(layout.pages.join("00000000000000ff")).unwrap();
@@ -265,8 +264,8 @@ mod tests {
     fn what_the_kubelet_no_longer_lists_ends_and_the_rest_has_its_name() {
         let (_folder, layout) = node();
         let mut book = Book::open(layout).unwrap();
-        book.allot(&parts(0, 0..50), &grant(50), None).unwrap();
-        book.allot(&parts(0, 50..90), &grant(40), None).unwrap();
+        book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+        book.allot(&parts(0, 50..90), &grant(40), None, None).unwrap();
         let (a, b) = (held("a", parts(0, 0..50)), held("b", parts(0, 50..90)));
         book.reconcile(&[a.clone(), b], Instant::now()).unwrap();
         assert!(book.records().all(|record| record.holder.is_some()));
@@ -280,9 +279,9 @@ mod tests {
     fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
         let (_folder, layout) = node();
         let mut book = Book::open(layout.clone()).unwrap();
-        book.allot(&parts(0, 0..50), &grant(50), None).unwrap();
+        book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
         fs::remove_dir_all(layout.records()).unwrap();
-        let message = book.allot(&parts(0, 0..20), &grant(20), None).unwrap_err().to_string();
+        let message = book.allot(&parts(0, 0..20), &grant(20), None, None).unwrap_err().to_string();
         assert!(message.contains("cannot write"), "{message}");
         assert_eq!(book.records().count(), 1);
     }
@@ -291,7 +290,7 @@ mod tests {
     fn pages_that_nobody_lives_in_are_made_anew_and_unknown_devices_have_none() {
         let (_folder, layout) = node();
         let mut book = Book::open(layout.clone()).unwrap();
-        let record = book.allot(&parts(0, 0..50), &grant(50), None).unwrap();
+        let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
         let ledger = layout.pages_of(record.id).join("ledger");
         let fresh = fs::metadata(&ledger).unwrap().len();
         fs::write(&ledger, "scribbled").unwrap();

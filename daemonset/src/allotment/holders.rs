@@ -6,6 +6,7 @@ use contract::DeviceId;
 use kubelet::podresources::{ContainerResources, ListPodResourcesResponse};
 
 use super::record::{Holder, Record};
+use crate::inventory::Kind;
 
 /// One container and the devices of ours that it holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,23 @@ pub(crate) fn holder_of(record: &Record, held: &[Held]) -> Option<Holder> {
     held.iter().find(shares).map(|held| Holder { container: None, ..held.holder.clone() })
 }
 
+/// What another container of the record's pod holds, or the same one beside it, that does not go
+/// together with it: whole GPUs with percents. Admission cannot be relied on for it, and Allocate is
+/// not told of pods.
+pub(crate) fn clash(record: &Record, held: &[Held]) -> Option<&'static str> {
+    let holder = holder_of(record, held)?;
+    let same_pod =
+        |it: &&Held| it.holder.pod == holder.pod && it.holder.namespace == holder.namespace;
+    let devices = || held.iter().filter(same_pod).flat_map(|it| &it.devices);
+    let other =
+        |id: &DeviceId| match (record.devices.first().map(|id| Kind::of(*id)), Kind::of(*id)) {
+            (Some(Kind::Whole), Kind::Percent) => Some("percents of one"),
+            (Some(Kind::Percent), Kind::Whole) => Some("a whole one"),
+            _ => None,
+        };
+    devices().find_map(other)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -87,5 +105,29 @@ pub(crate) mod tests {
         assert_eq!(held.len(), 1);
         assert_eq!(held[0].holder.container.as_deref(), Some("main"));
         assert_eq!(held[0].devices, parts(0, 0..20));
+    }
+
+    #[test]
+    fn whole_gpus_and_percents_clash_within_a_pod_and_not_beyond_it() {
+        let held = |pod: &str, container: &str, devices: BTreeSet<DeviceId>| {
+            let (namespace, pod) = ("default".to_owned(), pod.to_owned());
+            Held { holder: Holder { namespace, pod, container: Some(container.into()) }, devices }
+        };
+        let whole = BTreeSet::from([DeviceId::Whole(uuid(1))]);
+        let record = Record::new(&parts(0, 0..50), &crate::decide::Grant::Whole(vec![]), 0);
+        let share = held("a", "main", parts(0, 0..50));
+        for (other, clashes) in [
+            (held("a", "side", whole.clone()), true),
+            (held("b", "main", whole), false),
+            (held("a", "side", parts(0, 50..60)), false),
+        ] {
+            assert_eq!(clash(&record, &[share.clone(), other]).is_some(), clashes);
+        }
+        let both = held(
+            "a",
+            "main",
+            share.devices.iter().copied().chain([DeviceId::Whole(uuid(1))]).collect(),
+        );
+        assert_eq!(clash(&record, &[both]), Some("a whole one"));
     }
 }

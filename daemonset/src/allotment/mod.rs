@@ -8,8 +8,8 @@ mod release;
 mod store;
 
 pub use book::{Book, BookError};
-pub(crate) use holders::holder_of;
 pub use holders::{Held, holders};
+pub(crate) use holders::{clash, holder_of};
 pub(crate) use pages::read as read_pages;
 pub use record::{Holder, Holding, Record, name};
 pub(crate) use store::load;

@@ -29,6 +29,10 @@ pub struct Record {
     pub allocated_at: u64,
     /// Who holds them, once the kubelet has told.
     pub holder: Option<Holder>,
+    /// The resource that they were allocated as, without the domain; `None` in a record of an agent
+    /// that had two only, and where a lost record was made again.
+    #[serde(default)]
+    pub resource: Option<String>,
     /// The version of the shim that the kubelet's stored answer names.
     pub shim: Option<String>,
 }
@@ -40,6 +44,15 @@ pub enum Holding {
     /// Whole GPUs.
     Whole {
         /// Which, in the order of their indices.
+        #[serde(with = "text::list")]
+        gpus: Vec<DeviceUuid>,
+    },
+    /// MIG slices.
+    Slices {
+        /// Which.
+        #[serde(with = "text::list")]
+        slices: Vec<DeviceUuid>,
+        /// The GPU of each.
         #[serde(with = "text::list")]
         gpus: Vec<DeviceUuid>,
     },
@@ -79,6 +92,7 @@ impl Record {
             holding: grant.into(),
             allocated_at,
             holder: None,
+            resource: None,
             shim: None,
         }
     }
@@ -89,7 +103,7 @@ impl Holding {
     #[must_use]
     pub fn gpus(&self) -> &[DeviceUuid] {
         match self {
-            Self::Whole { gpus } => gpus,
+            Self::Whole { gpus } | Self::Slices { gpus, .. } => gpus,
             Self::Share { gpu, .. } => std::slice::from_ref(gpu),
         }
     }
@@ -99,6 +113,10 @@ impl From<&Grant> for Holding {
     fn from(grant: &Grant) -> Self {
         match grant {
             Grant::Whole(gpus) => Self::Whole { gpus: gpus.clone() },
+            Grant::Slices(slices) => {
+                let (slices, gpus) = slices.iter().copied().unzip();
+                Self::Slices { slices, gpus }
+            }
             &Grant::Share { gpu, percent, memory: Mib(memory_mib), context: Mib(context_mib) } => {
                 Self::Share { gpu, percent: percent.get(), memory_mib, context_mib }
             }

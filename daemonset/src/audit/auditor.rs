@@ -15,7 +15,6 @@ use super::mounts::Pages;
 use super::process::{Process, Processes};
 use super::tracker::{News, Tracker};
 use crate::allotment::{self, Holding, Record};
-use crate::inventory::Inventory;
 use crate::layout::Layout;
 
 /// What the driver answered, by GPU.
@@ -72,12 +71,7 @@ impl Auditor {
         self.before = self.written.keys().filter_map(read).collect();
     }
 
-    pub(super) fn look(
-        &mut self,
-        looks: Looks,
-        records: Vec<Record>,
-        inventory: &Inventory,
-    ) -> (Audited, Vec<News>) {
+    pub(super) fn look(&mut self, looks: Looks, records: Vec<Record>) -> (Audited, Vec<News>) {
         let (looks, silent) = parted(looks);
         let hidden = self.meet(&looks);
         let book: BTreeMap<_, _> = records.into_iter().map(|record| (record.id, record)).collect();
@@ -86,7 +80,7 @@ impl Auditor {
             self.known.iter().map(|(pid, process)| (*pid, self.owners(process, &book))).collect();
         let allotments = self.read(&owners, book);
         let (processes, owners) = (&self.known, &owners);
-        let scene = Scene { looks: &looks, processes, owners, allotments: &allotments, inventory };
+        let scene = Scene { looks: &looks, processes, owners, allotments: &allotments };
         let verdict = scene.judge();
         self.write(&verdict, &allotments, &silent);
         self.tell(verdict, silent, hidden)

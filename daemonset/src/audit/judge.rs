@@ -9,8 +9,6 @@ use super::finding::{Culprit, Finding, Key, Kind};
 use super::lister::OnGpu;
 use super::process::Process;
 use crate::allotment::{Holding, Record};
-use crate::inventory::Inventory;
-use crate::modes::Mode;
 
 /// What the driver and we count may differ by so much: the larger of a hundredth and this.
 const SLACK: Mib = Mib(4);
@@ -24,7 +22,6 @@ pub(super) struct Scene<'a> {
     /// By pid: the allotments of its container.
     pub(super) owners: &'a BTreeMap<u32, BTreeSet<AllotmentId>>,
     pub(super) allotments: &'a BTreeMap<AllotmentId, Allotted>,
-    pub(super) inventory: &'a Inventory,
 }
 
 /// An allotment and the living slots of its ledger; none where it cannot be read.
@@ -107,10 +104,12 @@ impl Scene<'_> {
         if process.place.pod.is_none() {
             return Some(Kind::Outside);
         }
-        // A whole GPU's container mounts nothing of ours: it may be this one.
-        let whole = self.inventory.get(gpu).is_some_and(|gpu| gpu.mode == Mode::Whole);
-        let held = || self.allotments.values().any(|one| one.record.holding.gpus().contains(&gpu));
-        (!whole || !held()).then_some(Kind::NotGiven)
+        // The container of a whole GPU or of a slice mounts nothing of ours: it may be this one.
+        let bare = |holding: &Holding| {
+            !matches!(holding, Holding::Share { .. }) && holding.gpus().contains(&gpu)
+        };
+        let held = self.allotments.values().any(|one| bare(&one.record.holding));
+        (!held).then_some(Kind::NotGiven)
     }
 
     fn find_above(&self, verdict: &mut Verdict) {
@@ -163,7 +162,7 @@ fn count(
     let measured = verdict.measured.entry(record.id).or_default();
     measured.uncounted.resize(gpus.len(), 0);
     add(&mut measured.all);
-    if matches!(record.holding, Holding::Whole { .. }) {
+    if !matches!(record.holding, Holding::Share { .. }) {
         return;
     }
     let free = |slot: &&SlotUse| {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::allotment::Holder;
 use crate::decide::Grant;
-use crate::inventory::tests::{gpu, uuid};
+use crate::inventory::tests::uuid;
 use contract::{DeviceId, Percent};
 use ledger::agent::DeviceUse;
 
@@ -69,10 +69,8 @@ impl Stage {
     }
 
     fn judge(&self) -> Verdict {
-        let inventory =
-            Inventory::new(vec![gpu(0, Mode::Shared), gpu(1, Mode::Shared), gpu(2, Mode::Whole)]);
         let Self { looks, processes, owners, allotments } = self;
-        Scene { looks, processes, owners, allotments, inventory: &inventory }.judge()
+        Scene { looks, processes, owners, allotments }.judge()
     }
 
     fn found(&self) -> Vec<(Kind, String)> {

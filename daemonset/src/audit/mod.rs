@@ -97,7 +97,7 @@ async fn look(
     let looks = cards.look(gpus).await;
     let records = audit.node.records();
     let judged = spawn_blocking(move || {
-        let outcome = auditor.look(looks, records, &inventory);
+        let outcome = auditor.look(looks, records);
         (auditor, outcome)
     });
     judged.await

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{DeviceId, DeviceUuid, IdError, Mib, Percent, Resource};
+use contract::{DeviceId, DeviceUuid, IdError, Mib, Percent};
 
-use crate::inventory::{Gpu, Inventory, PARTS};
-use crate::modes::Mode;
+use super::{Blocked, Taken, blocked};
+use crate::inventory::{Gpu, Inventory, Kind, PARTS};
 
 /// What a container gets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Grant {
     /// These GPUs, whole, in the order of their indices.
     Whole(Vec<DeviceUuid>),
+    /// These MIG slices, each with its GPU.
+    Slices(Vec<(DeviceUuid, DeviceUuid)>),
     /// A part of one GPU.
     Share {
         /// The GPU.
@@ -39,23 +41,42 @@ pub enum Refusal {
         "the device {0} was asked for twice: this is a fault of the kubelet's or of another client"
     )]
     Twice(DeviceId),
-    /// Whole GPUs and percents in one set.
+    /// Whole GPUs, percents or slices in one set.
     #[error(
-        "whole GPUs and percents of a GPU cannot be given to one container: ask for one of them"
+        "whole GPUs, percents of a GPU and MIG slices cannot be given to one container: ask for one \
+         of them"
     )]
     Mixed,
+    /// The same in one pod.
+    #[error(
+        "whole GPUs and percents of a GPU cannot be given to one pod, and another container of it \
+         holds {0}: put them into pods of their own"
+    )]
+    MixedPod(&'static str),
     /// A GPU that was not there since the agent started.
     #[error("{0} is not in this node any more: the pod has to be made again")]
     Unknown(DeviceUuid),
     /// A GPU that cannot be used.
     #[error("{0} is out of order ({1}): the pod has to be made again, here or on another node")]
     Sick(DeviceUuid, String),
+    /// A GPU that nobody new may use.
+    #[error("{0} is cordoned ({1}): the pod has to be made again, here or on another node")]
+    Cordoned(DeviceUuid, String),
+    /// A GPU that others share already.
+    #[error("{0} cannot be shared ({1}): the pod has to be made again on another node")]
+    Foreign(DeviceUuid, String),
+    /// A GPU that somebody holds as something else.
+    #[error(
+        "{0} has been taken as {1} since the device was offered: the pod has to be made again, here \
+         or on another node"
+    )]
+    Bound(DeviceUuid, &'static str),
     /// A percent of a whole GPU, or the other way round.
     #[error(
-        "{0} is configured as {1} on this node since the device was offered: the pod has to be \
+        "{0} is configured otherwise on this node since the device was offered: the pod has to be \
          made again"
     )]
-    Mode(DeviceUuid, &'static str),
+    Mode(DeviceUuid),
     /// Parts of several GPUs, because none has room.
     #[error(
         "a share must lie on one GPU, and no GPU of this node has {asked} percent left: what is \
@@ -91,10 +112,6 @@ pub enum Refusal {
     TooSmall(#[from] share::Refusal),
 }
 
-/// How many percents of each shared GPU are held: what refusals tell the user. GPUs that are not in it
-/// are free.
-pub type Taken = BTreeMap<DeviceUuid, usize>;
-
 /// What the devices with these IDs come to. What is `taken` beside them decides nothing (the kubelet
 /// keeps count): it makes a refusal worth reading.
 ///
@@ -104,19 +121,23 @@ pub type Taken = BTreeMap<DeviceUuid, usize>;
 pub fn allocate(ids: &[String], inventory: &Inventory, taken: &Taken) -> Result<Grant, Refusal> {
     let devices = parse(ids)?;
     let mut whole = Vec::new();
+    let mut slices = Vec::new();
     let mut parts = BTreeMap::<DeviceUuid, usize>::new();
     for device in &devices {
         match *device {
-            DeviceId::Whole(uuid) => whole.push(usable(uuid, Mode::Whole, inventory)?),
+            DeviceId::Whole(uuid) => whole.push(usable(uuid, Kind::Whole, inventory, taken)?),
             DeviceId::Percent(uuid, _) => *parts.entry(uuid).or_default() += 1,
-            DeviceId::Mig(uuid) => return Err(Refusal::Unknown(uuid)),
+            DeviceId::Mig(uuid) => {
+                slices.push((uuid, usable(uuid, Kind::Slice, inventory, taken)?.uuid));
+            }
         }
     }
-    match (whole.is_empty(), parts.is_empty()) {
-        (true, true) => Err(Refusal::Nothing),
-        (false, false) => Err(Refusal::Mixed),
-        (false, true) => Ok(whole_gpus(whole)),
-        (true, false) => share_of_one(&parts, inventory, taken),
+    match (whole.is_empty(), slices.is_empty(), parts.is_empty()) {
+        (true, true, true) => Err(Refusal::Nothing),
+        (false, true, true) => Ok(whole_gpus(whole)),
+        (true, false, true) => Ok(Grant::Slices(slices)),
+        (true, true, false) => share_of_one(&parts, inventory, taken),
+        _ => Err(Refusal::Mixed),
     }
 }
 
@@ -153,7 +174,7 @@ fn share_of_one(
     let (Some(&uuid), None) = (gpus.next(), gpus.next()) else {
         return Err(several(asked, inventory, taken));
     };
-    let gpu = usable(uuid, Mode::Shared, inventory)?;
+    let gpu = usable(uuid, Kind::Percent, inventory, taken)?;
     let percent = Percent::new(asked as u64).map_err(|_| Refusal::AboveOne(asked))?;
     let context = Mib(gpu.context_mib);
     let memory = share::divide(percent, gpu.usable(), context)?;
@@ -161,11 +182,9 @@ fn share_of_one(
 }
 
 fn several(asked: usize, inventory: &Inventory, taken: &Taken) -> Refusal {
-    let left = |gpu: &Gpu| {
-        let taken = taken.get(&gpu.uuid).copied().unwrap_or_default();
-        (usize::from(PARTS).saturating_sub(taken), gpu.uuid)
-    };
-    let well = inventory.offered(Resource::GpuPercent).filter(|gpu| gpu.sick.is_none());
+    let left = |gpu: &Gpu| (usize::from(PARTS).saturating_sub(taken.percent(gpu.uuid)), gpu.uuid);
+    let open = |gpu: &&Gpu| blocked(gpu, Kind::Percent, taken).is_none();
+    let well = inventory.gpus().iter().filter(open);
     let holes: Vec<_> = well.map(left).collect();
     let &(largest, roomy) = holes.iter().max().unwrap_or(&(0, DeviceUuid::gpu([0; 16])));
     if largest >= asked {
@@ -175,20 +194,30 @@ fn several(asked: usize, inventory: &Inventory, taken: &Taken) -> Refusal {
     Refusal::Scattered { asked, holes: holes.join(", "), largest }
 }
 
-fn usable(uuid: DeviceUuid, mode: Mode, inventory: &Inventory) -> Result<&Gpu, Refusal> {
+/// The GPU of a device that can be given as this kind.
+fn usable<'a>(
+    uuid: DeviceUuid,
+    kind: Kind,
+    inventory: &'a Inventory,
+    taken: &Taken,
+) -> Result<&'a Gpu, Refusal> {
     let gpu = inventory.get(uuid).ok_or(Refusal::Unknown(uuid))?;
-    match (&gpu.sick, gpu.mode) {
-        (Some(why), _) => Err(Refusal::Sick(uuid, why.clone())),
-        (None, actual) if actual == mode => Ok(gpu),
-        (None, Mode::Whole) => Err(Refusal::Mode(uuid, "whole")),
-        (None, Mode::Shared) => Err(Refusal::Mode(uuid, "shared")),
+    match blocked(gpu, kind, taken) {
+        None => Ok(gpu),
+        Some(Blocked::Sick(why)) => Err(Refusal::Sick(uuid, why)),
+        Some(Blocked::Cordoned(why)) => Err(Refusal::Cordoned(uuid, why)),
+        Some(Blocked::Foreign(why)) => Err(Refusal::Foreign(uuid, why)),
+        Some(Blocked::Bound(Kind::Percent)) => Err(Refusal::Bound(uuid, "a shared GPU")),
+        Some(Blocked::Bound(_)) => Err(Refusal::Bound(uuid, "a whole GPU")),
+        Some(Blocked::Otherwise) => Err(Refusal::Mode(uuid)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::{gpu, uuid};
+    use crate::inventory::tests::{divided, gpu, slice, uuid};
+    use crate::modes::Mode;
     use proptest::prelude::*;
 
     /// 0 and 1 are shared, 2 and 3 whole, 4 is shared and sick.
@@ -209,14 +238,14 @@ mod tests {
 
     #[test]
     fn fifty_parts_of_one_gpu_are_half_of_its_memory() {
-        let grant = allocate(&parts(0, 25..75), &inventory(), &Taken::new());
+        let grant = allocate(&parts(0, 25..75), &inventory(), &Taken::default());
         let (percent, memory) = (Percent::new(50).unwrap(), Mib(16255));
         assert_eq!(grant, Ok(Grant::Share { gpu: uuid(0), percent, memory, context: Mib(310) }));
     }
 
     #[test]
     fn whole_gpus_come_in_the_order_of_their_indices() {
-        let grant = allocate(&[whole(3), whole(2)].concat(), &inventory(), &Taken::new());
+        let grant = allocate(&[whole(3), whole(2)].concat(), &inventory(), &Taken::default());
         assert_eq!(grant, Ok(Grant::Whole(vec![uuid(2), uuid(3)])));
     }
 
@@ -232,20 +261,22 @@ mod tests {
             (whole(9), "is not in this node any more"),
             (vec![mig], "is not in this node any more"),
             (parts(4, 0..50), "is out of order (fallen off the bus)"),
-            (parts(2, 0..50), "is configured as whole"),
-            (whole(0), "is configured as shared"),
+            (parts(2, 0..50), "is configured otherwise"),
+            (whole(0), "is configured otherwise"),
             ([parts(0, 0..30), parts(1, 0..20)].concat(), "has room: the pod has to be made again"),
             ([parts(0, 0..100), parts(1, 0..1)].concat(), "101 percent is more than one GPU"),
         ];
         for (ids, sentence) in table {
-            let message = allocate(&ids, &inventory(), &Taken::new()).unwrap_err().to_string();
+            let message = allocate(&ids, &inventory(), &Taken::default()).unwrap_err().to_string();
             assert!(message.contains(sentence), "{message}");
         }
     }
 
     #[test]
     fn a_share_that_no_gpu_has_room_for_is_refused_with_the_most_that_one_has() {
-        let taken = Taken::from([(uuid(0), 70), (uuid(1), 60)]);
+        let mut taken = Taken::default();
+        taken.add((0..70).map(|part| DeviceId::Percent(uuid(0), part)), None);
+        taken.add((0..60).map(|part| DeviceId::Percent(uuid(1), part)), None);
         let ids = [parts(0, 70..97), parts(1, 60..93)].concat();
         let message = allocate(&ids, &inventory(), &taken).unwrap_err().to_string();
         assert!(message.contains(&format!("(30 of {}, 40 of {})", uuid(0), uuid(1))), "{message}");
@@ -257,8 +288,45 @@ mod tests {
     fn a_share_too_small_for_a_context_is_refused_with_the_least_that_is_not() {
         let small = Gpu { usable_mib: 15_000, context_mib: 400, ..gpu(0, Mode::Shared) };
         let message =
-            allocate(&parts(0, 0..2), &Inventory::new(vec![small]), &Taken::new()).unwrap_err();
+            allocate(&parts(0, 0..2), &Inventory::new(vec![small]), &Taken::default()).unwrap_err();
         assert!(message.to_string().contains("ask for at least 3%"), "{message}");
+    }
+
+    #[test]
+    fn slices_are_given_with_their_gpus_and_with_nothing_else() {
+        let inventory = Inventory::new(vec![
+            divided(0, vec![slice(7, "1g.10gb"), slice(8, "1g.10gb")]),
+            gpu(1, Mode::Whole),
+        ]);
+        let ids = [7, 8].map(|n| slice(n, "").uuid.to_string()).to_vec();
+        let grant = allocate(&ids, &inventory, &Taken::default());
+        let slices = [7, 8].map(|n| (slice(n, "").uuid, uuid(0))).to_vec();
+        assert_eq!(grant, Ok(Grant::Slices(slices)));
+        for (ids, wanted) in [
+            ([ids, whole(1)].concat(), Refusal::Mixed),
+            (whole(0), Refusal::Mode(uuid(0))),
+            (parts(0, 0..5), Refusal::Mode(uuid(0))),
+        ] {
+            assert_eq!(allocate(&ids, &inventory, &Taken::default()), Err(wanted));
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_was_bound_or_cordoned_since_it_was_offered_is_refused() {
+        let inventory = Inventory::new(vec![
+            gpu(0, Mode::Auto),
+            Gpu { cordon: Some("fan".into()), ..gpu(1, Mode::Shared) },
+        ]);
+        let mut taken = Taken::default();
+        taken.add([DeviceId::Whole(uuid(0))], None);
+        let refusal =
+            |ids: Vec<String>| allocate(&ids, &inventory, &taken).unwrap_err().to_string();
+        let bound = refusal(parts(0, 0..5));
+        assert!(bound.contains("has been taken as a whole GPU"), "{bound}");
+        let cordoned = refusal(parts(1, 0..5));
+        assert!(cordoned.contains("is cordoned (fan)"), "{cordoned}");
+        // The same holder again: a restart after the record was lost.
+        assert!(allocate(&whole(0), &inventory, &taken).is_ok());
     }
 
     proptest! {
@@ -272,7 +340,7 @@ mod tests {
                 part => format!("{}::{part}", uuid(*n)),
             };
             let ids: Vec<String> = ids.iter().map(name).collect();
-            match allocate(&ids, &inventory, &Taken::new()) {
+            match allocate(&ids, &inventory, &Taken::default()) {
                 Ok(Grant::Share { gpu, percent, memory, .. }) => {
                     prop_assert_eq!(usize::from(percent.get()), ids.len());
                     prop_assert!(ids.iter().all(|id| id.starts_with(&gpu.to_string())));
@@ -285,6 +353,7 @@ mod tests {
                     ids.sort();
                     prop_assert_eq!(names, ids);
                 }
+                Ok(Grant::Slices(_)) => prop_assert!(false, "nothing is divided here"),
                 Err(refusal) => prop_assert!(!refusal.to_string().is_empty()),
             }
         }
@@ -297,7 +366,7 @@ mod tests {
             for i in 0..len {
                 shuffled.swap(i, (seed.wrapping_mul(i as u64 + 7) % len as u64) as usize);
             }
-            let of = |ids: &[String]| allocate(ids, &inventory(), &Taken::new());
+            let of = |ids: &[String]| allocate(ids, &inventory(), &Taken::default());
             prop_assert_eq!(of(&ids), of(&shuffled));
         }
     }

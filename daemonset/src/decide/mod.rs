@@ -2,9 +2,13 @@
 
 mod advertise;
 mod allocate;
+mod honest;
+mod linked;
 mod prefer;
+mod taken;
 
-pub use advertise::advertise;
+pub use advertise::{Blocked, Offers, blocked, is_uniform, offers};
 pub(crate) use allocate::parse;
-pub use allocate::{Grant, Refusal, Taken, allocate};
+pub use allocate::{Grant, Refusal, allocate};
 pub use prefer::prefer;
+pub use taken::Taken;

@@ -1,4 +1,5 @@
-//! Which free devices a container should get: one GPU, best fit.
+//! Which free devices a container should get: one GPU, best fit; of several GPUs those that are close
+//! to each other.
 //!
 //! Only a hint to the kubelet; [`allocate`](super::allocate) refuses what does not fit.
 
@@ -7,25 +8,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{DeviceId, DeviceUuid, Percent};
 use share::{Free, Policy};
 
-use crate::inventory::Inventory;
+use super::linked::closest;
+use crate::inventory::{Inventory, Kind};
 
-/// `size` of the `available` devices, with all of `must`. Parts come from the GPU with the smallest
-/// hole that fits, whole GPUs from the NUMA node with the fewest that suffice. Where nothing fits
-/// the answer is short: the kubelet then fills it up as it likes and Allocate says why it refuses.
+/// `size` of the `available` devices, with all of `must`. Parts come from one GPU, which `policy`
+/// chooses of those with room, whole GPUs are those that lie closest. Where nothing fits the answer is
+/// short: the kubelet then fills it up as it likes and Allocate says why it refuses.
 #[must_use]
 pub fn prefer(
     available: &[String],
     must: &[String],
     size: usize,
     inventory: &Inventory,
+    policy: Policy,
 ) -> Vec<String> {
     let must: BTreeSet<DeviceId> = parsed(must).collect();
     let free: BTreeSet<DeviceId> = parsed(available).chain(must.iter().copied()).collect();
-    let is_whole = |id: &DeviceId| matches!(id, DeviceId::Whole(_));
-    let pool = if free.iter().all(is_whole) {
-        tightest_node(&free, &must, size, inventory)
-    } else {
-        tightest_gpu(&free, &must, size, inventory)
+    let parted = free.iter().any(|id| Kind::of(*id) == Kind::Percent);
+    let pool = match parted {
+        true => one_gpu(&free, &must, size, inventory, policy),
+        false => closest(&free, &must, size, inventory),
     };
     let rest = pool.into_iter().filter(|id| !must.contains(id));
     must.iter().copied().chain(rest).take(size).map(|id| id.to_string()).collect()
@@ -36,11 +38,12 @@ fn parsed(ids: &[String]) -> impl Iterator<Item = DeviceId> {
 }
 
 /// The free parts of the GPU that should take the share; none where none has room.
-fn tightest_gpu(
+fn one_gpu(
     free: &BTreeSet<DeviceId>,
     must: &BTreeSet<DeviceId>,
     size: usize,
     inventory: &Inventory,
+    policy: Policy,
 ) -> Vec<DeviceId> {
     let mut holes = BTreeMap::<(u32, DeviceUuid), Vec<DeviceId>>::new();
     for &id in free {
@@ -50,33 +53,8 @@ fn tightest_gpu(
     let holes: Vec<_> = holes.into_values().filter(|hole| holds(hole, must)).collect();
     let room = |hole: &Vec<DeviceId>| Free::after(100u32.saturating_sub(hole.len() as u32));
     let Ok(share) = Percent::new(size as u64) else { return Vec::new() };
-    let best = share::pick(share, holes.iter().map(room), Policy::Pack);
+    let best = share::pick(share, holes.iter().map(room), policy);
     best.map(|index| holes[index].clone()).unwrap_or_default()
-}
-
-/// The free GPUs of the NUMA node with the fewest that suffice, then all others, by index.
-fn tightest_node(
-    free: &BTreeSet<DeviceId>,
-    must: &BTreeSet<DeviceId>,
-    size: usize,
-    inventory: &Inventory,
-) -> Vec<DeviceId> {
-    let mut nodes = BTreeMap::<Option<u32>, Vec<(u32, DeviceId)>>::new();
-    for &id in free {
-        let gpu = inventory.get(id.uuid());
-        let index = gpu.map_or(u32::MAX, |gpu| gpu.index);
-        nodes.entry(gpu.and_then(|gpu| gpu.numa)).or_default().push((index, id));
-    }
-    let mut nodes: Vec<_> = nodes.into_values().collect();
-    let suits = |node: &[(u32, DeviceId)]| {
-        let ids: Vec<_> = node.iter().map(|(_, id)| *id).collect();
-        node.len() >= size && holds(&ids, must)
-    };
-    nodes.sort_by_key(|node| (!suits(node), node.len()));
-    for node in &mut nodes {
-        node.sort();
-    }
-    nodes.into_iter().flatten().map(|(_, id)| id).collect()
 }
 
 fn holds(pool: &[DeviceId], must: &BTreeSet<DeviceId>) -> bool {
@@ -106,7 +84,7 @@ mod tests {
     #[test]
     fn the_tightest_hole_that_fits_is_taken() {
         let free = [parts(0, 0..100), parts(1, 0..40), parts(2, 0..60)].concat();
-        let chosen = |size| prefer(&free, &[], size, &shared());
+        let chosen = |size| prefer(&free, &[], size, &shared(), Policy::Pack);
         for (size, gpu) in [(30, 1), (40, 1), (41, 2), (60, 2), (61, 0), (100, 0)] {
             assert_eq!(gpus_of(&chosen(size)), BTreeSet::from([&*uuid(gpu).to_string()]), "{size}");
             assert_eq!(chosen(size).len(), size);
@@ -116,7 +94,7 @@ mod tests {
     #[test]
     fn what_must_be_in_pins_the_gpu() {
         let free = [parts(0, 0..100), parts(1, 0..40)].concat();
-        let chosen = prefer(&free, &parts(0, 7..9), 30, &shared());
+        let chosen = prefer(&free, &parts(0, 7..9), 30, &shared(), Policy::Pack);
         assert_eq!(gpus_of(&chosen), BTreeSet::from([&*uuid(0).to_string()]));
         assert!(parts(0, 7..9).iter().all(|id| chosen.contains(id)));
     }
@@ -124,8 +102,15 @@ mod tests {
     #[test]
     fn where_nothing_fits_nothing_is_proposed() {
         let free = [parts(0, 0..50), parts(1, 0..50)].concat();
-        assert!(prefer(&free, &[], 60, &shared()).is_empty());
-        assert!(prefer(&free, &[], 0, &shared()).is_empty());
+        assert!(prefer(&free, &[], 60, &shared(), Policy::Pack).is_empty());
+        assert!(prefer(&free, &[], 0, &shared(), Policy::Pack).is_empty());
+    }
+
+    #[test]
+    fn spread_takes_the_widest_hole() {
+        let free = [parts(0, 0..40), parts(1, 0..100), parts(2, 0..60)].concat();
+        let chosen = prefer(&free, &[], 30, &shared(), Policy::Spread);
+        assert_eq!(gpus_of(&chosen), BTreeSet::from([&*uuid(1).to_string()]));
     }
 
     #[test]
@@ -134,7 +119,7 @@ mod tests {
         let on = |n: u8| Gpu { numa: Some(numa[usize::from(n)]), ..gpu(n, Mode::Whole) };
         let inventory = Inventory::new((0..4).map(on).collect());
         let free: Vec<String> = (0..4).map(|n| uuid(n).to_string()).collect();
-        let chosen = |size| prefer(&free, &[], size, &inventory);
+        let chosen = |size| prefer(&free, &[], size, &inventory, Policy::Pack);
         assert_eq!(chosen(1), free[3..]);
         assert_eq!(chosen(2), free[..2]);
         assert_eq!(chosen(4).len(), 4);
@@ -147,7 +132,7 @@ mod tests {
         ) {
             let free: Vec<String> =
                 holes.iter().enumerate().flat_map(|(n, &hole)| parts(n as u8, 0..hole)).collect();
-            let chosen = prefer(&free, &[], size, &shared());
+            let chosen = prefer(&free, &[], size, &shared(), Policy::Pack);
             let fits = holes.iter().any(|&hole| usize::from(hole) >= size);
             prop_assert_eq!(chosen.len(), if fits { size } else { 0 });
             prop_assert!(gpus_of(&chosen).len() <= 1);

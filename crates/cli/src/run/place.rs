@@ -96,8 +96,13 @@ mod tests {
             usable_mib: 32510,
             context_mib: 308,
             numa: None,
+            links: Default::default(),
             mode: Mode::Shared,
+            pool: None,
+            slices: None,
+            foreign: None,
             sick: None,
+            cordon: None,
         }
     }
 

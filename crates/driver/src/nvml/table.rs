@@ -6,11 +6,14 @@ use crate::library::{Library, functions};
 
 functions! {
     pub(super) struct Table from fns {
+        nvmlDeviceGetComputeInstanceId,
         nvmlDeviceGetComputeRunningProcesses_v3,
         nvmlDeviceGetCount_v2,
+        nvmlDeviceGetGpuInstanceId,
         nvmlDeviceGetHandleByIndex_v2,
         nvmlDeviceGetMemoryInfo,
         nvmlDeviceGetMemoryInfo_v2,
+        nvmlDeviceGetMigDeviceHandleByIndex,
         nvmlDeviceGetName,
         nvmlDeviceGetUUID,
         nvmlInit_v2,

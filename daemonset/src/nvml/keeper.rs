@@ -1,0 +1,304 @@
+//! Keeps the inventory: one thread listens to all cards' threads, and asks the driver for nothing
+//! itself but its cards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::{Card, News, Source};
+use crate::config::Config;
+use crate::health::Faults;
+use crate::inventory::{Facts, Inventory, Scanned};
+use crate::orders::Orders;
+
+/// How often what was wished is looked at, and who is silent.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a card's thread may be silent beyond its look.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the cards' threads get to let go of the driver.
+const LETTING_GO: Duration = Duration::from_secs(3);
+
+/// What people want of the GPUs.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// The configuration.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// The orders.
+    pub orders: watch::Receiver<Arc<Orders>>,
+}
+
+/// The GPUs as they are, for ever after. Dropping it ends the threads.
+pub struct Scanner {
+    /// The GPUs.
+    pub inventory: watch::Receiver<Arc<Inventory>>,
+    /// How often which card told of which XID, by UUID and number.
+    pub xids: watch::Receiver<BTreeMap<(String, u64), u64>>,
+    _stop: Sender<()>,
+}
+
+impl Scanner {
+    /// Looks once, then again after each `pause`, and whenever a card tells something.
+    ///
+    /// # Errors
+    /// Why the first look failed, or that it found no GPU.
+    pub fn start(
+        source: impl Source,
+        wishes: Wishes,
+        faults: Faults,
+        pause: Duration,
+    ) -> Result<Self, String> {
+        let mut keeper = Keeper::new(source, wishes, faults, pause);
+        keeper.open()?;
+        keeper.first_look();
+        let first = keeper.refreshed();
+        if first.gpus().is_empty() {
+            return Err(keeper.why_none());
+        }
+        for gpu in first.gpus() {
+            info!(gpu = %gpu.uuid, index = gpu.index, name = gpu.name, usable_mib = gpu.usable_mib,
+                mode = ?gpu.mode, slices = gpu.slices.as_ref().map(Vec::len), "found");
+        }
+        let inventory = keeper.inventory.subscribe();
+        keeper.inventory.send_replace(Arc::new(first));
+        let (xids, (stop, stopped)) = (keeper.xids.subscribe(), channel());
+        thread::Builder::new()
+            .name("cards".into())
+            .spawn(move || keeper.run(&stopped))
+            .map_err(|error| format!("no thread for the cards: {error}"))?;
+        Ok(Self { inventory, xids, _stop: stop })
+    }
+}
+
+/// One card, as far as it is known.
+struct Heard {
+    /// Its last facts, or why there are none; nothing before the first look.
+    facts: Option<Result<Facts, String>>,
+    /// When its thread last told something.
+    at: Instant,
+    thread: JoinHandle<()>,
+}
+
+/// Which card, and what.
+type Told = (u32, News);
+
+struct Keeper<S> {
+    source: S,
+    wishes: Wishes,
+    faults: Faults,
+    pause: Duration,
+    cards: BTreeMap<u32, Heard>,
+    /// Why there are no cards to listen to.
+    closed: Option<String>,
+    opened: Instant,
+    /// True makes the threads of the cards end.
+    ending: Arc<AtomicBool>,
+    news: (Sender<Told>, Receiver<Told>),
+    inventory: watch::Sender<Arc<Inventory>>,
+    xids: watch::Sender<BTreeMap<(String, u64), u64>>,
+}
+
+impl<S: Source> Keeper<S> {
+    fn new(source: S, wishes: Wishes, faults: Faults, pause: Duration) -> Self {
+        Self {
+            source,
+            wishes,
+            faults,
+            pause,
+            cards: BTreeMap::new(),
+            closed: None,
+            opened: Instant::now(),
+            ending: Arc::default(),
+            news: channel(),
+            inventory: watch::Sender::new(Arc::default()),
+            xids: watch::Sender::new(BTreeMap::new()),
+        }
+    }
+
+    /// Reaches for the driver and gives each card a thread.
+    fn open(&mut self) -> Result<(), String> {
+        self.opened = Instant::now();
+        self.ending = Arc::default();
+        self.news = channel();
+        let cards = self.source.open().inspect_err(|why| self.closed = Some(why.clone()))?;
+        self.closed = None;
+        for (card, index) in cards.into_iter().zip(0..) {
+            let thread = self.listen(card, index)?;
+            self.cards.insert(index, Heard { facts: None, at: Instant::now(), thread });
+        }
+        Ok(())
+    }
+
+    fn listen(&self, card: Box<dyn Card>, index: u32) -> Result<JoinHandle<()>, String> {
+        let (news, ending, pause) = (self.news.0.clone(), self.ending.clone(), self.pause);
+        let told = move || {
+            let mut tell =
+                |word| !ending.load(Ordering::Relaxed) && news.send((index, word)).is_ok();
+            card.watch(pause, &mut tell);
+        };
+        let builder = thread::Builder::new().name(format!("card {index}"));
+        builder.spawn(told).map_err(|error| format!("no thread for a card: {error}"))
+    }
+
+    /// Until every card has said something, or has had the time to.
+    fn first_look(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while self.cards.values().any(|card| card.facts.is_none()) {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok((index, news)) = self.news.1.recv_timeout(left) else { break };
+            self.hear(index, news);
+        }
+    }
+
+    fn why_none(&self) -> String {
+        let mut whys = self.cards.values().filter_map(|card| card.facts.as_ref()?.as_ref().err());
+        whys.next().cloned().unwrap_or_else(|| "NVML lists no GPU that answers".into())
+    }
+
+    fn run(mut self, stopped: &Receiver<()>) {
+        while stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+            match self.news.1.recv_timeout(TICK) {
+                Ok((index, news)) => self.hear(index, news),
+                // We hold a sender ourselves: this is the clock.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.see_to_the_driver();
+            self.publish();
+        }
+        self.close();
+    }
+
+    fn hear(&mut self, index: u32, news: News) {
+        let count = self.cards.len();
+        let Some(card) = self.cards.get_mut(&index) else { return };
+        card.at = Instant::now();
+        match news {
+            News::Facts(facts) => {
+                let known = card.facts.as_ref().and_then(|facts| facts.as_ref().ok());
+                if let (Err(_), Some(known)) = (&facts, known) {
+                    self.faults.lost(known.uuid);
+                }
+                if let Ok(facts) = &facts {
+                    self.faults.seen(facts);
+                }
+                card.facts = Some(facts);
+            }
+            News::Xid(number) => {
+                let known = card.facts.as_ref().and_then(|facts| facts.as_ref().ok());
+                let known = known.map(|facts| facts.uuid);
+                let known = known.or_else(|| {
+                    let inventory = self.inventory.borrow();
+                    inventory.gpus().iter().find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
+                });
+                let Some(gpu) = known else { return };
+                self.faults.xid(gpu, number, &self.wishes.config.borrow().health);
+                self.xids
+                    .send_modify(|xids| *xids.entry((gpu.to_string(), number)).or_default() += 1);
+            }
+            News::Count(cards) if cards as usize != count => {
+                info!(cards, before = count, "the number of cards has changed");
+                self.close();
+            }
+            News::Count(_) | News::Alive => {}
+        }
+    }
+
+    /// Lets go of the driver where that is ordered, and reaches for it again where it was lost.
+    fn see_to_the_driver(&mut self) {
+        let ordered = self.wishes.orders.borrow().driver_released.clone();
+        match ordered {
+            Some(why) if !self.cards.is_empty() || self.closed.is_none() => {
+                self.close();
+                info!(why, "let go of the driver");
+                self.closed = Some(format!("the driver is let go of ({why})"));
+            }
+            Some(_) => {}
+            None if self.cards.is_empty() => self.reopen(),
+            None if self.all_failed() && self.opened.elapsed() >= self.pause => {
+                self.close();
+                self.reopen();
+            }
+            None => {}
+        }
+    }
+
+    fn reopen(&mut self) {
+        if self.closed.is_some() && self.opened.elapsed() < self.pause {
+            return;
+        }
+        match self.open() {
+            Ok(()) => self.first_look(),
+            Err(why) => self.closed = Some(why),
+        }
+    }
+
+    fn all_failed(&self) -> bool {
+        self.cards.values().all(|card| matches!(card.facts, Some(Err(_))))
+    }
+
+    /// Ends the cards' threads. One that hangs in the driver is left behind: it holds on to it.
+    fn close(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        let end = Instant::now() + LETTING_GO;
+        while self.cards.values().any(|card| !card.thread.is_finished()) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+        }
+        for (index, card) in std::mem::take(&mut self.cards) {
+            if !card.thread.is_finished() {
+                warn!(index, "a card hangs in the driver: its thread is left behind");
+            }
+        }
+    }
+
+    fn scan(&self) -> Result<Vec<Scanned>, String> {
+        if let Some(why) = &self.closed {
+            return Err(why.clone());
+        }
+        Ok(self.cards.iter().filter_map(|(index, card)| Some((*index, self.of(card)?))).collect())
+    }
+
+    fn of(&self, card: &Heard) -> Option<Result<Facts, String>> {
+        if card.at.elapsed() > PATIENCE {
+            return Some(Err("the driver does not answer for it".into()));
+        }
+        let facts = card.facts.clone()?;
+        Some(facts.map(|facts| Facts {
+            trouble: facts.trouble.clone().or_else(|| self.faults.of(facts.uuid)),
+            ..facts
+        }))
+    }
+
+    fn refreshed(&self) -> Inventory {
+        let (config, orders) = (self.wishes.config.borrow(), self.wishes.orders.borrow());
+        self.inventory.borrow().refreshed(self.scan(), &config, &orders)
+    }
+
+    fn publish(&mut self) {
+        self.faults.follow(&self.wishes.orders.borrow());
+        let (before, after) = (self.inventory.borrow().clone(), self.refreshed());
+        if *before != after {
+            tell_changes(&before, &after);
+            self.inventory.send_replace(Arc::new(after));
+        }
+    }
+}
+
+fn tell_changes(before: &Inventory, after: &Inventory) {
+    for gpu in after.gpus() {
+        let was = before.get(gpu.uuid);
+        match (&gpu.sick, was.map(|was| was.sick.as_deref())) {
+            (Some(why), Some(None)) => warn!(gpu = %gpu.uuid, why, "out of order"),
+            (None, Some(Some(_))) => info!(gpu = %gpu.uuid, "well again"),
+            (None, None) => info!(gpu = %gpu.uuid, name = gpu.name, "found"),
+            _ => {}
+        }
+        if was.is_some_and(|was| was.slices != gpu.slices) {
+            info!(gpu = %gpu.uuid, slices = gpu.slices.as_ref().map(Vec::len), "divided anew");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The driver's NVML.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use contract::Mib;
+use nvml_wrapper::bitmasks::event::EventTypes;
+use nvml_wrapper::enum_wrappers::device::GpuVirtualizationMode;
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::enums::event::XidError;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::{Device, EventSet, Nvml};
+
+use super::{Card, News, SLICE, Source, slices};
+use crate::inventory::Facts;
+
+/// NVML_FI_DEV_GET_GPU_RECOVERY_ACTION of nvml.h: from driver 570 on.
+const RECOVERY_ACTION: FieldId = FieldId(230);
+
+/// The most NVLinks of a card: NVML_NVLINK_MAX_LINKS of nvml.h.
+const LINKS: u32 = 18;
+
+/// The driver's NVML.
+pub struct NvmlSource {
+    library: PathBuf,
+}
+
+impl NvmlSource {
+    /// NVML in this file.
+    #[must_use]
+    pub fn new(library: PathBuf) -> Self {
+        Self { library }
+    }
+}
+
+impl Source for NvmlSource {
+    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, String> {
+        let nvml = Nvml::builder().lib_path(self.library.as_os_str()).init();
+        let nvml = nvml.map_err(|error| format!("NVML in {}: {error}", self.library.display()))?;
+        let count = nvml.device_count().map_err(|error| format!("NVML: {error}"))?;
+        let nvml = Arc::new(nvml);
+        let card = |index| {
+            let (nvml, library) = (nvml.clone(), self.library.clone());
+            Box::new(NvmlCard { nvml, library, index }) as Box<dyn Card>
+        };
+        Ok((0..count).map(card).collect())
+    }
+}
+
+/// One card. NVML stays loaded until the last is dropped.
+struct NvmlCard {
+    nvml: Arc<Nvml>,
+    library: PathBuf,
+    index: u32,
+}
+
+impl Card for NvmlCard {
+    fn look(&self) -> Result<Facts, String> {
+        let device = self.nvml.device_by_index(self.index).map_err(clause)?;
+        let uuid = device.uuid().map_err(clause)?;
+        let uuid = uuid.parse().map_err(|error| format!("its UUID {uuid:?} is {error}"))?;
+        let facts = facts(&device).map_err(clause)?;
+        let slices = slices::of(&device, &self.library, self.index)?;
+        Ok(Facts { uuid, slices, ..facts })
+    }
+
+    fn watch(&self, pause: Duration, tell: &mut dyn FnMut(News) -> bool) {
+        let device = self.nvml.device_by_index(self.index);
+        let events = device.ok().and_then(|device| self.events(&device));
+        loop {
+            let count = self.nvml.device_count().map_or(News::Alive, News::Count);
+            if !tell(News::Facts(self.look())) || !tell(count) {
+                return;
+            }
+            let end = Instant::now() + pause;
+            while Instant::now() < end {
+                let step = SLICE.min(end.saturating_duration_since(Instant::now()));
+                if !tell(next(events.as_ref(), step)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl NvmlCard {
+    /// XIDs of this card; `None` where the driver or the card has no events.
+    fn events(&self, device: &Device) -> Option<EventSet<'_>> {
+        let set = self.nvml.create_event_set().ok()?;
+        // A handle of the same card that lives as long as the set.
+        let own = self.nvml.device_by_index(self.index).ok()?;
+        let types = device.supported_event_types().ok()? & EventTypes::CRITICAL_XID_ERROR;
+        own.register_events(types, set).ok()
+    }
+}
+
+fn next(events: Option<&EventSet>, patience: Duration) -> News {
+    let Some(events) = events else {
+        thread::sleep(patience);
+        return News::Alive;
+    };
+    // A wait for no time at all would not block.
+    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
+    match events.wait(milliseconds) {
+        Ok(event) => match event.event_data {
+            Some(XidError::Value(number)) => News::Xid(number),
+            Some(XidError::Unknown) => News::Xid(999),
+            None => News::Alive,
+        },
+        Err(NvmlError::Timeout) => News::Alive,
+        Err(_) => {
+            // A driver that is gone answers at once: it is not asked in a loop.
+            thread::sleep(patience);
+            News::Alive
+        }
+    }
+}
+
+pub(super) fn clause(error: NvmlError) -> String {
+    format!("NVML: {error}")
+}
+
+fn facts(device: &Device) -> Result<Facts, NvmlError> {
+    let memory = device.memory_info()?;
+    let pci = device.pci_info()?.bus_id;
+    Ok(Facts {
+        uuid: contract::DeviceUuid::gpu([0; 16]),
+        minor: device.minor_number()?,
+        name: device.name()?,
+        usable: Mib::floor_of_bytes(memory.total.saturating_sub(memory.reserved)),
+        numa: numa_node(&pci),
+        links: links(device),
+        slices: None,
+        trouble: trouble(device),
+        foreign: foreign(device),
+        recovery: recovery(device),
+        pci,
+    })
+}
+
+/// What keeps a card from being given out although it answers.
+fn trouble(device: &Device) -> Option<String> {
+    match device.virtualization_mode() {
+        Ok(GpuVirtualizationMode::HostVgpu | GpuVirtualizationMode::HostVsga) => {
+            Some("the vGPU manager gives it to virtual machines".into())
+        }
+        _ => None,
+    }
+}
+
+/// Who shares it already: nobody's limits would be kept by both.
+fn foreign(device: &Device) -> Option<String> {
+    if matches!(device.virtualization_mode(), Ok(GpuVirtualizationMode::Vgpu)) {
+        return Some("it is a part of a card, cut by the vGPU manager of the host".into());
+    }
+    let servers = device.mps_running_compute_processes().unwrap_or_default();
+    (!servers.is_empty()).then(|| "others share it by MPS".to_owned())
+}
+
+/// What the driver says has to be done to it: 0 is nothing. `None` before driver 570.
+fn recovery(device: &Device) -> Option<u64> {
+    let sample = device.field_values_for(&[RECOVERY_ACTION]).ok()?.pop()?.ok()?;
+    match sample.value.ok()? {
+        SampleValue::U32(value) => Some(value.into()),
+        SampleValue::U64(value) => Some(value),
+        SampleValue::I64(value) => u64::try_from(value).ok(),
+        SampleValue::F64(_) => None,
+    }
+}
+
+/// Active NVLinks by the PCI bus id at their other end.
+fn links(device: &Device) -> BTreeMap<String, u32> {
+    let mut links = BTreeMap::new();
+    for link in (0..LINKS).map(|link| device.link_wrapper_for(link)) {
+        match link.is_active() {
+            Ok(true) => {}
+            Ok(false) => continue,
+            // A card without NVLink says so of the first one.
+            Err(_) => break,
+        }
+        if let Ok(remote) = link.remote_pci_info() {
+            *links.entry(remote.bus_id).or_default() += 1;
+        }
+    }
+    links
+}
+
+/// The kernel's answer, where the machine has NUMA nodes: it writes -1 otherwise.
+fn numa_node(bus_id: &str) -> Option<u32> {
+    // NVML writes the PCI domain with eight digits, sysfs with four.
+    let address = bus_id.to_lowercase();
+    let address = address.get(address.len().checked_sub(12)?..)?;
+    let path = format!("/sys/bus/pci/devices/{address}/numa_node");
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}

@@ -1,0 +1,6 @@
+//! The agent against the simulated kubelet, with scripted GPUs.
+
+mod harness;
+mod offers;
+mod registered;
+mod sick;

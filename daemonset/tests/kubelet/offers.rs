@@ -1,0 +1,145 @@
+//! What is offered follows the configuration, what is held, and what people order.
+
+use aliquot_node::inventory::Slice;
+use contract::{DeviceUuid, UuidKind};
+use kubelet_sim::{ContainerSpec, PodSpec, Refused};
+
+use crate::harness::{Node, PERCENT, WHOLE};
+
+fn uuid(n: u8) -> String {
+    DeviceUuid::gpu([n; 16]).to_string()
+}
+
+#[test]
+fn an_auto_gpu_becomes_what_is_taken_first_and_free_again_afterwards() {
+    let node = Node::configured(2, "defaultMode: auto");
+    node.expect(WHOLE, 2);
+    node.expect(PERCENT, 200);
+    let whole = node.sim.admit(PodSpec::single("a", WHOLE, 1, &[])).unwrap();
+    node.expect(PERCENT, 100);
+    let part = node.sim.admit(PodSpec::single("b", PERCENT, 30, &[])).unwrap();
+    node.expect(WHOLE, 1);
+    assert_eq!((node.sim.capacity(WHOLE), node.sim.capacity(PERCENT)), (2, 200));
+    node.settle(2);
+    drop(whole);
+    node.expect(PERCENT, 200);
+    drop(part);
+    node.expect(WHOLE, 2);
+}
+
+#[test]
+fn a_file_that_changes_gives_gpus_to_pools_and_a_bad_one_changes_nothing() {
+    let mut node = Node::configured(2, "defaultMode: whole");
+    node.expect(WHOLE, 2);
+    node.configure("defaultMode: hole");
+    node.configure("defaultMode: whole\npools: {training: {mode: shared}}\ngpus:\n- {index: 1, pool: training}\n");
+    node.expect("example.com/gpu-training-percent", 100);
+    node.expect(WHOLE, 1);
+    node.configure("defaultMode: whole");
+    node.expect(WHOLE, 2);
+    node.expect("example.com/gpu-training-percent", 0);
+}
+
+#[test]
+fn a_mode_that_changes_under_a_pod_waits_for_it_and_never_gives_the_gpu_twice() {
+    let mut node = Node::configured(1, "defaultMode: shared");
+    node.expect(PERCENT, 100);
+    let pod = node.sim.admit(PodSpec::single("a", PERCENT, 30, &[])).unwrap();
+    node.settle(1);
+    node.configure("defaultMode: whole");
+    // What is held stays listed; nothing else is given out, as either.
+    node.expect(PERCENT, 30);
+    node.expect(WHOLE, 0);
+    drop(pod);
+    node.expect(WHOLE, 1);
+    node.expect(PERCENT, 0);
+}
+
+#[test]
+fn a_cordoned_gpu_gives_nothing_new_and_what_runs_on_it_stays() {
+    let node = Node::configured(2, "defaultMode: shared");
+    node.expect(PERCENT, 200);
+    let _pod = node.sim.admit(PodSpec::single("a", PERCENT, 30, &[])).unwrap();
+    node.settle(1);
+    node.order(|orders| orders.cordons.extend([(uuid(0), "fan".to_owned())]));
+    node.expect(PERCENT, 130);
+    let Err(Refused::Insufficient { free, .. }) =
+        node.sim.admit(PodSpec::single("b", PERCENT, 101, &[]))
+    else {
+        panic!("a cordoned GPU was given")
+    };
+    assert_eq!(free, 100);
+    node.order(|orders| orders.cordons.clear());
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn whole_gpus_and_percents_in_one_pod_are_refused_before_it_starts() {
+    let node = Node::new(2, |_| {});
+    node.expect(PERCENT, 100);
+    node.expect(WHOLE, 1);
+    let container = |name: &str, resource: &str, count| ContainerSpec {
+        name: name.into(),
+        resources: [(resource.to_owned(), count)].into(),
+        ..Default::default()
+    };
+    let containers = vec![container("main", WHOLE, 1), container("side", PERCENT, 20)];
+    let spec = PodSpec {
+        name: "a".into(),
+        namespace: "default".into(),
+        init_containers: vec![],
+        containers,
+    };
+    let mut pod = node.sim.admit(spec).unwrap();
+    let why = pod.start().unwrap_err().to_string();
+    assert!(why.contains("cannot be given to one pod"), "{why}");
+}
+
+fn slice(n: u8, profile: &str) -> Slice {
+    Slice {
+        uuid: DeviceUuid { kind: UuidKind::Mig, bytes: [n; 16] },
+        profile: profile.into(),
+        gpu_instance: n.into(),
+        compute_instance: 0,
+        memory_mib: 9856,
+    }
+}
+
+#[test]
+fn slices_come_and_go_with_the_geometry_beside_gpus_without_mig() {
+    let node = Node::configured(2, "defaultMode: shared");
+    node.expect(PERCENT, 200);
+    let divide = |slices: Option<Vec<Slice>>| {
+        node.play(0, |card| card.facts.as_mut().unwrap().slices = slices);
+    };
+    divide(Some(vec![slice(1, "1g.10gb"), slice(2, "1g.10gb"), slice(3, "1g.10gb+me")]));
+    node.expect("example.com/mig-1g.10gb", 2);
+    node.expect("example.com/mig-1g.10gb.me", 1);
+    node.expect(PERCENT, 100);
+    let pod = node.sim.admit(PodSpec::single("a", "example.com/mig-1g.10gb.me", 1, &[])).unwrap();
+    assert_eq!(pod.devices("main"), [slice(3, "").uuid.to_string()]);
+    node.settle(1);
+    divide(Some(vec![slice(4, "2g.20gb")]));
+    node.expect("example.com/mig-2g.20gb", 1);
+    node.expect("example.com/mig-1g.10gb.me", 0);
+    assert_eq!(node.sim.capacity("example.com/mig-1g.10gb.me"), 1, "a held slice vanished");
+    divide(None);
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn with_honest_advertising_a_node_never_offers_more_than_one_gpu_has_left() {
+    let node = Node::configured(2, "honestAdvertising: true");
+    node.expect(PERCENT, 100);
+    let _a = node.sim.admit(PodSpec::single("a", PERCENT, 70, &[])).unwrap();
+    // 70 are held and the other GPU has 100 left.
+    node.expect(PERCENT, 170);
+    let _b = node.sim.admit(PodSpec::single("b", PERCENT, 70, &[])).unwrap();
+    node.expect(PERCENT, 170);
+    let Err(Refused::Insufficient { free, .. }) =
+        node.sim.admit(PodSpec::single("c", PERCENT, 60, &[]))
+    else {
+        panic!("30 + 30 looked like 60")
+    };
+    assert_eq!(free, 30);
+}

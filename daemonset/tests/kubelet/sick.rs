@@ -1,0 +1,76 @@
+//! GPUs and drivers that fail take along what is theirs, and come back.
+
+use crate::harness::{Node, PERCENT};
+
+#[test]
+fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back() {
+    let node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.play(0, |card| card.xids = vec![31, 13]);
+    node.play(1, |card| card.xids = vec![48]);
+    node.expect(PERCENT, 100);
+    let back = node.sim.capacity(PERCENT);
+    assert_eq!(back, 200);
+    let facts = |card: &mut crate::harness::Play| card.facts.clone();
+    let mut well = Err(String::new());
+    node.play(1, |card| well = facts(card));
+    node.play(1, |card| card.facts = Err("it is being reset".into()));
+    // Until that was seen; then it answers again.
+    node.expect_sick(1, "it is being reset");
+    node.play(1, |card| card.facts = well);
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn the_file_says_which_xids_concern_the_gpu() {
+    let node = Node::configured(1, "health: {xids: {31: reset-gpu, 48: ignore}}");
+    node.expect(PERCENT, 100);
+    node.play(0, |card| card.xids = vec![48]);
+    node.play(0, |card| card.xids.push(31));
+    node.expect(PERCENT, 0);
+    node.expect_sick(0, "XID 31");
+}
+
+#[test]
+fn a_card_that_hangs_in_its_driver_holds_up_no_other() {
+    let node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.play(0, |card| card.hangs = true);
+    node.expect(PERCENT, 100);
+    node.expect_sick(0, "the driver does not answer for it");
+    node.play(1, |card| card.xids = vec![48]);
+    node.expect(PERCENT, 0);
+    node.play(0, |card| card.hangs = false);
+    node.expect(PERCENT, 100);
+}
+
+#[test]
+fn the_driver_is_let_go_of_when_that_is_ordered_and_used_again_afterwards() {
+    let node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.order(|orders| orders.driver_released = Some("an upgrade".into()));
+    node.expect(PERCENT, 0);
+    node.expect_sick(0, "the driver is let go of (an upgrade)");
+    node.order(|orders| orders.driver_released = None);
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn a_card_that_is_plugged_in_is_offered() {
+    let node = Node::configured(1, "");
+    node.expect(PERCENT, 100);
+    node.plug_in(1);
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn a_fault_outlives_the_agent() {
+    let mut node = Node::configured(1, "");
+    node.expect(PERCENT, 100);
+    node.play(0, |card| card.xids = vec![48]);
+    node.expect(PERCENT, 0);
+    node.stop_agent();
+    node.start_agent();
+    node.expect_sick(0, "XID 48: it has to be reset");
+    assert_eq!(node.sim.allocatable(PERCENT), 0);
+}
