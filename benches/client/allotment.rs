@@ -30,7 +30,7 @@ impl Allotments {
             Place::Own(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?)
         };
         let made = Self(place);
-        let device = DeviceSpec::new(DeviceUuid::gpu([7; 16]), Mib(40 << 10), Percent::new(50)?);
+        let device = DeviceSpec::new(DeviceUuid::gpu([7; 16]), Mib(60 << 10), Percent::new(50)?);
         let device = device.with_context_estimate(300 * Mib::BYTES);
         let id = AllotmentId(1);
         create(&made.path().join(id.to_string()), &AllotmentSpec::new(id, vec![device]))?;

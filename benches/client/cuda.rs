@@ -4,7 +4,10 @@
 use std::ffi::{CStr, c_void};
 
 use anyhow::{Result, ensure};
-use nvidia_sys::cuda::{CUresult, fns};
+use nvidia_sys::cuda::{
+    CUDA_ARRAY3D_DESCRIPTOR, CUarray_format, CUmemAllocationProp, CUmemAllocationType,
+    CUmemLocationType, CUresult, fns,
+};
 
 /// A driver that is initialised, with a context that is current.
 pub(crate) struct Cuda {
@@ -12,9 +15,19 @@ pub(crate) struct Cuda {
     pub(crate) handle: *mut c_void,
     alloc: fns::cuMemAlloc_v2,
     free: fns::cuMemFree_v2,
+    alloc_managed: fns::cuMemAllocManaged,
+    create: fns::cuMemCreate,
+    release: fns::cuMemRelease,
+    create_array: fns::cuArray3DCreate_v2,
+    destroy_array: fns::cuArrayDestroy,
+    context: usize,
+    set_current: fns::cuCtxSetCurrent,
     info: fns::cuMemGetInfo_v2,
     copy: fns::cuMemcpyHtoD_v2,
 }
+
+// SAFETY: functions, and a handle that is only passed to dlsym: any thread may use them.
+unsafe impl Sync for Cuda {}
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 
@@ -57,6 +70,13 @@ impl Cuda {
             handle,
             alloc: find!(handle, cuMemAlloc_v2),
             free: find!(handle, cuMemFree_v2),
+            alloc_managed: find!(handle, cuMemAllocManaged),
+            create: find!(handle, cuMemCreate),
+            release: find!(handle, cuMemRelease),
+            create_array: find!(handle, cuArray3DCreate_v2),
+            destroy_array: find!(handle, cuArrayDestroy),
+            context: context.expose_provenance(),
+            set_current: set,
             info: find!(handle, cuMemGetInfo_v2),
             copy: find!(handle, cuMemcpyHtoD_v2),
         })
@@ -70,6 +90,73 @@ impl Cuda {
         let result = unsafe { (self.alloc)(&mut address, bytes) };
         assert_eq!(result, SUCCESS);
         address
+    }
+
+    /// Makes the context current in this thread too.
+    pub(crate) fn enter(&self) {
+        // SAFETY: the context that `start` has retained.
+        let result =
+            unsafe { (self.set_current)(std::ptr::with_exposed_provenance_mut(self.context)) };
+        assert_eq!(result, SUCCESS);
+    }
+
+    /// Takes managed memory, which [`Self::give`] gives back.
+    #[inline]
+    pub(crate) fn take_managed(&self, bytes: usize) -> u64 {
+        let mut address = 0;
+        // SAFETY: a place for one address.
+        let result = unsafe { (self.alloc_managed)(&mut address, bytes, 1) };
+        assert_eq!(result, SUCCESS);
+        address
+    }
+
+    /// Takes memory without addresses.
+    #[inline]
+    pub(crate) fn create(&self, bytes: usize) -> u64 {
+        // SAFETY: a C struct of numbers and a pointer that may be null.
+        let mut properties: CUmemAllocationProp = unsafe { std::mem::zeroed() };
+        properties.type_ = CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_PINNED;
+        properties.location.type_ = CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE;
+        let mut handle = 0;
+        // SAFETY: a place for one handle, and the properties.
+        let result = unsafe { (self.create)(&mut handle, bytes, &properties, 0) };
+        assert_eq!(result, SUCCESS);
+        handle
+    }
+
+    /// Gives a handle back.
+    #[inline]
+    pub(crate) fn release(&self, handle: u64) {
+        // SAFETY: a handle that `create` gave.
+        let result = unsafe { (self.release)(handle) };
+        assert_eq!(result, SUCCESS);
+    }
+
+    /// Takes an array of 64 KiB.
+    #[inline]
+    pub(crate) fn array(&self) -> u64 {
+        let descriptor = CUDA_ARRAY3D_DESCRIPTOR {
+            Width: 128,
+            Height: 128,
+            Depth: 0,
+            Format: CUarray_format::CU_AD_FORMAT_FLOAT,
+            NumChannels: 1,
+            Flags: 0,
+        };
+        let mut array = std::ptr::null_mut();
+        // SAFETY: a place for one handle, and the descriptor.
+        let result = unsafe { (self.create_array)(&mut array, &descriptor) };
+        assert_eq!(result, SUCCESS);
+        array.expose_provenance() as u64
+    }
+
+    /// Gives an array back.
+    #[inline]
+    pub(crate) fn destroy_array(&self, array: u64) {
+        let array = std::ptr::with_exposed_provenance_mut(array as usize);
+        // SAFETY: an array that `array` gave.
+        let result = unsafe { (self.destroy_array)(array) };
+        assert_eq!(result, SUCCESS);
     }
 
     /// Gives an address back.

@@ -3,14 +3,20 @@
 use std::hint::black_box;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
 use crate::clock::{per_call, per_prepared_call, thread_time};
 use crate::cuda::{self, Cuda};
 
-/// Small enough that the driver's page size does not matter.
+/// A part of a page of the driver's.
 const BYTES: usize = 512;
+/// The driver's page.
+const PAGE: usize = 2 << 20;
+/// Threads, where many are.
+const THREADS: usize = 8;
 /// Live allocations, where many are.
 const MANY: usize = 20_000;
 /// Processes of the container, where many are, the measured one included.
@@ -19,10 +25,21 @@ const PROCESSES: usize = 16;
 /// What is measured: its name, what it is, and what the hook may add (facts about the field, in
 /// nanoseconds).
 pub(crate) const BENCHES: &[(&str, &str, f64)] = &[
-    ("alloc_free", "cuMemAlloc + cuMemFree", 100.0),
-    ("alloc_free_16_processes", "the same, 15 others at it", 300.0),
+    ("alloc_free", "cuMemAlloc + cuMemFree, 512 B", 100.0),
     ("alloc_free_20000_live", "the same, 20,000 alive", 100.0),
+    ("alloc_free_8_threads", "the same, 8 threads", 300.0),
+    ("alloc_free_8_threads_20000_live", "8 threads, 20,000 alive", 300.0),
+    ("alloc_free_16_processes", "the same, 15 others at it", 300.0),
+    ("alloc_free_16_processes_20000_live", "15 others, 20,000 alive", 300.0),
+    ("alloc_free_2_mib", "cuMemAlloc + cuMemFree, 2 MiB", 100.0),
+    ("alloc_free_2_mib_20000_live", "the same, 20,000 alive", 100.0),
     ("free_20000_live", "cuMemFree, 20,000 alive", 60.0),
+    ("managed", "cuMemAllocManaged + Free, 512 B", 100.0),
+    ("managed_20000_live", "the same, 20,000 alive", 100.0),
+    ("vmm", "cuMemCreate + cuMemRelease", 100.0),
+    ("vmm_20000_live", "the same, 20,000 alive", 100.0),
+    ("array", "cuArray3DCreate + Destroy", 100.0),
+    ("array_20000_live", "the same, 20,000 alive", 100.0),
     ("mem_get_info", "cuMemGetInfo", 50.0),
     ("passed_through", "a call that is not hooked", 2.0),
     ("dlsym_foreign", "dlsym of a foreign symbol", 10.0),
@@ -44,18 +61,31 @@ fn measure(name: &str) -> Result<f64> {
     let cuda = Cuda::start(handle)?;
     // The first allocation takes a slot.
     cuda.give(cuda.take(BYTES));
+    let (name, live) = match name.strip_suffix("_20000_live") {
+        Some(name) => (name, MANY),
+        None => (name, 0),
+    };
     Ok(match name {
-        "alloc_free" => pair(&cuda),
+        "alloc_free" => pair(live, linear(&cuda)),
+        "alloc_free_2_mib" => {
+            pair(live, (|| cuda.take(black_box(PAGE)), |address| cuda.give(address)))
+        }
+        "alloc_free_8_threads" => threads(&cuda, live),
         "alloc_free_16_processes" => {
             let _others = Others::start()?;
-            pair(&cuda)
+            pair(live, linear(&cuda))
         }
-        "alloc_free_20000_live" => {
-            hold(&cuda, MANY);
-            pair(&cuda)
+        "managed" => {
+            let take = || cuda.take_managed(black_box(BYTES));
+            pair(live, (take, |address| cuda.give(address)))
         }
-        "free_20000_live" => {
-            hold(&cuda, MANY);
+        "vmm" => {
+            let take = || cuda.create(black_box(PAGE));
+            pair(live, (take, |handle| cuda.release(handle)))
+        }
+        "array" => pair(live, (|| cuda.array(), |array| cuda.destroy_array(array))),
+        "free" => {
+            hold(live, || cuda.take(BYTES));
             per_prepared_call(|| cuda.take(BYTES), |address| cuda.give(address))
         }
         "mem_get_info" => per_call(|| {
@@ -75,14 +105,37 @@ fn measure(name: &str) -> Result<f64> {
     })
 }
 
-fn pair(cuda: &Cuda) -> f64 {
-    per_call(|| cuda.give(black_box(cuda.take(black_box(BYTES)))))
+fn linear(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {
+    (|| cuda.take(black_box(BYTES)), |address| cuda.give(address))
 }
 
-fn hold(cuda: &Cuda, count: usize) {
+fn hold(count: usize, take: impl Fn() -> u64) {
     for _ in 0..count {
-        cuda.take(BYTES);
+        black_box(take());
     }
+}
+
+/// Taking and giving back, with so many of the kind alive.
+fn pair(live: usize, (take, give): (impl Fn() -> u64, impl Fn(u64))) -> f64 {
+    hold(live, &take);
+    per_call(|| give(black_box(take())))
+}
+
+/// The median thread of eight that take and give back at once, in its own time.
+fn threads(cuda: &Cuda, live: usize) -> f64 {
+    let start = Barrier::new(THREADS);
+    let one = || {
+        cuda.enter();
+        start.wait();
+        pair(live / THREADS, linear(cuda))
+    };
+    let mut all = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(one)).collect();
+        let ended = threads.into_iter().map(|thread| thread.join().expect("it measures"));
+        ended.collect::<Vec<f64>>()
+    });
+    all.sort_by(f64::total_cmp);
+    all[THREADS / 2]
 }
 
 /// From the first look-up to the first allocation.

@@ -25,13 +25,13 @@ pub(crate) struct Bench {
 impl Report {
     /// The table for people. A figure past its aim is marked, not an error: machines differ.
     pub(crate) fn print(&self) {
-        println!("{:<30} {:>10} {:>10} {:>10} {:>10}", "", "bare ns", "ours ns", "more", "aim");
+        println!("{:<31} {:>10} {:>10} {:>10} {:>10}", "", "bare ns", "ours ns", "more", "aim");
         for bench in &self.benches {
             let Bench { what, bare_ns, ours_ns, aim_ns, .. } = bench;
             let more = ours_ns - bare_ns;
             let mark = if more > *aim_ns { "  past its aim" } else { "" };
             println!(
-                "{what:<30} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim_ns:>10.0}{mark}"
+                "{what:<31} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim_ns:>10.0}{mark}"
             );
         }
     }

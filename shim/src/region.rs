@@ -63,10 +63,10 @@ pub(crate) fn reach<T: Place, const N: usize>(
     region: &'static Region<T, N>,
     key: u64,
 ) -> impl Iterator<Item = &'static T> {
+    const { assert!(N.is_power_of_two()) };
     let places = region.places().unwrap_or(&[]);
-    let from = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (N - 1);
-    let (before, after) = places.split_at_checked(from).unwrap_or((&[], &[]));
-    after.iter().chain(before).take(REACH)
+    let from = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
+    (from..from + REACH.min(N)).filter_map(|at| places.get(at & (N - 1)))
 }
 
 /// Puts one number in another's place; of several threads that try, one succeeds.

@@ -43,10 +43,16 @@ pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
     if !is_within || owner >> NUMBER != address / PAGE {
         return None;
     }
-    if near(owner).any(|page| page.add(owner, steps)) {
-        return Some(false);
+    let mut free = None;
+    for page in near(owner) {
+        match page.0.load(Ordering::Relaxed) {
+            FREE => free = free.or(Some(page)),
+            word if page.add(word, owner, steps) => return Some(false),
+            _ => (),
+        }
     }
-    near(owner).any(|page| change(&page.0, FREE, owner | steps)).then_some(true)
+    let begin = |page: &&Page| change(&page.0, FREE, owner | steps);
+    free.filter(begin).or_else(|| near(owner).find(begin)).map(|_| true)
 }
 
 /// The driver has them back; with the last of its page, what the page was charged. Threads that came to
@@ -67,7 +73,7 @@ pub(crate) fn take(charge: Charge, address: u64) {
 
 /// The places where a page may be remembered: few, because most are free.
 fn near(owner: u64) -> impl Iterator<Item = &'static Page> {
-    reach(&KNOWN, owner).take(16)
+    reach(&KNOWN, owner).take(8)
 }
 
 /// A page's word without steps.
@@ -77,12 +83,20 @@ fn whose(charge: Charge, address: u64) -> u64 {
 }
 
 impl Page {
-    fn add(&self, owner: u64, steps: u64) -> bool {
-        let more = |word: u64| (word & !STEPS == owner && word & STEPS > 0).then(|| word + steps);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
+    /// Adds to a page whose word was seen, if it is this one.
+    #[inline]
+    fn add(&self, mut word: u64, owner: u64, steps: u64) -> bool {
+        while word & !STEPS == owner && word & STEPS > 0 {
+            if change(&self.0, word, word + steps) {
+                return true;
+            }
+            word = self.0.load(Ordering::Relaxed);
+        }
+        false
     }
 
     /// Takes at most so many steps off: how many, and whether they were the last.
+    #[inline]
     fn subtract(&self, owner: u64, steps: u64) -> (u64, bool) {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & !STEPS == owner && word != FREE {
