@@ -1,5 +1,6 @@
 //! Where the bodies run: the driver, NVML outside every container, and containers by `aliquot run`.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -43,7 +44,9 @@ impl Place {
         let root = root.map(Path::to_owned);
         let nvml = Nvml::open(library(root.as_deref(), "libnvidia-ml.so.1")).context(NO_GPU)?;
         ensure!(nvml.device_count().context(NO_GPU)? > 0, NO_GPU);
-        let mut place = Self { programs, root, world, nvml, preload: false };
+        // Other users than root get none but by the environment.
+        let preload = std::fs::metadata("/proc/self").map_or(true, |own| own.uid() != 0);
+        let mut place = Self { programs, root, world, nvml, preload };
         place.find_a_way()?;
         Ok(place)
     }
