@@ -18,6 +18,11 @@ fn memory_of_a_pool_is_mapped_in_another_process() {
 }
 
 #[test]
+fn an_event_is_recorded_in_one_process_and_waited_for_in_another() {
+    script("ipc", "events");
+}
+
+#[test]
 fn two_processes_on_every_runtime_share_memory() {
     on_runtimes("ipc");
 }

@@ -6,6 +6,7 @@ use crate::arg::{Opaque, Out};
 use crate::capture;
 use crate::context;
 use crate::front;
+use crate::ipc_event::Shared;
 use crate::line::{Mark, Op};
 use crate::pool;
 use crate::registry::{Registry, handle_of};
@@ -22,12 +23,41 @@ pub(crate) struct Event {
     pub(crate) context: usize,
     flags: u32,
     mark: Mutex<Option<Arc<Mark>>>,
+    /// What other processes know of it.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Event {
-    /// Its last recording.
+    /// One that is not recorded.
+    pub(crate) fn new(context: usize, flags: u32, shared: Option<Arc<Shared>>) -> Self {
+        Self { context, flags, mark: Mutex::default(), shared }
+    }
+
+    /// What other processes know of it, if they may.
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
+    }
+
+    /// Its last recording, in whichever process.
     pub(crate) fn mark(&self) -> Option<Arc<Mark>> {
-        self.mark.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let own = self.mark.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match self.shared.as_ref().map(|shared| (shared, shared.turn())) {
+            Some((_, 0)) => None,
+            Some((shared, turn)) if !own.as_ref().is_some_and(|mark| mark.is_turn(turn)) => {
+                Some(Arc::new(Mark::shared(shared.clone(), turn)))
+            }
+            _ => own,
+        }
+    }
+
+    /// A mark for its next recording, which is its last from here on.
+    fn next(&self) -> Arc<Mark> {
+        let mark = match &self.shared {
+            Some(shared) => Arc::new(Mark::shared(shared.clone(), shared.begin())),
+            None => Arc::default(),
+        };
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark.clone());
+        mark
     }
 
     /// When its last recording passed, if it has one, it has passed and the event keeps time.
@@ -45,9 +75,7 @@ pub(crate) fn record(event: Opaque, target: &Target) -> Res {
     if event.context != target.line.context {
         return Err(Status::INVALID_HANDLE);
     }
-    let mark = Arc::new(Mark::default());
-    *event.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark.clone());
-    front::submit(target.line, Op::Record(mark))
+    front::submit(target.line, Op::Record(event.next()))
 }
 
 fn find(event: Opaque) -> Res<Arc<Event>> {
@@ -64,7 +92,9 @@ fn elapsed(out: &Out<f32>, start: Opaque, end: Opaque) -> Res {
 }
 
 /// CU_EVENT_DISABLE_TIMING.
-const DISABLE_TIMING: u32 = 2;
+pub(crate) const DISABLE_TIMING: u32 = 2;
+/// CU_EVENT_INTERPROCESS, which goes with the other only.
+pub(crate) const INTERPROCESS: u32 = 4;
 /// CU_EVENT_BLOCKING_SYNC, _DISABLE_TIMING and _INTERPROCESS.
 const KNOWN_FLAGS: u32 = 7;
 
@@ -75,7 +105,12 @@ export! {
             return Err(Status::INVALID_VALUE);
         }
         let context = handle_of(&context::current()?);
-        out.put(EVENTS.insert(Arc::new(Event { context, flags, mark: Mutex::default() })))
+        let shared = match flags & INTERPROCESS {
+            0 => None,
+            _ if flags & DISABLE_TIMING == 0 => return Err(Status::INVALID_VALUE),
+            _ => Some(Arc::new(Shared::create()?)),
+        };
+        out.put(EVENTS.insert(Arc::new(Event::new(context, flags, shared))))
     }
 
     /// Ends an event.

@@ -125,16 +125,24 @@ pub(crate) fn wait_all(context: usize, mark: &Arc<Mark>) -> Res {
 /// Sleeps until a mark has passed. A host function may not: it holds up what it would wait for.
 pub(crate) fn wait(mark: &Mark) -> Res {
     caller::not_here()?;
+    sleep_until(wait_known(mark));
+    Ok(())
+}
+
+/// Sleeps until it is known when a mark passes, and says when.
+pub(crate) fn wait_known(mark: &Mark) -> u64 {
     let mut front = lock();
-    let time = loop {
+    loop {
         match mark.time() {
-            Some(time) => break time,
+            Some(time) => return time,
+            // Another process moves its own lines, and cannot tell.
+            None if mark.is_shared() => {
+                let look = MOVED.wait_timeout(front, Duration::from_millis(1));
+                front = look.unwrap_or_else(PoisonError::into_inner).0;
+            }
             None => front = MOVED.wait(front).unwrap_or_else(PoisonError::into_inner),
         }
-    };
-    drop(front);
-    sleep_until(time);
-    Ok(())
+    }
 }
 
 /// Sleeps until the clock shows `time`.

@@ -38,6 +38,7 @@ mod graph_update;
 mod host;
 mod integrity;
 mod ipc;
+mod ipc_event;
 mod kernel;
 mod launch;
 mod line;

@@ -8,26 +8,50 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sim_world::Engine;
 
+use crate::ipc_event::Shared;
+
 /// How much work a stream takes before a launch has to wait.
 pub(crate) const DEPTH: usize = 1024;
 
 /// A point on a stream's line: when all that came before it has ended, once that is known.
 #[derive(Debug, Default)]
-pub(crate) struct Mark(AtomicU64);
+pub(crate) struct Mark {
+    time: AtomicU64,
+    shared: Option<(Arc<Shared>, u64)>,
+}
 
 impl Mark {
     /// Nanoseconds of CLOCK_MONOTONIC; none while a wall stands before it.
     pub(crate) fn time(&self) -> Option<u64> {
-        self.0.load(Ordering::Acquire).checked_sub(1)
+        let own = self.time.load(Ordering::Acquire).checked_sub(1);
+        own.or_else(|| self.shared.as_ref().and_then(|(shared, turn)| shared.time_of(*turn)))
     }
 
     /// A mark whose time is known.
     pub(crate) fn at(time: u64) -> Self {
-        Self(AtomicU64::new(time.saturating_add(1)))
+        Self { time: AtomicU64::new(time.saturating_add(1)), shared: None }
+    }
+
+    /// A recording of an event that other processes know.
+    pub(crate) fn shared(with: Arc<Shared>, turn: u64) -> Self {
+        Self { time: AtomicU64::new(0), shared: Some((with, turn)) }
+    }
+
+    /// Whether another process may be the one that says when.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Whether it is this recording of an event that other processes know.
+    pub(crate) fn is_turn(&self, turn: u64) -> bool {
+        self.shared.as_ref().is_some_and(|(_, own)| *own == turn)
     }
 
     fn set(&self, time: u64) {
-        self.0.store(time.saturating_add(1), Ordering::Release);
+        self.time.store(time.saturating_add(1), Ordering::Release);
+        if let Some((shared, turn)) = &self.shared {
+            shared.passed(*turn, time);
+        }
     }
 }
 

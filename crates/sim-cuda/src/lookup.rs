@@ -5,7 +5,7 @@ use std::ptr::null;
 
 use nvidia_sys::proc::{Answer, answer};
 
-use crate::arg::{In, Out, Text};
+use crate::arg::{In, Opaque, Out, Text};
 use crate::exports;
 use crate::future;
 use crate::process;
@@ -93,6 +93,20 @@ export! {
 
     /// Profiling is over before it begins.
     fn cuProfilerStop() {
+        Ok(())
+    }
+
+    /// Takes a function to call with what the driver logs, which is nothing.
+    fn cuLogsRegisterCallback(function: Opaque, _data: Opaque, out: Out<usize>) {
+        if function.is_null() {
+            return Err(Status::INVALID_VALUE);
+        }
+        out.offer(function as usize);
+        Ok(())
+    }
+
+    /// Forgets a function that would have been called.
+    fn cuLogsUnregisterCallback(_callback: usize) {
         Ok(())
     }
 

@@ -1,12 +1,12 @@
-//! Modules, libraries, kernels and functions. An image is taken whatever it is, and has a kernel of
-//! whatever name is asked for; variables, textures and parameters it has none.
+//! Modules, libraries, kernels and functions. An image is taken whatever it is, and has a kernel and a
+//! variable of whatever name is asked for; managed variables, textures and parameters it has none.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::arg::{Opaque, Out, Text};
-use crate::context;
+use crate::context::{self, CONTEXTS};
 use crate::kernel;
 use crate::registry::{Registry, handle_of};
 use crate::rim::export;
@@ -26,6 +26,7 @@ pub(crate) struct Module {
     /// The context's handle.
     pub(crate) context: usize,
     functions: Mutex<BTreeMap<Vec<u8>, usize>>,
+    variables: Mutex<BTreeMap<Vec<u8>, usize>>,
 }
 
 /// An image that is in all contexts.
@@ -73,6 +74,41 @@ pub(crate) fn duration_of(handle: Opaque) -> Res<u64> {
     duration.ok_or(Status::INVALID_HANDLE)
 }
 
+/// Gives back the variables of a module that lies in a living context.
+fn free_variables(module: &Module) {
+    let Ok(device) = CONTEXTS.get(module.context).ok_or(Status::UNKNOWN).and_then(|c| c.device())
+    else {
+        return;
+    };
+    for address in std::mem::take(&mut *lock(&module.variables)).values() {
+        let _ = device.free(*address);
+    }
+}
+
+/// A variable of a module, made at the first question: device memory of its context.
+fn variable_in(module: usize, name: &[u8]) -> Res<usize> {
+    let found = MODULES.get(module).ok_or(Status::INVALID_HANDLE)?;
+    let context = CONTEXTS.get(found.context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
+    let mut variables = lock(&found.variables);
+    if let Some(address) = variables.get(name) {
+        return Ok(*address);
+    }
+    let address = context.device()?.allocate(found.context, VARIABLE_BYTES)?;
+    variables.insert(name.to_vec(), address);
+    Ok(address)
+}
+
+/// Says where a variable lies and how large it is, to who asks for it.
+fn say_variable(out: &Out<u64>, size: &Out<usize>, address: usize) -> Res {
+    out.offer(address as u64);
+    size.offer(VARIABLE_BYTES);
+    Ok(())
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn forget_functions(module: usize) {
     FUNCTIONS.remove_if(|function| function.module == module);
 }
@@ -85,7 +121,11 @@ pub(crate) fn load(out: &Out<usize>, image: Opaque) -> Res {
 }
 
 fn new_module(context: usize) -> usize {
-    MODULES.insert(Arc::new(Module { context, functions: Mutex::default() }))
+    MODULES.insert(Arc::new(Module {
+        context,
+        functions: Mutex::default(),
+        variables: Mutex::default(),
+    }))
 }
 
 /// A kernel's name to keep, and the time that it says.
@@ -150,6 +190,8 @@ fn file_exists(path: &Text) -> Res {
     }
 }
 
+/// How large every variable is said to be: nothing is known of the real one.
+const VARIABLE_BYTES: usize = 64 << 10;
 const SOME: Opaque = std::ptr::dangling_mut::<std::ffi::c_void>();
 
 export! {
@@ -176,7 +218,7 @@ export! {
 
     /// Takes a module down.
     fn cuModuleUnload(module: usize) {
-        MODULES.remove(module).ok_or(Status::INVALID_HANDLE)?;
+        free_variables(&*MODULES.remove(module).ok_or(Status::INVALID_HANDLE)?);
         forget_functions(module);
         Ok(())
     }
@@ -191,11 +233,9 @@ export! {
         out.put(function_in(module, name.get()?)?)
     }
 
-    /// No module has variables.
-    fn cuModuleGetGlobal_v2(_out: Out<u64>, _size: Out<usize>, module: usize, name: Text) {
-        name.get()?;
-        MODULES.get(module).ok_or(Status::INVALID_HANDLE)?;
-        Err(Status::NOT_FOUND)
+    /// A variable of a module.
+    fn cuModuleGetGlobal_v2(out: Out<u64>, size: Out<usize>, module: usize, name: Text) {
+        say_variable(&out, &size, variable_in(module, name.get()?)?)
     }
 
     /// Loads an image into all contexts.
@@ -215,7 +255,9 @@ export! {
         KERNELS.remove_if(|kernel| kernel.library == library);
         let modules = removed.modules.lock().unwrap_or_else(PoisonError::into_inner);
         for module in modules.values() {
-            MODULES.remove(*module);
+            if let Some(module) = MODULES.remove(*module) {
+                free_variables(&module);
+            }
             forget_functions(*module);
         }
         Ok(())
@@ -231,11 +273,9 @@ export! {
         out.put(kernel_in(library, name.get()?)?)
     }
 
-    /// No library has variables.
-    fn cuLibraryGetGlobal(_out: Out<u64>, _size: Out<usize>, library: usize, name: Text) {
-        name.get()?;
-        LIBRARIES.get(library).ok_or(Status::INVALID_HANDLE)?;
-        Err(Status::NOT_FOUND)
+    /// A variable of a library, in the current context.
+    fn cuLibraryGetGlobal(out: Out<u64>, size: Out<usize>, library: usize, name: Text) {
+        say_variable(&out, &size, variable_in(module_of(library)?, name.get()?)?)
     }
 
     /// No library has managed variables.

@@ -225,6 +225,11 @@ export! {
         let target = target(stream, null)?;
         let event = EVENTS.get(event as usize).ok_or(Status::INVALID_HANDLE)?;
         match event.mark() {
+            // What another process walls off, nothing here would notice: this thread waits for it.
+            Some(mark) if mark.is_shared() && mark.time().is_none() => {
+                front::wait_known(&mark);
+                front::submit(target.line, Op::Wait(mark))
+            }
             Some(mark) => front::submit(target.line, Op::Wait(mark)),
             None => Ok(()),
         }

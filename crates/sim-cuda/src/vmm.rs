@@ -51,6 +51,8 @@ const PINNED: u32 = 1;
 const ON_DEVICE: u32 = 1;
 const ON_HOST: std::ops::RangeInclusive<u32> = 2..=4;
 const DESCRIPTOR: u32 = 1;
+/// CU_MEM_HANDLE_TYPE_FABRIC, which machines without its channels refuse.
+const FABRIC: u32 = 8;
 const READ_WRITE: u32 = 3;
 /// How the files of card memory are called, before the card's UUID.
 const NAME: &str = "simulated-gpu-";
@@ -59,6 +61,7 @@ impl Properties {
     /// The device that the memory is to lie on; none for the host.
     fn device(&self) -> Res<Option<usize>> {
         match self.location.kind {
+            _ if self.handles & FABRIC != 0 => Err(Status::NOT_SUPPORTED),
             _ if self.kind != PINNED || self.handles & !DESCRIPTOR != 0 => {
                 Err(Status::INVALID_VALUE)
             }

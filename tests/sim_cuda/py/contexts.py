@@ -101,11 +101,17 @@ def images():
     assert made("cuFuncGetAttribute", 0, function, kind=I32).value == 1024
     call("cuFuncSetAttribute", function, 8, 65536)
     assert made("cuFuncGetAttribute", 8, function, kind=I32).value == 65536
-    call("cuModuleGetGlobal_v2", ref(U64()), ref(S()), module, b"variable", answers=500)
+    variable, size = U64(), S()
+    call("cuModuleGetGlobal_v2", ref(variable), ref(size), module, b"variable")
+    call("cuMemcpyHtoD_v2", variable, b"set", S(3))
+    again = U64()
+    call("cuLibraryGetGlobal", ref(again), None, library, b"variable")
+    assert (again.value, size.value) == (variable.value, 64 << 10)
     call("cuModuleLoad", ref(P()), b"/no/such/file", answers=301)
     call("cuLibraryUnload", library)
     launch(entry, answers=400)
     launch(function, answers=400)
+    call("cuMemcpyHtoD_v2", variable, b"set", S(3), answers=1)
 
 
 main(globals())

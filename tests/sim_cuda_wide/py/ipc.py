@@ -131,6 +131,52 @@ def pooled():
     with_child(child, parent)
 
 
+def events():
+    """What one process records, another waits for; and the other way round."""
+    def child(peer):
+        primary()
+        event = made("cuIpcOpenEventHandle", Handle.from_buffer_copy(peer.recv(64)))
+        call("cuEventQuery", event)
+        peer.send(b"seen")
+        assert peer.recv(4) == b"busy"
+        call("cuEventQuery", event, answers=600)
+        call("cuStreamWaitEvent", None, event, 0)
+        call("cuCtxSynchronize")
+        call("cuEventQuery", event)
+        call("cuEventElapsedTime", ref(ctypes.c_float()), event, event, answers=400)
+        call("cuIpcOpenEventHandle", ref(P()), Handle(b"nobody's"), answers=1)
+        busy(400)
+        call("cuEventRecord", event, None)
+        peer.send(b"mine")
+        assert peer.recv(4) == b"done"
+        call("cuEventDestroy_v2", event)
+
+    def parent(peer):
+        primary()
+        call("cuEventCreate", ref(P()), 4, answers=1)
+        plain, event = made("cuEventCreate", 2), made("cuEventCreate", 6)
+        call("cuIpcGetEventHandle", ref(Handle()), plain, answers=400)
+        handle = made("cuIpcGetEventHandle", event, kind=Handle)
+        call("cuIpcOpenEventHandle", ref(P()), handle, answers=201)
+        peer.send(raw(handle))
+        assert peer.recv(4) == b"seen"
+        busy(400)
+        call("cuEventRecord", event, None)
+        peer.send(b"busy")
+        assert peer.recv(4) == b"mine"
+        call("cuEventQuery", event, answers=600)
+        call("cuEventSynchronize", event)
+        call("cuEventQuery", event)
+        peer.send(b"done")
+
+    with_child(child, parent)
+
+
+def busy(milliseconds):
+    """The card works for so long."""
+    launch(kernel(f"spin_ms_{milliseconds}"))
+
+
 def on_runtime(path):
     def child(peer):
         run = runtime(path)
