@@ -71,6 +71,12 @@ pub(crate) fn by_index(index: u32, device: Out<nvmlDevice_t>) -> Answer {
     first(device, INVALID_ARGUMENT, |card| card.index == index as usize)
 }
 
+/// The card at a place on the bus, lost or not.
+pub(crate) fn by_pci(text: &str) -> Answer<&'static Card> {
+    let pci = parse_pci(text).ok_or(INVALID_ARGUMENT)?;
+    world()?.cards().iter().find(|card| card.pci == pci).ok_or(NOT_FOUND)
+}
+
 fn first(
     device: Out<nvmlDevice_t>,
     otherwise: nvmlReturn_t,

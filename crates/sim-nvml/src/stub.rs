@@ -10,21 +10,26 @@ use crate::handle::world;
 
 /// Asked by nvidia-smi 535 on its way, which takes NOT_SUPPORTED for an answer and whose output must
 /// stay clean.
-const ASKED_IN_PASSING: [&str; 14] = [
+const ASKED_IN_PASSING: [&str; 19] = [
     "nvmlDeviceGetAccountingPids",
     "nvmlDeviceGetBoardPartNumber",
     "nvmlDeviceGetGpuFabricInfo",
+    "nvmlDeviceGetGpuFabricInfoV",
     "nvmlDeviceGetGridLicensableFeatures_v4",
     "nvmlDeviceGetGspFirmwareVersion",
     "nvmlDeviceGetHostVgpuMode",
     "nvmlDeviceGetInforomImageVersion",
     "nvmlDeviceGetInforomVersion",
     "nvmlDeviceGetLastBBXFlushTime",
+    "nvmlDeviceGetNvLinkRemotePciInfo_v2",
     "nvmlDeviceGetRowRemapperHistogram",
     "nvmlDeviceGetSamples",
     "nvmlDeviceGetSramEccErrorStatus",
+    "nvmlDeviceGetVgpuCapabilities",
     "nvmlDeviceGetViolationStatus",
+    "nvmlGetVgpuDriverCapabilities",
     "nvmlGpmMetricsGet",
+    "nvmlSystemGetConfComputeState",
 ];
 
 /// Makes one exported function per name. They read none of their arguments, so any number may come.

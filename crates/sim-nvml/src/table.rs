@@ -13,9 +13,10 @@ use sim_world::Process;
 use crate::answer::{Answer, INSUFFICIENT_SIZE, NOT_FOUND, code};
 use crate::arg::{Arg, Out, text_array};
 use crate::handle::{card, world};
-use crate::lookup::by_index;
+use crate::lookup::{by_index, by_pci};
 use crate::processes::{compute_processes, instances, mps_servers};
 use crate::system::process_name;
+use crate::topology::common;
 
 /// The only table known, by its UUID in memory order.
 const KNOWN: [u8; 16] = *b"\xc4\xfe\x3e\x6c\xc9\x8f\x6c\x4e\xa3\x27\xee\x69\x6e\x12\xf7\xc4";
@@ -26,6 +27,9 @@ const SLOTS: usize = 245;
 /// As many as one of the future might.
 const FUTURE_SLOTS: usize = 700;
 
+/// How two cards lie to each other, for `topo -m`: (text of one's place on the bus, of the other's,
+/// u32* level).
+const COMMON_ANCESTOR: usize = 23;
 /// Whether dmon and pmon can watch a card: (device, u32* yes).
 const CAN_BE_MONITORED: usize = 72;
 const HANDLE_BY_INDEX: usize = 81;
@@ -71,6 +75,7 @@ fn the_table() -> &'static Table {
         let mut slots = [0; FUTURE_SLOTS];
         let future = world().is_ok_and(|world| world.cuda_version() >= FUTURE);
         slots[0] = if future { FUTURE_SLOTS } else { SLOTS } * size_of::<usize>();
+        slots[COMMON_ANCESTOR] = common_ancestor as *const () as usize;
         slots[CAN_BE_MONITORED] = can_be_monitored as *const () as usize;
         slots[HANDLE_BY_INDEX] = handle_by_index as *const () as usize;
         slots[COMPUTE_PROCESSES] = compute_list as *const () as usize;
@@ -78,6 +83,28 @@ fn the_table() -> &'static Table {
         slots[MPS_PROCESSES] = mps_list as *const () as usize;
         slots
     })
+}
+
+unsafe extern "C-unwind" fn common_ancestor(
+    one: *const c_char,
+    other: *const c_char,
+    level: *mut c_uint,
+) -> nvmlReturn_t {
+    // SAFETY: the caller passes two texts and a place for the answer, or null.
+    let (one, other, level) = unsafe { (one.admit(), other.admit(), level.admit()) };
+    let common = || common(world()?, by_pci(one.text()?)?, by_pci(other.text()?)?);
+    code(common().and_then(|common| level.set(place_of(common))))
+}
+
+/// What `topo -m` calls a level: 0 PIX, 1 PXB, 2 PHB, 3 NODE, 4 SYS.
+fn place_of(level: nvmlGpuTopologyLevel_t) -> c_uint {
+    match level {
+        nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_SYSTEM => 4,
+        nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_NODE => 3,
+        nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_HOSTBRIDGE => 2,
+        nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_MULTIPLE => 1,
+        _ => 0,
+    }
 }
 
 unsafe extern "C-unwind" fn can_be_monitored(

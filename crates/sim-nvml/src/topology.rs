@@ -93,7 +93,8 @@ fn links(world: &World, one: &Card, other: &Card) -> Answer<u32> {
     Ok(links.iter().find(|link| link.peer == other.id).map_or(0, |link| link.count))
 }
 
-fn common(world: &World, one: &Card, other: &Card) -> Answer<nvmlGpuTopologyLevel_t> {
+/// How two cards lie to each other.
+pub(crate) fn common(world: &World, one: &Card, other: &Card) -> Answer<nvmlGpuTopologyLevel_t> {
     let near = numa_node(world, one)? == numa_node(world, other)?;
     Ok(match (one.id == other.id, near) {
         (true, _) => nvmlGpuTopologyLevel_t::NVML_TOPOLOGY_INTERNAL,
