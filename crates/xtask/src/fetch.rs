@@ -7,7 +7,7 @@ mod spec;
 mod wheel;
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -19,14 +19,14 @@ use spec::{Part, Parts};
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The parts to bring; all of them if none is named.
+    /// The parts to bring; if none is named, all but those that are for who asks for them.
     parts: Vec<String>,
     /// Say which parts there are, and bring none.
     #[arg(long)]
     list: bool,
 }
 
-/// Brings every part.
+/// Brings every part that is not only for who names it.
 pub(crate) fn all() -> Result<()> {
     run(Args { parts: Vec::new(), list: false })
 }
@@ -36,15 +36,21 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let parts = spec::read()?;
     if args.list {
         for (name, part) in &parts {
-            println!("{name:16} {}", part.purpose);
+            let only = if part.opt_in { " (only where named)" } else { "" };
+            println!("{name:16} {}{only}", part.purpose);
         }
         return Ok(());
     }
     let every: Vec<&str> = match args.parts.is_empty() {
-        true => parts.keys().map(String::as_str).collect(),
+        true => of_every_run(&parts).collect(),
         false => args.parts.iter().map(String::as_str).collect(),
     };
     bring(&parts, &every).map(|_| ())
+}
+
+/// The parts that are brought where none is named.
+fn of_every_run(parts: &Parts) -> impl Iterator<Item = &str> {
+    parts.iter().filter(|(_, part)| !part.opt_in).map(|(name, _)| name.as_str())
 }
 
 /// Where fetched parts lie. Only [`ensure`] makes one, so a path from it exists.
@@ -157,8 +163,15 @@ fn check_digest(file: &Path, what: &str, pinned: &[String]) -> Result<()> {
 }
 
 fn digest(file: &Path) -> Result<String> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(spec::hex(&Sha256::digest(bytes)))
+    let what = || format!("cannot read {}", file.display());
+    let (mut from, mut digest) = (File::open(file).with_context(what)?, Sha256::new());
+    let mut bytes = vec![0; 1 << 20];
+    loop {
+        match from.read(&mut bytes).with_context(what)? {
+            0 => return Ok(spec::hex(&digest.finalize())),
+            count => digest.update(&bytes[..count]),
+        }
+    }
 }
 
 /// Holds the digest of what a finished part was made from.
@@ -188,6 +201,14 @@ mod tests {
         }
         replace(&fresh, &place, &old).unwrap();
         assert_eq!(fs::read_to_string(place.join(STAMP)).unwrap(), "2");
+    }
+
+    #[test]
+    fn a_large_part_is_brought_only_where_it_is_named() {
+        let parts = spec::read().unwrap();
+        assert!(
+            parts.contains_key("pytorch") && of_every_run(&parts).all(|name| name != "pytorch")
+        );
     }
 
     #[test]

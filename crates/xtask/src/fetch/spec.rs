@@ -16,6 +16,9 @@ pub(super) type Parts = BTreeMap<String, Part>;
 pub(super) struct Part {
     #[serde(rename = "for", skip_serializing)]
     pub(super) purpose: String,
+    /// Whether it is brought only where it is named.
+    #[serde(rename = "opt-in", default, skip_serializing)]
+    pub(super) opt_in: bool,
     pub(super) gives: Vec<String>,
     #[serde(default)]
     pub(super) links: BTreeMap<String, String>,

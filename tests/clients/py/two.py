@@ -1,0 +1,126 @@
+"""Two processes that share device memory, each in its own container."""
+
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../sim_cuda_wide/py"))
+
+from wide import *
+
+SIZE = 64 * MIB
+RAW = ctypes.c_char * 64
+
+
+class Handle(ctypes.Structure):
+    _fields_ = [("bytes", RAW)]
+
+
+def raw(handle):
+    return ctypes.string_at(ctypes.addressof(handle), 64)
+
+
+def taken(before):
+    return before - free_bytes()
+
+
+def handle_make(peer):
+    before = free_bytes()
+    address = alloc(SIZE)
+    call("cuMemcpyHtoD_v2", address, b"made", S(4))
+    peer.send(raw(made("cuIpcGetMemHandle", address, kind=Handle)))
+    assert taken(before) == SIZE
+    event = made("cuEventCreate", 6)
+    call("cuEventRecord", event, None)
+    peer.send(raw(made("cuIpcGetEventHandle", event, kind=Handle)))
+    assert peer.recv(4) == b"read"
+    assert read(address, 4) == b"took" and taken(before) == SIZE
+    call("cuMemFree_v2", address)
+    assert taken(before) == 0
+
+
+def handle_take(peer):
+    before = free_bytes()
+    address = made("cuIpcOpenMemHandle_v2", Handle.from_buffer_copy(peer.recv(64)), 1, kind=U64)
+    event = made("cuIpcOpenEventHandle", Handle.from_buffer_copy(peer.recv(64)))
+    call("cuStreamWaitEvent", None, event, 0)
+    assert read(address, 4) == b"made" and taken(before) == 0
+    call("cuMemcpyHtoD_v2", address, b"took", S(4))
+    peer.send(b"read")
+    call("cuIpcCloseMemHandle", address)
+    assert taken(before) == 0
+
+
+def map_whole(memory):
+    start = made("cuMemAddressReserve", S(SIZE), S(0), U64(0), U64(0), kind=U64)
+    call("cuMemMap", start, S(SIZE), S(0), memory, U64(0))
+    call("cuMemSetAccess", start, S(SIZE), ref(Access(HERE, 3)), S(1))
+    return start
+
+
+def unmap_whole(start, memory):
+    call("cuMemUnmap", start, S(SIZE))
+    call("cuMemRelease", memory)
+    call("cuMemAddressFree", start, S(SIZE))
+
+
+def descriptor_make(peer):
+    before = free_bytes()
+    memory = made("cuMemCreate", S(SIZE), ref(Props(type=1, handles=1, location=HERE)), U64(0), kind=U64)
+    start = map_whole(memory)
+    call("cuMemcpyHtoD_v2", start, b"made", S(4))
+    descriptor = I32(-1)
+    call("cuMemExportToShareableHandle", ref(descriptor), memory, 1, U64(0))
+    assert taken(before) == SIZE
+    socket.send_fds(peer, [b"x"], [descriptor.value])
+    assert peer.recv(4) == b"read"
+    assert read(start, 4) == b"took"
+    unmap_whole(start, memory)
+    assert taken(before) == 0
+
+
+def descriptor_take(peer):
+    before = free_bytes()
+    descriptors = socket.recv_fds(peer, 1, 1)[1]
+    memory = made("cuMemImportFromShareableHandle", P(descriptors[0]), 1, kind=U64)
+    start = map_whole(memory)
+    assert read(start, 4) == b"made" and taken(before) == 0
+    call("cuMemcpyHtoD_v2", start, b"took", S(4))
+    unmap_whole(start, memory)
+    peer.send(b"read")
+    assert taken(before) == 0
+
+
+def fabric_alone(_):
+    before, out = free_bytes(), U64(7)
+    props = Props(type=1, handles=8, location=HERE)
+    call("cuMemCreate", ref(out), S(SIZE), ref(props), U64(0), answers=801)
+    assert out.value == 7 and taken(before) == 0
+
+
+def meet(side, path):
+    """The two sides' connection, whichever of them comes first."""
+    if side == "alone":
+        return None
+    here = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    here.settimeout(60)
+    if side == "make":
+        here.bind(path + "~")
+        here.listen()
+        os.rename(path + "~", path)
+        there = here.accept()[0]
+        there.settimeout(60)
+        return there
+    for _ in range(6000):
+        try:
+            here.connect(path)
+            return here
+        except (FileNotFoundError, ConnectionRefusedError):
+            time.sleep(0.01)
+    raise AssertionError("nobody listens")
+
+
+function, side, path = sys.argv[1:]
+primary()
+globals()[f"{function}_{side}"](meet(side, path))
