@@ -64,7 +64,8 @@ impl Card for NvmlCard {
         let device = self.nvml.device_by_index(self.index).map_err(clause)?;
         let uuid = device.uuid().map_err(clause)?;
         let uuid = uuid.parse().map_err(|error| format!("its UUID {uuid:?} is {error}"))?;
-        let facts = facts(&device).map_err(clause)?;
+        let usable = self.usable(&device)?;
+        let facts = facts(&device, usable).map_err(clause)?;
         let slices = slices::of(&device, &self.library, self.index)?;
         Ok(Facts { uuid, slices, ..facts })
     }
@@ -89,6 +90,25 @@ impl Card for NvmlCard {
 }
 
 impl NvmlCard {
+    /// What there is to divide: all but what the driver keeps. Before 510 a driver has only the first
+    /// form of the question, and leaves what it keeps out of that form's total by itself.
+    fn usable(&self, device: &Device) -> Result<Mib, String> {
+        let bytes = match device.memory_info() {
+            Ok(memory) => memory.total.saturating_sub(memory.reserved),
+            Err(NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound) => {
+                self.first_form().map_err(|error| format!("NVML: {error}"))?
+            }
+            Err(error) => return Err(clause(error)),
+        };
+        Ok(Mib::floor_of_bytes(bytes))
+    }
+
+    /// The wrapper knows the second form only.
+    fn first_form(&self) -> driver::Result<u64> {
+        let nvml = driver::nvml::Nvml::open(&self.library)?;
+        Ok(nvml.device(self.index)?.memory_v1()?.total)
+    }
+
     /// XIDs of this card; `None` where the driver or the card has no events.
     fn events(&self, device: &Device) -> Option<EventSet<'_>> {
         let set = self.nvml.create_event_set().ok()?;
@@ -125,14 +145,13 @@ pub(super) fn clause(error: NvmlError) -> String {
     format!("NVML: {error}")
 }
 
-fn facts(device: &Device) -> Result<Facts, NvmlError> {
-    let memory = device.memory_info()?;
+fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
     let pci = device.pci_info()?.bus_id;
     Ok(Facts {
         uuid: contract::DeviceUuid::gpu([0; 16]),
         minor: device.minor_number()?,
         name: device.name()?,
-        usable: Mib::floor_of_bytes(memory.total.saturating_sub(memory.reserved)),
+        usable,
         numa: numa_node(&pci),
         links: links(device),
         slices: None,
