@@ -3,5 +3,7 @@
 fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libcuda.so.1");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
+    println!("cargo::rustc-link-arg-examples=-Wl,-soname,libcuda.so.1");
+    println!("cargo::rustc-link-arg-examples=-Wl,-Bsymbolic");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -2,9 +2,9 @@
 //! what drivers let memory grow by, and settled by what the driver has reserved after. A driver may
 //! lay allocations that do not live together in one place, and takes nothing where enough is idle.
 //!
-//! Where there is no room for so much, the graph is uploaded first, which can be undone: what it lets
-//! grow past the limit is trimmed away, and the launch refused. A stream that is being captured takes
-//! nothing.
+//! Where its device's graphs have reserved less than it needs, or there is no room for so much, the
+//! graph is uploaded first, which can be undone: what it lets grow past the limit is trimmed away, and
+//! the launch refused. A stream that is being captured takes nothing.
 
 use crate::capture::relaxed;
 use crate::charge::{self, Attempt, Charge};
@@ -56,8 +56,17 @@ impl Launch<'_> {
         let (Some(memory), Some(most)) = (Memory::of(need.device, share), most(need)) else {
             return OUT_OF_MEMORY;
         };
-        if let Some(bound) = charge::at_once(share, Kind::Graph, most) {
-            return self.within(memory, bound, needs, alone);
+        let grows = alone && self.launch.is_some() && memory.charged() < need.bytes;
+        match charge::at_once(share, Kind::Graph, most) {
+            Some(bound) if !grows || (self.is_captured)() => {
+                return self.within(memory, bound, needs, alone);
+            }
+            Some(bound) => {
+                if let Some(result) = self.uploaded(memory, bound) {
+                    return result;
+                }
+            }
+            None => {}
         }
         if (self.is_captured)() {
             return self.put();
@@ -70,6 +79,9 @@ impl Launch<'_> {
             return result;
         }
         match charge::to_share(share, Kind::Graph, most) {
+            Attempt::Charged(bound) if grows => {
+                self.uploaded(memory, bound).unwrap_or(OUT_OF_MEMORY)
+            }
             Attempt::Charged(bound) => self.within(memory, bound, needs, alone),
             _ => OUT_OF_MEMORY,
         }

@@ -45,6 +45,11 @@ impl Memory {
         self.grown.end(bound, || self.reserved())
     }
 
+    /// What is charged.
+    pub(crate) fn charged(&self) -> u64 {
+        self.grown.charged()
+    }
+
     /// A charge of nothing.
     pub(crate) fn nothing(&self) -> Charge {
         Charge::new(self.share, Kind::Graph, 0)

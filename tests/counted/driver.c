@@ -365,4 +365,5 @@ int cuExternalMemoryGetMappedBuffer(uint64_t *address, void *handle, const void 
 int cuExternalMemoryGetMappedMipmappedArray(uint64_t *array, void *handle, const void *d) {
     LOCKED(map_external(array, import_of(handle), d, MIPMAPS));
 }
+#include "graph_driver.c"
 #endif

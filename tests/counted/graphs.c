@@ -184,6 +184,9 @@ static void run(char *text) {
         uint64_t value = 0;
         number((int)a, 2, &value);
         result = (int)(value / MIB);
+    } else if (IS("living")) {
+        uint64_t (*living)(void) = (uint64_t(*)(void))dlsym(cuda, "standin_living");
+        result = (int)(living() / MIB);
     } else if (IS("used")) {
         printf("%s %.3f\n", text, in_use() / (double)MIB);
         return;

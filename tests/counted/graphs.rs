@@ -2,7 +2,9 @@
 
 use contract::Mib;
 
-use crate::graph_stage::{ROOM, World};
+use crate::container::Outcome;
+use crate::graph_stage::{ROOM, World, client};
+use crate::stage::{self, half};
 
 /// A graph that allocates 100 MiB and frees them.
 const GRAPH: &str = "graph=0 take=0,0,100 give=0,0";
@@ -168,6 +170,38 @@ fn a_graph_is_charged_to_the_device_of_its_nodes() {
 fn the_last_context_takes_the_memory_of_graphs_with_it() {
     let words = "graph=0 take=0,0,100 make=0,0 launch=0 used stop start used";
     assert_eq!(World::new().used(words), [100.0, 0.0]);
+}
+
+/// What the client says over the driver that takes 64 MiB more than a graph asks for.
+fn greedy(words: &str) -> Outcome {
+    let outcome = half().env("STANDIN_TORN", "1").run(client(), &format!("start {words}"));
+    outcome.assert_lived();
+    outcome
+}
+
+#[test]
+fn a_driver_that_takes_more_than_a_graph_asks_for_is_charged_what_it_takes() {
+    let outcome = greedy("graph=0 take=0,0,100 make=0,0 launch=0 used launch=0 living trim used");
+    assert_eq!((outcome.of("launch=0"), outcome.of("living")), ("0", "164"));
+    let used = outcome.lines.iter().filter(|line| line.starts_with("used"));
+    assert_eq!(used.collect::<Vec<_>>(), ["used 419.000", "used 255.000"]);
+}
+
+#[test]
+fn what_a_driver_takes_past_the_limit_is_given_back_before_the_refusal_is_told() {
+    let most = stage::ROOM - 50;
+    let words = format!("graph=0 take=0,0,{most} make=0,0 launch=0 upload=0 used living");
+    let outcome = greedy(&words);
+    assert_eq!((outcome.of("launch=0"), outcome.of("upload=0")), ("2", "2"));
+    assert_eq!((outcome.of("used"), outcome.of("living")), ("255.000", "0"));
+}
+
+#[test]
+fn what_the_driver_refuses_to_launch_is_given_back() {
+    let words = "start graph=0 take=0,0,100 make=0,0 launch=0 upload=0 used";
+    let outcome = half().env("STANDIN_REFUSES", "1").run(client(), words);
+    assert_eq!((outcome.of("launch=0"), outcome.of("upload=0")), ("2", "2"));
+    assert_eq!(outcome.of("used"), "255.000");
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! A driver with pools and graphs that answers in a nanosecond or two, for timing what a hook adds. Its
+//! one pool and its graphs have reserved what they need once and for all; it does nothing else.
+
+// The names are the driver's.
+#![allow(non_snake_case)]
+
+use core::ffi::{c_int, c_uint, c_void};
+
+/// Success.
+const OK: c_int = 0;
+/// The one address, and the one pool.
+const ADDRESS: u64 = 0x7f00_0000_0000;
+const POOL: usize = 0x2000;
+/// What pool and graphs have reserved.
+const RESERVED: u64 = 64 << 20;
+/// A graph with one node that allocates 2 MiB; any other has none.
+const ALLOCATES: usize = 2;
+/// CU_GRAPH_NODE_TYPE_MEM_ALLOC.
+const TAKE: c_uint = 10;
+
+/// Declares functions of the driver.
+macro_rules! driver {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
+        $(
+            /// The driver's function of this name, for valid arguments.
+            ///
+            /// # Safety
+            /// As the driver's function.
+            #[unsafe(no_mangle)]
+            #[allow(unused_unsafe)]
+            pub unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+                // SAFETY: the caller gives places that may be written.
+                unsafe { $body }
+                OK
+            }
+        )*
+    };
+}
+
+driver! {
+    fn cuInit(_flags: c_uint) {}
+    fn cuDriverGetVersion(version: *mut c_int) { *version = 12090 }
+    fn cuDeviceGetCount(count: *mut c_int) { *count = 1 }
+    fn cuDeviceGetUuid(uuid: *mut [u8; 16], _device: c_int) { *uuid = [7; 16] }
+    fn cuDeviceGetUuid_v2(uuid: *mut [u8; 16], _device: c_int) { *uuid = [7; 16] }
+    fn cuDevicePrimaryCtxRetain(context: *mut usize, _device: c_int) { *context = 0x1000 }
+    fn cuDevicePrimaryCtxGetState(_device: c_int, flags: *mut c_uint, active: *mut c_int) {
+        *flags = 0;
+        *active = 1;
+    }
+    fn cuCtxSetCurrent(_context: usize) {}
+    fn cuCtxGetCurrent(context: *mut usize) { *context = 0x1000 }
+    fn cuCtxGetDevice(device: *mut c_int) { *device = 0 }
+    fn cuStreamGetDevice(_stream: usize, device: *mut c_int) { *device = 0 }
+    fn cuStreamIsCapturing(_stream: usize, status: *mut c_uint) { *status = 0 }
+    fn cuThreadExchangeStreamCaptureMode(_mode: *mut c_uint) {}
+
+    fn cuDeviceGetMemPool(pool: *mut usize, _device: c_int) { *pool = POOL }
+    fn cuDeviceGetDefaultMemPool(pool: *mut usize, _device: c_int) { *pool = POOL }
+    fn cuMemPoolGetAttribute(_pool: usize, _which: c_uint, value: *mut u64) { *value = RESERVED }
+    fn cuMemAllocAsync(address: *mut u64, _bytes: usize, _stream: usize) { *address = ADDRESS }
+    fn cuMemAllocFromPoolAsync(address: *mut u64, _bytes: usize, _pool: usize, _stream: usize) {
+        *address = ADDRESS
+    }
+    fn cuMemFreeAsync(_address: u64, _stream: usize) {}
+
+    fn cuGraphGetNodes(graph: usize, nodes: *mut usize, count: *mut usize) {
+        *count = usize::from(graph == ALLOCATES);
+        if !nodes.is_null() && *count == 1 {
+            *nodes = graph;
+        }
+    }
+    fn cuGraphNodeGetType(_node: usize, kind: *mut c_uint) { *kind = TAKE }
+    fn cuGraphMemAllocNodeGetParams(_node: usize, parameters: *mut [u64; 15]) {
+        let mut said = [0; 15];
+        (said[0], said[1], said[13], said[14]) = (1, 1, 2 << 20, ADDRESS);
+        *parameters = said;
+    }
+    fn cuGraphInstantiateWithFlags(exec: *mut usize, graph: usize, _flags: u64) {
+        *exec = 0x3000 + graph
+    }
+    fn cuGraphLaunch(_exec: usize, _stream: *mut c_void) {}
+    fn cuGraphUpload(_exec: usize, _stream: *mut c_void) {}
+    fn cuDeviceGetGraphMemAttribute(_device: c_int, _which: c_uint, value: *mut u64) {
+        *value = RESERVED
+    }
+}
