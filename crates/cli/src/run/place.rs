@@ -66,12 +66,28 @@ fn place(
 
 /// The GPUs that may give the share.
 fn candidates(wanted: Option<GpuName>, gpus: &[Gpu]) -> anyhow::Result<Vec<&Gpu>> {
-    let Some(name) = wanted else { return Ok(gpus.iter().collect()) };
+    let Some(name) = wanted else {
+        let whole: Vec<&Gpu> = gpus.iter().filter(|gpu| gpu.slices.is_none()).collect();
+        if whole.is_empty() && !gpus.is_empty() {
+            bail!(
+                "every GPU here is in MIG mode, and `aliquot run` divides whole ones: turn it off"
+            );
+        }
+        return Ok(whole);
+    };
     let named = |gpu: &&Gpu| match name {
         GpuName::Index(index) => gpu.index == index,
         GpuName::Uuid(uuid) => gpu.uuid == uuid,
     };
     if let Some(gpu) = gpus.iter().find(named) {
+        if gpu.slices.is_some() {
+            bail!(
+                "GPU {} ({}) is in MIG mode, and `aliquot run` divides whole ones: choose another, \
+                 or turn it off",
+                gpu.index,
+                gpu.uuid
+            );
+        }
         return Ok(vec![gpu]);
     }
     let list: Vec<_> = gpus.iter().map(|gpu| format!("{} ({})", gpu.index, gpu.uuid)).collect();
@@ -104,6 +120,16 @@ mod tests {
             sick: None,
             cordon: None,
         }
+    }
+
+    #[test]
+    fn a_gpu_in_mig_mode_gives_no_share() {
+        let divided = Gpu { slices: Some(Vec::new()), ..gpu(0) };
+        let place = |wanted, gpus: &[Gpu]| place(percent(50), wanted, gpus, &[]);
+        let named = place(Some(GpuName::Index(0)), &[divided.clone(), gpu(1)]).unwrap_err();
+        assert!(named.to_string().contains("GPU 0 "), "{named}");
+        assert!(place(None, &[divided.clone()]).unwrap_err().to_string().contains("MIG mode"));
+        assert_eq!(place(None, &[divided, gpu(1)]).unwrap().uuid, gpu(1).uuid);
     }
 
     fn percent(value: u64) -> Percent {
