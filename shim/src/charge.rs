@@ -41,6 +41,14 @@ impl Charge {
         self.share.allotment.release(self.share.device, self.kind, self.bytes);
     }
 
+    /// Makes it a charge of `bytes` whatever the limit says, because the driver has them.
+    #[cold]
+    pub(crate) fn take(&mut self, bytes: u64) {
+        let more = bytes.saturating_sub(self.bytes);
+        self.share.allotment.charge_taken(self.share.device, self.kind, more);
+        self.bytes = self.bytes.max(bytes);
+    }
+
     /// Makes it a charge of `bytes`, as the driver has taken them; false where that passes the limit,
     /// and nothing is changed.
     pub(crate) fn settle(&mut self, bytes: u64) -> bool {

@@ -4,7 +4,8 @@
 //! Several threads may let it grow at once, without a lock. Each charges a bound before, and holds it
 //! until it has read the size after: what is charged is then raised or lowered to that size, but only
 //! if nobody has changed it since before the reading, for else the reading may be old. So what is
-//! charged, with the bounds of those who are under way, is never less than the size.
+//! charged, with the bounds of those who are under way, is never less than the size. What has grown past
+//! the limit all the same is undone, and charged until it is.
 
 use crate::charge::Charge;
 use crate::region;
@@ -84,7 +85,14 @@ impl Grown {
             // Without an answer the bound stays charged.
             let size = size().and_then(|size| size.checked_next_multiple_of(Word::STEP));
             let size = size.unwrap_or(most);
-            let fits = size <= most || growers > 0 || bound.settle(size - word.charged());
+            // Others who let it grow have bounds of their own, and are charged for what is theirs; one
+            // who has none may have none of theirs.
+            let is_others = growers > 0 && (bound.bytes > 0 || ended == 0);
+            let fits = size <= most || is_others || bound.settle(size - word.charged());
+            if !fits && ended == 0 {
+                // Nobody is left to undo it.
+                bound.take(size - word.charged());
+            }
             let covered = word.charged().saturating_add(bound.bytes);
             let to = word.next(size.min(covered), growers);
             if self.change(word, to) {

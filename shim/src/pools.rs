@@ -47,8 +47,7 @@ impl Pool {
         region::reach(&KNOWN, key).find(is_it).filter(|_| key > BUSY)
     }
 
-    /// Begins to count a pool on a device; of two threads that meet a default pool at once, one fills
-    /// a place that stays unused. None: there are too many.
+    /// Begins to count a pool on a device. None: there are too many.
     pub(crate) fn remember(handle: CUmemoryPool, device: CUdevice) -> Option<&'static Self> {
         Self::put(handle, device, GIVEN)
     }
@@ -60,12 +59,21 @@ impl Pool {
 
     fn put(handle: CUmemoryPool, device: CUdevice, state: u32) -> Option<&'static Self> {
         let key = handle as u64;
-        let mut places = region::reach(&KNOWN, key);
-        let pool = places.find(|pool| region::change(&pool.handle, FREE, BUSY))?;
+        let places = || region::reach(&KNOWN, key);
+        let pool = places().find(|pool| region::change(&pool.handle, FREE, BUSY))?;
         pool.device.store(device, Ordering::Relaxed);
         pool.grown.clear();
         pool.state.store(state, Ordering::Relaxed);
-        pool.handle.store(key, Ordering::Release);
+        // Whoever meets the same pool in an earlier place is waited for: of one pool there is one.
+        let earlier = || places().take_while(|other| !core::ptr::eq(*other, pool));
+        for _ in 0..10_000 {
+            if earlier().all(|other| other.handle.load(Ordering::Acquire) != BUSY) {
+                break;
+            }
+            sys::yield_now();
+        }
+        let is_there = earlier().any(|other| other.handle.load(Ordering::Acquire) == key);
+        pool.handle.store(if is_there { FREE } else { key }, Ordering::Release);
         Self::of(handle)
     }
 

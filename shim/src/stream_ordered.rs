@@ -295,6 +295,9 @@ impl Request {
         };
         let bytes = self.bytes as u64;
         let Some(most) = bytes.checked_next_multiple_of(CHUNK) else { return self.refused(driver) };
+        if share.allotment.held(share.device, Kind::Context) == 0 && self.is_nowhere() {
+            return driver();
+        }
         if let Attempt::Refused = contexts::charge_unseen(share, ordinal) {
             return self.refused(driver);
         }
@@ -316,14 +319,24 @@ impl Request {
         match charge::to_share(share, Kind::Pool, most) {
             // SAFETY: the caller's promise.
             Attempt::Charged(bound) => unsafe { self.bounded(pool, bound, driver) },
-            _ => OUT_OF_MEMORY,
+            _ => self.refused(driver),
         }
     }
 
-    /// Out of memory, unless nothing is taken yet.
+    /// Out of memory, unless nothing is taken yet, or nothing can be.
     #[cold]
     fn refused(&self, driver: impl Fn() -> CUresult) -> CUresult {
-        if (self.form.is_captured)(self.stream) { driver() } else { OUT_OF_MEMORY }
+        if (self.form.is_captured)(self.stream) || self.is_nowhere() {
+            driver()
+        } else {
+            OUT_OF_MEMORY
+        }
+    }
+
+    /// No context is current, nor any that the stream belongs to: the driver says so.
+    #[cold]
+    fn is_nowhere(&self) -> bool {
+        self.stream as usize <= 2 && device::current_ordinal().is_none()
     }
 
     /// # Safety

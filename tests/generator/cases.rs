@@ -92,3 +92,13 @@ fn what_a_pool_keeps_goes_with_the_last_context() {
     let rounds = [call("async", 0, 40 << 20), Round::Begin, Round::Reset(0)];
     assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
 }
+
+/// Three contexts and a gigabyte leave too little for a fourth, whose process then has none.
+#[test]
+fn memory_of_a_stream_without_a_context_is_the_drivers_to_refuse() {
+    let call = |name, a| Call { name, thread: 0, place: 0, a, b: 0 };
+    let begin = [Round::One(0, call("linear", 1000 << 20)), Round::Begin, Round::Begin];
+    let rounds: Vec<_> =
+        begin.into_iter().chain([Round::Begin, Round::One(3, call("async", 1))]).collect();
+    assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
+}

@@ -123,6 +123,16 @@ impl Allotment {
         charge::charge(&self.books(device), slot, kind.index(), bytes)
     }
 
+    /// Charges what the driver has taken already, whatever the limit says: the next request pays.
+    #[cold]
+    #[inline(never)]
+    pub fn charge_taken(&self, device: DeviceIndex, kind: Kind, bytes: u64) {
+        if let Ok(slot) = self.own_slot() {
+            // Only what no total can hold is left out.
+            let _ = charge::charge_regardless(&self.books(device), slot.index, kind.index(), bytes);
+        }
+    }
+
     /// Gives back what this process charged, once, after the driver has taken it back (or refused
     /// it). Never more than it holds for that kind.
     #[inline(never)]
