@@ -128,7 +128,12 @@ mod tests {
         let place = |wanted, gpus: &[Gpu]| place(percent(50), wanted, gpus, &[]);
         let named = place(Some(GpuName::Index(0)), &[divided.clone(), gpu(1)]).unwrap_err();
         assert!(named.to_string().contains("GPU 0 "), "{named}");
-        assert!(place(None, &[divided.clone()]).unwrap_err().to_string().contains("MIG mode"));
+        assert!(
+            place(None, std::slice::from_ref(&divided))
+                .unwrap_err()
+                .to_string()
+                .contains("MIG mode")
+        );
         assert_eq!(place(None, &[divided, gpu(1)]).unwrap().uuid, gpu(1).uuid);
     }
 
