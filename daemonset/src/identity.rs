@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kubelet::podresources::ListPodResourcesRequest;
 use kubelet::podresources::pod_resources_lister_client::PodResourcesListerClient;
+use kubelet::podresources::{
+    AllocatableResourcesRequest, AllocatableResourcesResponse, ListPodResourcesRequest,
+};
+use tonic::Response;
 
 use crate::allotment::{Held, holders};
 
@@ -53,6 +56,23 @@ impl Identity {
             Err(_) => {
                 Err(Unknown(format!("no answer on {} in two seconds", self.socket.display())))
             }
+        }
+    }
+
+    /// All devices that the kubelet can give out, of all plugins.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub async fn allocatable(&self) -> Result<AllocatableResourcesResponse, Unknown> {
+        let ask = async {
+            let channel = kubelet::sockets::dial(&self.socket).await.map_err(|e| e.to_string())?;
+            let mut client = PodResourcesListerClient::new(channel);
+            let answer = client.get_allocatable_resources(AllocatableResourcesRequest {}).await;
+            answer.map(Response::into_inner).map_err(|status| status.message().to_owned())
+        };
+        match tokio::time::timeout(DEADLINE, ask).await {
+            Ok(answer) => answer.map_err(Unknown),
+            Err(_) => Err(Unknown("no answer in two seconds".into())),
         }
     }
 

@@ -27,6 +27,7 @@ pub mod plugin;
 pub mod refusals;
 pub mod registrar;
 pub mod registrations;
+pub mod rivals;
 mod run;
 pub mod seen;
 pub mod shim;

@@ -10,7 +10,7 @@ use kubelet::deviceplugin::ContainerAllocateResponse;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::allotment::{Book, BookError, Held, Holding, Record};
+use crate::allotment::{Book, BookError, Held, Holding, Record, Rules};
 use crate::answer::Wares;
 use crate::config::{Config, Placement};
 use crate::decide::{self, Offers, Refusal};
@@ -117,7 +117,7 @@ impl Node {
         let devices = decide::parse(ids)?;
         let shared = matches!(grant, decide::Grant::Share { .. });
         let shim = shared.then(|| self.wares.shim.version.clone());
-        let record = self.book().allot(&devices, grant, resource, shim)?;
+        let record = self.ruled_book().allot(&devices, grant, resource, shim)?;
         self.held.send_replace(());
         Ok((devices, record))
     }
@@ -150,7 +150,7 @@ impl Node {
     /// [`Denial`].
     pub async fn prestart(&self, ids: &[String]) -> Result<(), Denial> {
         let devices = decide::parse(ids)?;
-        let renewed = self.book().renew(&devices)?;
+        let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,
             None => self.allot_again(ids)?,
@@ -184,6 +184,12 @@ impl Node {
         let done = self.book().reconcile(&held, asked);
         self.held.send_replace(());
         Ok(done?)
+    }
+
+    /// Resources of other plugins that offer GPUs of this node; `None` where the kubelet does not say.
+    pub async fn rivals(&self) -> Option<crate::rivals::Rivals> {
+        let list = self.identity.allocatable().await.ok()?;
+        Some(crate::rivals::rivals(&list, &self.identity.domain, &self.inventory()))
     }
 
     /// The devices of every resource, as the kubelet is told of them.
@@ -262,6 +268,17 @@ impl Node {
 
     fn inventory(&self) -> Arc<Inventory> {
         self.inventory.borrow().clone()
+    }
+
+    /// The book, for pages that are about to be made.
+    fn ruled_book(&self) -> MutexGuard<'_, Book> {
+        let (compute, at_limit) = {
+            let config = self.config.borrow();
+            (config.compute_policy, config.at_limit)
+        };
+        let mut book = self.book();
+        book.follow(Rules { compute, at_limit });
+        book
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -28,13 +28,22 @@ pub struct Orders {
     pub healed: BTreeMap<String, u64>,
     /// Why the agent must not hold on to the driver.
     pub driver_released: Option<String>,
+    /// Other plugins' resources by the UUID of the GPU that they offer too. Nobody orders them: the
+    /// kubelet tells.
+    #[serde(skip)]
+    pub rivals: crate::rivals::Rivals,
 }
 
 impl Orders {
     /// Why nobody new may use a GPU.
     #[must_use]
     pub fn cordon(&self, gpu: DeviceUuid) -> Option<String> {
-        self.cordons.get(&gpu.to_string()).cloned()
+        let name = gpu.to_string();
+        let rival = || {
+            let resource = self.rivals.get(&name)?;
+            Some(format!("{resource} of another plugin offers it as well: remove one of the two"))
+        };
+        self.cordons.get(&name).cloned().or_else(rival)
     }
 
     /// Nobody new may use a GPU, for this reason.
@@ -84,6 +93,7 @@ pub(crate) async fn keep_followed(
         }
         let Ok(fresh) = Orders::read(&layout) else { continue };
         orders.send_if_modified(|known| {
+            let fresh = Orders { rivals: known.rivals.clone(), ..fresh };
             let news = **known != fresh;
             if news {
                 info!(orders = ?fresh, "ordered");

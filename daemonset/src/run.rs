@@ -28,7 +28,7 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::Shim;
-use crate::{orders, seen, status, tmpfs};
+use crate::{orders, rivals, seen, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -105,6 +105,7 @@ pub async fn serve(
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
     let seeing = seen::Seeing::new(node.clone(), &options.seen).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
+    tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 

@@ -35,9 +35,20 @@ impl Node {
         node
     }
 
+    /// A node with two cards of another kind, the first shared, the second whole, and its agent.
+    pub(crate) fn of(card: &str) -> Self {
+        let mut node = Self::with_cards(card);
+        node.start_agent();
+        node
+    }
+
     pub(crate) fn without_agent() -> Self {
+        Self::with_cards("v100-32gb")
+    }
+
+    fn with_cards(card: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        make_world(&folder.path().join("driver"));
+        make_world(&folder.path().join("driver"), card);
         let program = Path::new(env!("CARGO_BIN_EXE_node-container"));
         let mut options = Options::new(&folder.path().join("kubelet"), program);
         options.cgroups = cgroups();
@@ -223,7 +234,7 @@ fn cgroups() -> Option<PathBuf> {
 }
 
 /// A driver root with the simulated driver and the real nvidia-smi.
-pub(crate) fn make_world(root: &Path) {
+pub(crate) fn make_world(root: &Path, card: &str) {
     let built = |name: &str| part(&format!("target/dist/sim/{name}"), "cargo xtask dist");
     let smi = "target/fetch/nvidia-535/usr/lib/nvidia/current/nvidia-smi";
     let options = admin::Options {
@@ -233,7 +244,7 @@ pub(crate) fn make_world(root: &Path) {
         daemon: Some(built("aliquot-simd")),
         ..Default::default()
     };
-    admin::create(root, &[("v100-32gb", 2)], &options).unwrap();
+    admin::create(root, &[(card, 2)], &options).unwrap();
 }
 
 /// A fetched or built file of this repository.

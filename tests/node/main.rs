@@ -5,6 +5,7 @@ mod audit;
 mod bad;
 mod churn;
 mod containers;
+mod gpus;
 mod harness;
 mod restarts;
 mod seen;

@@ -8,9 +8,10 @@ use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
 
 use super::holders::{Held, holder_of};
+use super::pages::{self, Rules};
 use super::record::{Holder, Record};
 use super::release::{Signs, has_ended};
-use super::{pages, store};
+use super::store;
 use crate::decide::{Grant, Taken};
 use crate::durable::{self, FileError};
 use crate::layout::Layout;
@@ -42,6 +43,7 @@ pub enum BookError {
 pub struct Book {
     layout: Layout,
     entries: BTreeMap<AllotmentId, Entry>,
+    rules: Rules,
 }
 
 #[derive(Debug)]
@@ -65,12 +67,17 @@ impl Book {
                 "a record cannot be read: its allotment is made again when it is needed"
             );
         }
-        let mut book = Self { layout, entries: BTreeMap::new() };
+        let mut book = Self { layout, entries: BTreeMap::new(), rules: Rules::default() };
         for record in loaded.records {
             book.enter(record);
         }
         book.sweep_pages()?;
         Ok(book)
+    }
+
+    /// Pages that are made from now on follow these rules; a container that runs keeps its own.
+    pub fn follow(&mut self, rules: Rules) {
+        self.rules = rules;
     }
 
     /// All records, by id.
@@ -103,7 +110,7 @@ impl Book {
         let resource = resource.map(str::to_owned);
         let record = Record { resource, shim, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
-        pages::remake(&self.layout, &record)?;
+        pages::remake(&self.layout, &record, self.rules)?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
             self.end(id)?;
@@ -121,7 +128,7 @@ impl Book {
         let id = super::name(devices);
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(None) };
         entry.changed = Instant::now();
-        pages::renew(&self.layout, &entry.record)?;
+        pages::renew(&self.layout, &entry.record, self.rules)?;
         Ok(Some(entry.record.clone()))
     }
 
@@ -207,6 +214,7 @@ fn now() -> u64 {
 mod tests {
     use super::super::holders::tests::parts;
     use super::*;
+    use crate::config::{AtLimit, ComputePolicy};
     use crate::inventory::tests::uuid;
     use contract::{Mib, Percent};
     use std::fs;
@@ -297,5 +305,24 @@ mod tests {
         book.renew(&parts(0, 0..50)).unwrap();
         assert_eq!(fs::metadata(&ledger).unwrap().len(), fresh);
         assert_eq!(book.renew(&parts(0, 0..49)).unwrap(), None);
+    }
+
+    #[test]
+    fn pages_follow_the_rules_of_when_they_were_made() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+        let limits = || {
+            let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
+            let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
+            (device.policy, device.at_limit)
+        };
+        assert_eq!(limits(), (ledger::Policy::Fair, ledger::AtLimit::Refuse));
+        book.follow(Rules { compute: ComputePolicy::Strict, at_limit: AtLimit::Refuse });
+        book.renew(&parts(0, 0..50)).unwrap();
+        assert_eq!(limits(), (ledger::Policy::Strict, ledger::AtLimit::Refuse));
+        book.follow(Rules { compute: ComputePolicy::Strict, at_limit: AtLimit::Observe });
+        book.renew(&parts(0, 0..50)).unwrap();
+        assert_eq!(limits(), (ledger::Policy::Observe, ledger::AtLimit::Observe));
     }
 }

@@ -10,6 +10,7 @@ mod store;
 pub use book::{Book, BookError};
 pub use holders::{Held, holders};
 pub(crate) use holders::{clash, holder_of};
+pub use pages::Rules;
 pub(crate) use pages::read as read_pages;
 pub use record::{Holder, Holding, Record, name};
 pub(crate) use store::load;

@@ -8,17 +8,27 @@ use std::path::Path;
 
 use contract::paths::LEDGER_FILE;
 use contract::{AllotmentId, Mib, Percent};
-use ledger::PageError;
 use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
+use ledger::{PageError, Policy};
 
 use super::book::BookError;
 use super::record::{Holding, Record};
+use crate::config::{AtLimit, ComputePolicy};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
 
+/// How a share is held to its limits, where its pod does not say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rules {
+    /// How compute is shared out.
+    pub compute: ComputePolicy,
+    /// What happens at a limit.
+    pub at_limit: AtLimit,
+}
+
 /// Makes the pages of a share anew; a whole GPU has none.
-pub(crate) fn remake(layout: &Layout, record: &Record) -> Result<(), BookError> {
-    let Some(spec) = spec(record)? else { return Ok(()) };
+pub(crate) fn remake(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
+    let Some(spec) = spec(record, rules)? else { return Ok(()) };
     let folder = layout.pages_of(record.id);
     if agent::recreate(&folder, &spec).is_ok() {
         return Ok(());
@@ -29,8 +39,8 @@ pub(crate) fn remake(layout: &Layout, record: &Record) -> Result<(), BookError> 
 }
 
 /// The same, unless a process lives in them: what it holds is charged there.
-pub(crate) fn renew(layout: &Layout, record: &Record) -> Result<(), BookError> {
-    if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, record) }
+pub(crate) fn renew(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
+    if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, record, rules) }
 }
 
 /// How many processes have a slot. Pages that cannot be read hold nobody.
@@ -77,7 +87,7 @@ fn remove_folder(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn spec(record: &Record) -> Result<Option<AllotmentSpec>, BookError> {
+fn spec(record: &Record, rules: Rules) -> Result<Option<AllotmentSpec>, BookError> {
     let &Holding::Share { gpu, percent, memory_mib, context_mib } = &record.holding else {
         return Ok(None);
     };
@@ -85,6 +95,18 @@ fn spec(record: &Record) -> Result<Option<AllotmentSpec>, BookError> {
         Percent::new(percent.into()).map_err(|error| BookError::Record(record.id, error))?;
     let device = DeviceSpec::new(gpu, Mib(memory_mib), percent)
         .with_context_estimate(Mib(context_mib).bytes());
+    // Who observes delays nothing either.
+    let policy = match (rules.at_limit, rules.compute) {
+        (AtLimit::Observe, _) => Policy::Observe,
+        (_, ComputePolicy::Fair) => Policy::Fair,
+        (_, ComputePolicy::Strict) => Policy::Strict,
+        (_, ComputePolicy::Unlimited) => Policy::Unlimited,
+    };
+    let at_limit = match rules.at_limit {
+        AtLimit::Refuse => ledger::AtLimit::Refuse,
+        AtLimit::Observe => ledger::AtLimit::Observe,
+    };
+    let device = DeviceSpec { policy, at_limit, ..device };
     Ok(Some(AllotmentSpec::new(record.id, vec![device])))
 }
 

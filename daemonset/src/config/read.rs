@@ -281,6 +281,14 @@ mod tests {
     }
 
     #[test]
+    fn the_file_in_the_documentation_is_right() {
+        let text = include_str!("../../../docs/configuration.md");
+        let file = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+        let section = parse(file.unwrap()).unwrap();
+        assert!(section.nodes.is_some() && section.startup_taints.is_some());
+    }
+
+    #[test]
     fn an_empty_file_says_nothing_and_is_right() {
         for text in ["", "# nothing\n", "{}", "mig:\n"] {
             assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
