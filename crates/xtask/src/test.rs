@@ -1,5 +1,5 @@
 //! `cargo xtask test`: everything that must hold before a change lands, on a machine without a GPU.
-//! Each step is one line of the table below; the first that fails ends the run and is named again.
+//! Each step is one line of the tables below; the first that fails ends the run and is named again.
 
 use std::process::Command;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::{fetch, sh};
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The steps to run; all of them if none is named.
+    /// The steps to run; if none is named, all but those that are for who asks for them.
     steps: Vec<String>,
 }
 
@@ -28,6 +28,13 @@ const STEPS: &[Step] = &[
     Step { name: "deny", what: "licences, bans and sources of dependencies", run: deny },
 ];
 
+/// Steps that run only where they are named.
+const ON_DEMAND: &[Step] = &[Step {
+    name: "pytorch",
+    what: "PyTorch keeps to its share with each of its allocators (fetches 2.5 GB)",
+    run: pytorch,
+}];
+
 struct Step {
     name: &'static str,
     what: &'static str,
@@ -36,13 +43,15 @@ struct Step {
 
 /// Runs the steps.
 pub(crate) fn run(args: Args) -> Result<()> {
-    let known = |name: &String| STEPS.iter().any(|step| step.name == name);
+    let every = || STEPS.iter().chain(ON_DEMAND);
+    let known = |name: &String| every().any(|step| step.name == name);
     if let Some(name) = args.steps.iter().find(|name| !known(name)) {
-        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        let names: Vec<_> = every().map(|step| step.name).collect();
         bail!("no step {name:?}: the steps are {}", names.join(", "));
     }
-    let wanted = |step: &&Step| args.steps.is_empty() || args.steps.iter().any(|n| n == step.name);
-    for step in STEPS.iter().filter(wanted) {
+    let named = every().filter(|step| args.steps.iter().any(|name| name == step.name)).collect();
+    let wanted: Vec<&Step> = if args.steps.is_empty() { STEPS.iter().collect() } else { named };
+    for step in wanted {
         eprintln!("\n== {}: {}", step.name, step.what);
         let start = Instant::now();
         (step.run)().with_context(|| format!("step {:?} failed", step.name))?;
@@ -94,6 +103,12 @@ fn system() -> Result<()> {
     dist::ensure(&Part::ALL)?;
     // One binary after the other: each starts many processes by itself.
     sh::run(sh::cargo().args(["test", "--locked", "-p", "aliquot-tests", "--no-fail-fast"]))
+}
+
+fn pytorch() -> Result<()> {
+    fetch::ensure(&["pytorch", "nvidia-535"])?;
+    dist::ensure(&Part::ALL)?;
+    sh::run(sh::cargo().args(["test", "--locked", "-p", "aliquot-tests", "--test", "pytorch"]))
 }
 
 fn deny() -> Result<()> {
