@@ -7,6 +7,7 @@
 
 pub mod allotment;
 pub mod answer;
+pub mod api;
 pub mod audit;
 pub mod commands;
 pub mod config;

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use contract::DeviceId;
+use contract::{AllotmentId, DeviceId, Domain};
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::allotment::{Book, BookError, Held, Holding, Record, Rules};
 use crate::answer::Wares;
+use crate::api::{Meta, Pods, Refinement};
 use crate::config::{Config, Placement};
 use crate::decide::{self, Offers, Refusal};
 use crate::identity::Identity;
@@ -31,6 +32,8 @@ pub struct Node {
     identity: Identity,
     registrations: Registrations,
     refusals: Refusals,
+    pods: watch::Sender<Arc<Pods>>,
+    refined: Mutex<BTreeSet<AllotmentId>>,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -67,7 +70,19 @@ impl Node {
         let refusals = Refusals::load(&wares.layout.refusals());
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
-        Self { inventory, config, book, held, wares, identity, registrations, refusals }
+        let (pods, refined) = Default::default();
+        Self {
+            inventory,
+            config,
+            book,
+            held,
+            wares,
+            identity,
+            registrations,
+            refusals,
+            pods,
+            refined,
+        }
     }
 
     /// The GPUs, from this moment on.
@@ -161,6 +176,7 @@ impl Node {
                     return Err(Refusal::MixedPod(other).into());
                 }
                 self.name_holder(&record, &held)?;
+                self.refine_one(&record, &held);
             }
             Err(why) => warn!(allotment = %record.id, %why, "starting without a name"),
         }
@@ -234,6 +250,50 @@ impl Node {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (why, asked) = (denial.to_string(), ids.len());
         self.refusals.add(denial.word(), Refused { at, asked, why, left: left.collect() });
+    }
+
+    /// What the pod's annotations ask for, where the API server has told of them by now; otherwise
+    /// they are applied when it does.
+    fn refine_one(&self, record: &Record, held: &[Held]) {
+        let Ok(domain) = Domain::parse(&self.identity.domain) else { return };
+        let holder = crate::allotment::holder_of(record, held);
+        let record = Record { holder, ..record.clone() };
+        // What does not count becomes an event at the next look.
+        let _ = self.refine(&record, &self.pods.borrow(), domain);
+    }
+
+    /// Applies all pods' annotations. Answers what of them does not count, by pod.
+    pub fn refine_all(&self, domain: Domain<'_>) -> Vec<(Meta, String)> {
+        let pods = self.pods.borrow().clone();
+        let records = self.records();
+        records.iter().flat_map(|record| self.refine(record, &pods, domain)).collect()
+    }
+
+    fn refine(&self, record: &Record, pods: &Pods, domain: Domain<'_>) -> Vec<(Meta, String)> {
+        let Some(holder) = &record.holder else { return Vec::new() };
+        let its = |pod: &&Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
+        let Some(pod) = pods.values().find(its) else { return Vec::new() };
+        let (refinement, mut problems) = Refinement::parse(&pod.annotations, domain);
+        let mut refined = self.refined.lock().unwrap_or_else(PoisonError::into_inner);
+        // One whose annotations were taken away becomes what it was.
+        if refinement != Refinement::default() || refined.remove(&record.id) {
+            problems.extend(self.apply(record, &refinement));
+        }
+        if refinement != Refinement::default() {
+            refined.insert(record.id);
+        }
+        problems.into_iter().map(|problem| (pod.clone(), problem)).collect()
+    }
+
+    fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
+        let rules = self.book().rules();
+        crate::allotment::refine(&self.wares.layout, record, rules, refinement)
+    }
+
+    /// The pods of the node, as the API server tells of them.
+    #[must_use]
+    pub fn pods(&self) -> &watch::Sender<Arc<Pods>> {
+        &self.pods
     }
 
     /// What the kubelet knows.

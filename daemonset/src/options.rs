@@ -33,6 +33,9 @@ pub struct Options {
     /// How it watches and tells.
     #[command(flatten)]
     pub seen: crate::seen::SeenFlags,
+    /// Where the API server is.
+    #[command(flatten)]
+    pub api: crate::api::ApiFlags,
     /// The shim to install for containers
     #[arg(long, default_value = paths::CONTAINER_SHIM, value_name = "FILE")]
     pub shim: PathBuf,

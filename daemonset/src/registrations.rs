@@ -47,10 +47,13 @@ impl Registrations {
         self.all().clone()
     }
 
-    /// Those that do not hold.
+    /// Those that do not hold; before anything is offered, that is what is missing.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let all = self.all();
+        if all.is_empty() {
+            return vec!["every resource".into()];
+        }
         let missing = all.iter().filter(|(_, registration)| !registration.holds);
         missing.map(|(resource, _)| resource.clone()).collect()
     }
@@ -67,6 +70,7 @@ mod tests {
     #[test]
     fn what_was_registered_twice_and_dropped_once_holds() {
         let registrations = Registrations::default();
+        assert_eq!(registrations.missing().len(), 1);
         registrations.wanted("a/b");
         assert_eq!(registrations.missing(), ["a/b"]);
         registrations.begun("a/b");
@@ -75,5 +79,8 @@ mod tests {
         registrations.begun("a/b");
         assert!(registrations.missing().is_empty());
         assert_eq!(registrations.now()["a/b"], Registration { holds: true, times: 2 });
+        registrations.wanted("a/c");
+        registrations.unwanted("a/c");
+        assert!(registrations.missing().is_empty());
     }
 }

@@ -94,7 +94,7 @@ pub async fn serve(
     let rescan = Duration::from_secs(options.rescan_every);
     let scanner = Scanner::start(source, wishes, Faults::open(layout.faults()), rescan)
         .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
-    let node = Arc::new(node(options, &first, config, &layout, &scanner)?);
+    let node = Arc::new(node(options, &first, config.clone(), &layout, &scanner)?);
     let place = place(&options.kubelet_dir(&first), &first)?;
 
     let (stopping, stopped) = watch::channel(false);
@@ -103,7 +103,7 @@ pub async fn serve(
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
-    let seeing = seen::Seeing::new(node.clone(), &options.seen).await?;
+    let seeing = seen::Seeing::new(node.clone(), options, config).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));

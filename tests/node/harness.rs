@@ -23,6 +23,7 @@ pub(crate) struct Node {
     pub(crate) sim: KubeletSim,
     agent: Option<Child>,
     metrics: u16,
+    flags: Vec<String>,
     folder: TempDir,
 }
 
@@ -52,11 +53,22 @@ impl Node {
         let program = Path::new(env!("CARGO_BIN_EXE_node-container"));
         let mut options = Options::new(&folder.path().join("kubelet"), program);
         options.cgroups = cgroups();
-        Self { sim: KubeletSim::start(options).unwrap(), agent: None, metrics: free_port(), folder }
+        Self {
+            sim: KubeletSim::start(options).unwrap(),
+            agent: None,
+            metrics: free_port(),
+            flags: Vec::new(),
+            folder,
+        }
     }
 
     pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
+    }
+
+    /// One more flag for agents that are started from now on.
+    pub(crate) fn add_flag(&mut self, flag: &str, value: &str) {
+        self.flags.extend([flag.to_owned(), value.to_owned()]);
     }
 
     /// The agent's command line, for this node.
@@ -75,6 +87,7 @@ impl Node {
         }
         command.args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]);
         command.args(["--gpu-mode", "1=whole", "--reconcile-every", "1", "--rescan-every", "1"]);
+        command.args(&self.flags);
         command.stderr(Stdio::piped());
         command
     }

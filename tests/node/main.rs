@@ -1,9 +1,11 @@
 //! The node agent as a process, against the simulated kubelet and the simulated driver, with real
 //! sockets and containers that are real processes.
 
+mod apiserver;
 mod audit;
 mod bad;
 mod churn;
+mod cluster;
 mod containers;
 mod gpus;
 mod harness;

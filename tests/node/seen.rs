@@ -1,6 +1,6 @@
 //! What the agent tells of the node, and of those who do not keep to their share.
 
-use kubelet_sim::Pod;
+use kubelet_sim::{Pod, PodSpec, Volume};
 
 use crate::harness::{Node, PERCENT, part, wait_until};
 
@@ -94,6 +94,20 @@ fn a_container_that_takes_more_than_its_share_past_the_shim_is_found() {
     let script = format!("umount /etc/ld.so.preload; sleep 1000 | {} alloc=20G hold", client());
     let _pod = started(&node, "a", &script);
     wait_until("it is found", || found(&node, "above"));
+}
+
+#[test]
+fn a_container_on_a_gpu_that_it_was_not_given_is_found() {
+    let node = Node::new();
+    let script =
+        format!("umount /etc/ld.so.preload; sleep 1000 | {} device=1 alloc=1G hold", client());
+    let mut spec = PodSpec::single("a", PERCENT, 50, &["/bin/sh", "-c", &script]);
+    // As a runtime that follows the pod's own NVIDIA_VISIBLE_DEVICES=all would do.
+    let (host, container) = (node.at("driver/dev/nvidia1"), "/dev/nvidia1".into());
+    spec.containers[0].volumes = vec![Volume { host, container, read_only: false }];
+    let mut pod = node.sim.admit(spec).unwrap();
+    pod.start().unwrap();
+    wait_until("it is found", || found(&node, "not_given"));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show GPUs, allotments and who holds what
     Status(StatusArgs),
+    /// Say why a pod is refused or waits, and which GPU had how much
+    Why(WhyArgs),
     /// Show the whole way on simulated GPUs: pods, shares, a refusal
     Demo(DemoArgs),
     /// Make, inspect and change a simulated world
@@ -77,6 +79,18 @@ pub(crate) struct StatusArgs {
     /// One JSON object in place of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct WhyArgs {
+    /// The pod: NAME or NAMESPACE/NAME
+    pub(crate) pod: String,
+    /// The node agent's records
+    #[arg(long, default_value = contract::paths::NODE_STATE)]
+    pub(crate) state_dir: PathBuf,
+    /// The node agent's pages
+    #[arg(long, default_value = contract::paths::NODE_PAGES)]
+    pub(crate) pages_dir: PathBuf,
 }
 
 #[derive(Args)]

@@ -80,6 +80,12 @@ impl Book {
         self.rules = rules;
     }
 
+    /// How shares are held to their limits.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
     /// All records, by id.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.entries.values().map(|entry| &entry.record)

@@ -4,6 +4,7 @@ mod book;
 mod holders;
 mod pages;
 mod record;
+mod refined;
 mod release;
 mod store;
 
@@ -13,4 +14,5 @@ pub(crate) use holders::{clash, holder_of};
 pub use pages::Rules;
 pub(crate) use pages::read as read_pages;
 pub use record::{Holder, Holding, Record, name};
+pub(crate) use refined::refine;
 pub(crate) use store::load;

@@ -87,7 +87,8 @@ fn remove_folder(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn spec(record: &Record, rules: Rules) -> Result<Option<AllotmentSpec>, BookError> {
+/// What the record comes to without annotations; `None` for a whole GPU.
+pub(super) fn spec(record: &Record, rules: Rules) -> Result<Option<AllotmentSpec>, BookError> {
     let &Holding::Share { gpu, percent, memory_mib, context_mib } = &record.holding else {
         return Ok(None);
     };

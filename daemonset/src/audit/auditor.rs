@@ -14,7 +14,8 @@ use super::measure;
 use super::mounts::Pages;
 use super::process::{Process, Processes};
 use super::tracker::{News, Tracker};
-use crate::allotment::{self, Holding, Record};
+use crate::allotment::{self, Holder, Holding, Record};
+use crate::api::Pods;
 use crate::layout::Layout;
 
 /// What the driver answered, by GPU.
@@ -71,18 +72,32 @@ impl Auditor {
         self.before = self.written.keys().filter_map(read).collect();
     }
 
-    pub(super) fn look(&mut self, looks: Looks, records: Vec<Record>) -> (Audited, Vec<News>) {
+    pub(super) fn look(
+        &mut self,
+        looks: Looks,
+        records: Vec<Record>,
+        pods: &Pods,
+    ) -> (Audited, Vec<News>) {
         let (looks, silent) = parted(looks);
         let hidden = self.meet(&looks);
         let book: BTreeMap<_, _> = records.into_iter().map(|record| (record.id, record)).collect();
         self.learn(&book);
-        let owners: BTreeMap<_, _> =
-            self.known.iter().map(|(pid, process)| (*pid, self.owners(process, &book))).collect();
+        let owners: BTreeMap<_, _> = self
+            .known
+            .iter()
+            .map(|(pid, process)| (*pid, self.owners(process, &book, pods)))
+            .collect();
+        let names: BTreeMap<_, _> = self
+            .known
+            .iter()
+            .filter_map(|(pid, process)| Some((*pid, named(process, pods)?)))
+            .collect();
         let allotments = self.read(&owners, book);
         let (processes, owners) = (&self.known, &owners);
-        let scene = Scene { looks: &looks, processes, owners, allotments: &allotments };
+        let (names, allotments) = (&names, &allotments);
+        let scene = Scene { looks: &looks, processes, owners, names, allotments };
         let verdict = scene.judge();
-        self.write(&verdict, &allotments, &silent);
+        self.write(&verdict, allotments, &silent);
         self.tell(verdict, silent, hidden)
     }
 
@@ -129,10 +144,22 @@ impl Auditor {
         &self,
         process: &Process,
         book: &BTreeMap<AllotmentId, Record>,
+        pods: &Pods,
     ) -> BTreeSet<AllotmentId> {
         let learned = process.place.container.as_ref().and_then(|id| self.learned.get(id));
         let all = process.mounted.iter().chain(learned.into_iter().flatten());
-        all.filter(|id| book.contains_key(id)).copied().collect()
+        let mut owners: BTreeSet<_> = all.filter(|id| book.contains_key(id)).copied().collect();
+        // What is not a share brings no mount of ours: there the pod's name has to do.
+        if let Some(name) = named(process, pods) {
+            let its =
+                |holder: &Holder| (&holder.namespace, &holder.pod) == (&name.namespace, &name.pod);
+            let bare = book.values().filter(|record| {
+                !matches!(record.holding, Holding::Share { .. })
+                    && record.holder.as_ref().is_some_and(its)
+            });
+            owners.extend(bare.map(|record| record.id));
+        }
+        owners
     }
 
     /// The ledgers of those allotments that somebody uses.
@@ -196,6 +223,12 @@ impl Auditor {
         };
         (audited, news)
     }
+}
+
+/// The pod that a process lives in, as the API server names it.
+fn named(process: &Process, pods: &Pods) -> Option<Holder> {
+    let pod = pods.get(process.place.pod.as_ref()?)?;
+    Some(Holder { namespace: pod.namespace.clone(), pod: pod.name.clone(), container: None })
 }
 
 /// GPUs that answered, and those that did not.

@@ -8,7 +8,7 @@ use ledger::agent::SlotUse;
 use super::finding::{Culprit, Finding, Key, Kind};
 use super::lister::OnGpu;
 use super::process::Process;
-use crate::allotment::{Holding, Record};
+use crate::allotment::{Holder, Holding, Record};
 
 /// What the driver and we count may differ by so much: the larger of a hundredth and this.
 const SLACK: Mib = Mib(4);
@@ -21,6 +21,8 @@ pub(super) struct Scene<'a> {
     pub(super) processes: &'a BTreeMap<u32, Process>,
     /// By pid: the allotments of its container.
     pub(super) owners: &'a BTreeMap<u32, BTreeSet<AllotmentId>>,
+    /// By pid: the pod, where the API server names it.
+    pub(super) names: &'a BTreeMap<u32, Holder>,
     pub(super) allotments: &'a BTreeMap<AllotmentId, Allotted>,
 }
 
@@ -81,21 +83,22 @@ impl Scene<'_> {
             return count(verdict, allotted, gpu, on, process);
         }
         let owner = owned().next();
-        let Some(kind) = self.wrong(gpu, process, owner.is_some()) else {
+        let name = self.names.get(&on.pid);
+        let Some(kind) = self.wrong(gpu, process, owner.is_some() || name.is_some()) else {
             verdict.unknown += 1;
             return;
         };
         let culprit = Culprit {
             allotment: owner.map(|one| one.record.id).or(process.mounted.first().copied()),
-            holder: owner.and_then(|one| one.record.holder.clone()),
+            holder: owner.and_then(|one| one.record.holder.clone()).or(name.cloned()),
             place: if owner.is_some() { Default::default() } else { process.place.clone() },
         };
         accuse(verdict, kind, gpu, culprit, on, process);
     }
 
     /// What is wrong with a process on a GPU that no allotment of its own names.
-    fn wrong(&self, gpu: DeviceUuid, process: &Process, owns_others: bool) -> Option<Kind> {
-        if owns_others {
+    fn wrong(&self, gpu: DeviceUuid, process: &Process, is_known: bool) -> Option<Kind> {
+        if is_known {
             return Some(Kind::NotGiven);
         }
         if !process.mounted.is_empty() {

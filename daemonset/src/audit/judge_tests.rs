@@ -15,6 +15,7 @@ struct Stage {
     looks: BTreeMap<DeviceUuid, Vec<OnGpu>>,
     processes: BTreeMap<u32, Process>,
     owners: BTreeMap<u32, BTreeSet<AllotmentId>>,
+    names: BTreeMap<u32, Holder>,
     allotments: BTreeMap<AllotmentId, Allotted>,
 }
 
@@ -24,6 +25,7 @@ impl Stage {
             looks: BTreeMap::new(),
             processes: BTreeMap::new(),
             owners: BTreeMap::new(),
+            names: BTreeMap::new(),
             allotments: BTreeMap::new(),
         }
     }
@@ -69,8 +71,8 @@ impl Stage {
     }
 
     fn judge(&self) -> Verdict {
-        let Self { looks, processes, owners, allotments } = self;
-        Scene { looks, processes, owners, allotments }.judge()
+        let Self { looks, processes, owners, names, allotments } = self;
+        Scene { looks, processes, owners, names, allotments }.judge()
     }
 
     fn found(&self) -> Vec<(Kind, String)> {
@@ -188,6 +190,19 @@ fn a_pod_that_nobody_knows_on_a_whole_gpu_that_is_held_may_be_its_holder() {
     stage.on(2, 100, 10);
     let verdict = stage.judge();
     assert_eq!((verdict.findings.len(), verdict.unknown), (0, 1));
+}
+
+#[test]
+fn a_pod_whose_name_is_known_is_not_the_holder_of_a_whole_gpu() {
+    let mut stage = Stage::new();
+    stage.whole(2, "a");
+    stage.process(100, 11, None);
+    let name = Holder { namespace: "x".into(), pod: "thief".into(), container: None };
+    stage.names.insert(100, name);
+    stage.on(2, 100, 10);
+    let (kind, sentence) = stage.one();
+    assert_eq!(kind, Kind::NotGiven);
+    assert!(sentence.starts_with("pod x/thief uses 10MiB"), "{sentence}");
 }
 
 #[test]

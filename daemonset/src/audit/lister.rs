@@ -27,6 +27,11 @@ pub trait Lister: Send + Sync + 'static {
     /// Why they cannot be listed, as a clause.
     fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String>;
 
+    /// The driver's version; `None` where it does not tell.
+    fn driver(&self) -> Option<String> {
+        None
+    }
+
     /// Lets go of the driver, so that it can be unloaded; the next [`Self::list`] takes it up again.
     fn let_go(&self) {}
 }
@@ -64,6 +69,10 @@ impl Lister for NvmlLister {
             }
             format!("NVML: {error}")
         })
+    }
+
+    fn driver(&self) -> Option<String> {
+        self.nvml().ok()?.sys_driver_version().ok()
     }
 
     fn let_go(&self) {

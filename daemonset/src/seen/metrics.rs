@@ -137,7 +137,8 @@ impl Families {
             match held.record.holding {
                 Holding::Share { percent, memory_mib, .. } => {
                     set(&self.share, labels(), f64::from(percent) / 100.0);
-                    set(&self.limit, labels(), Mib(memory_mib).bytes() as f64);
+                    let limit = held.limit.unwrap_or(Mib(memory_mib).bytes());
+                    set(&self.limit, labels(), limit as f64);
                 }
                 _ => set(&self.share, labels(), 1.0),
             }

@@ -19,9 +19,12 @@ pub use chargeback::Chargeback;
 pub use flags::SeenFlags;
 pub use state::{Held, State};
 
+use crate::api::{self, Api};
 use crate::audit::lister::NvmlLister;
 use crate::audit::{Audit, Audited, keep_auditing};
+use crate::config::Config;
 use crate::node::Node;
+use crate::options::Options;
 
 /// News that may wait to be told.
 const NEWS: usize = 256;
@@ -40,34 +43,57 @@ pub struct Seeing {
     audit: Audit,
     witness: Arc<Witness>,
     listener: Option<TcpListener>,
+    api: Option<Api>,
 }
 
 impl Seeing {
     /// Readies it for `node`.
     ///
     /// # Errors
-    /// An address that cannot be listened on.
-    pub async fn new(node: Arc<Node>, flags: &SeenFlags) -> Result<Self> {
+    /// An address that cannot be listened on, a service account that cannot be read.
+    pub async fn new(
+        node: Arc<Node>,
+        options: &Options,
+        config: watch::Receiver<Arc<Config>>,
+    ) -> Result<Self> {
         let (audited, audited_now) = watch::channel(Arc::new(Audited::default()));
-        let (news, _unheard) = mpsc::channel(NEWS);
+        let (news, heard) = mpsc::channel(NEWS);
         let lister = Arc::new(NvmlLister::new(node.nvml()));
-        let proc = flags.proc.clone();
+        let name = options.node.node_name.clone();
+        let api = api::client(&options.api, &name)?.map(|client| Api {
+            client,
+            name,
+            node: node.clone(),
+            config,
+            audited: audited_now.clone(),
+            news: heard,
+            lister: lister.clone(),
+        });
+        let proc = options.seen.proc.clone();
         let chargeback = Mutex::new(Chargeback::default());
         Ok(Self {
             audit: Audit { node: node.clone(), lister, proc, audited, news },
             witness: Arc::new(Witness { node, audited: audited_now, chargeback }),
-            listener: server::bind(flags.metrics_address).await?,
+            listener: server::bind(options.seen.metrics_address).await?,
+            api,
         })
     }
 
     /// Runs until `stop` is true.
     pub async fn keep(self, stop: watch::Receiver<bool>) {
-        let Self { audit, witness, listener } = self;
+        let Self { audit, witness, listener, api } = self;
+        let api_stop = stop.clone();
+        let speak = async move {
+            if let Some(api) = api {
+                api.keep(api_stop).await;
+            }
+        };
         let refusals = witness.node.layout().refusals();
         tokio::join!(
             keep_auditing(audit, stop.clone()),
             witness.keep_charging(stop.clone()),
             witness.node.refusals().keep_written(&refusals, stop.clone()),
+            speak,
             dump::keep_dumping(&witness, stop.clone()),
             server::serve(listener, witness.clone(), stop),
         );

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use contract::paths::LIMITS_FILE;
 use contract::{AllotmentId, DeviceUuid};
 use ledger::agent::LedgerSnapshot;
 use serde_json::{Value, json};
@@ -36,6 +37,8 @@ pub struct Held {
     pub record: Record,
     /// A share's ledger, where it can be read.
     pub ledger: Option<LedgerSnapshot>,
+    /// What a share may hold, in bytes, as its pages say.
+    pub limit: Option<u64>,
 }
 
 impl State {
@@ -46,7 +49,10 @@ impl State {
             let share = matches!(record.holding, Holding::Share { .. });
             let read = || allotment::read_pages(node.layout(), record.id).ok();
             let ledger = share.then(read).flatten();
-            Held { record, ledger }
+            let page = node.layout().pages_of(record.id).join(LIMITS_FILE);
+            let limits = share.then(|| ledger::agent::read_limits(&page).ok()).flatten();
+            let limit = limits.and_then(|limits| Some(limits.devices.first()?.hard));
+            Held { record, ledger, limit }
         });
         Self {
             gpus: node.watch().borrow().clone(),
@@ -128,7 +134,7 @@ pub(crate) mod tests {
         State {
             gpus: Arc::new(Inventory::new(vec![gpu(0, Mode::Shared), sick])),
             audited: Arc::new(Audited { measured: [(id, measured)].into(), ..Audited::default() }),
-            held: vec![Held { record, ledger: Some(ledger) }],
+            held: vec![Held { record, ledger: Some(ledger), limit: None }],
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),
             chargeback: Chargeback::default(),

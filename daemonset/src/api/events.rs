@@ -1,0 +1,205 @@
+//! Events on pods and on the node: what a user sees of the agent. The same event again is the old
+//! one with a higher count, and there are never many at a time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::client::{ApiError, Body, Client};
+
+/// Events that may be sent at once, and how long until there is room for another one.
+const BURST: u32 = 20;
+const REFILL: Duration = Duration::from_secs(3);
+/// Events that are remembered, to be counted up.
+const REMEMBERED: usize = 256;
+/// Between two of the same.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What an event is about.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum About {
+    /// The node.
+    Node,
+    /// A pod: namespace, name and uid, if that is known.
+    Pod(String, String, Option<String>),
+}
+
+/// One event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Event {
+    pub(super) about: About,
+    /// Whether somebody has to act.
+    pub(super) warning: bool,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+struct Sent {
+    name: String,
+    count: u64,
+    at: Instant,
+}
+
+/// Sends events.
+pub(super) struct Recorder<'a> {
+    client: &'a Client,
+    node: &'a str,
+    sent: BTreeMap<(About, &'static str), Sent>,
+    room: u32,
+    filled: Instant,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(client: &'a Client, node: &'a str) -> Self {
+        let (sent, filled) = (BTreeMap::new(), Instant::now());
+        Self { client, node, sent, room: BURST, filled }
+    }
+
+    /// Sends `event`, unless the same was just sent or there were too many. A failure is logged: an
+    /// event is for people, and nothing waits for it.
+    pub(super) async fn record(&mut self, event: Event) {
+        let key = (event.about.clone(), event.reason);
+        let fresh = self.sent.get(&key).is_some_and(|sent| sent.at.elapsed() < AGAIN);
+        if fresh || !self.has_room() {
+            debug!(reason = event.reason, message = event.message, "an event is left out");
+            return;
+        }
+        if let Err(error) = self.send(key, &event).await {
+            warn!(reason = event.reason, message = event.message, %error, "an event is lost");
+        }
+    }
+
+    async fn send(&mut self, key: (About, &'static str), event: &Event) -> Result<(), ApiError> {
+        if let Some(sent) = self.sent.get_mut(&key) {
+            let count = sent.count + 1;
+            let path = format!("{}/{}", path(&event.about), sent.name);
+            let body = json!({"count": count, "lastTimestamp": now(), "message": event.message});
+            let patched = self.client.call(Method::PATCH, &path, Body::Merge(&body)).await;
+            // The API server forgets events after an hour.
+            if patched.as_ref().err().and_then(ApiError::code) != Some(404) {
+                (sent.count, sent.at) = (count, Instant::now());
+                return patched.map(drop);
+            }
+        }
+        let name = name(&event.about, self.node);
+        let body = self.body(event, &name);
+        self.client.call(Method::POST, &path(&event.about), Body::Json(&body)).await?;
+        self.remember(key, Sent { name, count: 1, at: Instant::now() });
+        Ok(())
+    }
+
+    fn body(&self, event: &Event, name: &str) -> Value {
+        let (namespace, object) = match &event.about {
+            About::Node => {
+                let node = json!({"kind": "Node", "apiVersion": "v1", "name": self.node, "uid": self.node});
+                ("default", node)
+            }
+            About::Pod(namespace, pod, uid) => {
+                let pod = json!({
+                    "kind": "Pod", "apiVersion": "v1", "namespace": namespace, "name": pod, "uid": uid,
+                });
+                (namespace.as_str(), pod)
+            }
+        };
+        let now = now();
+        json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": object,
+            "reason": event.reason,
+            // The API server refuses a longer one.
+            "message": event.message.chars().take(1000).collect::<String>(),
+            "type": if event.warning { "Warning" } else { "Normal" },
+            "count": 1,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "source": {"component": "aliquot-node", "host": self.node},
+            "reportingComponent": "aliquot-node",
+            "reportingInstance": self.node,
+        })
+    }
+
+    fn remember(&mut self, key: (About, &'static str), sent: Sent) {
+        if self.sent.len() >= REMEMBERED {
+            let oldest =
+                self.sent.iter().min_by_key(|(_, sent)| sent.at).map(|(key, _)| key.clone());
+            oldest.map(|key| self.sent.remove(&key));
+        }
+        self.sent.insert(key, sent);
+    }
+
+    fn has_room(&mut self) -> bool {
+        while self.room < BURST && self.filled.elapsed() >= REFILL {
+            self.room += 1;
+            self.filled += REFILL;
+        }
+        if self.room == BURST {
+            self.filled = Instant::now();
+        }
+        let room = self.room > 0;
+        self.room = self.room.saturating_sub(1);
+        room
+    }
+}
+
+fn path(about: &About) -> String {
+    let namespace = match about {
+        About::Node => "default",
+        About::Pod(namespace, ..) => namespace,
+    };
+    format!("/api/v1/namespaces/{namespace}/events")
+}
+
+fn name(about: &About, node: &str) -> String {
+    let object = match about {
+        About::Node => node,
+        About::Pod(_, pod, _) => pod,
+    };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // 253 characters at most.
+    format!("{}.{:x}", object.chars().take(230).collect::<String>(), since.as_nanos())
+}
+
+/// This moment, as the API server writes it.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    timestamp(since)
+}
+
+/// Seconds since 1970 as RFC 3339: civil days counted from March, in eras of 400 years.
+fn timestamp(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) =
+        (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_become_the_dates_that_they_are() {
+        let table = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_795_305_600, "2026-11-22T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ];
+        for (seconds, text) in table {
+            assert_eq!(timestamp(seconds), text);
+        }
+    }
+}

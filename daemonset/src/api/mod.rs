@@ -1,0 +1,305 @@
+//! The API server, where there is one: events, the pods' annotations, the node's labels, evictions.
+//! The agent serves its node without it.
+
+mod client;
+mod events;
+mod evict;
+mod flags;
+mod labels;
+mod refine;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::http::Method;
+use contract::Domain;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch as channel};
+use tokio::task::spawn_blocking;
+use tokio::time::interval;
+use tracing::{info, warn};
+
+pub use flags::ApiFlags;
+pub use refine::Refinement;
+pub use watch::Meta;
+
+use crate::audit::lister::Lister;
+use crate::audit::{Audited, News};
+use crate::config::Config;
+use crate::inventory::Inventory;
+use crate::node::Node;
+use client::{Body, Client};
+use events::{About, Event, Recorder};
+use evict::Evictor;
+use watch::Change;
+
+/// The pods of the node, by uid, as far as the API server has told.
+pub type Pods = BTreeMap<String, Meta>;
+
+/// How often what is not told is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// Events that may wait to be sent.
+const WAITING: usize = 256;
+
+/// All that is done by way of the API server.
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    /// The node's name.
+    pub(crate) name: String,
+    pub(crate) node: Arc<Node>,
+    pub(crate) config: channel::Receiver<Arc<Config>>,
+    pub(crate) audited: channel::Receiver<Arc<Audited>>,
+    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) lister: Arc<dyn Lister>,
+}
+
+impl Api {
+    /// Does it until `stop` is true.
+    pub(crate) async fn keep(self, mut stop: channel::Receiver<bool>) {
+        let Self { client, name, node, config, audited, news, lister } = self;
+        let (events, waiting) = mpsc::channel(WAITING);
+        let (labels, has) = channel::channel(None);
+        info!(node = name, "speaking with the API server");
+        let all = async {
+            tokio::join!(
+                keep_pods(&client, &name, &node, &config),
+                keep_sending(&client, &name, waiting),
+                keep_refining(&node, &config, &events),
+                keep_telling(&node, news, &events),
+                keep_evicting(&client, &node, &config, audited, &events),
+                keep_watching_node(&client, &name, &node, labels),
+                keep_labelled(&client, &name, &node, &config, (has, lister)),
+                remove_taints(&client, &name, &node, &config),
+            )
+        };
+        tokio::select! {
+            _ = all => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}
+
+/// Follows the pods of this node. Of their annotations ours are kept.
+async fn keep_pods(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+) {
+    let lean = |pod: Meta| {
+        let ours = format!("{}/", config.borrow().domain.as_str());
+        let mut pod = pod;
+        pod.annotations.retain(|name, _| name.starts_with(&ours));
+        pod.labels = BTreeMap::new();
+        (pod.uid.clone(), pod)
+    };
+    let told = |change: Change| {
+        node.pods().send_modify(|pods| {
+            let pods = Arc::make_mut(pods);
+            match change {
+                Change::All(all) => *pods = all.into_iter().map(lean).collect(),
+                Change::Put(pod) => drop(pods.extend([lean(*pod)])),
+                Change::Gone(pod) => drop(pods.remove(&pod.uid)),
+            }
+        });
+    };
+    watch::follow(client, "/api/v1/pods", &format!("spec.nodeName%3D{name}"), told).await;
+}
+
+async fn keep_sending(client: &Client, name: &str, mut waiting: mpsc::Receiver<Event>) {
+    let mut recorder = Recorder::new(client, name);
+    while let Some(event) = waiting.recv().await {
+        recorder.record(event).await;
+    }
+}
+
+/// Applies annotations whenever pods or allotments change.
+async fn keep_refining(
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+    events: &mpsc::Sender<Event>,
+) {
+    let (mut pods, mut ticks) = (node.pods().subscribe(), interval(LOOK));
+    loop {
+        tokio::select! {
+            _ = pods.changed() => {}
+            _ = ticks.tick() => {}
+        }
+        let domain = config.borrow().domain.clone();
+        let Ok(domain) = Domain::parse(domain.as_str()) else { continue };
+        for (pod, message) in node.refine_all(domain) {
+            let about = About::Pod(pod.namespace, pod.name, Some(pod.uid));
+            let event = Event { about, warning: true, reason: "GPUAnnotationRefused", message };
+            let _ = events.try_send(event);
+        }
+    }
+}
+
+/// Tells of findings and of the health of GPUs.
+async fn keep_telling(node: &Node, mut news: mpsc::Receiver<News>, events: &mpsc::Sender<Event>) {
+    let mut inventory = node.watch();
+    let mut known = inventory.borrow_and_update().clone();
+    loop {
+        let told = tokio::select! {
+            Some(one) = news.recv() => of_news(one, &node.pods().borrow()).into_iter().collect(),
+            Ok(()) = inventory.changed() => {
+                let now = inventory.borrow_and_update().clone();
+                let told = of_health(&known, &now);
+                known = now;
+                told
+            }
+            else => return,
+        };
+        for event in told {
+            let _ = events.try_send(event);
+        }
+    }
+}
+
+/// On the pod that does it, where one is known; on the node otherwise.
+fn of_news(news: News, pods: &Pods) -> Option<Event> {
+    let News::Found(finding) = news else { return None };
+    let about = match evict::pod(&finding, pods) {
+        Some((uid, namespace, name)) => About::Pod(namespace, name, Some(uid)),
+        None => match &finding.culprit.holder {
+            Some(holder) => About::Pod(holder.namespace.clone(), holder.pod.clone(), None),
+            None => About::Node,
+        },
+    };
+    let (reason, message) = (finding.kind.reason(), finding.to_string());
+    Some(Event { about, warning: true, reason, message })
+}
+
+fn of_health(before: &Inventory, after: &Inventory) -> Vec<Event> {
+    let mut events = Vec::new();
+    for gpu in after.gpus() {
+        let was = before.get(gpu.uuid).map(|gpu| gpu.sick.as_ref());
+        let (reason, message) = match (&gpu.sick, was) {
+            (Some(why), Some(None)) => {
+                ("GPUUnhealthy", format!("nothing of {} is allocatable: {why}", gpu.uuid))
+            }
+            (None, Some(Some(_))) => ("GPUHealthy", format!("{} is well again", gpu.uuid)),
+            _ => continue,
+        };
+        let warning = gpu.sick.is_some();
+        events.push(Event { about: About::Node, warning, reason, message });
+    }
+    events
+}
+
+async fn keep_evicting(
+    client: &Client,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+    audited: channel::Receiver<Arc<Audited>>,
+    events: &mpsc::Sender<Event>,
+) {
+    let (mut evictor, mut ticks) = (Evictor::default(), interval(LOOK));
+    loop {
+        ticks.tick().await;
+        let (policy, pods) = (config.borrow().audit.clone(), node.pods().borrow().clone());
+        let findings = audited.borrow().findings.clone();
+        for event in evictor.look(client, &findings, &policy, &pods).await {
+            let _ = events.try_send(event);
+        }
+    }
+}
+
+/// Follows the node's labels.
+async fn keep_watching_node(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    told_labels: channel::Sender<Option<BTreeMap<String, String>>>,
+) {
+    let mut paused = None;
+    let told = |change: Change| {
+        let found = match change {
+            Change::All(mut all) => all.pop(),
+            Change::Put(node) => Some(*node),
+            Change::Gone(_) => None,
+        };
+        let found = found.map(|node| node.labels);
+        let now = found.as_ref().and_then(labels::paused);
+        if now != paused && labels::order(node.layout(), now.as_deref()) {
+            paused = now;
+        }
+        told_labels.send_replace(found);
+    };
+    watch::follow(client, "/api/v1/nodes", &format!("metadata.name%3D{name}"), told).await;
+}
+
+/// Labels the node, after each change of its GPUs or of its labels.
+async fn keep_labelled(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+    (mut has, lister): (channel::Receiver<Option<BTreeMap<String, String>>>, Arc<dyn Lister>),
+) {
+    let mut inventory = node.watch();
+    loop {
+        let asked = lister.clone();
+        let driver = spawn_blocking(move || asked.driver()).await.ok().flatten();
+        let wanted = labels::labels(&inventory.borrow_and_update(), driver.as_deref());
+        let domain = config.borrow().domain.as_str().to_owned();
+        let found = has.borrow_and_update().clone();
+        let change: Option<Value> = found.and_then(|has| labels::patch(&has, &wanted, &domain));
+        if let Some(change) = change {
+            let path = format!("/api/v1/nodes/{name}");
+            match client.call(Method::PATCH, &path, Body::Merge(&change)).await {
+                Ok(_) => info!("the node is labelled"),
+                Err(error) => warn!(%error, "the node is not labelled, trying again"),
+            }
+            // The watch tells what came of it; a patch that fails is not tried in a busy loop.
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        tokio::select! {
+            changed = has.changed() => if changed.is_err() { return },
+            changed = inventory.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Once everything is registered, the taints that kept pods away are no longer needed.
+async fn remove_taints(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+) {
+    let keys = config.borrow().startup_taints.clone();
+    let (mut ticks, mut told) = (interval(LOOK), false);
+    while !keys.is_empty() {
+        ticks.tick().await;
+        if !node.registrations().missing().is_empty() {
+            continue;
+        }
+        match labels::remove_taints(client, name, &keys).await {
+            Ok(removed) => {
+                info!(removed, ?keys, "start-up taints");
+                return;
+            }
+            Err(error) if !told => warn!(%error, "start-up taints stay, trying again"),
+            Err(_) => {}
+        }
+        told = true;
+    }
+}
+
+/// The API server, where the flags or the pod's environment name one.
+///
+/// # Errors
+/// A service account that cannot be read.
+pub(crate) fn client(flags: &ApiFlags, name: &str) -> Result<Option<Client>> {
+    let Some(base) = flags.base() else { return Ok(None) };
+    if name.is_empty() {
+        warn!("the API server is left alone: nobody says which node this is (--node-name)");
+        return Ok(None);
+    }
+    Client::new(&base, &flags.kube_account).map(Some)
+}

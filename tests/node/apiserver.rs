@@ -1,0 +1,299 @@
+//! An API server for the agent: TLS on a real socket, and answers as the real one gives them. It
+//! keeps pods, one node and events; a watch is a stream of lines that begins at a resource version,
+//! and one that has been forgotten is answered 410.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path as Segments, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use axum_server::tls_rustls::RustlsConfig;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio::sync::broadcast;
+
+const TOKEN: &str = "a-token-of-the-test";
+
+pub(crate) struct ApiServer {
+    pub(crate) address: SocketAddr,
+    cluster: Arc<Mutex<Cluster>>,
+    runtime: Option<Runtime>,
+}
+
+/// What it keeps, and what it has been asked.
+pub(crate) struct Cluster {
+    version: u64,
+    pub(crate) pods: BTreeMap<String, Value>,
+    pub(crate) node: Value,
+    pub(crate) events: BTreeMap<String, Value>,
+    /// Evictions that were asked for, and how many more are to be refused.
+    pub(crate) evictions: Vec<Value>,
+    pub(crate) budget_refuses: u32,
+    /// A watch from before this version is answered 410.
+    forgotten: u64,
+    pub(crate) lists: u32,
+    changes: broadcast::Sender<(String, String)>,
+}
+
+impl ApiServer {
+    /// Serves; `folder` becomes the service account of whoever asks.
+    pub(crate) fn start(folder: &Path, node: &str) -> Self {
+        let key = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("ca.crt"), key.cert.pem()).unwrap();
+        std::fs::write(folder.join("token"), TOKEN).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let cluster = Arc::new(Mutex::new(Cluster::new(node)));
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (cert, secret) = (key.cert.pem(), key.signing_key.serialize_pem());
+        let app = router(cluster.clone());
+        runtime.spawn(async move {
+            let tls = RustlsConfig::from_pem(cert.into(), secret.into()).await.unwrap();
+            let server = axum_server::from_tcp_rustls(listener, tls).unwrap();
+            server.serve(app.into_make_service()).await.unwrap();
+        });
+        Self { address, cluster, runtime: Some(runtime) }
+    }
+
+    pub(crate) fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap()
+    }
+
+    /// The events with this reason.
+    pub(crate) fn events(&self, reason: &str) -> Vec<Value> {
+        let cluster = self.cluster();
+        cluster.events.values().filter(|event| event["reason"] == reason).cloned().collect()
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Cluster {
+    fn new(node: &str) -> Self {
+        let taints = json!([
+            {"key": "example.com/not-ready", "effect": "NoSchedule"},
+            {"key": "other", "effect": "NoSchedule"},
+        ]);
+        let node = json!({
+            "metadata": {"name": node, "uid": "n", "labels": {"example.com/gpu.stale": "x"}},
+            "spec": {"taints": taints},
+        });
+        let mut cluster = Self {
+            version: 100,
+            pods: BTreeMap::new(),
+            node: Value::Null,
+            events: BTreeMap::new(),
+            evictions: Vec::new(),
+            budget_refuses: 0,
+            forgotten: 0,
+            lists: 0,
+            changes: broadcast::Sender::new(64),
+        };
+        cluster.put_node(node);
+        cluster
+    }
+
+    /// A pod that is new or has changed.
+    pub(crate) fn put_pod(&mut self, uid: &str, name: &str, annotations: Value) {
+        let pod = json!({
+            "metadata": {"name": name, "namespace": "default", "uid": uid, "annotations": annotations},
+        });
+        let kind = if self.pods.contains_key(uid) { "MODIFIED" } else { "ADDED" };
+        let pod = self.versioned(pod);
+        self.pods.insert(uid.to_owned(), pod.clone());
+        self.tell("pods", kind, &pod);
+    }
+
+    pub(crate) fn put_node(&mut self, node: Value) {
+        self.node = self.versioned(node);
+        self.tell("nodes", "MODIFIED", &self.node.clone());
+    }
+
+    /// Ends all watches, and forgets where they were.
+    pub(crate) fn forget(&mut self) {
+        self.version += 1;
+        self.forgotten = self.version;
+        let expired = json!({"kind": "Status", "code": 410, "reason": "Expired"});
+        for kind in ["pods", "nodes"] {
+            let line = json!({"type": "ERROR", "object": expired}).to_string();
+            let _ = self.changes.send((kind.into(), line));
+        }
+    }
+
+    fn versioned(&mut self, mut object: Value) -> Value {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        object
+    }
+
+    fn tell(&self, kind: &str, what: &str, object: &Value) {
+        let line = json!({"type": what, "object": object}).to_string();
+        let _ = self.changes.send((kind.into(), line));
+    }
+}
+
+type Shared = State<Arc<Mutex<Cluster>>>;
+
+fn router(cluster: Arc<Mutex<Cluster>>) -> Router {
+    Router::new()
+        .route("/api/v1/{kind}", get(list_or_watch))
+        .route("/api/v1/nodes/{name}", get(get_node).patch(patch_node))
+        .route("/api/v1/namespaces/{ns}/events", post(post_event))
+        .route("/api/v1/namespaces/{ns}/events/{name}", axum::routing::patch(patch_event))
+        .route("/api/v1/namespaces/{ns}/pods/{name}/eviction", post(evict))
+        .layer(axum::middleware::from_fn(allow))
+        .with_state(cluster)
+}
+
+async fn allow(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let token = request.headers().get("authorization").cloned();
+    if token.is_some_and(|token| token == format!("Bearer {TOKEN}")) {
+        return next.run(request).await;
+    }
+    status(StatusCode::UNAUTHORIZED, "Unauthorized")
+}
+
+fn status(code: StatusCode, message: &str) -> Response {
+    let body = json!({"kind": "Status", "code": code.as_u16(), "message": message});
+    (code, Json(body)).into_response()
+}
+
+async fn list_or_watch(
+    State(cluster): Shared,
+    Segments(kind): Segments<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let accept = headers["accept"].to_str().unwrap();
+    assert!(
+        accept.contains("as=PartialObjectMetadata"),
+        "all of each object is asked for: {accept}"
+    );
+    let selector = if kind == "pods" { "spec.nodeName=" } else { "metadata.name=" };
+    assert!(query["fieldSelector"].starts_with(selector), "{query:?}");
+    let mut cluster = cluster.lock().unwrap();
+    let items: Vec<Value> = match kind.as_str() {
+        "pods" => cluster.pods.values().cloned().collect(),
+        _ => vec![cluster.node.clone()],
+    };
+    if !query.contains_key("watch") {
+        cluster.lists += 1;
+        let version = cluster.version.to_string();
+        return Json(json!({"metadata": {"resourceVersion": version}, "items": items}))
+            .into_response();
+    }
+    let from: u64 = query["resourceVersion"].parse().unwrap();
+    if from < cluster.forgotten {
+        return status(StatusCode::GONE, "too old resource version");
+    }
+    let version =
+        |item: &Value| item["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>();
+    let missed = items.iter().filter(|item| version(item).unwrap() > from);
+    let missed: Vec<_> =
+        missed.map(|item| json!({"type": "MODIFIED", "object": item}).to_string()).collect();
+    stream(kind, missed, cluster.changes.subscribe())
+}
+
+/// Each line in two pieces: a client must not take a frame for a line.
+fn stream(
+    kind: String,
+    missed: Vec<String>,
+    mut changes: broadcast::Receiver<(String, String)>,
+) -> Response {
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, Infallible>>(16);
+    tokio::spawn(async move {
+        let mut waiting: std::collections::VecDeque<_> = missed.into();
+        loop {
+            let line = match waiting.pop_front() {
+                Some(line) => line,
+                None => match changes.recv().await {
+                    Ok((of, line)) if of == kind => line,
+                    Ok(_) => continue,
+                    Err(_) => return,
+                },
+            };
+            let (head, tail) = line.split_at(line.len() / 2);
+            for piece in [head.to_owned(), format!("{tail}\n")] {
+                if sender.send(Ok(piece.into())).await.is_err() {
+                    return;
+                }
+            }
+            if line.contains("\"ERROR\"") {
+                return;
+            }
+        }
+    });
+    Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver)).into_response()
+}
+
+async fn get_node(State(cluster): Shared) -> Response {
+    Json(cluster.lock().unwrap().node.clone()).into_response()
+}
+
+async fn patch_node(
+    State(cluster): Shared,
+    headers: HeaderMap,
+    Json(patch): Json<Value>,
+) -> Response {
+    assert_eq!(headers["content-type"], "application/merge-patch+json");
+    let mut cluster = cluster.lock().unwrap();
+    let version = &patch["metadata"]["resourceVersion"];
+    if !version.is_null() && *version != cluster.node["metadata"]["resourceVersion"] {
+        return status(StatusCode::CONFLICT, "the object has been modified");
+    }
+    let mut node = cluster.node.clone();
+    json_patch::merge(&mut node, &patch);
+    cluster.put_node(node.clone());
+    Json(node).into_response()
+}
+
+async fn post_event(State(cluster): Shared, Json(event): Json<Value>) -> Response {
+    let name = event["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.lock().unwrap().events.insert(name, event.clone());
+    (StatusCode::CREATED, Json(event)).into_response()
+}
+
+async fn patch_event(
+    State(cluster): Shared,
+    Segments((_, name)): Segments<(String, String)>,
+    method: Method,
+    Json(patch): Json<Value>,
+) -> Response {
+    assert_eq!(method, Method::PATCH);
+    let mut cluster = cluster.lock().unwrap();
+    let Some(event) = cluster.events.get_mut(&name) else {
+        return status(StatusCode::NOT_FOUND, "no such event");
+    };
+    json_patch::merge(event, &patch);
+    Json(event.clone()).into_response()
+}
+
+async fn evict(State(cluster): Shared, Json(eviction): Json<Value>) -> Response {
+    assert_eq!(eviction["kind"], "Eviction");
+    let mut cluster = cluster.lock().unwrap();
+    cluster.evictions.push(eviction);
+    if cluster.budget_refuses > 0 {
+        cluster.budget_refuses -= 1;
+        let mut answer = status(StatusCode::TOO_MANY_REQUESTS, "the disruption budget needs 1");
+        answer.headers_mut().insert("retry-after", 1.into());
+        return answer;
+    }
+    (StatusCode::CREATED, Json(json!({"kind": "Status", "status": "Success"}))).into_response()
+}

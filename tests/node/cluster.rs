@@ -1,0 +1,134 @@
+//! The agent and the API server: what users see there, and what they can change.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::apiserver::ApiServer;
+use crate::harness::{Node, PERCENT, part, wait_until};
+
+fn node(config: &str) -> (Node, ApiServer) {
+    let mut node = Node::without_agent();
+    let api = ApiServer::start(&node.at("account"), "n1");
+    fs::write(node.at("config.yaml"), config).unwrap();
+    node.add_flag("--kube-api", &format!("https://{}", api.address));
+    node.add_flag("--kube-account", &node.at("account").display().to_string());
+    node.add_flag("--node-name", "n1");
+    node.add_flag("--config", &node.at("config.yaml").display().to_string());
+    node.start_agent();
+    node.expect_registered();
+    (node, api)
+}
+
+fn uncounted() -> String {
+    let client = part("target/dist/x86_64/gpu-client", "cargo xtask dist");
+    format!("umount /etc/ld.so.preload; sleep 1000 | {} alloc=64M hold", client.display())
+}
+
+fn limit(node: &Node) -> Option<f64> {
+    node.metric("aliquot_container_memory_limit_bytes", &["pod=\"a\""])
+}
+
+const GIB: f64 = 1073741824.0;
+
+#[test]
+fn the_node_is_labelled_and_its_start_up_taint_is_removed() {
+    let (_node, api) = node("startupTaints: [example.com/not-ready]\n");
+    wait_until("it is labelled", || {
+        let labels = api.cluster().node["metadata"]["labels"].clone();
+        labels["example.com/gpu.count"] == "2"
+            && labels["example.com/gpu.product"] == "Tesla-V100-SXM2-32GB"
+            && labels["example.com/gpu.mode"] == "mixed"
+            && labels.get("example.com/gpu.stale").is_none()
+    });
+    wait_until("the taint is gone and the other is not", || {
+        let taints = api.cluster().node["spec"]["taints"].clone();
+        taints == json!([{"key": "other", "effect": "NoSchedule"}])
+    });
+}
+
+#[test]
+fn annotations_lower_a_share_before_its_start_and_while_it_runs() {
+    let (node, api) = node("");
+    let mut pod = node.share("a", 50, "sleep 1000");
+    let refined = json!({"example.com/gpu-memory": "8Gi"});
+    api.cluster().put_pod(pod.uid(), "a", refined);
+    pod.start().unwrap();
+    wait_until("it is 8 GiB", || limit(&node) == Some(8.0 * GIB));
+    api.cluster().put_pod(pod.uid(), "a", json!({"example.com/gpu-memory": "4Gi"}));
+    wait_until("it is 4 GiB", || limit(&node) == Some(4.0 * GIB));
+    api.cluster().put_pod(pod.uid(), "a", json!({"example.com/gpu-memory": "30Gi"}));
+    wait_until("more is refused with an event", || {
+        let events = api.events("GPUAnnotationRefused");
+        events.iter().any(|event| event["involvedObject"]["uid"] == pod.uid())
+    });
+    wait_until("the share is whole again", || limit(&node) == Some(16255.0 * 1048576.0));
+}
+
+#[test]
+fn what_the_server_has_forgotten_is_listed_again() {
+    let (node, api) = node("");
+    let mut pod = node.share("a", 50, "sleep 1000");
+    pod.start().unwrap();
+    wait_until("pods and node are listed", || api.cluster().lists >= 2);
+    api.cluster().forget();
+    wait_until("they are listed again", || api.cluster().lists >= 4);
+    api.cluster().put_pod(pod.uid(), "a", json!({"example.com/gpu-memory": "4Gi"}));
+    wait_until("changes are told", || limit(&node) == Some(4.0 * GIB));
+}
+
+#[test]
+fn a_finding_is_an_event_and_an_eviction_that_is_asked_for_until_it_is_granted() {
+    let (node, api) = node("audit: {withoutSlot: evict}\n");
+    api.cluster().budget_refuses = 1;
+    let mut pod = node.share("a", 50, &uncounted());
+    api.cluster().put_pod(pod.uid(), "a", json!({}));
+    pod.start().unwrap();
+    wait_until("the pod has an event", || {
+        let events = api.events("GPUUseUncounted");
+        events.iter().any(|event| event["involvedObject"]["name"] == "a")
+    });
+    wait_until("it was asked for twice", || api.cluster().evictions.len() == 2);
+    let asked = api.cluster().evictions[1].clone();
+    assert_eq!(asked["metadata"]["name"], "a");
+    assert_eq!(asked["deleteOptions"]["preconditions"]["uid"], pod.uid());
+}
+
+#[test]
+fn without_a_word_of_the_administrator_nobody_is_evicted() {
+    let (node, api) = node("");
+    let mut pod = node.share("a", 50, &uncounted());
+    api.cluster().put_pod(pod.uid(), "a", json!({}));
+    pod.start().unwrap();
+    wait_until("the pod has an event", || !api.events("GPUUseUncounted").is_empty());
+    // Evictions are looked at every two seconds.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(api.cluster().evictions.len(), 0);
+}
+
+#[test]
+fn a_gpu_that_falls_sick_is_an_event_on_the_node() {
+    use sim_world::admin::{self, Change};
+    let (node, api) = node("");
+    admin::change(&node.at("driver"), Change::Vanish { card: 0 }).unwrap();
+    node.expect(PERCENT, 0);
+    wait_until("the node has an event", || {
+        let events = api.events("GPUUnhealthy");
+        events.iter().any(|event| event["involvedObject"]["kind"] == "Node")
+    });
+}
+
+#[test]
+fn an_api_server_that_is_away_keeps_nothing_from_working() {
+    let mut node = Node::without_agent();
+    let api = ApiServer::start(&node.at("account"), "n1");
+    node.add_flag("--kube-api", "https://127.0.0.1:1");
+    node.add_flag("--kube-account", &node.at("account").display().to_string());
+    node.add_flag("--node-name", "n1");
+    node.start_agent();
+    node.expect_registered();
+    let mut pod = node.share("a", 50, "sleep 1000");
+    pod.start().unwrap();
+    assert_eq!(node.holders(), ["default/a/main"]);
+    drop(api);
+}
