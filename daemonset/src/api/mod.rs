@@ -39,6 +39,9 @@ use watch::Change;
 /// The pods of the node, by uid, as far as the API server has told.
 pub type Pods = BTreeMap<String, Meta>;
 
+/// The node's labels.
+type NodeLabels = BTreeMap<String, String>;
+
 /// How often what is not told is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 /// Events that may wait to be sent.
@@ -101,7 +104,7 @@ async fn keep_pods(
             let pods = Arc::make_mut(pods);
             match change {
                 Change::All(all) => *pods = all.into_iter().map(lean).collect(),
-                Change::Put(pod) => drop(pods.extend([lean(*pod)])),
+                Change::Put(pod) => pods.extend([lean(*pod)]),
                 Change::Gone(pod) => drop(pods.remove(&pod.uid)),
             }
         });
@@ -213,7 +216,7 @@ async fn keep_watching_node(
     client: &Client,
     name: &str,
     node: &Node,
-    told_labels: channel::Sender<Option<BTreeMap<String, String>>>,
+    told_labels: channel::Sender<Option<NodeLabels>>,
 ) {
     let mut paused = None;
     let told = |change: Change| {
@@ -238,7 +241,7 @@ async fn keep_labelled(
     name: &str,
     node: &Node,
     config: &channel::Receiver<Arc<Config>>,
-    (mut has, lister): (channel::Receiver<Option<BTreeMap<String, String>>>, Arc<dyn Lister>),
+    (mut has, lister): (channel::Receiver<Option<NodeLabels>>, Arc<dyn Lister>),
 ) {
     let mut inventory = node.watch();
     loop {

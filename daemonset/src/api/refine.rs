@@ -18,10 +18,7 @@ pub struct Refinement {
 }
 
 impl Refinement {
-    /// What the annotations under `domain` ask for.
-    ///
-    /// # Errors
-    /// A sentence about each that cannot be understood; the others are in the answer.
+    /// What the annotations under `domain` ask for. A sentence about each that cannot be understood goes with it; the others count.
     #[must_use]
     pub fn parse(
         annotations: &BTreeMap<String, String>,
@@ -129,14 +126,12 @@ mod tests {
             ("compute-policy", "unlimited", "write fair or strict"),
         ];
         for (word, text, part) in table {
-            let (spec, problems) = refined(
-                &[(word, text), ("compute-policy", "strict")][..]
-                    .split_at(if word == "compute-policy" { 1 } else { 2 })
-                    .0,
-            );
+            let is_policy = word == "compute-policy";
+            let both = [(word, text), ("compute-policy", "strict")];
+            let (spec, problems) = refined(if is_policy { &both[..1] } else { &both });
             assert_eq!(problems.len(), 1, "{word} {text}: {problems:?}");
             assert!(problems[0].contains(part), "{problems:?}");
-            let policy = if word == "compute-policy" { Policy::Fair } else { Policy::Strict };
+            let policy = if is_policy { Policy::Fair } else { Policy::Strict };
             assert_eq!(numbers(&spec), (16000, 50, 50, policy), "{word} {text}");
         }
     }
