@@ -158,7 +158,9 @@ fn check_config(
             for problem in &error.problems {
                 eprintln!("{}:{}: {}", file.display(), problem.line, problem.what);
             }
-            bail!("{} things are wrong in {}", error.problems.len(), file.display());
+            let count = error.problems.len();
+            let mistakes = if count == 1 { "mistake" } else { "mistakes" };
+            bail!("{} is not taken: {count} {mistakes}", file.display());
         }
     };
     let mut who = options.node.who();

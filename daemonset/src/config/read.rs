@@ -59,10 +59,11 @@ pub fn parse(text: &str) -> Result<Section, ConfigError> {
     }
 }
 
-/// Reads on behind each unknown key as if it were not there, so that one run tells of them all.
+/// Reads on behind each value that cannot be as if it were not there, so that one run tells of them
+/// all. Everything but `set` may be left out, so that this makes no mistakes of its own.
 fn tolerant(text: &str) -> (Option<Section>, Vec<Problem>) {
     let mut lines: Vec<&str> = text.lines().collect();
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = Vec::new();
     loop {
         // An empty file says nothing, which is all right.
         let read = serde_saphyr::from_str::<Option<Section>>(&lines.join("\n"));
@@ -70,34 +71,49 @@ fn tolerant(text: &str) -> (Option<Section>, Vec<Problem>) {
             Ok(section) => return (Some(section.unwrap_or_default()), problems),
             Err(error) => error,
         };
-        let problem = problem(&error);
-        let unknown = matches!(error.without_snippet(), Error::SerdeUnknownField { .. });
-        let at = problem.line as usize;
-        problems.push(problem);
-        if !unknown || problems.len() == ENOUGH || !leave_out(&mut lines, at) {
+        let follows = matches!(error.without_snippet(), Error::SerdeMissingField { .. });
+        if !follows || problems.is_empty() {
+            problems.push(problem(&error));
+        }
+        let at = problems.last().map_or(0, |problem| problem.line as usize);
+        if problems.len() == ENOUGH || !is_of_a_value(&error) || !leave_out(&mut lines, at) {
             return (None, problems);
         }
     }
 }
 
-/// Empties line `at` and what is indented below it; false where that cannot be done.
+/// Whether the text is YAML, and only says what cannot be.
+fn is_of_a_value(error: &Error) -> bool {
+    matches!(
+        error.without_snippet(),
+        Error::SerdeUnknownField { .. }
+            | Error::SerdeUnknownVariant { .. }
+            | Error::SerdeInvalidType { .. }
+            | Error::SerdeInvalidValue { .. }
+            | Error::InvalidScalar { .. }
+            | Error::Message { .. }
+    )
+}
+
+/// Empties line `at` and what is indented below it; false where nothing is there.
 fn leave_out(lines: &mut [&str], at: usize) -> bool {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let Some(key) = at.checked_sub(1).and_then(|at| lines.get(at)).copied() else { return false };
-    // The key of a list's item or within braces has others beside it.
-    let simple = !key.trim_start().starts_with('-') && !key.contains(['{', '}', '[']);
-    if simple {
-        lines[at - 1] = "";
-        for line in &mut lines[at..] {
-            let belongs = indent(line) > indent(key) || line.trim().is_empty();
-            let item = indent(line) == indent(key) && line.trim_start().starts_with("- ");
-            if !belongs && !item {
-                break;
-            }
-            *line = "";
-        }
+    if key.trim().is_empty() {
+        return false;
     }
-    simple
+    lines[at - 1] = "";
+    let is_item = key.trim_start().starts_with('-');
+    for line in &mut lines[at..] {
+        let belongs = indent(line) > indent(key) || line.trim().is_empty();
+        // The items of a key's list may stand below it without an indent.
+        let item = indent(line) == indent(key) && line.trim_start().starts_with("- ");
+        if !belongs && (is_item || !item) {
+            break;
+        }
+        *line = "";
+    }
+    true
 }
 
 fn problem(error: &Error) -> Problem {
@@ -278,6 +294,15 @@ mod tests {
         let problems = parse(text).unwrap_err().problems;
         let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 3, 4, 8], "{problems:?}");
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_hides_no_other_mistake() {
+        let text = "defaultMode: hole\nmgi: {}\ngpus:\n- {mode: whole}\n- index: x\n  mode: whole\n\
+                    - {index: 1, mode: all}\nhonestAdvertising: maybe\n";
+        let problems = parse(text).unwrap_err().problems;
+        let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [1, 2, 4, 5, 7, 8], "{problems:?}");
     }
 
     #[test]
