@@ -34,6 +34,12 @@ pub struct Allotment {
     pub record: Record,
     /// What living processes hold, in MiB; `None` for a whole GPU and where there is a `problem`.
     pub used_mib: Option<u64>,
+    /// Requests for memory that were refused, of all its processes so far.
+    #[serde(default)]
+    pub refusals: u64,
+    /// Requests that were let pass, under a policy that only observes, and would have been refused.
+    #[serde(default)]
+    pub would_be_refusals: u64,
     /// Why the pages of a share cannot be read: its container has not started since a reboot, or has
     /// spoilt them.
     pub problem: Option<String>,
@@ -73,8 +79,12 @@ fn used(layout: &Layout, record: Record) -> Allotment {
     };
     let processes: Vec<_> =
         ledger.iter().flat_map(|ledger| &ledger.slots).map(Process::from).collect();
+    let devices = ledger.as_ref().map(|ledger| &ledger.devices[..]).unwrap_or_default();
+    let count = |of: fn(&DeviceUse) -> u64| devices.iter().map(of).fold(0, u64::saturating_add);
+    let refusals = count(|device| device.refusals);
+    let would_be_refusals = count(|device| device.observed);
     let used_mib = ledger.map(|_| processes.iter().map(|process| process.used_mib).sum());
-    Allotment { record, used_mib, problem, processes }
+    Allotment { record, used_mib, refusals, would_be_refusals, problem, processes }
 }
 
 impl From<&SlotUse> for Process {

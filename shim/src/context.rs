@@ -1,9 +1,10 @@
 //! The memory that contexts take unasked: each is charged by the agent's estimate when it begins, and
 //! given back when it ends, and with it all that was allocated in it.
 //!
-//! Contexts made by cuCtxCreate are remembered; whether the primary one lives the driver is asked. A
+//! Contexts made by cuCtxCreate, and as graphics programs make them, are remembered; whether the primary one lives the driver is asked. A
 //! context that comes another way is charged by the first allocation in it, where the process has no
-//! other, and stays so until the process ends.
+//! other, and stays so until the process ends. What a green context takes of its own nobody says, and is
+//! left to the agent's measurement.
 
 use crate::allotments;
 use crate::charge::{self, Attempt, Charge};
@@ -12,7 +13,10 @@ use crate::device::{self, Device};
 use crate::hooks::real;
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::Ordering::{Relaxed, Release};
-use nvidia_sys::cuda::{CUcontext, CUctxCreateParams, CUdevice, CUexecAffinityParam, CUresult};
+use nvidia_sys::cuda::{
+    CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice, CUexecAffinityParam, CUgreenCtx,
+    CUresult, VdpDevice, VdpGetProcAddress,
+};
 
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
@@ -126,6 +130,122 @@ pub(crate) unsafe fn destroy_v2(context: CUcontext) -> CUresult {
     end_created(context, || unsafe { driver(context) })
 }
 
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn create_gl(
+    context: *mut CUcontext,
+    flags: c_uint,
+    device: CUdevice,
+) -> CUresult {
+    let Some(driver) = real::cuGLCtxCreate.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { begin(context, device, false, || driver(context, flags, device)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn create_gl_v2(
+    context: *mut CUcontext,
+    flags: c_uint,
+    device: CUdevice,
+) -> CUresult {
+    let Some(driver) = real::cuGLCtxCreate_v2.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { begin(context, device, false, || driver(context, flags, device)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn create_vdpau(
+    context: *mut CUcontext,
+    flags: c_uint,
+    device: CUdevice,
+    vdpau: VdpDevice,
+    look_up: VdpGetProcAddress,
+) -> CUresult {
+    let Some(driver) = real::cuVDPAUCtxCreate.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { begin(context, device, false, || driver(context, flags, device, vdpau, look_up)) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn create_vdpau_v2(
+    context: *mut CUcontext,
+    flags: c_uint,
+    device: CUdevice,
+    vdpau: VdpDevice,
+    look_up: VdpGetProcAddress,
+) -> CUresult {
+    let Some(driver) = real::cuVDPAUCtxCreate_v2.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { begin(context, device, false, || driver(context, flags, device, vdpau, look_up)) }
+}
+
+/// A green context keeps the primary one, in whose memory it works.
+///
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn green_create(
+    context: *mut CUgreenCtx,
+    resources: CUdevResourceDesc,
+    device: CUdevice,
+    flags: c_uint,
+) -> CUresult {
+    let Some(driver) = real::cuGreenCtxCreate.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    let driver = || unsafe { driver(context, resources, device, flags) };
+    if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
+        return driver();
+    }
+    begin_with(context.is_null(), device, true, driver, || primary_of(device))
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
+    let Some(driver) = real::cuGreenCtxDestroy.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's argument.
+    let result = unsafe { driver(context) };
+    for device in 0..device::MOST as CUdevice {
+        if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
+            after_primary(device, result);
+        }
+    }
+    result
+}
+
+/// One more reference to the current context.
+///
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn attach(context: *mut CUcontext, flags: c_uint) -> CUresult {
+    let Some(driver) = real::cuCtxAttach.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    let result = unsafe { driver(context, flags) };
+    if result == SUCCESS && !context.is_null() {
+        // SAFETY: the driver has just written it.
+        Known::attached(unsafe { *context }, true);
+    }
+    result
+}
+
+/// One reference less; the last ends the context.
+///
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn detach(context: CUcontext) -> CUresult {
+    let Some(driver) = real::cuCtxDetach.get() else { return NOT_INITIALIZED };
+    let known = Known::take_last(context);
+    let is_last = known.is_some();
+    // SAFETY: the caller's argument.
+    let result = end(context, known, || unsafe { driver(context) });
+    if result == SUCCESS && !is_last {
+        Known::attached(context, false);
+    }
+    result
+}
+
 /// Charges before `driver` makes a context, remembers it, and gives back if it makes none.
 ///
 /// # Safety
@@ -136,8 +256,20 @@ unsafe fn begin(
     is_primary: bool,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
+    // SAFETY: asked when the driver has succeeded, which it does only with a place to write to.
+    begin_with(context.is_null(), device, is_primary, driver, || unsafe { *context })
+}
+
+/// As [`begin`]; `made` says what the driver has made.
+fn begin_with(
+    is_null: bool,
+    device: CUdevice,
+    is_primary: bool,
+    driver: impl FnOnce() -> CUresult,
+    made: impl FnOnce() -> CUcontext,
+) -> CUresult {
     let attempt = match device::of(device) {
-        _ if context.is_null() => Attempt::Pass,
+        _ if is_null => Attempt::Pass,
         Device::Share(share) => contexts::charge(share),
         Device::Full => charge::refused_as_full(device),
         Device::Unknown => Attempt::Pass,
@@ -150,10 +282,7 @@ unsafe fn begin(
     let result = driver();
     let charge = if let Attempt::Charged(charge) = attempt { Some(charge) } else { None };
     match Here::of(device) {
-        // SAFETY: the driver succeeds only with a place, and has just written it.
-        Some(here) if result == SUCCESS => unsafe {
-            here.begun(*context, device, is_primary, charge);
-        },
+        Some(here) if result == SUCCESS => here.begun(made(), device, is_primary, charge),
         _ => charge.map_or((), Charge::give_back),
     }
     result
@@ -161,7 +290,14 @@ unsafe fn begin(
 
 fn end_created(context: CUcontext, driver: impl FnOnce() -> CUresult) -> CUresult {
     // Taken out before: another context may be given the same handle.
-    let known = Known::take(context);
+    end(context, Known::take(context), driver)
+}
+
+fn end(
+    context: CUcontext,
+    known: Option<(u8, &'static Known)>,
+    driver: impl FnOnce() -> CUresult,
+) -> CUresult {
     let result = driver();
     match known {
         Some((owner, known)) if result == SUCCESS => known.ended(owner),
@@ -182,6 +318,25 @@ fn after_primary(device: CUdevice, result: CUresult) -> CUresult {
         }
     }
     result
+}
+
+/// The handle of a primary context that lives; null where the driver does not say it.
+#[cold]
+fn primary_of(device: CUdevice) -> CUcontext {
+    let mut context = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle; somebody else keeps the context beyond our reference.
+    unsafe {
+        if let Some(retain) = real::cuDevicePrimaryCtxRetain.get()
+            && retain(&mut context, device) == SUCCESS
+        {
+            match (real::cuDevicePrimaryCtxRelease_v2.get(), real::cuDevicePrimaryCtxRelease.get())
+            {
+                (Some(release), _) | (None, Some(release)) => release(device),
+                (None, None) => SUCCESS,
+            };
+        }
+    }
+    context
 }
 
 fn is_active(device: CUdevice) -> Option<bool> {

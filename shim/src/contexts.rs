@@ -148,6 +148,8 @@ pub(crate) struct Known {
     device: AtomicI32,
     is_primary: AtomicBool,
     bytes: AtomicU64,
+    /// How often it was attached to, beyond the first time.
+    attached: AtomicU32,
 }
 
 /// Contexts that a process can have at a time.
@@ -166,6 +168,7 @@ impl Known {
             device: AtomicI32::new(0),
             is_primary: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
+            attached: AtomicU32::new(0),
         }
     }
 
@@ -179,6 +182,7 @@ impl Known {
             place.device.store(device, Relaxed);
             place.is_primary.store(is_primary, Relaxed);
             place.bytes.store(bytes, Relaxed);
+            place.attached.store(0, Relaxed);
             place.handle.store(context, Release);
         }
     }
@@ -198,6 +202,22 @@ impl Known {
         let reserved = core::ptr::without_provenance_mut(1);
         known.handle.compare_exchange(context, reserved, AcqRel, Relaxed).ok()?;
         Some((owner, known))
+    }
+
+    /// As [`Self::take`], unless it has more references than one.
+    pub(crate) fn take_last(context: CUcontext) -> Option<(u8, &'static Self)> {
+        let (_, known) = Self::find(context)?;
+        if known.attached.load(Relaxed) > 0 { None } else { Self::take(context) }
+    }
+
+    /// It was attached to, or detached from.
+    pub(crate) fn attached(context: CUcontext, more: bool) {
+        let change = |attached: u32| {
+            if more { attached.checked_add(1) } else { attached.checked_sub(1) }
+        };
+        if let Some((_, known)) = Self::find(context) {
+            let _ = known.attached.fetch_update(Relaxed, Relaxed, change);
+        }
     }
 
     /// It has ended, and with it what it owned.

@@ -4,7 +4,7 @@ use crate::allotments::{self, Share};
 use crate::hooks::real;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 use ledger::Usage;
-use nvidia_sys::cuda::{CUdevice, CUresult, CUuuid};
+use nvidia_sys::cuda::{CUdevice, CUdevice_attribute, CUresult, CUuuid};
 
 /// No machine has more devices than this.
 pub(crate) const MOST: usize = 64;
@@ -60,6 +60,15 @@ pub(crate) fn is_only_one() -> bool {
         COUNT.store(count, Relaxed);
     }
     count == 1
+}
+
+/// A number that says what a device is like.
+#[cold]
+pub(crate) fn attribute(ordinal: CUdevice, which: CUdevice_attribute) -> Option<u32> {
+    let mut value = 0;
+    // SAFETY: the driver writes one number.
+    let result = unsafe { real::cuDeviceGetAttribute.get()?(&mut value, which, ordinal) };
+    if result == CUresult::CUDA_SUCCESS { u32::try_from(value).ok() } else { None }
 }
 
 /// Limit and use of a share. The first answer of a process is exact: the dead are dropped for it.

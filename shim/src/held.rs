@@ -9,6 +9,10 @@ use nvidia_sys::cuda::CUresult;
 
 /// The tag of what is part of an import, whose number it has for bytes. Other tags are owners.
 const PART: u8 = 1;
+/// An entry of this kind is charged nothing yet: it is code that is not on the device.
+const PENDING: Kind = Kind::Multicast;
+/// The device of what is on none.
+const NOWHERE: u8 = u8::MAX;
 
 /// Remembers what an address was charged. Where the table is full, after some hundred thousand, the
 /// charge stays until the process ends.
@@ -22,6 +26,42 @@ pub(crate) fn remember(address: u64, charge: Charge) {
 #[cold]
 pub(crate) fn remember_part(address: u64, share: Share, import: u64) {
     put(address, Charged::new(import, share.number, Kind::Imported, PART));
+}
+
+/// Remembers code that would be charged so much, were it on the device; in a context of this share, or
+/// in none.
+#[cold]
+pub(crate) fn remember_pending(name: u64, of: Option<(Share, u8)>, bytes: u64) {
+    let (device, owner) = of.map_or((NOWHERE, 0), |(share, owner)| (share.number, owner));
+    put(name, Charged::new(bytes, device, PENDING, owner));
+}
+
+/// What is remembered so.
+#[cold]
+pub(crate) fn pending(name: u64) -> Option<u64> {
+    look(name).filter(|known| known.kind() == PENDING).map(Charged::bytes)
+}
+
+/// Whether anything is remembered by this name.
+#[cold]
+pub(crate) fn is_known(name: u64) -> bool {
+    look(name).is_some()
+}
+
+/// Charges what the driver takes unasked, whatever the limit says, and remembers it.
+#[cold]
+pub(crate) fn remember_unasked(name: u64, charge: Charge) {
+    let Charge { share, kind, bytes, .. } = charge;
+    if share.allotment.charge_unasked(share.device, kind, bytes).is_ok() {
+        remember(name, charge);
+    }
+}
+
+fn look(name: u64) -> Option<Charged> {
+    let table = allotments::shares().ok()?.pointers()?;
+    let known = table.remove(name)?;
+    put(name, known);
+    Some(known)
 }
 
 /// Forgets an address that is charged itself; what it was charged, if anybody knows.
@@ -84,6 +124,8 @@ fn end_unseen(address: u64, charged: Charged) {
 fn end(address: u64, charged: Charged) {
     if charged.tag() == PART {
         external::unmapped(charged.bytes());
+    } else if charged.kind() == PENDING {
+        // Nothing was charged.
     } else if let Some(charge) = allotments::shares().ok().and_then(|all| charge(all, charged)) {
         match charge.kind {
             Kind::Linear if charge.bytes <= small::LARGEST => small::take(charge, address),

@@ -8,7 +8,7 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, context, external, graphs, info, limits, look_up, memory, nvml, nvml_accounting,
+    arrays, code, context, external, graphs, info, limits, look_up, memory, nvml, nvml_accounting,
     nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
@@ -16,11 +16,13 @@ use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
     CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUarray, CUcontext,
-    CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult,
-    CUexecAffinityParam, CUexternalMemory, CUgraph, CUgraphExec, CUgraphExecUpdateResult,
-    CUgraphExecUpdateResultInfo, CUgraphNode, CUlimit, CUmemAllocationHandleType,
+    CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr, CUdeviceptr_v1,
+    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUexternalMemory, CUfunction, CUgraph,
+    CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgreenCtx,
+    CUjit_option, CUkernel, CUlibrary, CUlibraryOption, CUlimit, CUmemAllocationHandleType,
     CUmemAllocationProp, CUmemAllocationType, CUmemGenericAllocationHandle, CUmemLocation,
-    CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUresult, CUstream,
+    CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUmodule, CUresult, CUstream, VdpDevice,
+    VdpGetProcAddress,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -345,7 +347,60 @@ hooks! {
     ) -> CUresult = context::create_v4;
     Cuda fn cuCtxDestroy(context: CUcontext) -> CUresult = context::destroy;
     Cuda fn cuCtxDestroy_v2(context: CUcontext) -> CUresult = context::destroy_v2;
+    Cuda fn cuCtxAttach(context: *mut CUcontext, flags: c_uint) -> CUresult = context::attach;
+    Cuda fn cuCtxDetach(context: CUcontext) -> CUresult = context::detach;
+    Cuda fn cuGLCtxCreate(
+        context: *mut CUcontext,
+        flags: c_uint,
+        device: CUdevice,
+    ) -> CUresult = context::create_gl;
+    Cuda fn cuGLCtxCreate_v2(
+        context: *mut CUcontext,
+        flags: c_uint,
+        device: CUdevice,
+    ) -> CUresult = context::create_gl_v2;
+    Cuda fn cuVDPAUCtxCreate(
+        context: *mut CUcontext,
+        flags: c_uint,
+        device: CUdevice,
+        vdpau: VdpDevice,
+        look_up: VdpGetProcAddress,
+    ) -> CUresult = context::create_vdpau;
+    Cuda fn cuVDPAUCtxCreate_v2(
+        context: *mut CUcontext,
+        flags: c_uint,
+        device: CUdevice,
+        vdpau: VdpDevice,
+        look_up: VdpGetProcAddress,
+    ) -> CUresult = context::create_vdpau_v2;
+    Cuda fn cuGreenCtxCreate(
+        context: *mut CUgreenCtx,
+        resources: CUdevResourceDesc,
+        device: CUdevice,
+        flags: c_uint,
+    ) -> CUresult = context::green_create;
+    Cuda fn cuGreenCtxDestroy(context: CUgreenCtx) -> CUresult = context::green_destroy;
     Cuda fn cuCtxSetLimit(limit: CUlimit, bytes: usize) -> CUresult = limits::set;
+
+    Cuda fn cuModuleLoad(module: *mut CUmodule, path: *const c_char) -> CUresult = code::load;
+    Cuda fn cuModuleLoadData(module: *mut CUmodule, image: *const c_void) -> CUresult = code::load_data;
+    Cuda fn cuModuleLoadDataEx(module: *mut CUmodule, image: *const c_void, count: c_uint, options: *mut CUjit_option, values: *mut *mut c_void) -> CUresult = code::load_data_ex;
+    Cuda fn cuModuleLoadFatBinary(module: *mut CUmodule, image: *const c_void) -> CUresult = code::load_fat_binary;
+    Cuda fn cuModuleUnload(module: CUmodule) -> CUresult = code::unload;
+    Cuda fn cuModuleGetFunction(function: *mut CUfunction, module: CUmodule, name: *const c_char) -> CUresult = code::function;
+    Cuda fn cuModuleGetGlobal(address: *mut CUdeviceptr_v1, bytes: *mut c_uint, module: CUmodule, name: *const c_char) -> CUresult = code::global;
+    Cuda fn cuModuleGetGlobal_v2(address: *mut CUdeviceptr, bytes: *mut usize, module: CUmodule, name: *const c_char) -> CUresult = code::global_v2;
+    Cuda fn cuFuncLoad(function: CUfunction) -> CUresult = code::func_load;
+    Cuda fn cuLibraryLoadData(library: *mut CUlibrary, image: *const c_void, options: *mut CUjit_option, values: *mut *mut c_void, count: c_uint, library_options: *mut CUlibraryOption, library_values: *mut *mut c_void, library_count: c_uint) -> CUresult = code::load_library;
+    Cuda fn cuLibraryLoadFromFile(library: *mut CUlibrary, path: *const c_char, options: *mut CUjit_option, values: *mut *mut c_void, count: c_uint, library_options: *mut CUlibraryOption, library_values: *mut *mut c_void, library_count: c_uint) -> CUresult = code::load_library_file;
+    Cuda fn cuLibraryUnload(library: CUlibrary) -> CUresult = code::unload_library;
+    Cuda fn cuLibraryGetModule(module: *mut CUmodule, library: CUlibrary) -> CUresult = code::library_module;
+    Cuda fn cuLibraryGetKernel(kernel: *mut CUkernel, library: CUlibrary, name: *const c_char) -> CUresult = code::kernel;
+    Cuda fn cuLibraryEnumerateKernels(kernels: *mut CUkernel, count: c_uint, library: CUlibrary) -> CUresult = code::kernels;
+    Cuda fn cuLibraryGetGlobal(address: *mut CUdeviceptr, bytes: *mut usize, library: CUlibrary, name: *const c_char) -> CUresult = code::library_global;
+    Cuda fn cuLibraryGetManaged(address: *mut CUdeviceptr, bytes: *mut usize, library: CUlibrary, name: *const c_char) -> CUresult = code::library_managed;
+    Cuda fn cuLibraryGetUnifiedFunction(function: *mut *mut c_void, library: CUlibrary, name: *const c_char) -> CUresult = code::unified;
+    Cuda fn cuKernelGetFunction(function: *mut CUfunction, kernel: CUkernel) -> CUresult = code::kernel_function;
 
     Cuda fn cuMemGetInfo(free: *mut c_uint, total: *mut c_uint) -> CUresult = info::get_info;
     Cuda fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> CUresult = info::get_info_v2;
@@ -463,6 +518,7 @@ hooks! {
     Cuda cuDeviceGetDefaultMemPool,
     Cuda cuDeviceGetGraphMemAttribute,
     Cuda cuDeviceGetMemPool,
+    Cuda cuDeviceGetAttribute,
     Cuda cuDeviceGetUuid,
     Cuda cuDeviceGetUuid_v2,
     Cuda cuDevicePrimaryCtxGetState,
@@ -473,6 +529,9 @@ hooks! {
     Cuda cuGraphNodeGetType,
     Cuda cuMemPoolGetAttribute,
     Cuda cuMemPoolSetAttribute,
+    Cuda cuFuncGetModule,
+    Cuda cuKernelGetLibrary,
+    Cuda cuModuleGetLoadingMode,
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,
     Cuda cuStreamIsCapturing_ptsz,

@@ -13,6 +13,7 @@ mod allotments;
 mod arrays;
 mod capture;
 mod charge;
+mod code;
 mod context;
 mod contexts;
 mod device;

@@ -1,15 +1,16 @@
-//! The heap and the print buffer that kernels use, whose sizes a program sets for a context: charged
-//! when they are set, beyond what every context has and its estimate counts. They go with the last
-//! context of the process on its device.
+//! The heap, the print buffer and the stack that kernels use, whose sizes a program sets for a context:
+//! charged when they are set, in whole pages, beyond what every context has and its estimate counts.
+//! They go with their context.
 //!
-//! The driver takes them when the first kernel needs them, which nobody sees. The stack of threads is
-//! passed: what it takes depends on the card.
+//! The driver takes heap and print buffer when the first kernel needs them, which nobody sees, and
+//! grows the stack by itself for a kernel that needs more: that is left to the agent's measurement.
 
 use crate::charge::{self, Attempt, Charge};
+use crate::device;
 use crate::held;
 use crate::hooks::real;
 use ledger::Kind;
-use nvidia_sys::cuda::{CUlimit, CUresult};
+use nvidia_sys::cuda::{CUdevice_attribute, CUlimit, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 
@@ -33,11 +34,17 @@ struct Buffer {
     name: u64,
     /// What every context has.
     usual: u64,
+    /// How many of them there are: one, or as many as threads can be resident.
+    many: u64,
 }
+
+/// What drivers take memory in.
+const PAGE: u64 = 2 << 20;
 
 impl Buffer {
     fn of(limit: CUlimit) -> Option<Self> {
         let (tag, usual) = match limit {
+            CUlimit::CU_LIMIT_STACK_SIZE => (1 << 61, 1 << 10),
             CUlimit::CU_LIMIT_PRINTF_FIFO_SIZE => (1 << 62, 1 << 20),
             CUlimit::CU_LIMIT_MALLOC_HEAP_SIZE => (3 << 61, 8 << 20),
             _ => return None,
@@ -46,11 +53,13 @@ impl Buffer {
         // SAFETY: the driver writes one handle.
         let result = unsafe { real::cuCtxGetCurrent.get()?(&mut context) };
         let is_there = result == SUCCESS && !context.is_null();
-        is_there.then_some(Self { name: context as u64 | tag, usual })
+        let many = if limit == CUlimit::CU_LIMIT_STACK_SIZE { resident_threads() } else { 1 };
+        is_there.then_some(Self { name: context as u64 | tag, usual, many })
     }
 
     fn set(&self, bytes: u64, driver: impl FnOnce() -> CUresult) -> CUresult {
-        let bytes = bytes.saturating_sub(self.usual);
+        let bytes = bytes.saturating_sub(self.usual).saturating_mul(self.many);
+        let bytes = bytes.checked_next_multiple_of(PAGE).unwrap_or(bytes);
         let before = held::forget(self.name);
         let had = before.map_or(0, |charge| charge.bytes);
         let attempt = match bytes.checked_sub(had).filter(|more| *more > 0) {
@@ -81,4 +90,13 @@ impl Buffer {
         held::remember(self.name, Charge { bytes, ..of });
         Charge { bytes: charged.saturating_sub(bytes), ..of }.give_back();
     }
+}
+
+/// Threads that the current device can have at a time; each has a stack.
+#[cold]
+fn resident_threads() -> u64 {
+    let number = |which| device::attribute(device::current_ordinal()?, which);
+    let processors = number(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    let each = number(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR);
+    processors.zip(each).map_or(0, |(processors, each)| u64::from(processors) * u64::from(each))
 }

@@ -127,6 +127,21 @@ pub(crate) fn yield_now() {
     unsafe { libc::sched_yield() };
 }
 
+/// The size of a file; none where it cannot be opened.
+pub(crate) fn file_bytes(path: *const c_char) -> Option<u64> {
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    // SAFETY: the caller hands in a C string; the descriptor is ours until it is closed.
+    keeping_errno(|| unsafe {
+        let file = libc::open(path, flags);
+        if file < 0 {
+            return None;
+        }
+        let end = libc::lseek(file, 0, libc::SEEK_END);
+        libc::close(file);
+        u64::try_from(end).ok()
+    })
+}
+
 /// Writes to standard error once. What cannot go out at once is lost: a pipe that nobody reads must
 /// neither hold the program up nor end it with SIGPIPE.
 pub(crate) fn write_stderr(bytes: &[u8]) {

@@ -82,6 +82,30 @@ fn status(root: &str) -> String {
 }
 
 #[test]
+fn a_share_that_is_only_observed_refuses_nothing_and_says_what_it_would_have_refused() {
+    let world = World::new("v100-32gb:1");
+    let path = world.path();
+    let share = ["run", "--driver-root", &path, "--fraction", "0.5", "--observe", "--"];
+    let mut command = aliquot(&share);
+    command.arg(built("gpu-client")).args(["--json", "alloc=15G", "alloc=2G", "mem", "hold"]);
+    let mut share = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(share.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<serde_json::Value> = lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .take_while(|line: &serde_json::Value| line["step"] != "hold")
+        .collect();
+    let [first, second, mem] = &said[..] else { panic!("{said:?}") };
+    assert_eq!((&first["error"], &second["error"]), (&0.into(), &0.into()), "{said:?}");
+    assert_eq!(mem["free_bytes"], 0, "{mem}");
+    assert_eq!(mem["total_bytes"], 16255_u64 << 20, "{mem}");
+    let shown = status(&path);
+    assert!(shown.contains("requests for memory let pass that do not fit: 1"), "{shown}");
+    assert!(!shown.contains("refused"), "{shown}");
+    drop(share.stdin.take());
+    assert!(share.wait().unwrap().success());
+}
+
+#[test]
 fn a_signal_goes_on_to_the_command() {
     let script = "trap 'echo got it; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     let mut command =

@@ -2,9 +2,11 @@
 //! how much lives. Each process has a mount namespace of its own, so these need root.
 
 mod arrays;
+mod code;
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]
 mod container;
+mod contexts;
 mod external;
 mod graph_clients;
 mod graph_stage;

@@ -117,8 +117,8 @@ impl Process {
                 self.own[call.thread] = false;
                 self.ended(call.thread + 1);
             }
-            "heap" => drop(self.buffers.insert((context, "heap"), call.a.saturating_sub(8 * MIB))),
-            "print" => drop(self.buffers.insert((context, "print"), call.a.saturating_sub(MIB))),
+            "heap" => drop(self.buffers.insert((context, "heap"), beyond(call.a, 8 * MIB))),
+            "print" => drop(self.buffers.insert((context, "print"), beyond(call.a, MIB))),
             "trim" | "retain" | "sync" => {}
             _ => self.take(call, at, context, address),
         }
@@ -207,4 +207,9 @@ fn level(width: u64, rows: u64) -> u64 {
 /// What the driver takes for linear memory of this size, if it has pages of its own or is managed.
 fn taken(bytes: u64) -> u64 {
     bytes.next_multiple_of(if bytes > MIB { PAGE } else { 512 })
+}
+
+/// Whole pages of what a buffer has beyond the usual.
+fn beyond(bytes: u64, usual: u64) -> u64 {
+    bytes.saturating_sub(usual).next_multiple_of(2 * MIB)
 }

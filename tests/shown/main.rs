@@ -6,6 +6,7 @@
 mod container;
 mod harness;
 mod lists;
+mod measured;
 mod namespaces;
 mod smi;
 mod tables;

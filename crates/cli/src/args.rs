@@ -48,6 +48,9 @@ pub(crate) struct RunArgs {
     /// Preload through the environment even as root: no mount namespace, easily shed
     #[arg(long)]
     pub(crate) preload: bool,
+    /// Refuse no memory: count and show what would have been refused
+    #[arg(long)]
+    pub(crate) observe: bool,
     /// The command and its arguments
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<OsString>,

@@ -42,6 +42,10 @@ struct Held {
     /// `None` for a whole GPU, which has no bound.
     limit_mib: Option<u64>,
     used_mib: Option<u64>,
+    /// Requests for memory that were refused.
+    refusals: u64,
+    /// Requests that were let pass, under a policy that only observes, and would have been refused.
+    would_be_refusals: u64,
     holder: String,
     processes: Vec<status::Process>,
     /// Why the use cannot be told.
@@ -93,6 +97,13 @@ impl Held {
         let used = self.used_mib.map_or_else(|| "-".to_owned(), |mib| Mib(mib).to_string());
         let limit = self.limit_mib.map_or_else(|| "whole".to_owned(), |mib| Mib(mib).to_string());
         println!("  {} {:>3}%  {used:>9} / {limit:<9} {}", self.id, self.percent, self.holder);
+        for (requests, what) in
+            [(self.refusals, "refused"), (self.would_be_refusals, "let pass that do not fit")]
+        {
+            if requests > 0 {
+                println!("      requests for memory {what}: {requests}");
+            }
+        }
         for process in &self.processes {
             println!("      pid {:>7}  {}", process.pid, Mib(process.used_mib));
         }
@@ -110,6 +121,8 @@ fn of_node(allotment: &status::Allotment) -> Vec<Held> {
         percent,
         limit_mib,
         used_mib: allotment.used_mib,
+        refusals: allotment.refusals,
+        would_be_refusals: allotment.would_be_refusals,
         holder: holder.map_or_else(|| "a container that has not started".to_owned(), pod),
         processes: allotment.processes.clone(),
         problem: allotment.problem.clone(),
@@ -137,6 +150,7 @@ fn of_runs() -> anyhow::Result<Vec<Held>> {
         let ledger = registry.pages(id).join(contract::paths::LEDGER_FILE);
         let read = ledger::agent::read_ledger(&ledger);
         let problem = read.as_ref().err().map(ToString::to_string);
+        let devices = read.as_ref().map(|ledger| ledger.devices.clone()).unwrap_or_default();
         let slots = read.map(|ledger| ledger.slots).ok();
         let process = |slot: &ledger::agent::SlotUse| status::Process {
             pid: slot.pid,
@@ -149,6 +163,8 @@ fn of_runs() -> anyhow::Result<Vec<Held>> {
             percent: card.percent,
             limit_mib: Some(card.limit_mib),
             used_mib: slots.map(|_| processes.iter().map(|process| process.used_mib).sum()),
+            refusals: devices.iter().map(|device| device.refusals).sum(),
+            would_be_refusals: devices.iter().map(|device| device.observed).sum(),
             holder: format!("aliquot run (pid {})", card.pid),
             processes,
             problem,

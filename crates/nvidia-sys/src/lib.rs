@@ -39,6 +39,7 @@ pub mod nvml {
     }
 }
 
+pub mod image;
 mod names;
 pub mod proc;
 mod since;

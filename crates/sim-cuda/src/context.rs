@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use sim_world::Kind;
 
 use crate::array;
+use crate::code::{Buffers, Code};
 use crate::device::Device;
 use crate::event::EVENTS;
 use crate::front;
@@ -43,6 +44,12 @@ pub(crate) struct Context {
     pub(crate) limits: Mutex<BTreeMap<u32, usize>>,
     /// The cache preference and the shared-memory bank size.
     pub(crate) config: [AtomicU32; 2],
+    /// The code of its modules.
+    pub(crate) code: Code,
+    /// What its kernels use beyond what every context has.
+    pub(crate) buffers: Buffers,
+    /// How often it was attached to, beyond the first time.
+    pub(crate) attached: AtomicU32,
     /// Devices to whose memory access was enabled.
     pub(crate) peers: Mutex<Vec<usize>>,
     /// Per-thread default streams, each with what is alive as long as its thread.
@@ -63,6 +70,9 @@ impl Context {
             storage: Storage::default(),
             limits: Mutex::default(),
             config: [AtomicU32::new(0), AtomicU32::new(0)],
+            code: Code::default(),
+            buffers: Buffers::default(),
+            attached: AtomicU32::new(0),
             peers: Mutex::default(),
             thread_streams: Mutex::default(),
             alive: AtomicBool::new(false),
@@ -138,6 +148,8 @@ impl Context {
         self.forget_settings();
         if let Ok(device) = self.device() {
             device.free_all(handle);
+            self.code.clear(device);
+            self.buffers.clear(device);
             if !CONTEXTS.any(|other| other.device == self.device && other.is_alive()) {
                 pool::device_ended(self.device);
                 graph_memory::device_ended(self.device);

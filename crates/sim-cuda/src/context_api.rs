@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError};
 
 use crate::arg::{Opaque, Out};
 use crate::context::{self, CONTEXTS, Context};
+use crate::device::Device;
+use crate::device_api;
 use crate::event::EVENTS;
 use crate::front;
 use crate::line::Op;
@@ -75,6 +77,17 @@ fn configure(which: usize, value: u32) -> Res {
 fn configured(which: usize) -> Res<u32> {
     Ok(context::current()?.config[which].load(Ordering::Relaxed))
 }
+
+/// Threads that a card can have at a time: each has a stack.
+fn resident_threads(device: &Device) -> Res<u64> {
+    let each = device_api::attribute(device.ordinal as i32, 39)?;
+    Ok(u64::from(device.card.profile.compute.sms) * u64::from(each.unsigned_abs()))
+}
+
+/// CU_LIMIT_STACK_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE and CU_LIMIT_MALLOC_HEAP_SIZE.
+const STACK: u32 = 0;
+const FIFO: u32 = 1;
+const HEAP: u32 = 2;
 
 /// CU_CTX_SCHED_*, MAP_HOST, LMEM_RESIZE_TO_MAX, COREDUMP_ENABLE, USER_COREDUMP_ENABLE and SYNC_MEMOPS.
 const KNOWN_FLAGS: u32 = 0xff;
@@ -204,10 +217,17 @@ export! {
         out.put(limits.get(&number).copied().unwrap_or(default))
     }
 
-    /// Sets a limit. It changes what is shown, not what the context takes.
+    /// Sets a limit. What a larger buffer takes is taken at once.
     fn cuCtxSetLimit(number: u32, value: usize) {
-        default_limit(number)?;
+        let usual = default_limit(number)?;
         let context = context::current()?;
+        let beyond = (value as u64).saturating_sub(usual as u64);
+        let device = context.device()?;
+        match number {
+            STACK => context.buffers.set(device, number, beyond * resident_threads(device)?)?,
+            FIFO | HEAP => context.buffers.set(device, number, beyond)?,
+            _ => {}
+        }
         context.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(number, value);
         Ok(())
     }
@@ -247,15 +267,35 @@ export! {
 
     /// One more name for the current context.
     fn cuCtxAttach(out: Out<usize>, flags: u32) {
-        match flags {
-            0 => out.put(handle_of(&context::current()?)),
-            _ => Err(Status::INVALID_VALUE),
+        let context = context::current()?;
+        if out.is_null() || flags != 0 {
+            return Err(Status::INVALID_VALUE);
+        }
+        context.attached.fetch_add(1, Ordering::Relaxed);
+        out.put(handle_of(&context))
+    }
+
+    /// The counterpart of cuCtxAttach, and of the making of a context.
+    fn cuCtxDetach(handle: usize) {
+        let context = CONTEXTS.get(handle).ok_or(Status::INVALID_CONTEXT)?;
+        if context.primary || context::current_handle() != handle {
+            return Err(Status::INVALID_CONTEXT);
+        }
+        let less = |attached: u32| attached.checked_sub(1);
+        match context.attached.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Ok(_) => Ok(()),
+            Err(_) => destroy(handle),
         }
     }
 
-    /// The counterpart of cuCtxAttach.
-    fn cuCtxDetach(context: usize) {
-        CONTEXTS.get(context).map(drop).ok_or(Status::INVALID_CONTEXT)
+    /// Makes a context for drawing, where a card can draw.
+    fn cuGLCtxCreate(out: Out<usize>, flags: u32, device: i32) {
+        create(&out, flags, device)
+    }
+
+    /// The same in its second version.
+    fn cuGLCtxCreate_v2(out: Out<usize>, flags: u32, device: i32) {
+        create(&out, flags, device)
     }
 
     /// Lets the current context reach the memory of a context on another device.

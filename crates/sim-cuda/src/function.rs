@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::arg::{Opaque, Out};
 use crate::context;
 use crate::device_api;
-use crate::module::{FUNCTIONS, KERNELS};
+use crate::module::{self, FUNCTIONS, KERNELS};
 use crate::rim::export;
 use crate::status::{Res, Status};
 
@@ -145,9 +145,9 @@ export! {
         out.put(1)
     }
 
-    /// Every function is loaded.
+    /// Puts the code of a function on the card.
     fn cuFuncLoad(function: usize) {
-        known(function)
+        module::load_function(function)
     }
 
     /// How many blocks fit on one SM.

@@ -1,12 +1,18 @@
 //! Modules, libraries, kernels and functions. An image is taken whatever it is, and has a kernel and a
-//! variable of whatever name is asked for; managed variables, textures and parameters it has none.
+//! variable of whatever name is asked for; managed variables, textures and parameters it has none. Its
+//! code, as large as its headers say, goes to the card with its first function, or at once where code is
+//! loaded eagerly.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nvidia_sys::image;
+
 use crate::arg::{Opaque, Out, Text};
+use crate::code;
 use crate::context::{self, CONTEXTS};
+use crate::device_api;
 use crate::kernel;
 use crate::registry::{Registry, handle_of};
 use crate::rim::export;
@@ -25,12 +31,40 @@ pub(crate) static KERNELS: Registry<Kernel> = Registry::new();
 pub(crate) struct Module {
     /// The context's handle.
     pub(crate) context: usize,
+    /// Bytes of its code.
+    bytes: u64,
+    on_card: Mutex<bool>,
     functions: Mutex<BTreeMap<Vec<u8>, usize>>,
     variables: Mutex<BTreeMap<Vec<u8>, usize>>,
 }
 
+impl Module {
+    /// Puts its code on the card, once.
+    fn load(&self) -> Res {
+        let mut on_card = self.on_card.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*on_card {
+            let context = CONTEXTS.get(self.context).ok_or(Status::INVALID_CONTEXT)?;
+            context.code.take(context.device()?, self.bytes)?;
+            *on_card = true;
+        }
+        Ok(())
+    }
+
+    /// Takes its code off the card, if it is there; with the context it goes by itself.
+    fn unload(&self) {
+        let mut on_card = self.on_card.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *on_card)
+            && let Some(context) = CONTEXTS.get(self.context).filter(|context| context.is_alive())
+            && let Ok(device) = context.device()
+        {
+            context.code.give(device, self.bytes);
+        }
+    }
+}
+
 /// An image that is in all contexts.
 pub(crate) struct Library {
+    bytes: u64,
     kernels: Mutex<BTreeMap<Vec<u8>, usize>>,
     modules: Mutex<BTreeMap<usize, usize>>,
 }
@@ -66,12 +100,25 @@ pub(crate) fn unload_all(context: usize) {
     }
 }
 
-/// Nanoseconds of GPU time of the function or, as CUDA 13 casts it, the kernel that `handle` names.
+/// Nanoseconds of GPU time of the function or, as CUDA 13 casts it, the kernel that `handle` names,
+/// whose code is on the card then.
 pub(crate) fn duration_of(handle: Opaque) -> Res<u64> {
     let handle = handle as usize;
-    let function = FUNCTIONS.get(handle).map(|function| function.duration_ns);
-    let duration = function.or_else(|| KERNELS.get(handle).map(|kernel| kernel.duration_ns));
-    duration.ok_or(Status::INVALID_HANDLE)
+    if let Some(function) = FUNCTIONS.get(handle) {
+        return Ok(function.duration_ns);
+    }
+    let kernel = KERNELS.get(handle).ok_or(Status::INVALID_HANDLE)?;
+    MODULES.get(module_of(kernel.library)?).ok_or(Status::INVALID_HANDLE)?.load()?;
+    Ok(kernel.duration_ns)
+}
+
+/// Puts the code of a function, or of a kernel, on the card.
+pub(crate) fn load_function(handle: usize) -> Res {
+    let module = match FUNCTIONS.get(handle) {
+        Some(function) => function.module,
+        None => module_of(KERNELS.get(handle).ok_or(Status::INVALID_HANDLE)?.library)?,
+    };
+    MODULES.get(module).ok_or(Status::INVALID_HANDLE)?.load()
 }
 
 /// Gives back the variables of a module that lies in a living context.
@@ -117,15 +164,25 @@ pub(crate) fn load(out: &Out<usize>, image: Opaque) -> Res {
     if out.is_null() || image.is_null() {
         return Err(Status::INVALID_VALUE);
     }
-    out.put(new_module(handle_of(&context::current()?)))
+    out.put(new_module(handle_of(&context::current()?), bytes_of(image))?)
 }
 
-fn new_module(context: usize) -> usize {
-    MODULES.insert(Arc::new(Module {
-        context,
-        functions: Mutex::default(),
-        variables: Mutex::default(),
-    }))
+fn new_module(context: usize, bytes: u64) -> Res<usize> {
+    let (functions, variables) = (Mutex::default(), Mutex::default());
+    let module = Module { context, bytes, on_card: Mutex::default(), functions, variables };
+    if code::is_eager() {
+        module.load()?;
+    }
+    Ok(MODULES.insert(Arc::new(module)))
+}
+
+/// What an image holds for the current device, or for the first; nothing where it is no image.
+fn bytes_of(image: Opaque) -> u64 {
+    let device = context::current().map_or(0, |context| context.device as i32);
+    let number = |which| device_api::attribute(device, which).map_or(0, i32::unsigned_abs);
+    // SAFETY: the interface has the caller pass an image, which a driver reads as far as it says.
+    let bytes = unsafe { image::device_bytes(image.cast_const(), number(75) * 10 + number(76)) };
+    bytes.unwrap_or(0)
 }
 
 /// A kernel's name to keep, and the time that it says.
@@ -136,6 +193,7 @@ fn named(name: &[u8]) -> Res<(CString, u64)> {
 
 fn function_in(module: usize, name: &[u8]) -> Res<usize> {
     let found = MODULES.get(module).ok_or(Status::INVALID_HANDLE)?;
+    found.load()?;
     let mut functions = found.functions.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handle) = functions.get(name) {
         return Ok(*handle);
@@ -168,37 +226,39 @@ fn module_of(library: usize) -> Res<usize> {
     match modules.get(&context).filter(|module| MODULES.get(**module).is_some()) {
         Some(module) => Ok(*module),
         None => {
-            let module = new_module(context);
+            let module = new_module(context, found.bytes)?;
             modules.insert(context, module);
             Ok(module)
         }
     }
 }
 
-fn new_library(out: &Out<usize>, image: bool) -> Res {
-    if out.is_null() || !image {
+fn new_library(out: &Out<usize>, bytes: Option<u64>) -> Res {
+    let Some(bytes) = bytes.filter(|_| !out.is_null()) else {
         return Err(Status::INVALID_VALUE);
+    };
+    let library = Library { bytes, kernels: Mutex::default(), modules: Mutex::default() };
+    let handle = LIBRARIES.insert(Arc::new(library));
+    if code::is_eager() && context::current().is_ok() {
+        module_of(handle)?;
     }
-    let library = Library { kernels: Mutex::default(), modules: Mutex::default() };
-    out.put(LIBRARIES.insert(Arc::new(library)))
+    out.put(handle)
 }
 
-fn file_exists(path: &Text) -> Res {
-    match std::path::Path::new(&path.string()?).is_file() {
-        true => Ok(()),
-        false => Err(Status::FILE_NOT_FOUND),
-    }
+/// An image in a file, with the zero byte that ends a text.
+fn read(path: &Text) -> Res<Vec<u8>> {
+    let mut image = std::fs::read(path.string()?).map_err(|_| Status::FILE_NOT_FOUND)?;
+    image.push(0);
+    Ok(image)
 }
 
 /// How large every variable is said to be: nothing is known of the real one.
 const VARIABLE_BYTES: usize = 64 << 10;
-const SOME: Opaque = std::ptr::dangling_mut::<std::ffi::c_void>();
 
 export! {
     /// Loads a file.
     fn cuModuleLoad(out: Out<usize>, path: Text) {
-        file_exists(&path)?;
-        load(&out, SOME)
+        load(&out, read(&path)?.as_mut_ptr().cast())
     }
 
     /// Loads an image.
@@ -218,14 +278,16 @@ export! {
 
     /// Takes a module down.
     fn cuModuleUnload(module: usize) {
-        free_variables(&*MODULES.remove(module).ok_or(Status::INVALID_HANDLE)?);
+        let removed = MODULES.remove(module).ok_or(Status::INVALID_HANDLE)?;
+        removed.unload();
+        free_variables(&removed);
         forget_functions(module);
         Ok(())
     }
 
-    /// Images are loaded lazily.
+    /// Images are loaded lazily, unless the environment says otherwise.
     fn cuModuleGetLoadingMode(out: Out<u32>) {
-        out.put(2)
+        out.put(if code::is_eager() { 1 } else { 2 })
     }
 
     /// A function of a module.
@@ -240,13 +302,13 @@ export! {
 
     /// Loads an image into all contexts.
     fn cuLibraryLoadData(out: Out<usize>, image: Opaque, _options: Opaque, _values: Opaque, _count: u32, _library_options: Opaque, _library_values: Opaque, _library_count: u32) {
-        new_library(&out, !image.is_null())
+        new_library(&out, (!image.is_null()).then(|| bytes_of(image)))
     }
 
     /// Loads a file into all contexts.
     fn cuLibraryLoadFromFile(out: Out<usize>, path: Text, _options: Opaque, _values: Opaque, _count: u32, _library_options: Opaque, _library_values: Opaque, _library_count: u32) {
-        file_exists(&path)?;
-        new_library(&out, true)
+        let mut image = read(&path)?;
+        new_library(&out, Some(bytes_of(image.as_mut_ptr().cast())))
     }
 
     /// Takes a library down, with its kernels and its modules.
@@ -256,6 +318,7 @@ export! {
         let modules = removed.modules.lock().unwrap_or_else(PoisonError::into_inner);
         for module in modules.values() {
             if let Some(module) = MODULES.remove(*module) {
+                module.unload();
                 free_variables(&module);
             }
             forget_functions(*module);

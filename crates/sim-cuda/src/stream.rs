@@ -152,7 +152,8 @@ fn open(context: usize, flags: u32, priority: i32) -> Res<Stream> {
     Ok(Stream { line, flags, priority, id: NEXT.fetch_add(1, Ordering::Relaxed) })
 }
 
-fn create(out: &Out<usize>, flags: u32, priority: i32) -> Res {
+/// Makes a stream of the current context.
+pub(crate) fn create(out: &Out<usize>, flags: u32, priority: i32) -> Res {
     if out.is_null() {
         return Err(Status::INVALID_VALUE);
     }

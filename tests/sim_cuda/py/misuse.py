@@ -94,6 +94,7 @@ def nulls():
 
 def impossible():
     primary()
+    function = kernel("f")
     free = S()
     call("cuMemGetInfo_v2", ref(free), ref(S()))
     call("cuMemAlloc_v2", ref(U64()), S(0), answers=INVALID_VALUE)
@@ -109,7 +110,6 @@ def impossible():
     call("cuMemsetD32_v2", U64(address.value + 1), 0, S(1), answers=INVALID_VALUE)
     call("cuMemFree_v2", address)
     call("cuMemcpyDtoH_v2", host, address, S(1), answers=INVALID_VALUE)
-    function = kernel("f")
     call("cuLaunchKernel", function, 0, 1, 1, 1, 1, 1, 0, None, None, None, answers=INVALID_VALUE)
     call("cuLaunchKernel", function, 1, 1, 1, 33, 32, 1, 0, None, None, None, answers=INVALID_VALUE)
     call("cuCtxSetLimit", 99, S(1), answers=215)

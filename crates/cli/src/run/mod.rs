@@ -14,6 +14,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 pub(crate) use enter::enter;
+use ledger::AtLimit;
 pub(crate) use registry::{Card, Registry, Run};
 
 use crate::{args::RunArgs, files};
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let driver = Driver::open(args)?;
     let registry = Registry::open()?;
     let placement = Placement::choose(args, driver.root(), &registry)?;
-    let run = registry.add(&placement)?;
+    let run = registry.add(&placement, at_limit(args))?;
     let mut command = if wants_namespace(args) {
         namespaced(args, &run, &shim)?
     } else {
@@ -34,6 +35,11 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     driver.expose(&mut command, placement.uuid);
     supervise::wait(&mut command)
+}
+
+/// What happens to memory that does not fit.
+fn at_limit(args: &RunArgs) -> AtLimit {
+    if args.observe { AtLimit::Observe } else { AtLimit::Refuse }
 }
 
 fn wants_namespace(args: &RunArgs) -> bool {

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context;
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+use ledger::AtLimit;
 use ledger::agent::{AllotmentSpec, DeviceSpec};
 use serde::{Deserialize, Serialize};
 
@@ -67,12 +68,12 @@ impl Registry {
     ///
     /// # Errors
     /// Where its files cannot be written; then nothing stays behind.
-    pub(crate) fn add(&self, placement: &Placement) -> anyhow::Result<Run> {
+    pub(crate) fn add(&self, placement: &Placement, at_limit: AtLimit) -> anyhow::Result<Run> {
         let id = fresh_id()?;
         // Made under a name that no neighbour visits, and locked before it gets its own.
         let draft = self.0.join(format!(".{id}"));
         let folder = self.0.join(id.to_string());
-        let made = make(id, &draft, placement)
+        let made = make(id, &draft, placement, at_limit)
             .and_then(|lock| fs::rename(&draft, &folder).map(|()| lock).map_err(Into::into));
         match made {
             Ok(lock) => Ok(Run { id, folder, _lock: lock }),
@@ -97,13 +98,19 @@ impl Registry {
     }
 }
 
-fn make(id: AllotmentId, folder: &Path, place: &Placement) -> anyhow::Result<File> {
+fn make(
+    id: AllotmentId,
+    folder: &Path,
+    place: &Placement,
+    at_limit: AtLimit,
+) -> anyhow::Result<File> {
     DirBuilder::new().mode(0o755).create(folder)?;
     let lock = File::create(folder.join(CARD))?;
     lock.lock()?;
     serde_json::to_writer(&lock, &Card::of(place))?;
     let device = DeviceSpec::new(place.uuid, place.limit, place.percent)
-        .with_context_estimate(place.context.bytes());
+        .with_context_estimate(place.context.bytes())
+        .with_at_limit(at_limit);
     let allotments = allotments(folder);
     DirBuilder::new().mode(0o755).create(&allotments)?;
     let spec = AllotmentSpec::new(id, vec![device]);

@@ -99,6 +99,12 @@ impl DeviceSpec {
         Self { context_estimate: bytes, ..self }
     }
 
+    /// The same with another answer to what does not fit.
+    #[must_use]
+    pub fn with_at_limit(self, at_limit: AtLimit) -> Self {
+        Self { at_limit, ..self }
+    }
+
     /// Whether it can be written down.
     ///
     /// # Errors

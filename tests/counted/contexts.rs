@@ -1,0 +1,87 @@
+//! Contexts in every version, and what ends with each, over the simulated driver.
+
+use crate::code::{said, used};
+
+/// What a context of the simulated card takes, in MiB.
+const CONTEXT: f64 = 308.0;
+
+#[test]
+fn each_version_makes_a_context_that_is_charged_and_given_back() {
+    for version in [
+        "cuCtxCreate",
+        "cuCtxCreate_v2",
+        "cuCtxCreate_v3",
+        "cuCtxCreate_v4",
+        "cuGLCtxCreate",
+        "cuGLCtxCreate_v2",
+    ] {
+        for end in ["cuCtxDestroy", "cuCtxDestroy_v2", "cuCtxDetach"] {
+            let words = format!("primary=9 cuCtxSetCurrent=9 used {version}=0 used {end}=0 used");
+            let found = used(&words);
+            assert_eq!(found, [CONTEXT, 2.0 * CONTEXT, CONTEXT], "{version} {end}");
+        }
+    }
+}
+
+#[test]
+fn what_was_allocated_in_a_context_ends_with_it_while_another_lives() {
+    let take =
+        "alloc=1,100 array=2,50 limit=2,73728 cuModuleLoadData=3,4096 cuModuleGetFunction=4,3";
+    let words = format!(
+        "primary=9 cuCtxSetCurrent=9 alloc=5,30 cuCtxCreate_v2=0 {take} used cuCtxDestroy_v2=0 \
+         cuCtxSetCurrent=9 used cuMemFree_v2=5 used"
+    );
+    let taken = 100.0 + 50.0 + 64.0 + 4.0;
+    assert_eq!(used(&words), [2.0 * CONTEXT + 30.0 + taken, CONTEXT + 30.0, CONTEXT]);
+}
+
+#[test]
+fn what_was_allocated_in_the_primary_context_ends_with_it_while_another_lives() {
+    for end in ["cuDevicePrimaryCtxRelease", "cuDevicePrimaryCtxReset_v2"] {
+        let words = format!(
+            "cuCtxCreate_v2=0 alloc=1,20 primary=9 cuCtxSetCurrent=9 alloc=2,100 used {end} \
+             cuCtxSetCurrent=0 used"
+        );
+        assert_eq!(used(&words), [2.0 * CONTEXT + 120.0, CONTEXT + 20.0], "{end}");
+    }
+}
+
+#[test]
+fn a_context_that_was_attached_to_ends_with_its_last_reference() {
+    let words = "primary=9 cuCtxCreate_v2=0 alloc=2,10 cuCtxAttach=1 cuCtxDetach=0 used \
+                 cuCtxDetach=0 cuCtxSetCurrent=9 used";
+    assert_eq!(used(words), [2.0 * CONTEXT + 10.0, CONTEXT]);
+}
+
+#[test]
+fn a_context_that_does_not_fit_is_refused_and_charged_nothing() {
+    let words =
+        "primary=9 cuCtxSetCurrent=9 alloc=0,15700 cuCtxCreate_v2=1 used cuMemFree_v2=0 used";
+    assert_eq!(said("cuCtxCreate_v2=1", words), ["2"]);
+    assert_eq!(used(words), [CONTEXT + 15700.0, CONTEXT]);
+}
+
+#[test]
+fn what_the_driver_refuses_is_given_back() {
+    let words = "primary=9 cuCtxSetCurrent=9 with-affinity=0 used";
+    assert_eq!(said("with-affinity=0", words), ["224"]);
+    assert_eq!(used(words), [CONTEXT]);
+}
+
+#[test]
+fn a_green_context_keeps_the_primary_one() {
+    let words = "green=0 of-green=1,0 cuCtxSetCurrent=1 alloc=2,10 stream-of-green=3,0 used \
+                 primary=9 cuDevicePrimaryCtxRelease_v2 used cuGreenCtxDestroy=0 cuCtxCreate_v2=4 used";
+    assert_eq!(used(words), [CONTEXT + 10.0, CONTEXT + 10.0, CONTEXT]);
+    for command in ["green=0", "stream-of-green=3,0", "cuGreenCtxDestroy=0"] {
+        assert_eq!(said(command, words), ["0"]);
+    }
+}
+
+#[test]
+fn a_larger_stack_is_charged_for_each_thread_that_can_be_resident() {
+    // 80 processors with 2,048 threads each.
+    let words = "primary=9 cuCtxSetCurrent=9 limit=0,2 used limit=0,1 used limit=0,1000 used";
+    assert_eq!(used(words), [CONTEXT + 160.0, CONTEXT, CONTEXT]);
+    assert_eq!(said("limit=0,1000", words), ["2"]);
+}
