@@ -137,6 +137,18 @@ impl Node {
         self.script.lock().unwrap().push(v100(n));
     }
 
+    /// The folder of the plugins' sockets.
+    pub(crate) fn plugins(&self) -> std::path::PathBuf {
+        self.folder.path().join("kubelet/device-plugins")
+    }
+
+    /// Why nobody new may use a GPU, as the agent has written it down.
+    pub(crate) fn cordon(&self, index: u32) -> Option<String> {
+        let (state, pages) = (self.folder.path().join("state"), self.folder.path().join("pages"));
+        let gpus = aliquot_node::status::read(&state, &pages).unwrap().gpus;
+        gpus.into_iter().find(|gpu| gpu.index == index).and_then(|gpu| gpu.cordon)
+    }
+
     /// Until the agent knows why a GPU is out of order.
     pub(crate) fn expect_sick(&self, index: u32, why: &str) {
         let (state, pages) = (self.folder.path().join("state"), self.folder.path().join("pages"));

@@ -3,4 +3,5 @@
 mod harness;
 mod offers;
 mod registered;
+mod rivals;
 mod sick;
