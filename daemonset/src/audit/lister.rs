@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::DeviceUuid;
 use nvml_wrapper::enums::device::UsedGpuMemory;
@@ -31,60 +30,35 @@ pub trait Lister: Send + Sync + 'static {
     fn driver(&self) -> Option<String> {
         None
     }
-
-    /// Lets go of the driver, so that it can be unloaded; the next [`Self::list`] takes it up again.
-    fn let_go(&self) {}
 }
 
-/// The driver's NVML.
+/// The driver's NVML. It is let go of after each answer: whoever else holds it decides when it is
+/// unloaded, and cards that come and go are seen by a library that was closed in between.
 pub struct NvmlLister {
     library: PathBuf,
-    nvml: Mutex<Option<Arc<Nvml>>>,
 }
 
 impl NvmlLister {
-    /// NVML in this file, loaded when it is first asked.
+    /// NVML in this file.
     #[must_use]
     pub fn new(library: PathBuf) -> Self {
-        Self { library, nvml: Mutex::new(None) }
+        Self { library }
     }
 
-    fn nvml(&self) -> Result<Arc<Nvml>, NvmlError> {
-        let mut held = self.nvml.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(nvml) = &*held {
-            return Ok(nvml.clone());
-        }
-        let nvml = Arc::new(Nvml::builder().lib_path(self.library.as_os_str()).init()?);
-        Ok(held.insert(nvml).clone())
+    fn nvml(&self) -> Result<Nvml, NvmlError> {
+        Nvml::builder().lib_path(self.library.as_os_str()).init()
     }
 }
 
 impl Lister for NvmlLister {
     fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String> {
-        let nvml = self.nvml().map_err(|error| format!("NVML: {error}"))?;
-        let listed = nvml.device_by_uuid(gpu.to_string()).and_then(|device| list(&device));
-        listed.map_err(|error| {
-            if is_the_drivers(&error) {
-                self.let_go();
-            }
-            format!("NVML: {error}")
-        })
+        let listed = self.nvml().and_then(|nvml| list(&nvml.device_by_uuid(gpu.to_string())?));
+        listed.map_err(|error| format!("NVML: {error}"))
     }
 
     fn driver(&self) -> Option<String> {
         self.nvml().ok()?.sys_driver_version().ok()
     }
-
-    fn let_go(&self) {
-        // Whoever is still asking holds it until the answer comes.
-        *self.nvml.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-/// Whether an error says that the driver was restarted, and not that one GPU has failed.
-fn is_the_drivers(error: &NvmlError) -> bool {
-    use NvmlError as E;
-    matches!(error, E::Uninitialized | E::DriverNotLoaded | E::LibRmVersionMismatch | E::Unknown)
 }
 
 fn list(device: &Device) -> Result<Vec<OnGpu>, NvmlError> {

@@ -94,11 +94,6 @@ async fn look(
     });
     let mut auditor = prepared.await?;
     let gpus = inventory.gpus().iter().filter(|gpu| gpu.sick.is_none()).map(|gpu| gpu.uuid);
-    let gpus: Vec<_> = gpus.collect();
-    if gpus.is_empty() {
-        // The driver may be about to be exchanged: it is unloaded when nobody holds on to it.
-        audit.lister.let_go();
-    }
     let looks = cards.look(gpus).await;
     let (records, pods) = (audit.node.records(), audit.node.pods().borrow().clone());
     let judged = spawn_blocking(move || {
