@@ -1,6 +1,6 @@
 //! The node: what the kubelet asks for, done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::allotment::{Book, BookError, Held, Holding, Record, Rules};
 use crate::answer::Wares;
 use crate::api::{Meta, Pods, Refinement};
-use crate::config::{Config, Placement};
+use crate::config::{Config, Placement, Who};
 use crate::decide::{self, Offers, Refusal};
 use crate::identity::Identity;
 use crate::inventory::{Inventory, Kind, PARTS};
@@ -25,6 +25,8 @@ use crate::registrations::Registrations;
 pub struct Node {
     inventory: watch::Receiver<Arc<Inventory>>,
     config: watch::Receiver<Arc<Config>>,
+    /// Which node it is: chooses what holds of the configuration.
+    who: watch::Sender<Who>,
     book: Mutex<Book>,
     /// Moves whenever an allotment is made or ends.
     held: watch::Sender<()>,
@@ -63,6 +65,7 @@ impl Node {
     pub fn new(
         inventory: watch::Receiver<Arc<Inventory>>,
         config: watch::Receiver<Arc<Config>>,
+        who: watch::Sender<Who>,
         book: Book,
         wares: Wares,
         identity: Identity,
@@ -74,6 +77,7 @@ impl Node {
         Self {
             inventory,
             config,
+            who,
             book,
             held,
             wares,
@@ -89,6 +93,15 @@ impl Node {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<Inventory>> {
         self.inventory.clone()
+    }
+
+    /// The node has these labels: they choose what holds of the configuration.
+    pub fn labelled(&self, labels: &BTreeMap<String, String>) {
+        self.who.send_if_modified(|who| {
+            let news = who.labels != *labels;
+            who.labels.clone_from(labels);
+            news
+        });
     }
 
     /// The configuration, from this moment on.

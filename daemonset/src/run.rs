@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::allotment::Book;
 use crate::answer::Wares;
-use crate::config::{Config, keep_fresh};
+use crate::config::{Config, Who, keep_fresh};
 use crate::driver::Driver;
 use crate::durable;
 use crate::health::Faults;
@@ -81,7 +81,7 @@ pub async fn serve(
     source: impl Source,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let (_node_is, who) = watch::channel(options.node.who());
+    let (node_is, who) = watch::channel(options.node.who());
     let live = options.live(who);
     let first = Arc::new(live.read()?);
     let (configured, config) = watch::channel(first.clone());
@@ -94,7 +94,7 @@ pub async fn serve(
     let rescan = Duration::from_secs(options.rescan_every);
     let scanner = Scanner::start(source, wishes, Faults::open(layout.faults()), rescan)
         .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
-    let node = Arc::new(node(options, &first, config.clone(), &layout, &scanner)?);
+    let node = Arc::new(node(options, &first, (config.clone(), node_is), &layout, &scanner)?);
     let place = place(&options.kubelet_dir(&first), &first)?;
 
     let (stopping, stopped) = watch::channel(false);
@@ -122,7 +122,7 @@ pub async fn serve(
 fn node(
     options: &Options,
     config: &Config,
-    configs: watch::Receiver<Arc<Config>>,
+    (configs, node_is): (watch::Receiver<Arc<Config>>, watch::Sender<Who>),
     layout: &Layout,
     scanner: &Scanner,
 ) -> Result<Node> {
@@ -134,7 +134,8 @@ fn node(
     let book = Book::open(layout.clone())?;
     let (socket, domain) = (options.pod_resources(config), config.domain.to_string());
     let wares = Wares { layout: layout.clone(), driver, shim };
-    Ok(Node::new(scanner.inventory.clone(), configs, book, wares, Identity { socket, domain }))
+    let identity = Identity { socket, domain };
+    Ok(Node::new(scanner.inventory.clone(), configs, node_is, book, wares, identity))
 }
 
 /// Makes the folders and sees to it that no other agent uses them.

@@ -230,6 +230,9 @@ async fn keep_watching_node(
         if now != paused && labels::order(node.layout(), now.as_deref()) {
             paused = now;
         }
+        if let Some(labels) = &found {
+            node.labelled(labels);
+        }
         told_labels.send_replace(found);
     };
     watch::follow(client, "/api/v1/nodes", &format!("metadata.name%3D{name}"), told).await;
