@@ -196,7 +196,12 @@ impl<S: Source> Keeper<S> {
                     inventory.gpus().iter().find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
                 });
                 let Some(gpu) = known else { return };
+                let is_down = matches!(card.facts, Some(Err(_)));
                 self.faults.xid(gpu, number, &self.wishes.config.borrow().health);
+                // It was found silent before the driver told why.
+                if is_down {
+                    self.faults.lost(gpu);
+                }
                 self.xids
                     .send_modify(|xids| *xids.entry((gpu.to_string(), number)).or_default() += 1);
             }

@@ -81,8 +81,14 @@ impl Card for NvmlCard {
             let end = Instant::now() + pause;
             while Instant::now() < end {
                 let step = SLICE.min(end.saturating_duration_since(Instant::now()));
-                if !tell(next(events.as_ref(), step)) {
+                let news = next(events.as_ref(), step);
+                let is_xid = matches!(news, News::Xid(_));
+                if !tell(news) {
                     return;
+                }
+                // Whether the card still answers is seen at once, before it can be back.
+                if is_xid {
+                    break;
                 }
             }
         }

@@ -22,6 +22,23 @@ fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back()
 }
 
 #[test]
+fn a_gpu_that_was_silent_before_its_xid_came_is_well_when_it_answers() {
+    let node = Node::configured(1, "");
+    node.expect(PERCENT, 100);
+    let mut well = Err(String::new());
+    node.play(0, |card| well = std::mem::replace(&mut card.facts, Err("it is gone".into())));
+    node.expect_sick(0, "it is gone");
+    node.play(0, |card| card.xids = vec![79]);
+    let mut told = false;
+    while !told {
+        node.play(0, |card| told = card.xids.is_empty());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    node.play(0, |card| card.facts = well);
+    node.expect(PERCENT, 100);
+}
+
+#[test]
 fn the_file_says_which_xids_concern_the_gpu() {
     let node = Node::configured(1, "health: {xids: {31: reset-gpu, 48: ignore}}");
     node.expect(PERCENT, 100);
