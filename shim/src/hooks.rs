@@ -8,8 +8,8 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, code, context, external, graphs, info, limits, look_up, memory, nvml, nvml_accounting,
-    nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
+    arrays, code, context, external, graphs, info, limits, look_up, memory, multicast, nvml,
+    nvml_accounting, nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
@@ -140,6 +140,44 @@ hooks! {
         properties: *const CUmemAllocationProp,
         flags: c_ulonglong,
     ) -> CUresult = vmm::create;
+    Cuda fn cuMulticastBindMem(
+        object: CUmemGenericAllocationHandle,
+        start: usize,
+        handle: CUmemGenericAllocationHandle,
+        offset: usize,
+        bytes: usize,
+        flags: c_ulonglong,
+    ) -> CUresult = multicast::bind_memory;
+    Cuda fn cuMulticastBindMem_v2(
+        object: CUmemGenericAllocationHandle,
+        device: CUdevice,
+        start: usize,
+        handle: CUmemGenericAllocationHandle,
+        offset: usize,
+        bytes: usize,
+        flags: c_ulonglong,
+    ) -> CUresult = multicast::bind_memory_on;
+    Cuda fn cuMulticastBindAddr(
+        object: CUmemGenericAllocationHandle,
+        start: usize,
+        address: CUdeviceptr,
+        bytes: usize,
+        flags: c_ulonglong,
+    ) -> CUresult = multicast::bind_address;
+    Cuda fn cuMulticastBindAddr_v2(
+        object: CUmemGenericAllocationHandle,
+        device: CUdevice,
+        start: usize,
+        address: CUdeviceptr,
+        bytes: usize,
+        flags: c_ulonglong,
+    ) -> CUresult = multicast::bind_address_on;
+    Cuda fn cuMulticastUnbind(
+        object: CUmemGenericAllocationHandle,
+        device: CUdevice,
+        start: usize,
+        bytes: usize,
+    ) -> CUresult = multicast::unbind;
     Cuda fn cuMemRelease(handle: CUmemGenericAllocationHandle) -> CUresult = vmm::release;
     Cuda fn cuMemMap(
         address: CUdeviceptr,

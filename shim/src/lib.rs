@@ -34,6 +34,7 @@ mod libc_symbols;
 mod limits;
 mod look_up;
 mod memory;
+mod multicast;
 mod nvml;
 mod nvml_accounting;
 mod nvml_processes;

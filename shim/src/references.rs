@@ -91,6 +91,11 @@ impl Memory {
         }
     }
 
+    /// The number of the share that is charged for it.
+    pub(crate) fn share(&self) -> u8 {
+        self.share.load(Ordering::Relaxed) as u8
+    }
+
     /// The memory that is known by a handle which somebody holds.
     fn held(handle: u64) -> impl Iterator<Item = &'static Self> {
         let key = handle.saturating_add(FIRST);

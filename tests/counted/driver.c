@@ -109,6 +109,61 @@ static int retain_memory(uint64_t *handle, uint64_t address) {
         }
     return 1;
 }
+/* One multicast object, with the number 0x900: what is bound to it lives until it is unbound. */
+#define OBJECT 0x900
+static struct binding {
+    uint64_t start, size;
+    int memory;
+} bindings[64];
+static int bind_memory(uint64_t object, size_t start, uint64_t handle, size_t size) {
+    struct memory *memory = memory_of(handle);
+    if (object != OBJECT || !memory || !memory->held || !size || size > memory->size) return 1;
+    for (int i = 0; i < 64; i++)
+        if (!bindings[i].size) {
+            bindings[i] = (struct binding){start, size, (int)(memory - memories)};
+            memory->mapped++;
+            return 0;
+        }
+    return 1;
+}
+static int bind_address(uint64_t object, size_t start, uint64_t address, size_t size) {
+    uint64_t handle;
+    int result = retain_memory(&handle, address);
+    if (!result) result = bind_memory(object, start, handle, size);
+    if (!result) release_memory(handle);
+    return result;
+}
+static int unbind(uint64_t object, size_t start, size_t size) {
+    int result = 1;
+    for (int i = 0; i < 64; i++) {
+        struct binding *b = &bindings[i];
+        if (object != OBJECT || !b->size || b->start < start || b->start + b->size > start + size)
+            continue;
+        memories[b->memory].mapped--;
+        drop(&memories[b->memory]);
+        b->size = result = 0;
+    }
+    return result;
+}
+int cuMulticastBindMem(uint64_t object, size_t start, uint64_t handle, size_t offset, size_t size,
+                       uint64_t flags) {
+    LOCKED(bind_memory(object, start, handle, size));
+}
+int cuMulticastBindMem_v2(uint64_t object, int device, size_t start, uint64_t handle, size_t offset,
+                          size_t size, uint64_t flags) {
+    LOCKED(bind_memory(object, start, handle, size));
+}
+int cuMulticastBindAddr(uint64_t object, size_t start, uint64_t address, size_t size, uint64_t flags) {
+    LOCKED(bind_address(object, start, address, size));
+}
+int cuMulticastBindAddr_v2(uint64_t object, int device, size_t start, uint64_t address, size_t size,
+                           uint64_t flags) {
+    LOCKED(bind_address(object, start, address, size));
+}
+int cuMulticastUnbind(uint64_t object, int device, size_t start, size_t size) {
+    LOCKED(unbind(object, start, size));
+}
+
 int cuMemCreate(uint64_t *handle, size_t size, const properties *p, uint64_t flags) {
     LOCKED(create_memory(handle, size, p, flags));
 }

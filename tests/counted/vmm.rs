@@ -43,6 +43,30 @@ fn a_handle_found_by_address_is_one_more() {
 }
 
 #[test]
+fn memory_lives_as_long_as_it_is_bound_to_a_multicast_object() {
+    for way in [0, 1000] {
+        let words = format!("create=0,8 bind=0,{way},8 release=0 used unbind=0,8 used living");
+        assert_eq!(used(&words), [8.0, 0.0], "{way}");
+    }
+    for way in [2000, 3000] {
+        let words =
+            format!("create=0,8 map=0,0,8 bind=0,{way},8 release=0 unmap=0,8 used unbind=0,8 used");
+        assert_eq!(used(&words), [8.0, 0.0], "{way}");
+    }
+}
+
+#[test]
+fn what_is_bound_together_is_unbound_apart() {
+    let words = "create=0,2 create=1,4 bind=0,0,2 bind=1,2,4 release=0 release=1 unbind=2,4 used unbind=0,2 used";
+    assert_eq!(used(words), [2.0, 0.0]);
+}
+
+#[test]
+fn what_the_driver_does_not_bind_is_not_kept() {
+    assert_eq!(used("create=0,8 bind=0,0,99 bind=5,0,2 unbind=0,8 release=0 used"), [0.0]);
+}
+
+#[test]
 fn what_the_driver_does_not_release_stays_charged() {
     let words = "create=0,8 unmap=0,8 release-at=99 map=0,0,900 used release=0 release=0 used";
     assert_eq!(used(words), [8.0, 0.0]);
