@@ -2,7 +2,8 @@
  * A program that takes device memory in every way, for tests of what is counted: it runs the commands
  * that its arguments name and prints one line for each. What a command is given stands behind its
  * name, as in create=0,2 : place 0, 2 MiB. "left" is what cuMemGetInfo calls free, in MiB below the
- * total; "living" is what the stand-in driver says lives.
+ * total; "living" is what the stand-in driver says lives. A command after cancel=n runs in a thread
+ * that is cancelled in the n-th of its calls of the driver.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -297,13 +298,43 @@ static void run(char *text) {
     fflush(stdout);
 }
 
+/* The driver's call, of those that the next command makes, in which its thread is cancelled. */
+static int cancel_at;
+static int is_done;
+static void *in_a_thread(void *text) {
+    CALL("cuCtxSetCurrent", (void *), context);
+    CALL("standin_arm", (int), cancel_at);
+    run(text);
+    CALL("standin_arm", (int), 0);
+    __atomic_store_n(&is_done, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+static void run_cancelled(char *text) {
+    pthread_t thread;
+    void *result = 0;
+    is_done = 0;
+    int before = CALL("standin_waiting", (void));
+    pthread_create(&thread, 0, in_a_thread, text);
+    while (!__atomic_load_n(&is_done, __ATOMIC_SEQ_CST) && CALL("standin_waiting", (void)) == before)
+        usleep(100);
+    pthread_cancel(thread);
+    pthread_join(thread, &result);
+    if (result == PTHREAD_CANCELED) puts("cancelled");
+    fflush(stdout);
+    cancel_at = 0;
+}
+
 int main(int count, char **arguments) {
     cuda = dlopen("libcuda.so.1", RTLD_NOW);
     if (!cuda) {
         printf("no driver: %s\n", dlerror());
         return 9;
     }
-    for (int i = 1; i < count; i++) run(arguments[i]);
+    for (int i = 1; i < count; i++) {
+        if (sscanf(arguments[i], "cancel=%d", &cancel_at) == 1) continue;
+        if (cancel_at) run_cancelled(arguments[i]);
+        else run(arguments[i]);
+    }
     puts("end");
     return 0;
 }

@@ -2,6 +2,7 @@
 //! how much lives. Each process has a mount namespace of its own, so these need root.
 
 mod arrays;
+mod cancelled;
 mod code;
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]

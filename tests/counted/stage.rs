@@ -20,13 +20,19 @@ fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        let library = ["-w", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,-soname,libcuda.so.1"];
-        compile("../counted/driver.c", &folder.path().join("libcuda.so.1"), &library);
+        compile("../counted/driver.c", &folder.path().join("libcuda.so.1"), &LIBRARY);
+        let cancels = folder.path().join("cancels");
+        std::fs::create_dir(&cancels).expect("a folder can be made");
+        let flags = [&LIBRARY[..], &["-finstrument-functions"]].concat();
+        compile("../counted/driver.c", &cancels.join("libcuda.so.1"), &flags);
         let client = folder.path().join("client");
         compile("../counted/client.c", &client, &["-ldl", "-lpthread"]);
         Built { folder, client }
     })
 }
+
+/// How the stand-in driver is compiled.
+const LIBRARY: [&str; 5] = ["-w", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,-soname,libcuda.so.1"];
 
 /// The compiled client.
 pub(crate) fn client() -> &'static Path {
@@ -36,6 +42,11 @@ pub(crate) fn client() -> &'static Path {
 /// A container with half of the first card, the stand-in driver in it.
 pub(crate) fn half() -> Container {
     Container::half().driver(built().folder.path())
+}
+
+/// The same with a driver in which threads can be cancelled.
+pub(crate) fn cancelling() -> Container {
+    Container::half().driver(&built().folder.path().join("cancels"))
 }
 
 /// Runs the client in half a card to its end, from its first context on.

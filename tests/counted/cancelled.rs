@@ -1,0 +1,58 @@
+//! Threads that are cancelled inside the driver, in whichever of the calls that a hook makes there: the
+//! process lives on, goes on taking memory, and is never charged less than lives.
+
+use crate::container::CONTEXT;
+use crate::stage::{all_of, cancelling, run_in};
+
+/// What comes before, and the command whose thread is cancelled.
+const CALLS: [(&str, &str); 22] = [
+    ("", "alloc=0,8"),
+    ("alloc=0,8", "free=0"),
+    ("", "create=0,8"),
+    ("create=0,8", "map=0,0,8"),
+    ("create=0,8 map=0,0,8", "unmap=0,8"),
+    ("create=0,8 map=0,0,8", "retain=1,0"),
+    ("create=0,8", "release=0"),
+    ("create=0,8", "bind=0,0,8"),
+    ("create=0,8 bind=0,0,8", "unbind=0,8"),
+    ("", "lend=0,8"),
+    ("", "lend-ptsz=0,8"),
+    ("lend=0,8", "give=0"),
+    ("pool=9,0", "lend-of=0,8,9"),
+    ("", "pool=9,0"),
+    ("pool=9,0 lend-of=0,8,9", "pool-end=9"),
+    ("lend=0,8 give=0 default-pool=9", "trim=9,0"),
+    ("", "cuArray3DCreate_v2=0,1024,1024,4"),
+    ("cuArray3DCreate_v2=0,1024,1024,4", "cuArrayDestroy=0"),
+    ("", "cuMipmappedArrayCreate=0,1024,1024,0,1,0,3"),
+    ("", "import=0,8"),
+    ("import=0,8", "import-end=0"),
+    ("", "limit=2,64"),
+];
+
+/// What is added to a call's number where the thread waits at its end.
+const LATE: usize = 100;
+
+/// No hook makes more calls on its way.
+const MOST: usize = 8;
+
+#[test]
+fn a_thread_cancelled_in_any_call_of_a_hook_leaves_nothing_uncharged_and_nobody_stuck() {
+    let mut cancelled = [0; CALLS.len()];
+    for ((before, command), count) in CALLS.iter().zip(&mut cancelled) {
+        // Before the driver has done it, and after.
+        for call in (1..=MOST).chain(LATE + 1..=LATE + MOST) {
+            let words =
+                format!("{before} cancel={call} {command} living used create=99,2 alloc=98,2");
+            let outcome = run_in(&cancelling(), words.trim());
+            *count += outcome.lines.iter().filter(|line| *line == "cancelled").count();
+            let number = |word: &str| outcome.of(word).parse::<f64>().expect("a number");
+            let used = number("used") - CONTEXT.0 as f64;
+            assert!(used >= number("living"), "{words}: {outcome:?}");
+            assert_eq!(all_of(&outcome, "create=99,2"), ["0"], "{words}: {outcome:?}");
+            assert_eq!(all_of(&outcome, "alloc=98,2"), ["0"], "{words}: {outcome:?}");
+        }
+    }
+    let never: Vec<_> = CALLS.iter().zip(cancelled).filter(|(_, count)| *count == 0).collect();
+    assert!(never.is_empty(), "never cancelled inside: {never:?}");
+}
