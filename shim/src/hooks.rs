@@ -8,8 +8,8 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, code, context, external, graphs, info, limits, look_up, memory, multicast, nvml,
-    nvml_accounting, nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
+    arrays, code, context, endpoints, external, graphs, info, limits, look_up, memory, multicast,
+    nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
@@ -19,10 +19,10 @@ use nvidia_sys::cuda::{
     CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr, CUdeviceptr_v1,
     CUdriverProcAddressQueryResult, CUexecAffinityParam, CUexternalMemory, CUfunction, CUgraph,
     CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgreenCtx,
-    CUjit_option, CUkernel, CUlibrary, CUlibraryOption, CUlimit, CUmemAllocationHandleType,
-    CUmemAllocationProp, CUmemAllocationType, CUmemGenericAllocationHandle, CUmemLocation,
-    CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUmodule, CUresult, CUstream, VdpDevice,
-    VdpGetProcAddress,
+    CUjit_option, CUkernel, CUlibrary, CUlibraryOption, CUlimit, CUlogicalEndpointId,
+    CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
+    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemoryPool, CUmipmappedArray,
+    CUmodule, CUresult, CUstream, VdpDevice, VdpGetProcAddress, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -178,6 +178,31 @@ hooks! {
         start: usize,
         bytes: usize,
     ) -> CUresult = multicast::unbind;
+    Cuda fn cuLogicalEndpointBindMem(
+        endpoint: CUlogicalEndpointId,
+        device: CUdevice,
+        start: cuuint64_t,
+        handle: CUmemGenericAllocationHandle,
+        offset: cuuint64_t,
+        bytes: cuuint64_t,
+        flags: c_ulonglong,
+    ) -> CUresult = endpoints::bind_memory;
+    Cuda fn cuLogicalEndpointBindAddr(
+        endpoint: CUlogicalEndpointId,
+        device: CUdevice,
+        start: cuuint64_t,
+        address: *mut c_void,
+        bytes: cuuint64_t,
+        flags: c_ulonglong,
+    ) -> CUresult = endpoints::bind_address;
+    Cuda fn cuLogicalEndpointUnbind(
+        endpoint: CUlogicalEndpointId,
+        device: CUdevice,
+        start: cuuint64_t,
+        bytes: cuuint64_t,
+    ) -> CUresult = endpoints::unbind;
+    Cuda fn cuLogicalEndpointDestroy(endpoint: CUlogicalEndpointId) -> CUresult =
+        endpoints::destroy;
     Cuda fn cuMemRelease(handle: CUmemGenericAllocationHandle) -> CUresult = vmm::release;
     Cuda fn cuMemMap(
         address: CUdeviceptr,

@@ -11,6 +11,7 @@
 
 mod allotments;
 mod arrays;
+mod bindings;
 mod capture;
 mod charge;
 mod code;
@@ -18,6 +19,7 @@ mod context;
 mod contexts;
 mod device;
 mod dlsym;
+mod endpoints;
 mod entry;
 mod external;
 mod folder;

@@ -5,7 +5,7 @@ use crate::container::CONTEXT;
 use crate::stage::{all_of, cancelling, run_in};
 
 /// What comes before, and the command whose thread is cancelled.
-const CALLS: [(&str, &str); 22] = [
+const CALLS: [(&str, &str); 25] = [
     ("", "alloc=0,8"),
     ("alloc=0,8", "free=0"),
     ("", "create=0,8"),
@@ -15,6 +15,9 @@ const CALLS: [(&str, &str); 22] = [
     ("create=0,8", "release=0"),
     ("create=0,8", "bind=0,0,8"),
     ("create=0,8 bind=0,0,8", "unbind=0,8"),
+    ("create=0,8", "bind=0,4000,8"),
+    ("create=0,8 bind=0,4000,8", "unbind-endpoint=0,8"),
+    ("create=0,8 bind=0,4000,8", "end-endpoint"),
     ("", "lend=0,8"),
     ("", "lend-ptsz=0,8"),
     ("lend=0,8", "give=0"),

@@ -158,7 +158,7 @@ static void run(char *text) {
         result = map(0x10000000 + b * MIB, c * MIB, place[a]);
     else if (IS("unmap"))
         result = unmap(0x10000000 + a * MIB, b * MIB);
-    /* bind=memory,start,size: all four ways, one for each 1000 of the start. */
+    /* bind=memory,start,size: all six ways, one for each 1000 of the start. */
     else if (IS("bind")) {
         uint64_t start = b % 1000 * MIB, at = 0x10000000 + a * MIB;
         if (b / 1000 == 0)
@@ -171,11 +171,24 @@ static void run(char *text) {
         else if (b / 1000 == 2)
             result = CALL("cuMulticastBindAddr", (uint64_t, size_t, uint64_t, size_t, uint64_t), 0x900,
                           start, at, c * MIB, 0);
+        else if (b / 1000 == 4)
+            result = CALL("cuLogicalEndpointBindMem",
+                          (unsigned, int, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t), 0x901, 0,
+                          start, place[a], 0, c * MIB, 0);
+        else if (b / 1000 == 5)
+            result = CALL("cuLogicalEndpointBindAddr",
+                          (unsigned, int, uint64_t, void *, uint64_t, uint64_t), 0x901, 0, start,
+                          (void *)at, c * MIB, 0);
         else
             result = CALL("cuMulticastBindAddr_v2", (uint64_t, int, size_t, uint64_t, size_t, uint64_t),
                           0x900, 0, start, at, c * MIB, 0);
     } else if (IS("unbind"))
         result = CALL("cuMulticastUnbind", (uint64_t, int, size_t, size_t), 0x900, 0, a * MIB, b * MIB);
+    else if (IS("unbind-endpoint"))
+        result = CALL("cuLogicalEndpointUnbind", (unsigned, int, uint64_t, uint64_t), 0x901, 0, a * MIB,
+                      b * MIB);
+    else if (IS("end-endpoint"))
+        result = CALL("cuLogicalEndpointDestroy", (unsigned), 0x901);
     else if (IS("retain"))
         result = CALL("cuMemRetainAllocationHandle", (uint64_t *, void *), &place[a],
                       (void *)(0x10000000 + b * MIB));

@@ -136,18 +136,20 @@ static int retain_memory(uint64_t *handle, uint64_t address) {
         }
     return 1;
 }
-/* One multicast object, with the number 0x900: what is bound to it lives until it is unbound. */
+/* One multicast object and one logical endpoint: what is bound to them lives until it is unbound. */
 #define OBJECT 0x900
+#define ENDPOINT 0x901
 static struct binding {
-    uint64_t start, size;
+    uint64_t object, start, size;
     int memory;
 } bindings[64];
 static int bind_memory(uint64_t object, size_t start, uint64_t handle, size_t size) {
     struct memory *memory = memory_of(handle);
-    if (object != OBJECT || !memory || !memory->held || !size || size > memory->size) return 1;
+    if (object != OBJECT && object != ENDPOINT) return 1;
+    if (!memory || !memory->held || !size || size > memory->size) return 1;
     for (int i = 0; i < 64; i++)
         if (!bindings[i].size) {
-            bindings[i] = (struct binding){start, size, (int)(memory - memories)};
+            bindings[i] = (struct binding){object, start, size, (int)(memory - memories)};
             memory->mapped++;
             return 0;
         }
@@ -164,8 +166,8 @@ static int unbind(uint64_t object, size_t start, size_t size) {
     int result = 1;
     for (int i = 0; i < 64; i++) {
         struct binding *b = &bindings[i];
-        if (object != OBJECT || !b->size || b->start < start || b->start + b->size > start + size)
-            continue;
+        if (object != b->object || !b->size) continue;
+        if (b->start < start || b->start + b->size > start + size) continue;
         memories[b->memory].mapped--;
         drop(&memories[b->memory]);
         b->size = result = 0;
@@ -189,6 +191,20 @@ int cuMulticastBindAddr_v2(uint64_t object, int device, size_t start, uint64_t a
 }
 int cuMulticastUnbind(uint64_t object, int device, size_t start, size_t size) {
     LOCKED(unbind(object, start, size));
+}
+int cuLogicalEndpointBindMem(unsigned endpoint, int device, uint64_t start, uint64_t handle,
+                             uint64_t offset, uint64_t size, uint64_t flags) {
+    LOCKED(bind_memory(endpoint, start, handle, size));
+}
+int cuLogicalEndpointBindAddr(unsigned endpoint, int device, uint64_t start, void *address,
+                              uint64_t size, uint64_t flags) {
+    LOCKED(bind_address(endpoint, start, (uint64_t)address, size));
+}
+int cuLogicalEndpointUnbind(unsigned endpoint, int device, uint64_t start, uint64_t size) {
+    LOCKED(unbind(endpoint, start, size));
+}
+int cuLogicalEndpointDestroy(unsigned endpoint) {
+    LOCKED(endpoint == ENDPOINT ? (unbind(endpoint, 0, ~0ull / 2), 0) : 1);
 }
 
 int cuMemCreate(uint64_t *handle, size_t size, const properties *p, uint64_t flags) {

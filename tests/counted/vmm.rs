@@ -56,6 +56,17 @@ fn memory_lives_as_long_as_it_is_bound_to_a_multicast_object() {
 }
 
 #[test]
+fn memory_lives_as_long_as_it_is_bound_to_a_logical_endpoint() {
+    for end in ["unbind-endpoint=0,8", "end-endpoint"] {
+        let words = format!("create=0,8 bind=0,4000,8 release=0 used {end} used");
+        assert_eq!(used(&words), [8.0, 0.0], "{end}");
+        let words =
+            format!("create=0,8 map=0,0,8 bind=0,5000,8 release=0 unmap=0,8 used {end} used");
+        assert_eq!(used(&words), [8.0, 0.0], "{end}");
+    }
+}
+
+#[test]
 fn what_is_bound_together_is_unbound_apart() {
     let words = "create=0,2 create=1,4 bind=0,0,2 bind=1,2,4 release=0 release=1 unbind=2,4 used unbind=0,2 used";
     assert_eq!(used(words), [2.0, 0.0]);
