@@ -8,7 +8,7 @@
 
 use crate::charge::Charge;
 use crate::region::{Place, Region, change, reach};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// What the driver takes from the card at once.
 pub(crate) const PAGE: u64 = 2 << 20;
@@ -20,6 +20,8 @@ pub(crate) const STEP: u64 = 512;
 /// Pages that one process can have: more than any card has.
 const PAGES: usize = 1 << 17;
 const FREE: u64 = 0;
+/// How often a place is looked for: each time another thread has filled one.
+const TRIES: usize = 64;
 
 static KNOWN: Region<Page, PAGES> = Region::new();
 
@@ -43,23 +45,41 @@ pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
     if !is_within || owner >> NUMBER != address / PAGE {
         return None;
     }
-    let mut free = None;
-    for page in near(owner) {
-        match page.0.load(Ordering::Relaxed) {
-            FREE => free = free.or(Some(page)),
-            word if page.add(word, owner, steps) => return Some(false),
-            _ => (),
+    // A place that another thread was faster to take may be this very page's: it is looked at again.
+    for _ in 0..TRIES {
+        let mut free = None;
+        for page in near(owner) {
+            match page.0.load(Ordering::Relaxed) {
+                FREE => free = free.or(Some(page)),
+                word if page.add(word, owner, steps) => return Some(false),
+                _ => (),
+            }
+        }
+        let page = free?;
+        if change(&page.0, FREE, owner | steps) {
+            page.join(charge, owner, steps);
+            return Some(true);
         }
     }
-    let begin = |page: &&Page| change(&page.0, FREE, owner | steps);
-    free.filter(begin).or_else(|| near(owner).find(begin)).map(|_| true)
+    None
 }
 
-/// The driver has them back; with the last of its page, what the page was charged. Threads that came to
-/// a new page at once may each have remembered it: what the first place has not, the others have.
+/// The driver has them back; with the last of its page, what the page was charged.
 pub(crate) fn take(charge: Charge, address: u64) {
-    let (owner, mut steps) = (whose(charge, address), charge.bytes / STEP);
-    for page in near(owner) {
+    let owner = whose(charge, address);
+    take_off(near(owner), charge, owner, charge.bytes / STEP);
+}
+
+/// Takes steps off the places of a page, and gives back what was charged for each that has none left.
+/// Threads that came to a new page at once may have remembered it twice: what the first place has not,
+/// the others have.
+fn take_off(
+    pages: impl Iterator<Item = &'static Page>,
+    charge: Charge,
+    owner: u64,
+    mut steps: u64,
+) {
+    for page in pages {
         let (taken, is_last) = page.subtract(owner, steps);
         if is_last {
             Charge { bytes: PAGE, ..charge }.give_back();
@@ -93,6 +113,20 @@ impl Page {
             word = self.0.load(Ordering::Relaxed);
         }
         false
+    }
+
+    /// This place was just filled with steps that no other thread knows. Where another place is the same
+    /// page's, they go there, and with them what was charged for this one.
+    #[cold]
+    #[inline(never)]
+    fn join(&'static self, charge: Charge, owner: u64, steps: u64) {
+        // Of two threads that fill two places, one sees the other's.
+        fence(Ordering::SeqCst);
+        let mut others = near(owner).filter(|page| !core::ptr::eq(*page, self));
+        let joins = |page: &'static Self| page.add(page.0.load(Ordering::Relaxed), owner, steps);
+        if others.any(joins) {
+            take_off(core::iter::once(self).chain(near(owner)), charge, owner, steps);
+        }
     }
 
     /// Takes at most so many steps off: how many, and whether they were the last.
