@@ -1,5 +1,6 @@
 //! An allotment with its card, and the processes that share them.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -13,10 +14,22 @@ use ledger::{Allotment, PageError};
 /// Units of one MiB that the card and the limit have.
 pub(crate) const LIMIT: u64 = 2048;
 
-/// An allotment, and a card that has exactly what its limit promises.
+/// Processes that one container may have, dead ones included.
+const OWNERS: u16 = 8192;
+
+/// An allotment, and a card that has exactly what its limit promises: a set of semaphores, of which
+/// the first counts the free units and each further one what a process has taken. Both change in one
+/// step of the kernel.
+///
+/// The kernel could give back a dead process's units by itself (`SEM_UNDO`), but when it does so
+/// beside the end of the process's locks is nobody's promise: with several threads, or while somebody
+/// reads the process's /proc files, the locks go first, and a card that is late looks like a limit
+/// that was passed. So whoever kills here stops the process, takes back what it has, and kills it
+/// where it stands: for the others it died at that instruction.
 pub(crate) struct Container {
     root: tempfile::TempDir,
     card: i32,
+    owners: Cell<u16>,
 }
 
 impl Container {
@@ -25,14 +38,14 @@ impl Container {
         let device = DeviceSpec::new(DeviceUuid::gpu([7; 16]), Mib(LIMIT), Percent::WHOLE);
         let spec = AllotmentSpec::new(AllotmentId(1), vec![device]);
         create(&root.path().join("a"), &spec).expect("an allotment");
-        // SAFETY: makes a private semaphore and sets it; `drop` removes it.
+        // SAFETY: makes private semaphores, which are 0, and sets the first; `drop` removes them.
         let card = unsafe {
-            let card = libc::semget(libc::IPC_PRIVATE, 1, 0o600);
-            assert!(card >= 0, "no System V semaphore: {}", std::io::Error::last_os_error());
+            let card = libc::semget(libc::IPC_PRIVATE, 1 + i32::from(OWNERS), 0o600);
+            assert!(card >= 0, "no System V semaphores: {}", std::io::Error::last_os_error());
             assert_eq!(libc::semctl(card, 0, libc::SETVAL, LIMIT as libc::c_int), 0);
             card
         };
-        Self { root, card }
+        Self { root, card, owners: Cell::new(0) }
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
@@ -54,9 +67,29 @@ impl Container {
         read_ledger(&self.ledger()).expect("a readable ledger")
     }
 
+    /// Names for `count` processes at the card: the first; the rest follow.
+    pub(crate) fn owners(&self, count: u16) -> u16 {
+        let first = self.owners.get() + 1;
+        self.owners.set(first + count - 1);
+        assert!(self.owners.get() <= OWNERS, "more processes than the card knows");
+        first
+    }
+
+    /// Kills a process that waits for nothing else, as [`Tenant::kill`] does its own.
+    pub(crate) fn kill(&self, pid: i32, owner: u16) {
+        // SAFETY: sends a signal to a process of this test.
+        unsafe { libc::kill(pid, libc::SIGSTOP) };
+        while !is_stopped(pid) {
+            std::thread::yield_now();
+        }
+        take_back(self.card, owner);
+        // SAFETY: as above.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+
     /// Starts a process of the container.
     pub(crate) fn tenant(&self) -> Tenant {
-        let mut tenant = Tenant::start(&self.dir(), self.card);
+        let mut tenant = Tenant::start(&self.dir(), self.card, self.owners(1));
         assert_eq!(tenant.answer(), "ready");
         tenant
     }
@@ -84,20 +117,22 @@ impl Drop for Container {
 /// A process of a container. It and what it forked are killed when this is dropped.
 pub(crate) struct Tenant {
     child: Child,
+    card: i32,
+    owner: u16,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
 }
 
 impl Tenant {
     /// Starts one, without waiting for its first word.
-    pub(crate) fn start(dir: &Path, card: i32) -> Self {
+    pub(crate) fn start(dir: &Path, card: i32, owner: u16) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-tenant"));
-        command.arg(dir).arg(card.to_string()).process_group(0);
+        command.arg(dir).args([card.to_string(), owner.to_string()]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("ledger-tenant starts");
         let to = child.stdin.take().expect("a pipe");
         let from = BufReader::new(child.stdout.take().expect("a pipe"));
-        Self { child, to, from }
+        Self { child, card, owner, to, from }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -130,6 +165,13 @@ impl Tenant {
 
     /// Kills it, at whatever instruction it is, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
+        self.signal(libc::SIGSTOP);
+        let mut status = 0;
+        // SAFETY: waits for a child of ours, which was not waited for, until all its threads have stopped.
+        let waited = unsafe { libc::waitpid(self.pid() as i32, &raw mut status, libc::WUNTRACED) };
+        assert_eq!(waited, self.pid() as i32);
+        assert!(libc::WIFSTOPPED(status), "it ended by itself: {status}");
+        take_back(self.card, self.owner);
         self.signal(libc::SIGKILL);
         self.child.wait().expect("a child");
     }
@@ -146,6 +188,23 @@ impl Drop for Tenant {
         unsafe { libc::kill(-(self.pid() as i32), libc::SIGKILL) };
         let _ = self.child.wait();
     }
+}
+
+/// Whether every thread of a process with one thread has stopped.
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+}
+
+/// Gives the card what a stopped process has of it.
+fn take_back(card: i32, owner: u16) {
+    // SAFETY: reads a semaphore of our own.
+    let has = unsafe { libc::semctl(card, i32::from(owner), libc::GETVAL) } as i16;
+    let step = |sem_num, sem_op| libc::sembuf { sem_num, sem_op, sem_flg: 0 };
+    let mut steps = [step(0, has), step(owner, -has)];
+    // SAFETY: two operations, which outlive the call.
+    let done = has == 0 || unsafe { libc::semop(card, steps.as_mut_ptr(), 2) } == 0;
+    assert!(done, "the card: {}", std::io::Error::last_os_error());
 }
 
 /// Opens an allotment as the shim does.

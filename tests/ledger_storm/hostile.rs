@@ -40,7 +40,7 @@ fn who_grows_its_ledger_is_refused_and_read_by_nobody() {
 fn a_fresh_process_refuses_what_another_ruined() {
     let container = Container::new();
     writable(&container).write_all_at(b"garbage!", 0).unwrap();
-    let mut tenant = crate::harness::Tenant::start(&container.dir(), 0);
+    let mut tenant = crate::harness::Tenant::start(&container.dir(), 0, 0);
     assert!(tenant.answer().starts_with("broken: "), "it says why");
 }
 

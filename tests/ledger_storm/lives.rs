@@ -2,21 +2,20 @@
 
 use crate::harness::{Container, LIMIT, Tenant};
 
-/// The pids in the answer to `fork`, after checking that each child found itself without a slot and
-/// was given what it asked for.
-fn children(answer: &str) -> Vec<i32> {
-    let words = answer.split(' ').map(|word| word.split_once(':').expect("pid:answer"));
-    words
-        .map(|(pid, answer)| {
-            assert_eq!(answer, "1", "1: admitted; +2: it had its parent's slot");
-            pid.parse().expect("a pid")
-        })
-        .collect()
-}
+/// A forked child: its pid, and its name at the card.
+type Child = (i32, u16);
 
-fn kill(pid: i32) {
-    // SAFETY: a child of a tenant of ours, which waits to be killed.
-    unsafe { libc::kill(pid, libc::SIGKILL) };
+/// Lets a tenant fork, and checks that each child found itself without a slot and was given what it
+/// asked for.
+fn fork(container: &Container, parent: &mut Tenant, count: u16) -> Vec<Child> {
+    let first = container.owners(count);
+    let answer = parent.ask(&format!("fork {count} {first}"));
+    let words = answer.split(' ').map(|word| word.split_once(':').expect("pid:answer"));
+    let pids = words.map(|(pid, answer)| {
+        assert_eq!(answer, "1", "1: admitted; +2: it had its parent's slot");
+        pid.parse().expect("a pid")
+    });
+    pids.zip(first..).collect()
 }
 
 /// Asks until the answer is the one: what the kernel frees takes a moment.
@@ -31,7 +30,7 @@ fn a_forked_child_pays_for_itself_and_frees_nothing_of_its_parents() {
     let container = Container::new();
     let mut parent = container.tenant();
     assert_eq!(parent.ask("charge 5"), "ok");
-    let child = children(&parent.ask("fork 1"))[0];
+    let (child, _) = fork(&container, &mut parent, 1)[0];
     let seen = container.read();
     assert_eq!(seen.slots.len(), 2);
     assert_eq!(seen.slots[1].pid, child as u32);
@@ -49,7 +48,8 @@ fn a_dead_child_gives_back_its_own() {
     let container = Container::new();
     let mut parent = container.tenant();
     assert_eq!(parent.ask("charge 5"), "ok");
-    kill(children(&parent.ask("fork 1"))[0]);
+    let (pid, owner) = fork(&container, &mut parent, 1)[0];
+    container.kill(pid, owner);
     until(&mut parent, &format!("charge {}", LIMIT - 5), "ok");
     assert_eq!(container.taken(), LIMIT);
 }
@@ -85,10 +85,10 @@ fn a_daemon_that_closes_every_descriptor_still_holds_its_own() {
 fn three_hundred_processes_hold_their_own_and_half_of_them_die() {
     let container = Container::new();
     let (mut parent, mut witness) = (container.tenant(), container.tenant());
-    let pids = children(&parent.ask("fork 300"));
+    let pids = fork(&container, &mut parent, 300);
     assert_eq!(container.taken(), 300);
     container.check_at_rest(&mut witness);
-    pids.iter().step_by(2).for_each(|&pid| kill(pid));
+    pids.iter().step_by(2).for_each(|&(pid, owner)| container.kill(pid, owner));
     until(&mut witness, &format!("charge {}", LIMIT - 150), "ok");
     assert_eq!(witness.ask(&format!("release {}", LIMIT - 150)), "ok");
     container.check_at_rest(&mut witness);
@@ -99,11 +99,11 @@ fn three_hundred_processes_hold_their_own_and_half_of_them_die() {
 fn every_slot_can_be_taken_and_the_next_process_is_refused_until_one_dies() {
     let container = Container::new();
     let mut parent = container.tenant();
-    let pids = children(&parent.ask("fork 1024"));
+    let pids = fork(&container, &mut parent, 1024);
     let mut late = container.tenant();
     assert_eq!(late.ask("charge 1"), "refused");
     assert_eq!(container.read().slots.len(), 1024);
-    kill(pids[500]);
+    container.kill(pids[500].0, pids[500].1);
     until(&mut late, "charge 1", "ok");
     assert_eq!(late.ask("slot"), "Some(500)");
 }

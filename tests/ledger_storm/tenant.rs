@@ -1,9 +1,9 @@
 //! A process of a container, driven by lines on its standard input: it charges an allotment and then
 //! takes the memory from a card.
 //!
-//! The card is a System V semaphore with `SEM_UNDO`: the kernel refuses what it does not have and
-//! gives back what a process had when it dies, at whatever instruction. So a charge that is admitted
-//! and finds the card empty is a limit that was passed; nothing here could hide it.
+//! The card is a set of System V semaphores: the kernel refuses what it does not have, and knows what
+//! each process has taken, at whatever instruction that is killed. So a charge that is admitted and
+//! finds the card empty is a limit that was passed; nothing here could hide it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +14,7 @@ use std::ffi::CString;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::path::Path;
 use std::process::exit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use std::{ptr, thread};
 
@@ -31,21 +31,20 @@ struct Tenant {
     allotment: Allotment,
     device: DeviceIndex,
     card: i32,
-    /// Whether neighbours with several threads are killed. The kernel frees a dying process's lock with its last
-    /// thread's memory and undoes its semaphore with the last thread's end, and those may be two
-    /// threads: then the card is late by as long as that takes. A driver is late likewise.
-    threads_die_beside: AtomicBool,
+    /// Which semaphore counts what this process has taken.
+    owner: AtomicU16,
 }
 
 fn main() {
-    let mut words = std::env::args().skip(1);
-    let (Some(dir), Some(card)) = (words.next(), words.next()) else {
-        eprintln!("usage: ledger-tenant ALLOTMENT SEMAPHORE, or ledger-tenant ALLOTMENT make");
-        exit(2)
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (dir, card, owner) = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [dir, "make"] => return make(Path::new(dir)),
+        [dir, card, owner] => (dir, card, owner),
+        _ => {
+            eprintln!("usage: ledger-tenant ALLOTMENT CARD OWNER, or ledger-tenant ALLOTMENT make");
+            exit(2)
+        }
     };
-    if card == "make" {
-        return make(Path::new(&dir));
-    }
     let dir = CString::new(dir).expect("a path without zeros");
     let allotment = Allotment::open(&dir, 1).unwrap_or_else(|error| {
         println!("broken: {error}");
@@ -55,8 +54,8 @@ fn main() {
     let tenant = Tenant {
         allotment,
         device,
-        card: card.parse().expect("a semaphore"),
-        threads_die_beside: AtomicBool::new(false),
+        card: card.parse().expect("a set of semaphores"),
+        owner: AtomicU16::new(owner.parse().expect("one of them")),
     };
     say("ready");
     for line in stdin().lock().lines() {
@@ -95,8 +94,7 @@ impl Tenant {
                 self.go(one, other);
                 say("done");
             }
-            "threads" | "threads-among-the-dying" => {
-                self.threads_die_beside.store(word != "threads", Ordering::Relaxed);
+            "threads" => {
                 thread::scope(|scope| {
                     for seed in 0..4 {
                         scope.spawn(move || self.go(one, other * 4 + seed));
@@ -110,7 +108,7 @@ impl Tenant {
                 self.allotment.refresh(self.device);
                 say("ok");
             }
-            "fork" => self.fork(one),
+            "fork" => self.fork(one, other),
             "exec" => exec_again(),
             "daemon" => become_daemon(),
             other => panic!("no such command: {other}"),
@@ -133,17 +131,13 @@ impl Tenant {
         self.allotment.release(self.device, kind, units * UNIT);
     }
 
+    /// Changes the card's free units, and what this process has of them by as much the other way.
     fn card(&self, change: i16) -> bool {
-        let is_late = self.threads_die_beside.load(Ordering::Relaxed);
-        let wait = if is_late { 0 } else { libc::IPC_NOWAIT };
-        let flags = (wait | libc::SEM_UNDO) as i16;
-        let mut step = libc::sembuf { sem_num: 0, sem_op: change, sem_flg: flags };
-        let patience = libc::timespec { tv_sec: 1, tv_nsec: 0 };
-        // SAFETY: one operation and one time, which outlive the call.
-        unsafe {
-            let (step, patience) = (&raw mut step, &raw const patience);
-            libc::syscall(libc::SYS_semtimedop, self.card, step, 1_usize, patience) == 0
-        }
+        let step =
+            |sem_num, sem_op| libc::sembuf { sem_num, sem_op, sem_flg: libc::IPC_NOWAIT as i16 };
+        let mut steps = [step(0, change), step(self.owner.load(Ordering::Relaxed), -change)];
+        // SAFETY: two operations, which outlive the call.
+        unsafe { libc::semop(self.card, steps.as_mut_ptr(), 2) == 0 }
     }
 
     /// `steps` random charges and releases. What is left stays held.
@@ -169,10 +163,11 @@ impl Tenant {
         }
     }
 
-    /// Forks `count` children that charge one unit each and then wait to be killed.
-    fn fork(&self, count: u64) {
+    /// Forks `count` children that charge one unit each and then wait to be killed; `first` names the
+    /// first of them at the card.
+    fn fork(&self, count: u64, first: u64) {
         let mut pids = Vec::new();
-        for _ in 0..count {
+        for owner in first..first + count {
             let mut ends = [0; 2];
             // SAFETY: two descriptors fit; this thread is the only one.
             let child = unsafe {
@@ -181,6 +176,7 @@ impl Tenant {
             };
             let [told, tells] = ends;
             if child == 0 {
+                self.owner.store(owner as u16, Ordering::Relaxed);
                 let before = self.allotment.slot().is_some();
                 self.allotment.release(self.device, Kind::Linear, UNIT);
                 let answer = [b'0' + u8::from(self.charge(Kind::Linear, 1)) + 2 * u8::from(before)];
