@@ -49,18 +49,6 @@ fn every_driver_says_the_same_memory_to_divide_in_its_own_way() {
 }
 
 #[test]
-fn the_agent_divides_the_same_memory_on_every_driver() {
-    use aliquot_node::nvml::{NvmlSource, Source};
-    for driver in DRIVERS {
-        let world = World::new(&driver);
-        let mut source = NvmlSource::new(world.libraries().join("libnvidia-ml.so.1"));
-        let cards = source.open().unwrap_or_else(|why| panic!("{}: {why}", driver.name));
-        let facts = cards[0].look().unwrap_or_else(|why| panic!("{}: {why}", driver.name));
-        assert_eq!(facts.usable, contract::Mib(32510), "{}", driver.name);
-    }
-}
-
-#[test]
 fn the_first_form_of_look_up_alone_is_there_before_cuda_12() {
     let world = World::of("510");
     let library = driver::Library::open(world.libraries().join("libcuda.so.1")).expect("it loads");

@@ -248,6 +248,11 @@ fn cgroups() -> Option<PathBuf> {
 
 /// A driver root with the simulated driver and the real nvidia-smi.
 pub(crate) fn make_world(root: &Path, card: &str) {
+    make_world_with(root, card, None);
+}
+
+/// As [`make_world`], of another driver: its version, and that of its CUDA.
+pub(crate) fn make_world_with(root: &Path, card: &str, driver_version: Option<(String, i32)>) {
     let built = |name: &str| part(&format!("target/dist/sim/{name}"), "cargo xtask dist");
     let smi = "target/fetch/nvidia-535/usr/lib/nvidia/current/nvidia-smi";
     let options = admin::Options {
@@ -255,6 +260,7 @@ pub(crate) fn make_world(root: &Path, card: &str) {
         libnvidia_ml: Some(built("libnvidia-ml.so.1")),
         nvidia_smi: Some(part(smi, "cargo xtask fetch")),
         daemon: Some(built("aliquot-simd")),
+        driver_version,
         ..Default::default()
     };
     admin::create(root, &[(card, 2)], &options).unwrap();
@@ -262,7 +268,7 @@ pub(crate) fn make_world(root: &Path, card: &str) {
 
 /// A fetched or built file of this repository.
 pub(crate) fn part(path: &str, command: &str) -> PathBuf {
-    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     assert!(full.exists(), "{path} is missing: run `{command}`");
     full.canonicalize().unwrap()
 }

@@ -7,6 +7,7 @@ mod bad;
 mod churn;
 mod cluster;
 mod containers;
+mod drivers;
 mod gpus;
 mod harness;
 mod restarts;

@@ -9,6 +9,8 @@ mod wheel;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -76,10 +78,24 @@ fn bring(parts: &Parts, names: &[&str]) -> Result<Paths> {
     }
     fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
     let _lock = lock(&home)?;
-    for (name, part) in chosen {
-        make(&home, name, part).with_context(|| format!("fetch {name}"))?;
-    }
+    make_all(&home, &chosen)?;
     Ok(Paths(home))
+}
+
+/// Makes parts, several at once: most of the time goes by in waiting for mirrors.
+fn make_all(home: &Path, parts: &[(&str, &Part)]) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some((name, part)) = parts.get(next.fetch_add(1, Relaxed)) {
+            make(home, name, part).with_context(|| format!("fetch {name}"))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        let mut workers = workers.into_iter();
+        workers.try_for_each(|worker| worker.join().expect("a fetch does not panic"))
+    })
 }
 
 fn find<'a>(parts: &'a Parts, name: &str) -> Result<(&'a str, &'a Part)> {
@@ -173,6 +189,9 @@ fn digest(file: &Path) -> Result<String> {
         }
     }
 }
+
+/// How many parts are made at once.
+const AT_ONCE: usize = 4;
 
 /// Holds the digest of what a finished part was made from.
 const STAMP: &str = ".fetched";

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands, on a machine without a GPU.
 //! Each step is one line of the tables below; the first that fails ends the run and is named again.
 
-use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -19,8 +19,8 @@ pub(crate) struct Args {
 /// The steps, in the order in which a mistake is found soonest.
 const STEPS: &[Step] = &[
     Step { name: "fmt", what: "the sources are formatted", run: fmt },
-    Step { name: "fetch", what: "the real parts and the tools are here", run: fetch_all },
     Step { name: "clippy", what: "no lint complains", run: clippy },
+    Step { name: FETCH, what: "the real parts and the tools are here", run: fetch::all },
     Step { name: "dist", what: "everything builds, and the shim passes its gates", run: build },
     Step { name: "loom", what: "the ledger holds under every interleaving", run: loom },
     Step { name: "unit", what: "each room by itself", run: unit },
@@ -34,6 +34,9 @@ const ON_DEMAND: &[Step] = &[Step {
     what: "PyTorch keeps to its share with each of its allocators (fetches 2.5 GB)",
     run: pytorch,
 }];
+
+/// The step that begins before its turn.
+const FETCH: &str = "fetch";
 
 struct Step {
     name: &'static str,
@@ -51,21 +54,28 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let named = every().filter(|step| args.steps.iter().any(|name| name == step.name)).collect();
     let wanted: Vec<&Step> = if args.steps.is_empty() { STEPS.iter().collect() } else { named };
-    for step in wanted {
-        eprintln!("\n== {}: {}", step.name, step.what);
+    thread::scope(|scope| {
+        // To fetch is to wait for mirrors: it begins with the first step. The step of that name waits for
+        // it, and says what went wrong.
+        if wanted.iter().any(|step| step.name == FETCH) {
+            scope.spawn(fetch::all);
+        }
+        wanted.iter().try_for_each(|step| step.run())
+    })
+}
+
+impl Step {
+    fn run(&self) -> Result<()> {
+        eprintln!("\n== {}: {}", self.name, self.what);
         let start = Instant::now();
-        (step.run)().with_context(|| format!("step {:?} failed", step.name))?;
-        eprintln!("== {} held ({} s)", step.name, start.elapsed().as_secs());
+        (self.run)().with_context(|| format!("step {:?} failed", self.name))?;
+        eprintln!("== {} held ({} s)", self.name, start.elapsed().as_secs());
+        Ok(())
     }
-    Ok(())
 }
 
 fn fmt() -> Result<()> {
     sh::run(sh::cargo().args(["fmt", "--all", "--check"]))
-}
-
-fn fetch_all() -> Result<()> {
-    fetch::all()
 }
 
 /// The shim by itself: it has no std and its own panic handler, and beside others it would get the
@@ -95,14 +105,16 @@ fn loom() -> Result<()> {
 fn unit() -> Result<()> {
     let mut test = sh::cargo();
     test.args(["test", "--locked", "--no-fail-fast", "--workspace"]);
-    // The one is the next step; the other is tested as it is linked, never under a test's std.
-    sh::run(test.args(["--exclude", "aliquot-tests", "--exclude", "aliquot-shim"]))
+    // The first two are the next step; the last is tested as it is linked, never under a test's std.
+    let not = ["aliquot-tests", "aliquot-node-tests", "aliquot-shim"];
+    sh::run(test.args(not.iter().flat_map(|package| ["--exclude", package])))
 }
 
 fn system() -> Result<()> {
     dist::ensure(&Part::ALL)?;
     // One binary after the other: each starts many processes by itself.
-    sh::run(sh::cargo().args(["test", "--locked", "-p", "aliquot-tests", "--no-fail-fast"]))
+    let both = ["-p", "aliquot-tests", "-p", "aliquot-node-tests"];
+    sh::run(sh::cargo().args(["test", "--locked", "--no-fail-fast"]).args(both))
 }
 
 fn pytorch() -> Result<()> {
@@ -112,16 +124,7 @@ fn pytorch() -> Result<()> {
 }
 
 fn deny() -> Result<()> {
-    let tools = sh::target("tools");
-    let deny = tools.join("bin/cargo-deny");
-    if !deny.exists() {
-        let install = ["install", "cargo-deny", "--locked", "--version", DENY_VERSION, "--root"];
-        sh::run(sh::cargo().args(install).arg(&tools))?;
-    }
+    let deny = fetch::ensure(&["cargo-deny"])?.part("cargo-deny").join("bin/cargo-deny");
     // The advisory database is not on the package registries, so it is not asked.
-    sh::run(
-        Command::new(deny).current_dir(sh::root()).args(["check", "bans", "licenses", "sources"]),
-    )
+    sh::run(sh::command(deny).args(["check", "bans", "licenses", "sources"]))
 }
-
-const DENY_VERSION: &str = "0.20.2";

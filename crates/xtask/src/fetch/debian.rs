@@ -17,6 +17,10 @@ pub(super) fn unpack(group: &Group, work: &Path, folder: &Path) -> Result<()> {
     apt.call("update", &[]).with_context(|| {
         format!("cannot read Debian's lists of {} (this needs the network, once)", group.suite)
     })?;
+    // All in one call, because apt reads its lists anew for each; what this does not bring is asked for
+    // by itself, and says then what is wrong.
+    let all: Vec<String> = group.packages.iter().map(|package| package.wanted(true)).collect();
+    let _ = apt.call("download", &all);
     for package in &group.packages {
         let file = match apt.download(package, true) {
             Ok(file) => {
@@ -44,6 +48,12 @@ pub(super) fn unpack(group: &Group, work: &Path, folder: &Path) -> Result<()> {
 impl Package {
     fn what(&self) -> String {
         format!("{} {}", self.name, self.version)
+    }
+
+    /// The pinned version as apt takes it, or whichever the suite has.
+    fn wanted(&self, is_pinned: bool) -> String {
+        let Self { name, arch, version, .. } = self;
+        if is_pinned { format!("{name}:{arch}={version}") } else { format!("{name}:{arch}") }
     }
 
     /// Whether this is the name of the package's file: the same name for another processor is not.
@@ -80,21 +90,24 @@ impl Apt {
         Ok(Self { home, arches })
     }
 
-    /// Downloads the pinned version, or whichever the suite has. apt checks it against the lists that
-    /// Debian signed.
+    /// Downloads the pinned version, or whichever the suite has, unless it has come already. apt checks
+    /// it against the lists that Debian signed.
     fn download(&self, package: &Package, is_pinned: bool) -> Result<PathBuf> {
-        let mut wanted = format!("{}:{}", package.name, package.arch);
-        if is_pinned {
-            wanted.push_str(&format!("={}", package.version));
+        if let Some(file) = self.file(package)? {
+            return Ok(file);
         }
-        self.call("download", &[&wanted])
+        self.call("download", &[package.wanted(is_pinned)])
             .with_context(|| format!("cannot download {}", package.what()))?;
-        let files = fs::read_dir(self.home.join("files"))?.collect::<Result<Vec<_>, _>>()?;
-        let file = files.iter().find(|file| package.is_in(&file.file_name().to_string_lossy()));
-        Ok(file.context("apt downloaded nothing")?.path())
+        self.file(package)?.context("apt downloaded nothing")
     }
 
-    fn call(&self, verb: &str, args: &[&str]) -> Result<()> {
+    fn file(&self, package: &Package) -> Result<Option<PathBuf>> {
+        let files = fs::read_dir(self.home.join("files"))?.collect::<Result<Vec<_>, _>>()?;
+        let file = files.iter().find(|file| package.is_in(&file.file_name().to_string_lossy()));
+        Ok(file.map(|file| file.path()))
+    }
+
+    fn call(&self, verb: &str, args: &[String]) -> Result<()> {
         let output = self.command(verb).args(args).output().context("cannot start apt-get")?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
