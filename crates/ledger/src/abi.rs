@@ -6,7 +6,7 @@
 /// The ABI that this crate writes. Another major number is refused; a higher minor is read.
 pub const ABI_MAJOR: u16 = 1;
 /// The minor number that this crate writes: additions that an older reader may ignore.
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
 /// First eight bytes of the page that the agent writes.
 pub const LIMITS_MAGIC: u64 = u64::from_ne_bytes(*b"ALQlimit");
 /// First eight bytes of the file that the container writes.
@@ -19,6 +19,9 @@ pub const SLOTS: usize = 1024;
 pub const MAX_DEVICES: usize = 16;
 /// Kinds of memory that a slot tells apart, spare ones included.
 pub const KINDS: usize = 12;
+/// Intervals of GPU time that a ledger keeps for each device: a quarter of a second of a process that
+/// keeps a GPU busy.
+pub const INTERVALS: usize = 512;
 /// The highest byte count that a total can hold (256 TiB - 1); a limit is at most half of it.
 pub const MAX_BYTES: u64 = (1 << 48) - 1;
 
@@ -141,6 +144,28 @@ word! {
         Unlimited = 2,
         /// Metered and not delayed. For the administrator only.
         Observe = 3,
+    }
+}
+
+word! {
+    /// How a container's processes take GPU time at this moment.
+    Pace {
+        /// No arbiter: the container paces itself by its share.
+        Alone = 0,
+        /// A launch waits until credit is left.
+        Metered = 1,
+        /// Idle time is lent: nothing waits.
+        Free = 2,
+    }
+}
+
+word! {
+    /// Which engine of a GPU was busy.
+    Engine {
+        /// Kernels, graphs, and what the driver does with kernels of its own.
+        Compute = 0,
+        /// The copy engines.
+        Copy = 1,
     }
 }
 

@@ -19,7 +19,10 @@ use crate::total::bytes_of;
 
 mod living;
 mod measured;
+mod time;
 pub use living::Holder;
+pub use time::{Credit, Terms};
+pub(crate) use time::{bury, legacy};
 
 /// How often a sum asks for the lock, a tenth of a millisecond apart, before it goes without: only a
 /// process that is stopped keeps it that long.

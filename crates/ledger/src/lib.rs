@@ -27,15 +27,20 @@ pub mod agent;
 #[cfg(not(loom))]
 mod allotment;
 mod charge;
+#[cfg(not(loom))]
+pub mod clock;
 mod error;
 #[cfg(not(loom))]
 mod head;
+mod intervals;
 pub mod layout;
 #[cfg(not(loom))]
 mod map;
 #[cfg(all(test, loom))]
 mod models;
 pub mod pointers;
+#[cfg(all(test, loom))]
+mod ring_models;
 #[cfg(not(loom))]
 mod slot;
 mod sync;
@@ -43,9 +48,9 @@ mod sync;
 mod sys;
 mod total;
 
-pub use abi::{AtLimit, BackEnd, Command, DeviceKind, Kind, Policy, SlotState};
+pub use abi::{AtLimit, BackEnd, Command, DeviceKind, Engine, Kind, Pace, Policy, SlotState};
 #[cfg(not(loom))]
-pub use allotment::{Allotment, Holder, Usage};
+pub use allotment::{Allotment, Credit, Holder, Terms, Usage};
 pub use error::{PageError, Refused};
 #[cfg(not(loom))]
 pub use map::DeviceIndex;

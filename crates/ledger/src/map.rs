@@ -9,12 +9,12 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::abi::{MAX_BYTES, SLOTS};
+use crate::abi::{INTERVALS, MAX_BYTES, SLOTS};
 use crate::error::PageError;
 use crate::head::{HEAD, Head, Page};
 use crate::layout::{
-    AgentSlot, Geometry, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader, SlotDevice,
-    SlotHeader,
+    AgentSlot, Geometry, Interval, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader,
+    SlotDevice, SlotHeader,
 };
 use crate::sys::{Fd, Mapping, Shared};
 
@@ -130,6 +130,13 @@ impl Pages {
     pub(crate) fn slot_device(&self, slot: usize, device: DeviceIndex) -> &SlotDevice {
         let offset = self.geometry.slot_device(slot % SLOTS, self.clamp(device));
         // SAFETY: `ledger_len` covers every device of every slot; both indices are in range.
+        unsafe { self.ledger.at_unchecked(offset) }
+    }
+
+    /// Entry `index` of a device's ring of intervals.
+    pub(crate) fn interval(&self, device: DeviceIndex, index: usize) -> &Interval {
+        let offset = self.geometry.interval(self.clamp(device), index % INTERVALS);
+        // SAFETY: `ledger_len` covers every ring; both indices are in range.
         unsafe { self.ledger.at_unchecked(offset) }
     }
 

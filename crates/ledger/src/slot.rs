@@ -12,6 +12,7 @@ use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
 use crate::abi::{MAX_DEVICES, SLOTS, SlotState, slot_lock, state_parts, state_word};
+use crate::allotment::{self, legacy};
 use crate::error::Refused;
 use crate::map::Pages;
 use crate::sys::{self, Fd, Mapping};
@@ -106,14 +107,14 @@ fn bury_one(pages: &Pages, fd: &Fd, index: usize) {
     }
     // Read before anybody may take the slot and empty it.
     let devices = || (0..pages.devices()).filter_map(|index| pages.index(index));
-    let mut spent = [[0; 4]; MAX_DEVICES];
-    for (device, spent) in devices().zip(&mut spent) {
-        *spent = pages.slot_device(index, device).spent();
+    let mut left = [[0; 2]; MAX_DEVICES];
+    for (device, left) in devices().zip(&mut left) {
+        *left = legacy(pages.slot_device(index, device));
     }
     let dead = state_word(generation, SlotState::Dead);
     if state.compare_exchange(word, dead, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-        for (device, spent) in devices().zip(spent) {
-            pages.totals(device).departed(spent);
+        for (device, left) in devices().zip(left) {
+            allotment::bury(pages.totals(device), left);
         }
     }
 }

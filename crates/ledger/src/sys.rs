@@ -7,6 +7,7 @@
 
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem::MaybeUninit;
+use core::sync::atomic::AtomicU32;
 
 use crate::layout;
 
@@ -80,8 +81,13 @@ impl Fd {
 
     /// Reads from the start; the number of bytes read.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        self.read_at(buffer, 0)
+    }
+
+    /// Reads from an offset; the number of bytes read.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: usize) -> Result<usize, Failure> {
         let at = buffer.as_mut_ptr().expose_provenance();
-        call("read", libc::SYS_pread64, [self.0 as usize, at, buffer.len(), 0, 0])
+        call("read", libc::SYS_pread64, [self.0 as usize, at, buffer.len(), offset, 0])
     }
 
     /// Locks one byte for this file description, if nobody else has.
@@ -164,6 +170,8 @@ unsafe impl Shared for layout::AgentSlot {}
 unsafe impl Shared for layout::LedgerHeader {}
 // SAFETY: as above.
 unsafe impl Shared for layout::LedgerDevice {}
+// SAFETY: as above.
+unsafe impl Shared for layout::Interval {}
 // SAFETY: as above.
 unsafe impl Shared for layout::SlotHeader {}
 // SAFETY: as above.
@@ -289,6 +297,39 @@ pub(crate) fn boot_time() -> u64 {
         Ok(_) => (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64),
         Err(_) => 0,
     }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds; 0 where the kernel does not tell. No cancellation point.
+#[inline]
+pub(crate) fn monotonic() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the C library writes one timespec. It fails for no clock that every kernel has, so errno
+    // stays as it was.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
+/// Waits while `word` is `seen`, for at most `longest_ns`; also a signal ends it.
+pub(crate) fn futex_wait(word: &AtomicU32, seen: u32, longest_ns: u64) {
+    let time = libc::timespec {
+        tv_sec: (longest_ns / 1_000_000_000) as libc::time_t,
+        tv_nsec: (longest_ns % 1_000_000_000) as c_long,
+    };
+    let (at, until) = (word.as_ptr().expose_provenance(), (&raw const time).expose_provenance());
+    let wait = libc::FUTEX_WAIT as usize;
+    let _ = call("futex", libc::SYS_futex, [at, wait, seen as usize, until, 0]);
+}
+
+/// Wakes everybody who waits for `word`, in any process that maps it.
+#[cfg(feature = "std")]
+pub(crate) fn futex_wake(word: &AtomicU32) {
+    let (at, wake) = (word.as_ptr().expose_provenance(), libc::FUTEX_WAKE as usize);
+    let _ = call("futex", libc::SYS_futex, [at, wake, i32::MAX as usize, 0, 0]);
+}
+
+/// The first bytes of a file: how many were read.
+pub(crate) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Failure> {
+    Fd::open(path, false)?.read(buffer)
 }
 
 /// The inode of what a path leads to, such as `/proc/self/ns/pid`; 0 where it leads nowhere.

@@ -112,6 +112,8 @@ impl LimitsPage {
     }
 
     pub(super) fn device(&self, index: usize) -> Option<&LimitsDevice> {
+        // Behind the last device the records of slots begin.
+        let index = (index < self.devices()).then_some(index)?;
         self.mapping.at(self.geometry.limits_device(index))
     }
 

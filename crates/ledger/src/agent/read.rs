@@ -88,7 +88,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// What is counted per device, with what the dropped had done.
+    /// What is counted per device, of the living and the departed.
     fn totals(&mut self, index: usize) -> DeviceUse {
         let base = self.geometry.ledger_device(index);
         let word = |reader: &Self, at| reader.bytes.u64(base + at);
@@ -96,10 +96,11 @@ impl Reader {
             total: word(self, offset_of!(LedgerDevice, total)) & MAX_BYTES,
             refusals: word(self, offset_of!(LedgerDevice, refusals)),
             observed: word(self, offset_of!(LedgerDevice, observed)),
-            spent_compute_ns: word(self, offset_of!(LedgerDevice, departed_compute_ns)),
-            spent_copy_ns: word(self, offset_of!(LedgerDevice, departed_copy_ns)),
-            waits: word(self, offset_of!(LedgerDevice, departed_waits)),
-            waited_ns: word(self, offset_of!(LedgerDevice, departed_waited_ns)),
+            spent_compute_ns: word(self, offset_of!(LedgerDevice, spent_compute_ns)),
+            spent_copy_ns: word(self, offset_of!(LedgerDevice, spent_copy_ns)),
+            waits: word(self, offset_of!(LedgerDevice, waits)),
+            waited_ns: word(self, offset_of!(LedgerDevice, waited_ns)),
+            launches: word(self, offset_of!(LedgerDevice, launches)),
             ..DeviceUse::default()
         }
     }
@@ -149,9 +150,12 @@ impl Reader {
             waited_ns: word(self, offset_of!(SlotDevice, waited_ns)),
             refusals: word(self, offset_of!(SlotDevice, refusals)),
             observed: word(self, offset_of!(SlotDevice, observed)),
+            launches: word(self, offset_of!(SlotDevice, launches)),
             ..DeviceUse::default()
         };
         if live {
+            found.in_flight_ns = word(self, offset_of!(SlotDevice, in_flight_ns));
+            found.waiting = self.bytes.u32(base + offset_of!(SlotDevice, waiting));
             found.wanted = self.bounded(base + offset_of!(SlotDevice, wanted));
             for kind in 0..KINDS {
                 found.held[kind] = self.bounded(base + offset_of!(SlotDevice, held) + 8 * kind);
@@ -189,15 +193,13 @@ impl Reader {
 }
 
 impl DeviceUse {
-    /// Adds what a slot holds and spent; totals and refusals are counted per device already.
+    /// Adds what a slot holds and has in flight; what was done is counted per device already.
     fn add(&mut self, slot: &Self) {
         for (sum, held) in self.held.iter_mut().zip(slot.held) {
             *sum = sum.saturating_add(held);
         }
         self.wanted = self.wanted.saturating_add(slot.wanted);
-        self.spent_compute_ns = self.spent_compute_ns.saturating_add(slot.spent_compute_ns);
-        self.spent_copy_ns = self.spent_copy_ns.saturating_add(slot.spent_copy_ns);
-        self.waits = self.waits.saturating_add(slot.waits);
-        self.waited_ns = self.waited_ns.saturating_add(slot.waited_ns);
+        self.in_flight_ns = self.in_flight_ns.saturating_add(slot.in_flight_ns);
+        self.waiting = self.waiting.saturating_add(slot.waiting);
     }
 }

@@ -62,7 +62,7 @@ pub struct DeviceUse {
     pub held: [u64; KINDS],
     /// Bytes waited for.
     pub wanted: u64,
-    /// GPU time spent computing, in nanoseconds, of this slot or of the living.
+    /// GPU time spent computing, in nanoseconds, of this slot or of all, living and departed.
     pub spent_compute_ns: u64,
     /// GPU time spent on the copy engines, in nanoseconds.
     pub spent_copy_ns: u64,
@@ -70,6 +70,12 @@ pub struct DeviceUse {
     pub waits: u64,
     /// How long it waited for credit, in nanoseconds.
     pub waited_ns: u64,
+    /// Launches of kernels and graphs.
+    pub launches: u64,
+    /// GPU time of what the living have launched and not settled, estimated, in nanoseconds.
+    pub in_flight_ns: u64,
+    /// Threads of the living that wait for credit.
+    pub waiting: u32,
     /// Requests for memory that were refused.
     pub refusals: u64,
     /// Requests admitted that would have been refused.

@@ -1,4 +1,5 @@
-//! The file that the container writes. The agent only ever reads it, and believes nothing in it.
+//! The file that the container writes: a header, a record per device, the slots, and behind them each
+//! device's ring of intervals. The agent only ever reads it, and believes nothing in it.
 
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
@@ -55,16 +56,47 @@ pub struct LedgerDevice {
     pub refusals: AtomicU64,
     /// Requests admitted under `observe` that would have been refused, the dead's included.
     pub observed: AtomicU64,
-    /// What dropped slots had spent computing, in nanoseconds.
-    pub departed_compute_ns: AtomicU64,
-    /// What dropped slots had spent on the copy engines, in nanoseconds.
-    pub departed_copy_ns: AtomicU64,
-    /// How often dropped slots had waited for credit.
-    pub departed_waits: AtomicU64,
-    /// How long dropped slots had waited for credit, in nanoseconds.
-    pub departed_waited_ns: AtomicU64,
+    /// GPU time spent computing, in nanoseconds: of all processes, living and departed. It only grows.
+    pub spent_compute_ns: AtomicU64,
+    /// GPU time spent on the copy engines, in nanoseconds; as above.
+    pub spent_copy_ns: AtomicU64,
+    /// How often somebody waited for credit.
+    pub waits: AtomicU64,
+    /// How long they waited for credit, in nanoseconds.
+    pub waited_ns: AtomicU64,
+    /// What was spent computing, and what is in flight, estimated, in nanoseconds. It is raised before
+    /// a batch is launched and put right when the batch was measured, which may lower it.
+    pub committed_ns: AtomicU64,
+    /// Launches of kernels and graphs, counted when their batch ends: it moves where GPU time does.
+    pub launches: AtomicU64,
+    /// Intervals ever published: the next one's number (`intervals`).
+    pub intervals: AtomicU64,
+    /// Where no arbiter grants: GPU time that the container granted itself, in nanoseconds.
+    pub own_granted_ns: AtomicU64,
+    /// When it did so last, by the machine's CLOCK_MONOTONIC in nanoseconds.
+    pub own_granted_at_ns: AtomicU64,
+    /// Threads that wait for credit. Too many where a process died waiting, until its slot is dropped.
+    pub waiting: AtomicU32,
     /// Zero in ABI 1.
-    pub reserved: [AtomicU64; 8],
+    pub reserved_word: AtomicU32,
+    /// Zero in ABI 1.
+    pub reserved: [AtomicU64; 2],
+}
+
+/// When an engine was busy for the container: one entry of a device's ring.
+///
+/// The container's claim. Whoever reads it while it is written, or after the ring went round, sees by
+/// `check` that it is not the entry of that number.
+#[repr(C)]
+pub struct Interval {
+    /// When it began, by the machine's CLOCK_MONOTONIC in nanoseconds.
+    pub start_ns: AtomicU64,
+    /// When it ended.
+    pub end_ns: AtomicU64,
+    /// The slot (low 32 bits) and the [`crate::abi::Engine`] (high 32).
+    pub who: AtomicU64,
+    /// What the words above and the entry's number come to (`intervals`).
+    pub check: AtomicU64,
 }
 
 /// One process: who it is. What it holds follows, one [`SlotDevice`] per device.
@@ -95,7 +127,8 @@ pub struct SlotHeader {
     pub reserved: [AtomicU64; 9],
 }
 
-/// What one process holds and did of one device. All figures but `held` and `wanted` only grow.
+/// What one process holds and did of one device. All figures but `held`, `wanted`,
+/// `in_flight_ns` and `waiting` only grow.
 #[repr(C, align(64))]
 pub struct SlotDevice {
     /// Bytes that its threads wait for, under [`crate::abi::AtLimit::Wait`]. No sum counts them.
@@ -114,23 +147,17 @@ pub struct SlotDevice {
     pub refusals: AtomicU64,
     /// Requests admitted under [`crate::abi::AtLimit::Observe`] that would have been refused.
     pub observed: AtomicU64,
+    /// GPU time of batches that are launched and not settled, estimated, in nanoseconds. When the slot
+    /// is dropped it counts as spent.
+    pub in_flight_ns: AtomicU64,
+    /// Launches of kernels and graphs.
+    pub launches: AtomicU64,
+    /// Threads that wait for credit.
+    pub waiting: AtomicU32,
     /// Zero in ABI 1.
-    pub reserved: [AtomicU64; 5],
-}
-
-impl LedgerDevice {
-    /// Adds what a dropped slot had spent and waited, as [`SlotDevice::spent`] gives it.
-    pub fn departed(&self, spent: [u64; 4]) {
-        let sums = [
-            &self.departed_compute_ns,
-            &self.departed_copy_ns,
-            &self.departed_waits,
-            &self.departed_waited_ns,
-        ];
-        for (sum, spent) in sums.into_iter().zip(spent) {
-            sum.fetch_add(spent, Ordering::Relaxed);
-        }
-    }
+    pub reserved_word: AtomicU32,
+    /// Zero in ABI 1.
+    pub reserved: [AtomicU64; 2],
 }
 
 impl SlotHeader {
@@ -147,12 +174,6 @@ impl SlotHeader {
 }
 
 impl SlotDevice {
-    /// Time spent computing and copying, times waited, time waited.
-    pub fn spent(&self) -> [u64; 4] {
-        let words = [&self.spent_compute_ns, &self.spent_copy_ns, &self.waits, &self.waited_ns];
-        words.map(|word| word.load(Ordering::Relaxed))
-    }
-
     /// Forgets what the process before held and did.
     pub fn clear(&self) {
         let words = [
@@ -163,7 +184,10 @@ impl SlotDevice {
             &self.waited_ns,
             &self.refusals,
             &self.observed,
+            &self.in_flight_ns,
+            &self.launches,
         ];
+        self.waiting.store(0, Ordering::Relaxed);
         for word in words.into_iter().chain(&self.held) {
             word.store(0, Ordering::Relaxed);
         }
@@ -173,6 +197,7 @@ impl SlotDevice {
 const _: () = {
     assert!(size_of::<LedgerHeader>() == 256);
     assert!(size_of::<LedgerDevice>() == 128);
+    assert!(size_of::<Interval>() == 32);
     assert!(size_of::<SlotHeader>() == 128);
     assert!(size_of::<SlotDevice>() == 192);
 };

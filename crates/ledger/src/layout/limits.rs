@@ -92,14 +92,18 @@ pub struct LimitsDevice {
     pub uncounted: AtomicU64,
     /// Zero in ABI 1.
     pub reserved: [AtomicU64; 2],
-    /// Cumulative GPU time granted, in nanoseconds.
+    /// Cumulative GPU time granted to the container, in nanoseconds. Credit is what is left of it when
+    /// [`super::LedgerDevice::committed_ns`] is taken off, as a signed number that may wrap.
     pub granted_ns: AtomicU64,
-    /// Changes with every grant (a futex word).
+    /// Changes with every change of the words around it (a futex word).
     pub grant_wake: AtomicU32,
+    /// [`crate::abi::Pace`].
+    pub pace: AtomicU32,
+    /// Changes at least every 100 ms while an arbiter lives and the container is active. A container
+    /// that waits and sees it unchanged for some 250 ms paces itself until it changes again.
+    pub beat: AtomicU64,
     /// Zero in ABI 1.
-    pub reserved_word: AtomicU32,
-    /// Zero in ABI 1.
-    pub reserved_live: [AtomicU64; 14],
+    pub reserved_live: [AtomicU64; 13],
 }
 
 /// What the agent knows of a slot's process. It is followed by one word per device: the bytes that

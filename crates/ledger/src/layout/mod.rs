@@ -8,10 +8,10 @@
 mod ledger;
 mod limits;
 
-pub use ledger::{LedgerDevice, LedgerHeader, SlotDevice, SlotHeader};
+pub use ledger::{Interval, LedgerDevice, LedgerHeader, SlotDevice, SlotHeader};
 pub use limits::{AgentSlot, LimitsDevice, LimitsHeader};
 
-use crate::abi::SLOTS;
+use crate::abi::{INTERVALS, SLOTS};
 
 /// A UUID's 16 bytes as the two words of a page.
 #[must_use]
@@ -104,10 +104,16 @@ impl Geometry {
         self.slot(slot) + size_of::<SlotHeader>() + device * size_of::<SlotDevice>()
     }
 
+    /// Offset of entry `index` of device `device`'s ring of intervals in the ledger.
+    #[must_use]
+    pub const fn interval(self, device: usize, index: usize) -> usize {
+        self.slot(SLOTS) + (device * INTERVALS + index) * size_of::<Interval>()
+    }
+
     /// Length of the ledger in bytes.
     #[must_use]
     pub const fn ledger_len(self) -> usize {
-        self.slot(SLOTS)
+        self.interval(self.devices, 0)
     }
 }
 

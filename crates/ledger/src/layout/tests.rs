@@ -32,12 +32,12 @@ fn the_limits_header_lies_where_abi_1_says() {
 fn a_limits_device_lies_where_abi_1_says() {
     let found = offsets!(LimitsDevice: uuid kind flags hard soft swap at_limit policy weight cap
         quantum_us back_end gang context_estimate unasked overestimated uncounted reserved granted_ns grant_wake
-        reserved_word reserved_live);
+        pace beat reserved_live);
     assert_eq!(
         found,
         "256 0:uuid 16:kind 20:flags 24:hard 32:soft 40:swap 48:at_limit 52:policy 56:weight \
          60:cap 64:quantum_us 68:back_end 72:gang 80:context_estimate 88:unasked 96:overestimated \
-         104:uncounted 112:reserved 128:granted_ns 136:grant_wake 140:reserved_word 144:reserved_live"
+         104:uncounted 112:reserved 128:granted_ns 136:grant_wake 140:pace 144:beat 152:reserved_live"
     );
 }
 
@@ -62,13 +62,17 @@ fn the_ledger_header_lies_where_abi_1_says() {
 
 #[test]
 fn a_ledger_device_lies_where_abi_1_says() {
-    let found = offsets!(LedgerDevice: total tickets refusals observed departed_compute_ns
-        departed_copy_ns departed_waits departed_waited_ns reserved);
+    let found = offsets!(LedgerDevice: total tickets refusals observed spent_compute_ns
+        spent_copy_ns waits waited_ns committed_ns launches intervals own_granted_ns
+        own_granted_at_ns waiting reserved_word reserved);
     assert_eq!(
         found,
-        "128 0:total 8:tickets 16:refusals 24:observed 32:departed_compute_ns 40:departed_copy_ns \
-         48:departed_waits 56:departed_waited_ns 64:reserved"
+        "128 0:total 8:tickets 16:refusals 24:observed 32:spent_compute_ns 40:spent_copy_ns \
+         48:waits 56:waited_ns 64:committed_ns 72:launches 80:intervals 88:own_granted_ns \
+         96:own_granted_at_ns 104:waiting 108:reserved_word 112:reserved"
     );
+    let found = offsets!(Interval: start_ns end_ns who check);
+    assert_eq!(found, "32 0:start_ns 8:end_ns 16:who 24:check");
 }
 
 #[test]
@@ -81,11 +85,12 @@ fn a_slot_lies_where_abi_1_says() {
          36:driver_version 40:acknowledged_epoch 48:acknowledged 52:reserved_word 56:reserved"
     );
     let found = offsets!(SlotDevice: wanted held spent_compute_ns spent_copy_ns waits waited_ns
-        refusals observed reserved);
+        refusals observed in_flight_ns launches waiting reserved_word reserved);
     assert_eq!(
         found,
         "192 0:wanted 8:held 104:spent_compute_ns 112:spent_copy_ns 120:waits 128:waited_ns \
-         136:refusals 144:observed 152:reserved"
+         136:refusals 144:observed 152:in_flight_ns 160:launches 168:waiting 172:reserved_word \
+         176:reserved"
     );
 }
 
@@ -95,7 +100,7 @@ fn the_files_have_the_lengths_of_abi_1() {
         let geometry = Geometry::new(devices).unwrap();
         (geometry.limits_len(), geometry.ledger_len(), geometry.slot_device(1, 0))
     };
-    assert_eq!(lengths(1), (33_280, 328_064, 832));
-    assert_eq!(lengths(16), (151_808, 3_279_104, 5_632));
+    assert_eq!(lengths(1), (33_280, 344_448, 832));
+    assert_eq!(lengths(16), (151_808, 3_541_248, 5_632));
     assert_eq!((Geometry::new(0), Geometry::new(17)), (None, None));
 }
