@@ -31,10 +31,14 @@ fn is_privileged(container: &Value) -> bool {
 /// toolkit's words for nothing.
 fn visible_devices(container: &Value) -> Option<String> {
     let env = container.get("env")?.as_array()?;
-    let variable =
-        env.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(VISIBLE))?;
-    let value = variable.get("value").and_then(Value::as_str);
-    match value {
+    // Of two with one name Kubernetes takes the last; neither may show more.
+    env.iter()
+        .filter(|one| one.get("name").and_then(Value::as_str) == Some(VISIBLE))
+        .find_map(shown)
+}
+
+fn shown(variable: &Value) -> Option<String> {
+    match variable.get("value").and_then(Value::as_str) {
         Some("" | "void" | "none") => None,
         Some(value) => Some(value.to_owned()),
         // Absent and empty are the same to Kubernetes; a reference can be anything.

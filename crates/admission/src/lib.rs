@@ -3,7 +3,8 @@
 //! [`admit`] is the one decision; the webhook and the policy manifests are two ways to it. It looks at
 //! an object and gives the patch that turns a fraction into percent, or the refusals that say what to
 //! write instead. It does no I/O, knows no cluster, and never touches what does not ask for a GPU.
-//! Around it: [`review`] is the API server's question, [`server`] its way here.
+//! Around it: [`review`] is the API server's question, [`server`] its way here; [`policies`] says the same
+//! in CEL, for clusters that need no server for it.
 #![forbid(unsafe_code)]
 
 mod admit;
@@ -15,6 +16,7 @@ mod isolation;
 pub mod options;
 mod patch;
 mod pod;
+pub mod policies;
 mod quantity;
 mod refusal;
 pub mod review;

@@ -1,24 +1,38 @@
 //! `aliquot-admission`: parses, wires and waits.
 #![forbid(unsafe_code)]
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use aliquot_admission::certificate::Files;
-use aliquot_admission::options::Options;
-use aliquot_admission::server;
+use aliquot_admission::options::{Command, Options};
+use aliquot_admission::{policies, server};
 use axum_server::Handle;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    match run(&Options::parse()) {
+    let options = Options::parse();
+    let done = match options.command {
+        Some(Command::Policies { chart }) => write_policies(&options, chart),
+        None => run(&options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn write_policies(options: &Options, chart: bool) -> anyhow::Result<()> {
+    let text = match chart {
+        true => policies::for_the_chart(),
+        false => policies::yaml(&policies::manifests(&options.rules()?)),
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 #[tokio::main]

@@ -12,8 +12,11 @@ use crate::Rules;
 #[derive(clap::Parser)]
 #[command(name = "aliquot-admission", version)]
 pub struct Options {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// The domain of the resources.
-    #[arg(long, env = "ALIQUOT_DOMAIN", default_value = contract::DEFAULT_DOMAIN)]
+    #[arg(long, global = true, env = "ALIQUOT_DOMAIN", default_value = contract::DEFAULT_DOMAIN)]
     domain: String,
     /// Where to listen.
     #[arg(long, env = "ALIQUOT_LISTEN", default_value = "[::]:8443")]
@@ -22,11 +25,23 @@ pub struct Options {
     #[arg(long, env = "ALIQUOT_CERTIFICATE", default_value = "/etc/aliquot/certificate")]
     pub certificate: PathBuf,
     /// A namespace that is left alone, besides the system's own.
-    #[arg(long = "leave-alone", value_name = "NAMESPACE", value_delimiter = ',')]
+    #[arg(long = "leave-alone", global = true, value_name = "NAMESPACE", value_delimiter = ',')]
     leave_alone: Vec<String>,
     /// A taint that every pod with a GPU tolerates: key[=value][:effect].
-    #[arg(long = "tolerate", value_name = "TAINT", value_delimiter = ',', value_parser = toleration)]
+    #[arg(long = "tolerate", global = true, value_name = "TAINT", value_delimiter = ',', value_parser = toleration)]
     tolerate: Vec<Value>,
+}
+
+/// What the program does besides serving.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Write the admission policies for these rules, to be applied to a cluster of 1.36 or later: they
+    /// do what the server does, without one.
+    Policies {
+        /// Write them as the chart has them, with words in place of the rules.
+        #[arg(long)]
+        chart: bool,
+    },
 }
 
 impl Options {

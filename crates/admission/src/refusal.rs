@@ -125,6 +125,12 @@ pub enum Why {
          the variable, the GPU is given with the share"
     )]
     AsksForGpus(String),
+    /// The mutation did not take place.
+    #[error(
+        "the share was not written as percent, because the mutating webhook was not asked: try again, \
+         or write percent yourself"
+    )]
+    NotRewritten,
     /// The annotation names a container that is not there.
     #[error("names container {name:?}, which the pod does not have: it has {has}")]
     UnknownContainer {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Admission, Refusals, Rules, Workload, admit};
+use crate::{Admission, Place, Refusal, Refusals, Rules, Why, Workload, admit};
 
 /// What the API server sends (k8s.io/api/admission/v1, AdmissionReview with a request).
 #[derive(Deserialize)]
@@ -111,10 +111,23 @@ impl Question {
         let response = match (result, phase) {
             (Err(refusals), _) => Response::refuse(uid, &refusals),
             (Ok(patch), Phase::Mutate) if !patch.0.is_empty() => Response::patch(uid, &patch),
+            (Ok(patch), Phase::Validate) if rewrites(&patch) => {
+                let refusal = Refusal { place: Place::Pod, why: Why::NotRewritten };
+                Response::refuse(uid, &Refusals(vec![refusal]))
+            }
             (Ok(_), _) => Response::allow(uid),
         };
         Answer { api_version: VERSION, kind: "AdmissionReview", response }
     }
+}
+
+/// Whether a share is still to be written. Mutation may fail open, and then this is where a pod that
+/// would run without its share is stopped. Tolerations alone are no reason: without them it waits.
+fn rewrites(patch: &json_patch::Patch) -> bool {
+    let of_resources = |operation: &json_patch::PatchOperation| {
+        operation.path().tokens().any(|token| token.encoded() == "resources")
+    };
+    patch.0.iter().any(of_resources)
 }
 
 impl Request {

@@ -44,6 +44,22 @@ impl Rules {
         !self.left_alone.iter().any(|name| name == namespace)
     }
 
+    /// The namespaces that are left alone.
+    pub(crate) fn left_alone(&self) -> &[String] {
+        &self.left_alone
+    }
+
+    /// The label by which a namespace opts out of admission, where its value is `disabled`.
+    #[must_use]
+    pub fn opt_out(&self) -> String {
+        format!("{}/gpu-admission", self.domain)
+    }
+
+    /// What the mutating policy makes of a fraction that is no share, in thousandths: no node has it.
+    pub(crate) fn refused(&self) -> String {
+        format!("{}/gpu-fraction-refused", self.domain)
+    }
+
     pub(crate) fn tolerations(&self) -> &[Value] {
         &self.tolerations
     }

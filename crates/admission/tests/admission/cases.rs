@@ -202,6 +202,11 @@ fn mixtures() -> Vec<Case> {
     };
     let variable =
         |value: &str| visible(json!({ "name": "NVIDIA_VISIBLE_DEVICES", "value": value }));
+    let mut twice = variable("void");
+    twice["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .expect("a list")
+        .push(json!({ "name": "NVIDIA_VISIBLE_DEVICES", "value": "all" }));
     vec![
         pod_case("whole in one container", pod(with("example.com/gpu")), Refused(&["two pods"])),
         pod_case("whole in one pod", apart, Refused(&["example.com/gpu", "two pods"])),
@@ -216,5 +221,6 @@ fn mixtures() -> Vec<Case> {
         pod_case("privileged", privileged, Refused(&["\"main\"", "privileged"])),
         pod_case("all", variable("all"), Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""])),
         pod_case("void", variable("void"), HALF),
+        pod_case("void, and all", twice, Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""])),
     ]
 }

@@ -2,4 +2,5 @@
 
 mod cases;
 mod decision;
+mod policy;
 mod webhook;

@@ -128,6 +128,18 @@ async fn a_fraction_comes_back_as_a_patch_and_its_result_validates() {
 }
 
 #[tokio::test]
+async fn what_the_mutation_never_saw_is_not_admitted_without_its_share() {
+    let server = Server::start().await;
+    let half = json!({ "example.com/gpu-fraction": "0.5" });
+    for object in [cases::annotated(half, &["a"]), cases::fraction(json!("1"))] {
+        let answer = server.review("/validate", review(("", "Pod"), &object)).await;
+        assert_eq!(answer["response"]["allowed"], false, "{object}");
+        let said = answer["response"]["status"]["message"].as_str().expect("a reason");
+        assert!(said.contains("not written as percent"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_review_is_a_bad_request_and_says_why() {
     let server = Server::start().await;
     let old = json!({ "apiVersion": "admission.k8s.io/v1beta1", "request": {

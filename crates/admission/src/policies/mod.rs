@@ -1,0 +1,135 @@
+//! Admission without a server: a MutatingAdmissionPolicy and a ValidatingAdmissionPolicy (v1, clusters
+//! of 1.36 and later), written from the same rules as the webhook and held to the same table of cases.
+//! Writes manifests; it knows no cluster and asks none.
+//!
+//! What CEL cannot say stands in ARCHITECTURE.md, and the tests name each.
+
+mod common;
+mod mutating;
+mod validating;
+mod words;
+
+use serde_json::{Value, json};
+
+use crate::rules::Rules;
+use words::Words;
+
+/// The name of everything that is made here.
+const NAME: &str = "aliquot-shares";
+
+/// The policies and their bindings for a cluster with these rules, in the order to apply them: what
+/// refuses comes first, so that nothing is admitted unseen in between.
+#[must_use]
+pub fn manifests(rules: &Rules) -> Vec<Value> {
+    vec![
+        validating(rules),
+        binding("ValidatingAdmissionPolicy", json!({ "validationActions": ["Deny"] })),
+        mutating(rules),
+        binding("MutatingAdmissionPolicy", json!({})),
+    ]
+}
+
+/// The manifests as one stream of YAML documents.
+#[must_use]
+pub fn yaml(manifests: &[Value]) -> String {
+    let document = |one: &Value| serde_saphyr::to_string(one).expect("JSON is YAML");
+    manifests.iter().map(|one| format!("---\n{}", document(one))).collect()
+}
+
+/// The manifests as the chart has them: for the default domain, with words that the chart replaces by
+/// what its values say.
+#[must_use]
+pub fn for_the_chart() -> String {
+    let tolerations = vec![Value::from(TOLERATIONS)];
+    let rules = Rules::new(contract::Domain::default()).with_tolerations(tolerations);
+    let rules = rules.leaving_alone([LEFT_ALONE.to_owned()]);
+    let text = yaml(&manifests(&rules)).replace(&format!("[\"{TOLERATIONS}\"]"), TOLERATIONS);
+    format!("# Written by `aliquot-admission policies --chart`; a test compares.\n{text}")
+}
+
+/// What the chart puts a list of tolerations in place of.
+const TOLERATIONS: &str = "ALIQUOT_TOLERATIONS";
+/// What the chart puts a namespace in place of.
+const LEFT_ALONE: &str = "aliquot-left-alone";
+
+/// It may fail open: a fraction that is left is refused by the API server, an annotation by the
+/// validating policy.
+fn mutating(rules: &Rules) -> Value {
+    let words = Words::of(rules);
+    let own = mutating::variables();
+    let own =
+        own.iter().map(|(name, text)| json!({ "name": name, "expression": words.fill(text) }));
+    let mutation = |text: &String| json!({ "patchType": "JSONPatch", "jsonPatch": { "expression": words.fill(text) } });
+    let mutations = mutating::mutations(!rules.tolerations().is_empty());
+    let has_changed_pod = "request.kind.kind != 'Pod' || request.operation == 'CREATE'";
+    policy(
+        "MutatingAdmissionPolicy",
+        json!({
+            "failurePolicy": "Ignore",
+            "reinvocationPolicy": "IfNeeded",
+            "matchConstraints": constraints(rules),
+            // A pod's resources cannot change any more.
+            "matchConditions": [{ "name": "can-change", "expression": has_changed_pod }],
+            "variables": own.collect::<Vec<_>>(),
+            "mutations": mutations.iter().map(mutation).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+fn validating(rules: &Rules) -> Value {
+    let words = Words::of(rules);
+    let validation = |rule: &validating::Rule| {
+        json!({
+            "expression": format!("variables.leftAlone || (\n{}\n)", words.fill(rule.holds)),
+            "messageExpression": format!("'aliquot: ' + (\n{}\n)", words.fill(rule.message)),
+            "reason": "Invalid",
+        })
+    };
+    policy(
+        "ValidatingAdmissionPolicy",
+        json!({
+            "failurePolicy": "Fail",
+            "matchConstraints": constraints(rules),
+            "variables": common::variables(&words, validating::variables()),
+            "validations": validating::RULES.iter().map(validation).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+fn policy(kind: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": { "name": NAME },
+        "spec": spec,
+    })
+}
+
+fn binding(kind: &str, more: Value) -> Value {
+    let mut binding = policy(&format!("{kind}Binding"), more);
+    binding["spec"]["policyName"] = json!(NAME);
+    binding
+}
+
+/// The objects that are looked at: the webhook's configuration names the same.
+#[must_use]
+pub fn constraints(rules: &Rules) -> Value {
+    let rule = |group: &str, resources: Value| {
+        json!({
+            "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+            "resources": resources, "scope": "Namespaced",
+        })
+    };
+    json!({
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": { "matchExpressions": [
+            { "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": rules.left_alone() },
+            { "key": rules.opt_out(), "operator": "NotIn", "values": ["disabled"] },
+        ] },
+        "resourceRules": [
+            rule("", json!(["pods", "podtemplates", "replicationcontrollers"])),
+            rule("apps", json!(["deployments", "replicasets", "statefulsets", "daemonsets"])),
+            rule("batch", json!(["jobs", "cronjobs"])),
+        ],
+    })
+}
