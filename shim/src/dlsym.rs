@@ -107,6 +107,9 @@ fn look_up(row: &Row, handle: *mut c_void) -> *mut c_void {
 #[cold]
 fn learn(row: &Row, found: *mut c_void) -> *mut c_void {
     let library = row.slot.library;
+    if is_bare() && library.fill_from_table(row.slot, found) {
+        return row.hook.cast_mut();
+    }
     let Some(object) = sys::object_of(found) else { return found };
     if is_before_us(object) && !library.is(object) {
         // An interposer that the program calls before us, and that calls us.
@@ -144,6 +147,11 @@ pub(crate) fn next(handle: *mut c_void, name: &CStr) -> *mut c_void {
     let next = if next == entry::unbound() { bind() } else { next };
     // SAFETY: what is bound is a definition of dlsym; the name is a C string.
     unsafe { as_dlsym(next)(handle, name.as_ptr()) }
+}
+
+/// Whether look-ups go from here straight to glibc.
+fn is_bare() -> bool {
+    GLIBC.get().is_some_and(|glibc| entry::NEXT.load(Relaxed) == glibc)
 }
 
 /// glibc's own answer, past any interposer.

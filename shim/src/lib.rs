@@ -34,6 +34,7 @@ mod hooks;
 mod info;
 mod libc_symbols;
 mod limits;
+mod loaded;
 mod look_up;
 mod memory;
 mod multicast;

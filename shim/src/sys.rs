@@ -3,6 +3,7 @@
 //! The loader's are found, not imported: `libc_symbols` says why.
 
 use crate::libc_symbols;
+use crate::loaded::Name;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
@@ -23,14 +24,14 @@ type Dladdr1 = unsafe extern "C" fn(*const c_void, *mut DlInfo, *mut *mut c_void
 
 /// A function of glibc's, found at its first use.
 pub(crate) struct Found {
-    name: &'static CStr,
+    name: Name,
     address: AtomicPtr<c_void>,
 }
 
 impl Found {
     /// Not looked for.
     pub(crate) const fn new(name: &'static CStr) -> Self {
-        Self { name, address: AtomicPtr::new(core::ptr::null_mut()) }
+        Self { name: Name::new(name), address: AtomicPtr::new(core::ptr::null_mut()) }
     }
 
     /// Its address, if the library that has it is loaded.

@@ -1,0 +1,222 @@
+//! The loaded objects, as the loader describes them, and what each of them exports: read from its own
+//! tables, without a call of dlsym(3), which takes longer and leaves word of each miss to dlerror(3).
+//! Nothing is loaded, held or changed.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+
+/// The first answer of `look` about a loaded object, in the order of loading.
+pub(crate) fn find<T, F: FnMut(&Object) -> Option<T>>(look: F) -> Option<T> {
+    let mut search = Search { look, found: None };
+    // SAFETY: the loader calls `visit` with the search and with valid descriptions of objects, which
+    // stay loaded meanwhile.
+    unsafe { dl_iterate_phdr(visit::<T, F>, (&raw mut search).cast()) };
+    search.found
+}
+
+struct Search<T, F> {
+    look: F,
+    found: Option<T>,
+}
+
+unsafe extern "C" {
+    fn dl_iterate_phdr(
+        visit: unsafe extern "C" fn(*const Object, usize, *mut c_void) -> c_int,
+        search: *mut c_void,
+    ) -> c_int;
+}
+
+/// # Safety
+/// `object` is a loaded object, `search` a [`Search`] of the same types.
+unsafe extern "C" fn visit<T, F: FnMut(&Object) -> Option<T>>(
+    object: *const Object,
+    _: usize,
+    search: *mut c_void,
+) -> c_int {
+    // SAFETY: what `find` passed.
+    let search = unsafe { &mut *search.cast::<Search<T, F>>() };
+    // SAFETY: the loader's own description.
+    search.found = (search.look)(unsafe { &*object });
+    c_int::from(search.found.is_some())
+}
+
+/// The beginning of `struct dl_phdr_info`.
+#[repr(C)]
+pub(crate) struct Object {
+    base: usize,
+    name: *const c_char,
+    headers: *const Header,
+    header_count: u16,
+}
+
+/// `Elf64_Phdr`.
+#[repr(C)]
+struct Header {
+    kind: u32,
+    flags: u32,
+    offset: u64,
+    address: usize,
+    physical: u64,
+    file_size: u64,
+    memory_size: usize,
+    align: u64,
+}
+
+/// `Elf64_Dyn`.
+#[repr(C)]
+struct Dynamic {
+    tag: u64,
+    value: usize,
+}
+
+/// `Elf64_Sym`.
+#[repr(C)]
+struct Symbol {
+    name: u32,
+    info: u8,
+    other: u8,
+    section: u16,
+    value: usize,
+    size: u64,
+}
+
+const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
+const DT_STRTAB: u64 = 5;
+const DT_SYMTAB: u64 = 6;
+const DT_SONAME: u64 = 14;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
+const STT_FUNC: u8 = 2;
+
+impl Object {
+    /// Where it was found.
+    pub(crate) fn path(&self) -> &[u8] {
+        // SAFETY: null, or the loader's C string.
+        if self.name.is_null() { &[] } else { unsafe { CStr::from_ptr(self.name) }.to_bytes() }
+    }
+
+    /// Whether an address lies in it.
+    pub(crate) fn holds(&self, address: *const c_void) -> bool {
+        let at = address.addr().wrapping_sub(self.base);
+        let lies_in = |header: &Header| {
+            header.kind == PT_LOAD && at.wrapping_sub(header.address) < header.memory_size
+        };
+        self.headers().iter().any(lies_in)
+    }
+
+    /// What it exports; none where it has no hash table of GNU's.
+    pub(crate) fn tables(&self) -> Option<Tables> {
+        let header = self.headers().iter().find(|header| header.kind == PT_DYNAMIC)?;
+        let dynamic = self.base.wrapping_add(header.address) as *const Dynamic;
+        // SAFETY: a dynamic section ends with a zero tag.
+        let value = |tag| unsafe { entry(dynamic, tag) };
+        // The loader has added the base already, but for objects whose section is read-only.
+        let place =
+            |tag| value(tag).map(|at| if at < self.base { at.wrapping_add(self.base) } else { at });
+        Some(Tables {
+            base: self.base,
+            soname: value(DT_SONAME),
+            strings: place(DT_STRTAB)? as *const c_char,
+            symbols: place(DT_SYMTAB)? as *const Symbol,
+            hash: place(DT_GNU_HASH)? as *const u32,
+        })
+    }
+
+    fn headers(&self) -> &[Header] {
+        if self.headers.is_null() {
+            return &[];
+        }
+        // SAFETY: the loader gives as many headers as it says.
+        unsafe { core::slice::from_raw_parts(self.headers, self.header_count.into()) }
+    }
+}
+
+/// What an object exports. For as long as the search that found it lasts.
+pub(crate) struct Tables {
+    base: usize,
+    soname: Option<usize>,
+    strings: *const c_char,
+    symbols: *const Symbol,
+    hash: *const u32,
+}
+
+/// A name that is looked for, with its hash.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    /// The name.
+    pub(crate) text: &'static CStr,
+    hash: u32,
+}
+
+impl Name {
+    /// A name and its hash.
+    pub(crate) const fn new(text: &'static CStr) -> Self {
+        Self { text, hash: gnu_hash(text) }
+    }
+}
+
+impl Tables {
+    /// Whether the object's own name is this.
+    pub(crate) fn is_called(&self, soname: &CStr) -> bool {
+        // SAFETY: an offset into the object's strings.
+        self.soname.is_some_and(|at| unsafe { CStr::from_ptr(self.strings.add(at)) } == soname)
+    }
+
+    /// The address of the function of this name. Walks the GNU hash table: its header, a Bloom filter
+    /// (not needed here), buckets, chains.
+    pub(crate) fn find(&self, name: Name) -> Option<*mut c_void> {
+        // SAFETY: the tables of a loaded object, in the layout of DT_GNU_HASH; a chain ends with an odd
+        // hash.
+        unsafe {
+            let (buckets, first, filter) = (*self.hash, *self.hash.add(1), *self.hash.add(2));
+            let bucket = self.hash.add(4 + 2 * filter as usize);
+            let chain = bucket.add(buckets as usize);
+            let mut index = *bucket.add(name.hash.checked_rem(buckets)? as usize);
+            while index >= first {
+                let hash = *chain.add((index - first) as usize);
+                if hash | 1 == name.hash | 1 {
+                    let symbol = &*self.symbols.add(index as usize);
+                    if self.defines(symbol, name.text) {
+                        return Some(self.base.wrapping_add(symbol.value) as *mut c_void);
+                    }
+                }
+                if hash & 1 == 1 {
+                    break;
+                }
+                index += 1;
+            }
+        }
+        None
+    }
+
+    /// # Safety
+    /// `symbol` is one of this object's.
+    unsafe fn defines(&self, symbol: &Symbol, name: &CStr) -> bool {
+        // SAFETY: an offset into the object's strings.
+        let called = unsafe { CStr::from_ptr(self.strings.add(symbol.name as usize)) };
+        symbol.section != 0 && symbol.info & 15 == STT_FUNC && called == name
+    }
+}
+
+/// # Safety
+/// `dynamic` is a dynamic section.
+unsafe fn entry(mut dynamic: *const Dynamic, tag: u64) -> Option<usize> {
+    // SAFETY: read up to the zero tag and no further.
+    unsafe {
+        while (*dynamic).tag != 0 {
+            if (*dynamic).tag == tag {
+                return Some((*dynamic).value);
+            }
+            dynamic = dynamic.add(1);
+        }
+    }
+    None
+}
+
+const fn gnu_hash(name: &CStr) -> u32 {
+    let (mut bytes, mut hash) = (name.to_bytes(), 5381_u32);
+    while let [byte, rest @ ..] = bytes {
+        hash = hash.wrapping_mul(33).wrapping_add(*byte as u32);
+        bytes = rest;
+    }
+    hash
+}
