@@ -25,7 +25,8 @@ pub(crate) fn publish<R: Ring>(ring: &R, words: [u64; 3]) {
     }
 }
 
-/// What an entry that agrees with its number carries.
+/// What an entry that agrees with its number carries: for who reads the ring.
+#[cfg(any(feature = "std", test))]
 pub(crate) fn checked(number: u64, [start, end, who, stated]: [u64; 4]) -> Option<[u64; 3]> {
     let words = [start, end, who];
     (check(number, words) == stated).then_some(words)
