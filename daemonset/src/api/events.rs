@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::client::{ApiError, Body, Client};
+use kube_api::{ApiError, Body, Client};
 
 /// Events that may be sent at once, and how long until there is room for another one.
 const BURST: u32 = 20;

@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::client::{ApiError, Body, Client};
 use super::{Pods, events::About, events::Event};
 use crate::audit::{Finding, Kind};
 use crate::config::{Audit, Eviction};
+use kube_api::{ApiError, Body, Client};
 
 /// Until a refused eviction is asked for again.
 const AGAIN: Duration = Duration::from_secs(10);

@@ -7,10 +7,10 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::client::{ApiError, Body, Client};
 use crate::inventory::Inventory;
 use crate::layout::Layout;
 use crate::orders::Orders;
+use kube_api::{ApiError, Body, Client};
 
 /// The labels of a node with these GPUs, without their domain: what does not change with an
 /// allocation. In the style of GPU feature discovery.

@@ -1,13 +1,10 @@
 //! The API server, where there is one: events, the pods' annotations, the node's labels, evictions.
 //! The agent serves its node without it.
 
-mod client;
 mod events;
 mod evict;
-mod flags;
 mod labels;
 mod refine;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,19 +19,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::interval;
 use tracing::{info, warn};
 
-pub use flags::ApiFlags;
+pub use kube_api::{ApiFlags, Meta};
 pub use refine::Refinement;
-pub use watch::Meta;
 
 use crate::audit::lister::Lister;
 use crate::audit::{Audited, News};
 use crate::config::Config;
 use crate::inventory::Inventory;
 use crate::node::Node;
-use client::{Body, Client};
 use events::{About, Event, Recorder};
 use evict::Evictor;
-use watch::Change;
+use kube_api::{Body, Change, Client, follow};
 
 /// The pods of the node, by uid, as far as the API server has told.
 pub type Pods = BTreeMap<String, Meta>;
@@ -109,7 +104,7 @@ async fn keep_pods(
             }
         });
     };
-    watch::follow(client, "/api/v1/pods", &format!("spec.nodeName%3D{name}"), told).await;
+    follow(client, "/api/v1/pods", &format!("spec.nodeName%3D{name}"), told).await;
 }
 
 async fn keep_sending(client: &Client, name: &str, mut waiting: mpsc::Receiver<Event>) {
@@ -235,7 +230,7 @@ async fn keep_watching_node(
         }
         told_labels.send_replace(found);
     };
-    watch::follow(client, "/api/v1/nodes", &format!("metadata.name%3D{name}"), told).await;
+    follow(client, "/api/v1/nodes", &format!("metadata.name%3D{name}"), told).await;
 }
 
 /// Labels the node, after each change of its GPUs or of its labels.
@@ -307,5 +302,5 @@ pub(crate) fn client(flags: &ApiFlags, name: &str) -> Result<Option<Client>> {
         warn!("the API server is left alone: nobody says which node this is (--node-name)");
         return Ok(None);
     }
-    Client::new(&base, &flags.kube_account).map(Some)
+    Client::new(&base, &flags.kube_account, "aliquot-node").map(Some)
 }

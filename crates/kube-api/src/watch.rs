@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::http::Method;
+use hyper::http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::client::{ApiError, Body, Client};
+use crate::client::{ApiError, Body, Client};
 
 /// Only metadata are asked for: a pod's or node's spec and status are far larger.
 const LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -45,7 +45,7 @@ pub struct Meta {
 
 /// A change of the set.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Change {
+pub enum Change {
     /// These are all.
     All(Vec<Meta>),
     /// This one is there, as it says.
@@ -80,13 +80,8 @@ enum Broken {
     Failed(ApiError),
 }
 
-/// Follows what `path` lists under a field selector, for ever.
-pub(super) async fn follow(
-    client: &Client,
-    path: &str,
-    selector: &str,
-    mut told: impl FnMut(Change),
-) {
+/// Follows what `path` lists under a field selector, for ever. An empty selector is all of it.
+pub async fn follow(client: &Client, path: &str, selector: &str, mut told: impl FnMut(Change)) {
     let query = format!("{path}?fieldSelector={selector}");
     let (mut place, mut pause) = (None::<String>, PAUSES.0);
     loop {

@@ -1,16 +1,12 @@
-//! The API server, over TLS: the few calls that the agent makes.
-//!
-//! A client library of Kubernetes brings a hundred crates for sign-ins and types that a node agent
-//! has no use for; this one knows a service account, JSON and streams of lines.
+//! Calls over TLS, by a service account: JSON in one piece, and streams of lines.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use axum::body::Bytes;
-use axum::http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
+use hyper::http::{Method, Request, Response, StatusCode, header};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,15 +22,16 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LONGEST: usize = 16 << 20;
 
 /// A connection to the API server, by a service account.
-pub(crate) struct Client {
+pub struct Client {
     base: String,
+    agent: String,
     token: PathBuf,
     http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 /// A call that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub enum ApiError {
     /// There was no answer.
     #[error("the API server does not answer: {0}")]
     Unreachable(String),
@@ -52,7 +49,7 @@ pub(crate) enum ApiError {
 
 /// How a body is to be understood.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Body<'a> {
+pub enum Body<'a> {
     /// There is none.
     None,
     /// A new object.
@@ -62,11 +59,12 @@ pub(crate) enum Body<'a> {
 }
 
 impl Client {
-    /// The API server at `base`, with `token` and `ca.crt` of a service account in `folder`.
+    /// The API server at `base`, with `token` and `ca.crt` of a service account in `folder`; `agent` is
+    /// who asks, for the server's log.
     ///
     /// # Errors
     /// Certificates that cannot be read.
-    pub(crate) fn new(base: &str, folder: &Path) -> Result<Self> {
+    pub fn new(base: &str, folder: &Path, agent: &str) -> Result<Self> {
         let path = folder.join("ca.crt");
         let pem =
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -87,14 +85,15 @@ impl Client {
             .enable_http1()
             .build();
         let http = Http::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), token: folder.join("token"), http })
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { base, agent: agent.to_owned(), token: folder.join("token"), http })
     }
 
     /// A call that is answered by one object.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn call(
+    pub async fn call(
         &self,
         method: Method,
         path: &str,
@@ -107,7 +106,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn call_as(
+    pub async fn call_as(
         &self,
         method: Method,
         path: &str,
@@ -127,7 +126,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(crate) async fn lines(&self, path: &str, accept: &str) -> Result<Lines, ApiError> {
+    pub async fn lines(&self, path: &str, accept: &str) -> Result<Lines, ApiError> {
         let answer = in_time(self.send(Method::GET, path, accept, Body::None)).await?;
         Ok(Lines { body: answer.into_body(), read: Vec::new() })
     }
@@ -146,7 +145,7 @@ impl Client {
             Body::Merge(value) => (Some("application/merge-patch+json"), value.to_string()),
         };
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        request = request.header(header::ACCEPT, accept).header(header::USER_AGENT, "aliquot-node");
+        request = request.header(header::ACCEPT, accept).header(header::USER_AGENT, &self.agent);
         if let Some(kind) = kind {
             request = request.header(header::CONTENT_TYPE, kind);
         }
@@ -165,7 +164,7 @@ impl Client {
 impl ApiError {
     /// The status of an answer.
     #[must_use]
-    pub(crate) fn code(&self) -> Option<u16> {
+    pub fn code(&self) -> Option<u16> {
         match self {
             Self::Unreachable(_) => None,
             Self::Refused { code, .. } => Some(*code),
@@ -200,14 +199,14 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// The lines of an answer that goes on.
-pub(crate) struct Lines {
+pub struct Lines {
     body: Incoming,
     read: Vec<u8>,
 }
 
 impl Lines {
     /// The next line; `None` at the end, also where that came in the middle of a line.
-    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
                 let rest = self.read.split_off(end + 1);
