@@ -1,0 +1,264 @@
+//! One container on a GPU: what it says, what it was charged, what it may use.
+
+use crate::settle::Settled;
+use crate::terms::{Class, Policy, Terms};
+
+/// What a container says of itself. Claims, all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reading<'a> {
+    /// GPU time measured since the container began, by the length of its batches, in nanoseconds.
+    pub spent_ns: u64,
+    /// Batches that were measured since the last reading.
+    pub intervals: &'a [Interval],
+    /// Moves when it launches.
+    pub launches: u64,
+    /// Whether a thread of it waits for credit.
+    pub waiting: bool,
+    /// Processes with work on the card or in its queues.
+    pub running: u32,
+    /// How much work that is by their estimate, in nanoseconds.
+    pub in_flight_ns: u64,
+}
+
+/// A batch: when it was on the card, in nanoseconds of the clock that ticks are told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Interval {
+    /// When its first work began.
+    pub start_ns: u64,
+    /// When its last work ended.
+    pub end_ns: u64,
+}
+
+impl Interval {
+    /// How long it was, in nanoseconds.
+    #[must_use]
+    pub fn length_ns(self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
+
+    /// For how long both were on the card, in nanoseconds.
+    pub(crate) fn overlap_ns(self, other: Self) -> u64 {
+        self.end_ns.min(other.end_ns).saturating_sub(self.start_ns.max(other.start_ns))
+    }
+}
+
+/// How a container is to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// It may launch while it has credit.
+    Metered,
+    /// It may launch: nobody else wants the GPU.
+    Free,
+}
+
+/// What a container may use from now on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// How it is to go on.
+    pub pace: Pace,
+    /// Credit, in nanoseconds of its own measure: what it may spend beyond the `spent_ns` that it was
+    /// read with, work in flight included.
+    pub credit_ns: u64,
+}
+
+/// Ticks without a launch, work or a waiting thread until a container counts as idle. One that works
+/// every now and then stays in, so that it need not wait to be noticed each time.
+const LINGER: u32 = 20;
+/// How long a container that could go on may do nothing until it is not believed to want to, in
+/// nanoseconds; what it has on the card may take its time.
+const ASLEEP_NS: u64 = 50_000_000;
+/// The most that a container can be made to wait for what it used too much, in nanoseconds of the
+/// GPU's whole time: a kernel of half a second at a tenth of the GPU is still paid for.
+const MOST_DEBT_NS: u64 = 5_000_000_000;
+/// How much longer than charged a container's own measure may be: others' slices are in it.
+const MOST_STRETCH: u64 = 16;
+
+/// For how long time is saved of which a request can be answered at once, in nanoseconds.
+const REQUEST_NS: u64 = 50_000_000;
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) key: u64,
+    pub(crate) terms: Terms,
+    /// What it was charged by weight, as if it had the whole GPU: nanoseconds. The one that is behind
+    /// all others by this is next.
+    pub(crate) virtual_ns: u64,
+    /// What it has of its guaranteed part of the clock's time, in nanoseconds; negative: debt.
+    pub(crate) own_ns: i64,
+    /// The same, without debt for what it was lent.
+    pub(crate) bucket_ns: i64,
+    /// What it was charged in all, in nanoseconds.
+    pub(crate) charged_ns: u64,
+    /// See [`Settled`].
+    pub(crate) settled: Settled,
+    pub(crate) waiting: bool,
+    pub(crate) running: u32,
+    in_flight_ns: i64,
+    /// The most that it can have saved, in nanoseconds.
+    most_ns: i64,
+    pub(crate) grant: Grant,
+    launches: u64,
+    quiet: u32,
+    /// When it last did something, or was last without credit, in nanoseconds.
+    moved_ns: u64,
+    /// What was claimed and charged lately: their ratio is by how much its measure stretches.
+    lately: (u64, u64),
+    claimed: u64,
+}
+
+impl Member {
+    /// One that comes in while the others are at `virtual_ns`: without history, and with its credit.
+    pub(crate) fn new(
+        key: u64,
+        terms: Terms,
+        virtual_ns: u64,
+        window_ns: u64,
+        reading: &Reading<'_>,
+    ) -> Self {
+        Self {
+            key,
+            terms,
+            virtual_ns,
+            own_ns: Self::most(terms, window_ns),
+            bucket_ns: Self::most(terms, window_ns),
+            charged_ns: 0,
+            settled: Settled::new(reading.spent_ns),
+            waiting: reading.waiting,
+            running: reading.running,
+            in_flight_ns: 0,
+            most_ns: Self::most(terms, window_ns),
+            grant: Grant { pace: Pace::Metered, credit_ns: 0 },
+            launches: reading.launches,
+            quiet: LINGER,
+            moved_ns: 0,
+            lately: (0, 0),
+            claimed: 0,
+        }
+    }
+
+    /// Takes a reading in, beside so many others that have work.
+    pub(crate) fn read(&mut self, reading: &Reading<'_>, others: u64, now_ns: u64) {
+        let launched = reading.launches != self.launches;
+        self.launches = reading.launches;
+        self.claimed = self.settled.take(reading, now_ns);
+        let may_not = reading.waiting && self.grant.credit_ns == 0;
+        if launched || self.claimed > 0 || may_not || self.moved_ns == 0 {
+            self.moved_ns = now_ns;
+        }
+        // Who is stopped or was killed goes on saying that it waits or runs.
+        let runs_ns = reading.in_flight_ns.min(MOST_DEBT_NS) * (others + 1);
+        let still_ns = now_ns.saturating_sub(self.moved_ns);
+        self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
+        self.running = if still_ns <= ASLEEP_NS + runs_ns { reading.running } else { 0 };
+        // What is on the card is not charged, and what is earned meanwhile pays for it.
+        let in_flight_ns = reading.in_flight_ns.min(MOST_DEBT_NS) as i64;
+        self.in_flight_ns = if self.running > 0 { in_flight_ns } else { 0 };
+        let busy = launched || self.waiting || self.running > 0;
+        self.quiet = if busy { 0 } else { self.quiet.saturating_add(1) };
+    }
+
+    /// Whether it uses the GPU or wants to.
+    pub(crate) fn is_active(&self) -> bool {
+        self.quiet < LINGER
+    }
+
+    /// Whether it takes part in the division, and could use more at this moment.
+    pub(crate) fn is_backlogged(&self) -> bool {
+        let may = match self.terms.policy {
+            Policy::Fair => true,
+            // One that is at its cap holds nobody back.
+            Policy::Strict => self.own_ns > self.most_ns / 2,
+            Policy::Unmetered => false,
+        };
+        may && (self.waiting || self.running > 0)
+    }
+
+    /// For how long of another's batch it had work.
+    pub(crate) fn wanted_ns(&self, batch: Interval) -> u64 {
+        (self.settled.busy_ns(batch) + self.unknown_ns(batch)).min(batch.length_ns())
+    }
+
+    /// The same, of work that it is not charged for.
+    pub(crate) fn uncharged_ns(&self, batch: Interval) -> u64 {
+        let held = self.settled.held().map(|held| held.overlap_ns(batch)).sum::<u64>();
+        held.saturating_add(self.unknown_ns(batch)).min(batch.length_ns())
+    }
+
+    /// What runs and was not told of yet came after what was told of.
+    fn unknown_ns(&self, batch: Interval) -> u64 {
+        let unknown = batch.end_ns.saturating_sub(self.settled.last_ns());
+        if self.running > 0 { unknown.min(batch.length_ns()) } else { 0 }
+    }
+
+    /// Books a charge; the others are at `virtual_ns`.
+    pub(crate) fn book(&mut self, charge_ns: u64, virtual_ns: u64) {
+        self.charged_ns = self.charged_ns.wrapping_add(charge_ns);
+        self.stretched(charge_ns);
+        let scaled = charge_ns.saturating_mul(100) / self.terms.weight();
+        let most = virtual_ns.saturating_add(MOST_DEBT_NS).max(self.virtual_ns);
+        self.virtual_ns = self.virtual_ns.saturating_add(scaled).min(most);
+    }
+
+    /// Books its guaranteed part of the clock's time against a charge; the one that is behind all others
+    /// is at `virtual_ns`. Whoever is not ahead of that owes nothing: what it had beyond its part, it had
+    /// because nobody wanted it.
+    pub(crate) fn earn(&mut self, charge_ns: u64, passed_ns: u64, virtual_ns: u64, window_ns: u64) {
+        let earned = (passed_ns.min(1 << 40) * self.terms.guaranteed() / 100) as i64;
+        let debt = (MOST_DEBT_NS * self.terms.guaranteed() / 100) as i64;
+        let change = earned - charge_ns.min(1 << 40) as i64;
+        let saved_ns = if self.terms.class == Class::Latency { REQUEST_NS } else { window_ns };
+        self.most_ns = Self::most(self.terms, saved_ns);
+        let unpaid = self.in_flight_ns + self.held_ns() as i64;
+        self.own_ns = (self.own_ns + change).clamp(-debt, self.most_ns + unpaid);
+        let least = if self.expected_ns() <= virtual_ns { 0 } else { -debt };
+        self.bucket_ns = (self.bucket_ns + change).clamp(least, Self::most(self.terms, window_ns));
+    }
+
+    /// Whether somebody waits for its answers, and it is within its share.
+    pub(crate) fn goes_first(&self) -> bool {
+        self.terms.class == Class::Latency && self.own_ns > self.most_ns / 4 && self.is_backlogged()
+    }
+
+    /// What it is about to be charged for batches that are waited with.
+    pub(crate) fn held_ns(&self) -> u64 {
+        let held = self.settled.held().map(Interval::length_ns).sum();
+        self.in_card_time(held)
+    }
+
+    /// [`Member::virtual_ns`] with that.
+    pub(crate) fn expected_ns(&self) -> u64 {
+        self.virtual_ns.saturating_add(self.held_ns().saturating_mul(100) / self.terms.weight())
+    }
+
+    /// Its part of what all may be ahead.
+    fn most(terms: Terms, window_ns: u64) -> i64 {
+        (window_ns * terms.guaranteed() / 100) as i64
+    }
+
+    fn stretched(&mut self, charge_ns: u64) {
+        // Halved now and then, so that what was long ago counts little.
+        if self.lately.1 > 50_000_000 {
+            self.lately = (self.lately.0 / 2, self.lately.1 / 2);
+        }
+        self.lately.0 += self.claimed.min(1 << 40);
+        self.lately.1 += charge_ns;
+    }
+
+    /// What `claimed_ns` in its own measure come to on the card.
+    fn in_card_time(&self, claimed_ns: u64) -> u64 {
+        let (claimed, charged) = self.lately;
+        if charged < 1_000_000 || claimed <= charged {
+            return claimed_ns;
+        }
+        (u128::from(claimed_ns) * u128::from(charged) / u128::from(claimed)) as u64
+    }
+
+    /// What `own_ns` of the card come to in its own measure.
+    pub(crate) fn in_its_measure(&self, own_ns: u64) -> u64 {
+        let (claimed, charged) = self.lately;
+        if charged < 1_000_000 || claimed <= charged {
+            return own_ns;
+        }
+        let most = own_ns.saturating_mul(MOST_STRETCH);
+        ((u128::from(own_ns) * u128::from(claimed) / u128::from(charged)) as u64).min(most)
+    }
+}

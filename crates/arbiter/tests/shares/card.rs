@@ -1,0 +1,76 @@
+//! A card as NVIDIA's are said to be without MPS: it runs one process at a time, turns to the next
+//! that has work when a slice is over or the work is, and interrupts kernels to do so. Deterministic.
+
+use std::collections::VecDeque;
+
+/// A kernel in a queue, or some tiny ones that are launched together.
+pub(crate) struct Work {
+    pub(crate) length_ns: u64,
+    pub(crate) left_ns: u64,
+    /// The number of its batch.
+    pub(crate) batch: u64,
+    /// Whether its batch ends with it.
+    pub(crate) is_last: bool,
+}
+
+/// What a card does next, and to whom.
+pub(crate) struct Card {
+    pub(crate) slice_ns: u64,
+    pub(crate) switch_ns: u64,
+    pub(crate) queues: Vec<VecDeque<Work>>,
+    current: usize,
+    slice_left_ns: u64,
+    switch_left_ns: u64,
+}
+
+/// What happened while the card ran for some time.
+pub(crate) struct Ran {
+    pub(crate) process: usize,
+    pub(crate) ns: u64,
+    /// Work of this process began.
+    pub(crate) began: Option<u64>,
+    /// Work of this process is done.
+    pub(crate) done: Option<Work>,
+}
+
+impl Card {
+    pub(crate) fn new(processes: usize, slice_ns: u64, switch_ns: u64) -> Self {
+        let queues = (0..processes).map(|_| VecDeque::new()).collect();
+        Self { slice_ns, switch_ns, queues, current: 0, slice_left_ns: 0, switch_left_ns: 0 }
+    }
+
+    fn others_have_work(&self) -> bool {
+        self.queues.iter().enumerate().any(|(at, queue)| at != self.current && !queue.is_empty())
+    }
+
+    /// Time until something of itself happens; `None` while nobody has work.
+    pub(crate) fn next_ns(&mut self) -> Option<u64> {
+        if self.queues[self.current].is_empty() || self.slice_left_ns == 0 {
+            let count = self.queues.len();
+            let order = (1..=count).map(|step| (self.current + step) % count);
+            let next = order.into_iter().find(|at| !self.queues[*at].is_empty())?;
+            self.switch_left_ns = if next == self.current { 0 } else { self.switch_ns };
+            (self.current, self.slice_left_ns) = (next, self.slice_ns);
+        }
+        let head = self.queues[self.current].front()?.left_ns;
+        let slice = if self.others_have_work() { self.slice_left_ns } else { u64::MAX };
+        Some(self.switch_left_ns + head.min(slice))
+    }
+
+    /// Runs for `ns`, at most [`Card::next_ns`].
+    pub(crate) fn run(&mut self, ns: u64) -> Ran {
+        let switching = ns.min(self.switch_left_ns);
+        self.switch_left_ns -= switching;
+        let ns = ns - switching;
+        let queue = &mut self.queues[self.current];
+        let mut ran = Ran { process: self.current, ns, began: None, done: None };
+        let Some(head) = queue.front_mut() else { return ran };
+        ran.began = (ns > 0 && head.left_ns == head.length_ns).then_some(head.batch);
+        head.left_ns -= ns;
+        self.slice_left_ns = self.slice_left_ns.saturating_sub(ns);
+        if head.left_ns == 0 {
+            ran.done = queue.pop_front();
+        }
+        ran
+    }
+}

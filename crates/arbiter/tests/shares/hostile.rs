@@ -1,0 +1,117 @@
+//! Containers that lie, stop or scribble: they may harm themselves.
+
+use arbiter::{Gpu, Interval, Pace, Reading, Settings, Terms};
+use proptest::prelude::*;
+
+use crate::tenant::{Load, Tenant};
+use crate::world::{MS, SECOND, World};
+
+const SOME: Load = Load::saturating(MS / 4);
+
+fn pair(percent: u32) -> World {
+    let tenant = |percent| Tenant::new(Terms::fair(percent), SOME);
+    World::new(vec![tenant(percent), tenant(100 - percent)])
+}
+
+#[test]
+fn beside_one_that_says_it_spent_nothing_the_other_has_its_half() {
+    let mut world = pair(50);
+    world.tenants[0].honesty = 0;
+    world.run_until(4 * SECOND);
+    let got = world.percents(2 * SECOND, 4 * SECOND);
+    assert!(got[1] > 47.0, "{got:?}");
+}
+
+#[test]
+fn one_that_says_it_spent_twice_gets_less_and_the_other_no_less() {
+    let mut world = pair(50);
+    world.tenants[0].honesty = 200;
+    world.run_until(4 * SECOND);
+    let got = world.percents(2 * SECOND, 4 * SECOND);
+    assert!(got[1] > 49.0, "{got:?}");
+}
+
+#[test]
+fn one_that_is_stopped_keeps_nothing_from_the_other() {
+    let mut world = pair(50);
+    world.tenants[0].stops_ns = 2 * SECOND;
+    world.run_until(4 * SECOND);
+    let lost = world.lost(2 * SECOND + 300 * MS, 4 * SECOND);
+    assert!(lost < 3.0, "{lost:.1}");
+}
+
+#[test]
+fn one_that_is_stopped_while_it_waits_keeps_nothing_from_the_other() {
+    for stops_ns in (2000..2010).map(|ms| ms * MS) {
+        let mut world = pair(10);
+        world.tenants[0].stops_ns = stops_ns;
+        world.run_until(3 * SECOND);
+        let lost = world.lost(stops_ns + 300 * MS, 3 * SECOND);
+        assert!(lost < 3.0, "{stops_ns}: {lost:.1}");
+    }
+}
+
+#[test]
+fn one_that_leaves_keeps_nothing_from_the_other() {
+    let mut gpu = Gpu::new(Settings::default());
+    let busy = Reading { waiting: true, launches: 1, ..Reading::default() };
+    gpu.join(1, Terms::fair(50), &busy);
+    gpu.join(2, Terms::fair(50), &busy);
+    let mut launches = 1;
+    let mut tick = |gpu: &mut Gpu, ms: u64| {
+        launches += 1;
+        gpu.tick(SECOND + ms * MS, |_| Some(Reading { launches, ..busy }));
+    };
+    tick(&mut gpu, 0);
+    assert!(gpu.grants().all(|(_, grant)| grant.pace == Pace::Metered));
+    gpu.leave(1);
+    tick(&mut gpu, 5);
+    let grants: Vec<_> = gpu.grants().map(|(key, grant)| (key, grant.pace)).collect();
+    assert_eq!(grants, [(2, Pace::Free)]);
+}
+
+#[test]
+fn an_arbiter_that_begins_anew_gives_nobody_a_windfall() {
+    let mut world = pair(25);
+    for second in 1..8 {
+        world.run_until(second * SECOND / 2 + SECOND);
+        world.restart_arbiter();
+    }
+    let got = world.percents(2 * SECOND, world.now_ns);
+    assert!((got[0] - 25.0).abs() < 2.0, "{got:?}");
+}
+
+fn any_interval() -> impl Strategy<Value = Interval> {
+    (any::<u64>(), any::<u64>()).prop_map(|(start_ns, end_ns)| Interval { start_ns, end_ns })
+}
+
+proptest! {
+    #[test]
+    fn no_reading_makes_it_fail_or_takes_from_an_honest_one(
+        scribbles in prop::collection::vec(
+            (any::<u64>(), any::<u64>(), any::<bool>(), any::<u32>(), any::<u64>(),
+                prop::collection::vec(any_interval(), 0..5)),
+            1..80,
+        ),
+    ) {
+        let mut gpu = Gpu::new(Settings::default());
+        gpu.join(0, Terms::fair(50), &Reading::default());
+        gpu.join(1, Terms::fair(50), &Reading::default());
+        let mut now = SECOND;
+        for (turn, (spent_ns, launches, waiting, running, in_flight_ns, intervals)) in
+            scribbles.iter().enumerate()
+        {
+            now += 5 * MS;
+            let intervals = &intervals[..];
+            let (spent_ns, launches, in_flight_ns) = (*spent_ns, *launches, *in_flight_ns);
+            let scribble = Reading {
+                spent_ns, intervals, launches, waiting: *waiting, running: *running, in_flight_ns,
+            };
+            let honest = Reading { waiting: true, launches: turn as u64, ..Reading::default() };
+            gpu.tick(now, |key| Some(if key == 0 { scribble } else { honest }));
+            let honest = gpu.grants().find(|(key, _)| *key == 1).unwrap().1;
+            // It has used nothing: it may go on, whatever the other says.
+            prop_assert!(honest.credit_ns > 0, "{turn}: {honest:?}");
+        }
+    }
+}
