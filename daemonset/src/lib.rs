@@ -16,6 +16,7 @@ pub mod decide;
 pub mod driver;
 pub mod durable;
 pub mod health;
+pub mod hook;
 pub mod identity;
 pub mod inventory;
 pub mod layout;
