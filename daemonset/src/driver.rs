@@ -1,5 +1,6 @@
 //! Where the node's driver lies, and what of it goes into a container.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use kubelet::deviceplugin::{DeviceSpec, Mount};
@@ -40,6 +41,18 @@ pub struct Driver {
     nodes: PathBuf,
     /// Where the driver lists the minor numbers of MIG instances.
     mig_minors: PathBuf,
+}
+
+/// What gives access to a GPU: a device node, as a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Node {
+    /// In the container.
+    pub container: String,
+    /// On the node.
+    pub host: PathBuf,
+    /// Whether it is a device. What the simulated driver has there are sockets and files: runtimes
+    /// take them as mounts only.
+    pub is_device: bool,
 }
 
 /// A driver that was not found.
@@ -98,17 +111,28 @@ impl Driver {
 
     /// The device nodes of the GPUs with these minor numbers, with those that all need.
     #[must_use]
-    pub fn nodes(&self, minors: impl IntoIterator<Item = u32>) -> Vec<DeviceSpec> {
-        let common = COMMON_NODES.map(str::to_owned).into_iter();
-        let common = common.filter(|name| self.nodes.join(name).exists());
-        let cards = minors.into_iter().map(|minor| format!("nvidia{minor}"));
-        common.chain(cards).map(|name| self.node(&name)).collect()
+    pub fn nodes(&self, minors: impl IntoIterator<Item = u32>) -> Vec<Node> {
+        let cards = minors.into_iter().map(|minor| self.card(minor));
+        self.common_nodes().into_iter().chain(cards).collect()
+    }
+
+    /// The device nodes that every GPU needs.
+    #[must_use]
+    pub fn common_nodes(&self) -> Vec<Node> {
+        let there = COMMON_NODES.iter().filter(|name| self.nodes.join(name).exists());
+        there.map(|name| self.node(name)).collect()
+    }
+
+    /// The device node of the GPU with this minor number.
+    #[must_use]
+    pub fn card(&self, minor: u32) -> Node {
+        self.node(&format!("nvidia{minor}"))
     }
 
     /// The nodes that give access to a MIG instance of the GPU with this minor number, beside the
     /// GPU's own; none where the driver does not list them.
     #[must_use]
-    pub fn instance_nodes(&self, minor: u32, gpu: u32, compute: u32) -> Vec<DeviceSpec> {
+    pub fn instance_nodes(&self, minor: u32, gpu: u32, compute: u32) -> Vec<Node> {
         let list = std::fs::read_to_string(&self.mig_minors).unwrap_or_default();
         let number = |of: String| {
             let lines = list.lines().filter_map(|line| line.split_once(' '));
@@ -122,12 +146,26 @@ impl Driver {
         names.into_iter().filter_map(number).map(node).collect()
     }
 
-    fn node(&self, name: &str) -> DeviceSpec {
-        DeviceSpec {
-            container_path: format!("/dev/{name}"),
-            host_path: self.nodes.join(name).display().to_string(),
-            permissions: "rw".into(),
+    fn node(&self, name: &str) -> Node {
+        let host = self.nodes.join(name);
+        let kind = std::fs::metadata(&host).map(|metadata| metadata.file_type());
+        // What is not there is left to the runtime, which says so.
+        let is_device = kind.map_or(true, |kind| kind.is_char_device());
+        Node { container: format!("/dev/{name}"), host, is_device }
+    }
+}
+
+impl Node {
+    /// As the kubelet is told of it.
+    pub(crate) fn spec(&self) -> Result<DeviceSpec, Mount> {
+        if !self.is_device {
+            return Err(read_only(&self.host, &self.container));
         }
+        Ok(DeviceSpec {
+            container_path: self.container.clone(),
+            host_path: self.host.display().to_string(),
+            permissions: "rw".into(),
+        })
     }
 }
 
@@ -174,7 +212,7 @@ pub(crate) mod tests {
         let root = tempfile::tempdir().unwrap();
         fake(root.path(), LIBRARY_FOLDERS[0]);
         let nodes = Driver::find(root.path()).unwrap().nodes([1]);
-        let paths: Vec<_> = nodes.iter().map(|node| node.container_path.as_str()).collect();
+        let paths: Vec<_> = nodes.iter().map(|node| node.container.as_str()).collect();
         assert_eq!(paths, ["/dev/nvidiactl", "/dev/nvidia1"]);
     }
 
@@ -187,7 +225,7 @@ pub(crate) mod tests {
         fs::write(root.path().join(MIG_MINORS), list).unwrap();
         let driver = Driver::find(root.path()).unwrap();
         let nodes = driver.instance_nodes(0, 1, 0);
-        let paths: Vec<_> = nodes.iter().map(|node| node.container_path.as_str()).collect();
+        let paths: Vec<_> = nodes.iter().map(|node| node.container.as_str()).collect();
         assert_eq!(paths, ["/dev/nvidia-caps/nvidia-cap12", "/dev/nvidia-caps/nvidia-cap13"]);
         assert!(driver.instance_nodes(1, 1, 0).is_empty());
     }

@@ -1,7 +1,8 @@
 //! Files that survive a crash: written whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file system that did not do what was asked.
@@ -32,10 +33,39 @@ pub fn folder(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError`]; the old file stays.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_with(path, bytes, |_| Ok(()))
+}
+
+/// The same for a file that others read or run: it has this mode when it takes its name.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    write_with(path, bytes, |file| file.set_permissions(Permissions::from_mode(mode)))
+}
+
+/// Makes a folder and its parents, through which any user can reach what it holds: a runtime in a
+/// user namespace is nobody here.
+///
+/// # Errors
+/// [`FileError`] with the folder.
+pub fn open_folder(path: &Path) -> Result<(), FileError> {
+    folder(path)?;
+    let mode = fs::metadata(path).map_err(failed("look at", path))?.permissions().mode();
+    let open = Permissions::from_mode(mode | 0o555);
+    fs::set_permissions(path, open).map_err(failed("open to all", path))
+}
+
+fn write_with(
+    path: &Path,
+    bytes: &[u8],
+    ready: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), FileError> {
     let draft = path.with_extension("draft");
     let written = File::create(&draft)
         .and_then(|mut file| {
             file.write_all(bytes)?;
+            ready(&file)?;
             file.sync_all()
         })
         .and_then(|()| fs::rename(&draft, path))

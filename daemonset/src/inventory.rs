@@ -58,6 +58,9 @@ pub struct Gpu {
     /// Why it cannot be shared although it is well: others share it already.
     #[serde(default)]
     pub foreign: Option<String>,
+    /// Why no share of it can be held on this node; `None` while one can.
+    #[serde(default)]
+    pub no_shares: Option<String>,
     /// Why nothing of it can be allocated; `None` while all is well.
     pub sick: Option<String>,
     /// Why nobody new may have a part of it; `None` while everybody may.
@@ -270,6 +273,7 @@ impl Facts {
             pool: None,
             slices: self.slices.clone(),
             foreign: self.foreign.clone(),
+            no_shares: None,
             sick: self.trouble.clone(),
             cordon: None,
         }
@@ -283,6 +287,7 @@ impl Gpu {
         self.mode = mode;
         self.pool = pool;
         self.cordon = orders.cordon(self.uuid).or(cordon);
+        self.no_shares = orders.no_shares.clone();
     }
 }
 

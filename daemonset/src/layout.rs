@@ -74,6 +74,18 @@ impl Layout {
         self.state.join("lock")
     }
 
+    /// The installed hook: one for all shims, because a runtime looks its path up at every start.
+    #[must_use]
+    pub fn hook(&self) -> PathBuf {
+        self.state.join("hook").join("aliquot-hook")
+    }
+
+    /// Lies there once a container was given a CDI name of ours: the kubelet may replay it.
+    #[must_use]
+    pub fn cdi_used(&self) -> PathBuf {
+        self.state.join("cdi-used")
+    }
+
     /// The installed shims, one folder per version.
     #[must_use]
     pub fn shims(&self) -> PathBuf {

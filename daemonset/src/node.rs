@@ -13,9 +13,11 @@ use tracing::{info, warn};
 use crate::allotment::{Book, BookError, Held, Holding, Record, Rules};
 use crate::answer::Wares;
 use crate::api::{Meta, Pods, Refinement};
-use crate::config::{Config, Placement, Who};
+use crate::config::{Config, Exposure, Placement, Who};
 use crate::decide::{self, Offers, Refusal};
+use crate::durable::FileError;
 use crate::identity::Identity;
+use crate::injection::{By, Software, Way};
 use crate::inventory::{Inventory, Kind, PARTS};
 use crate::layout::Layout;
 use crate::refusals::{Left, Refusals, Refused};
@@ -36,6 +38,8 @@ pub struct Node {
     refusals: Refusals,
     pods: watch::Sender<Arc<Pods>>,
     refined: Mutex<BTreeSet<AllotmentId>>,
+    /// What the API server says of the node's software.
+    software: watch::Sender<Option<Software>>,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -47,6 +51,9 @@ pub enum Denial {
     /// The node failed.
     #[error(transparent)]
     Failed(#[from] BookError),
+    /// The specifications that the answer names cannot be written.
+    #[error(transparent)]
+    Unspecified(#[from] FileError),
 }
 
 impl Denial {
@@ -54,7 +61,7 @@ impl Denial {
     const fn word(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Unspecified(_) => "failed",
         }
     }
 }
@@ -74,6 +81,7 @@ impl Node {
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
         let (pods, refined) = Default::default();
+        let software = watch::Sender::new(None);
         Self {
             inventory,
             config,
@@ -86,6 +94,7 @@ impl Node {
             refusals,
             pods,
             refined,
+            software,
         }
     }
 
@@ -123,7 +132,13 @@ impl Node {
         let allotted = self.decide(ids, &inventory, resource);
         let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
         info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
-        Ok(self.wares.answer(&record, &inventory))
+        let answer = self.wares.answer(&record, &inventory, &self.way());
+        if !answer.cdi_devices.is_empty() {
+            // Before the kubelet stores a name that it can replay after the next reboot.
+            self.wares.cdi.mark_used(&self.wares.layout)?;
+            self.specify()?;
+        }
+        Ok(answer)
     }
 
     fn decide(
@@ -319,6 +334,34 @@ impl Node {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// What the API server says of the node's software.
+    #[must_use]
+    pub fn software(&self) -> &watch::Sender<Option<Software>> {
+        &self.software
+    }
+
+    /// How containers get what they hold, at this moment.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        let config = self.config.borrow();
+        let has_hook = self.wares.cdi.hook.is_some();
+        Way::choose(config.injection, config.exposure, has_hook, self.software.borrow().as_ref())
+    }
+
+    /// Writes the CDI specifications, if a container may ask for what stands in them.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn specify(&self) -> Result<(), FileError> {
+        let way = self.way();
+        let Wares { layout, driver, cdi, .. } = &self.wares;
+        let wanted = way.shares == By::Cdi || way.exposure == Exposure::Cdi;
+        if !wanted && !layout.cdi_used().exists() {
+            return Ok(());
+        }
+        cdi.write(driver, &self.inventory(), layout, self.config.borrow().unloadable)
     }
 
     /// All allotments at this moment.

@@ -9,8 +9,8 @@ use serde_saphyr::{Location, Spanned};
 use tokio::sync::watch;
 
 use crate::config::{
-    AtLimit, ComputePolicy, Config, DomainName, Exposure, GpuPin, Live, MigSection, MigStrategy,
-    Placement, Section, Who,
+    AtLimit, ComputePolicy, Config, DomainName, Exposure, GpuPin, Injection, Live, MigSection,
+    MigStrategy, Placement, Section, Unloadable, Who,
 };
 use crate::modes::Mode;
 
@@ -39,6 +39,12 @@ pub struct Options {
     /// The shim to install for containers
     #[arg(long, default_value = paths::CONTAINER_SHIM, value_name = "FILE")]
     pub shim: PathBuf,
+    /// The hook to install for runtimes; without it nothing comes by CDI
+    #[arg(long, default_value = paths::NODE_HOOK, value_name = "FILE", env = "ALIQUOT_HOOK")]
+    pub hook: PathBuf,
+    /// Where the runtime looks for CDI specifications
+    #[arg(long, default_value = paths::CDI_SPECS, value_name = "DIR", env = "ALIQUOT_CDI_DIR")]
+    pub cdi_dir: PathBuf,
     /// The kubelet's folder of device plugins [default: device-plugins in the kubelet's folder]
     #[arg(long, value_name = "DIR")]
     pub kubelet_dir: Option<PathBuf>,
@@ -96,6 +102,12 @@ pub struct Overrides {
     /// How GPUs come into containers [default: mounts]
     #[arg(long, value_enum, env = "ALIQUOT_EXPOSURE")]
     pub exposure: Option<Exposure>,
+    /// How a share's allotment and shim come into a container [default: auto]
+    #[arg(long, value_enum, env = "ALIQUOT_INJECTION")]
+    pub injection: Option<Injection>,
+    /// What happens to a container in whose image the shim cannot load [default: refuse]
+    #[arg(long, value_enum, value_name = "WHAT", env = "ALIQUOT_UNLOADABLE")]
+    pub unloadable: Option<Unloadable>,
     /// Where the driver is installed [default: /]
     #[arg(long, value_name = "DIR", env = "ALIQUOT_DRIVER_ROOT")]
     pub driver_root: Option<PathBuf>,
@@ -170,6 +182,8 @@ impl Overrides {
             at_limit: self.at_limit,
             honest_advertising: self.honest_advertising,
             exposure: self.exposure,
+            injection: self.injection,
+            unloadable: self.unloadable,
             driver_root: self.driver_root.clone(),
             kubelet_root: self.kubelet_root.clone(),
             ..Section::default()

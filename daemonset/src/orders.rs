@@ -32,6 +32,9 @@ pub struct Orders {
     /// kubelet tells.
     #[serde(skip)]
     pub rivals: crate::rivals::Rivals,
+    /// Why no share can be held on this node. Nobody orders it: the agent finds out.
+    #[serde(skip)]
+    pub no_shares: Option<String>,
 }
 
 impl Orders {
@@ -93,7 +96,11 @@ pub(crate) async fn keep_followed(
         }
         let Ok(fresh) = Orders::read(&layout) else { continue };
         orders.send_if_modified(|known| {
-            let fresh = Orders { rivals: known.rivals.clone(), ..fresh };
+            let fresh = Orders {
+                rivals: known.rivals.clone(),
+                no_shares: known.no_shares.clone(),
+                ..fresh
+            };
             let news = **known != fresh;
             if news {
                 info!(orders = ?fresh, "ordered");

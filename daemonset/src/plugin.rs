@@ -90,6 +90,8 @@ fn status(denial: Denial) -> Status {
     warn!(why = %denial, "refused");
     match denial {
         Denial::Refused(refusal) => Status::invalid_argument(refusal.to_string()),
-        Denial::Failed(error) => Status::internal(error.to_string()),
+        failed @ (Denial::Failed(_) | Denial::Unspecified(_)) => {
+            Status::internal(failed.to_string())
+        }
     }
 }

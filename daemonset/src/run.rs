@@ -16,7 +16,8 @@ use tracing::{info, warn};
 
 use crate::allotment::Book;
 use crate::answer::Wares;
-use crate::config::{Config, Who, keep_fresh};
+use crate::cdi::Cdi;
+use crate::config::{Config, Injection, Who, keep_fresh};
 use crate::driver::Driver;
 use crate::durable;
 use crate::health::Faults;
@@ -28,7 +29,7 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::Shim;
-use crate::{orders, rivals, seen, status, tmpfs};
+use crate::{cdi, ground, orders, rivals, seen, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -89,12 +90,18 @@ pub async fn serve(
     // Containers are given these paths.
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let _lock = take_over(&layout)?;
-    let (ordered, orders) = watch::channel(Arc::new(Orders::read(&layout)?));
+    let shim = Shim::install(&options.shim, &layout)?;
+    let no_shares = ground::look(&shim.library());
+    no_shares.iter().for_each(|why| ground::tell(Some(why)));
+    let (ordered, orders) =
+        watch::channel(Arc::new(Orders { no_shares, ..Orders::read(&layout)? }));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
     let scanner = Scanner::start(source, wishes, Faults::open(layout.faults()), rescan)
         .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
-    let node = Arc::new(node(options, &first, (config.clone(), node_is), &layout, &scanner)?);
+    let library = shim.library();
+    let node = Arc::new(node(options, &first, (config.clone(), node_is), shim, &scanner)?);
+    node.specify()?;
     let place = place(&options.kubelet_dir(&first), &first)?;
 
     let (stopping, stopped) = watch::channel(false);
@@ -103,9 +110,11 @@ pub async fn serve(
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
-    let seeing = seen::Seeing::new(node.clone(), options, config).await?;
+    let seeing = seen::Seeing::new(node.clone(), options, config.clone()).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
+    tasks.spawn(cdi::keep_specified(node.clone(), config.clone(), stopped.clone()));
+    tasks.spawn(ground::keep_looked_at(library, ordered.clone(), stopped.clone()));
     tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
@@ -123,17 +132,22 @@ fn node(
     options: &Options,
     config: &Config,
     (configs, node_is): (watch::Receiver<Arc<Config>>, watch::Sender<Who>),
-    layout: &Layout,
+    shim: Shim,
     scanner: &Scanner,
 ) -> Result<Node> {
     let driver = Driver::find(&absolute(&config.driver_root)?)?;
-    let shim = Shim::install(&options.shim, layout)?;
+    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     if let Some(mib) = options.pages_tmpfs {
         tmpfs::ensure(&layout.pages, mib)?;
     }
     let book = Book::open(layout.clone())?;
     let (socket, domain) = (options.pod_resources(config), config.domain.to_string());
-    let wares = Wares { layout: layout.clone(), driver, shim };
+    let hook = cdi::install_hook(&options.hook, &layout)?;
+    if hook.is_none() && config.injection == Injection::Cdi {
+        bail!("there is no hook at {}: nothing can come by CDI without it", options.hook.display());
+    }
+    let cdi = Cdi { folder: absolute(&options.cdi_dir)?, domain: domain.clone(), hook };
+    let wares = Wares { layout, driver, shim, cdi };
     let identity = Identity { socket, domain };
     Ok(Node::new(scanner.inventory.clone(), configs, node_is, book, wares, identity))
 }

@@ -1,7 +1,6 @@
 //! Installs the shim where containers mount it from, under a path that no upgrade changes.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::paths::{CONTAINER_SHIM, LD_SO_PRELOAD, SHIM_FILE};
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::driver::read_only;
 use crate::durable::{self, FileError, failed};
 use crate::layout::Layout;
+use crate::selinux;
 
 /// The name of the list of preloaded libraries, beside the shim.
 const PRELOAD_FILE: &str = "ld.so.preload";
@@ -32,26 +32,53 @@ impl Shim {
     pub fn install(source: &Path, layout: &Layout) -> Result<Self, FileError> {
         let bytes = fs::read(source).map_err(failed("read the shim", source))?;
         let version = version(&bytes);
-        let folder = layout.shims().join(&version);
-        let library = folder.join(SHIM_FILE);
-        if fs::read(&library).ok().as_ref() != Some(&bytes) {
-            durable::folder(&folder)?;
-            durable::write(&library, &bytes)?;
-        }
+        let shim = Self { folder: layout.shims().join(&version), version };
+        durable::open_folder(&layout.state)?;
+        durable::open_folder(&layout.shims())?;
+        durable::open_folder(&shim.folder)?;
         // Loaders map it, under any user id.
-        let executable = Permissions::from_mode(0o755);
-        fs::set_permissions(&library, executable).map_err(failed("make executable", &library))?;
-        durable::write(&folder.join(PRELOAD_FILE), format!("{CONTAINER_SHIM}\n").as_bytes())?;
-        Ok(Self { version, folder })
+        let library = shim.library();
+        if fs::read(&library).ok().as_ref() != Some(&bytes) {
+            durable::write_as(&library, &bytes, 0o755)?;
+        }
+        durable::write_as(&shim.preload(), format!("{CONTAINER_SHIM}\n").as_bytes(), 0o644)?;
+        [library, shim.preload()].iter().try_for_each(|file| selinux::label(file))?;
+        Ok(shim)
+    }
+
+    /// Every shim that is installed, of this release and of earlier ones, by version.
+    ///
+    /// # Errors
+    /// [`FileError`]: their folder cannot be read.
+    pub fn installed(layout: &Layout) -> Result<Vec<Self>, FileError> {
+        let all = layout.shims();
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&all).map_err(failed("list", &all))? {
+            let entry = entry.map_err(failed("list", &all))?;
+            let version = entry.file_name().to_string_lossy().into_owned();
+            let shim = Self { version, folder: entry.path() };
+            if shim.library().exists() {
+                found.push(shim);
+            }
+        }
+        found.sort_by(|a, b| a.version.cmp(&b.version));
+        Ok(found)
+    }
+
+    /// The library on the node.
+    #[must_use]
+    pub fn library(&self) -> PathBuf {
+        self.folder.join(SHIM_FILE)
+    }
+
+    fn preload(&self) -> PathBuf {
+        self.folder.join(PRELOAD_FILE)
     }
 
     /// What brings it into a container.
     #[must_use]
     pub fn mounts(&self) -> [Mount; 2] {
-        [
-            read_only(&self.folder.join(SHIM_FILE), CONTAINER_SHIM),
-            read_only(&self.folder.join(PRELOAD_FILE), LD_SO_PRELOAD),
-        ]
+        [read_only(&self.library(), CONTAINER_SHIM), read_only(&self.preload(), LD_SO_PRELOAD)]
     }
 }
 

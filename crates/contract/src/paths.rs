@@ -29,5 +29,12 @@ pub const NODE_STATE: &str = "/var/lib/aliquot";
 /// [`CONTAINER_ALLOTMENTS`] holds no allotment, and never in a set-user-ID program.
 pub const ALLOTMENTS_ENV: &str = "ALIQUOT_ALLOTMENTS";
 
+/// On a node: where runtimes look for the CDI specifications of what comes and goes. A reboot empties
+/// it.
+pub const CDI_SPECS: &str = "/var/run/cdi";
+
+/// In the agent's image, beside the shim: the hook that it installs on the node.
+pub const NODE_HOOK: &str = "/opt/aliquot/aliquot-hook";
+
 /// The name of the shim's file.
 pub const SHIM_FILE: &str = "libaliquot.so";

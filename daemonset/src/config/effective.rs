@@ -8,8 +8,8 @@ use serde_saphyr::Spanned;
 
 use super::section::{GpuPin, NodeSection, Section};
 use super::words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, MigStrategy, Placement,
-    PoolName, ResourceWord,
+    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Injection, MigStrategy,
+    Placement, PoolName, ResourceWord, Unloadable,
 };
 use crate::modes::Mode;
 
@@ -39,6 +39,10 @@ pub struct Config {
     pub honest_advertising: bool,
     /// How GPUs come into containers.
     pub exposure: Exposure,
+    /// How shares come into containers.
+    pub injection: Injection,
+    /// What becomes of a container in which the shim cannot load.
+    pub unloadable: Unloadable,
     /// Where the driver is installed.
     pub driver_root: PathBuf,
     /// The kubelet's folder.
@@ -156,6 +160,8 @@ impl Section {
             health,
             honest_advertising,
             exposure,
+            injection,
+            unloadable,
             driver_root,
             kubelet_root,
             audit,
@@ -185,6 +191,8 @@ impl Section {
             },
             honest_advertising: self.honest_advertising.unwrap_or_default(),
             exposure: self.exposure.unwrap_or_default(),
+            injection: self.injection.unwrap_or_default(),
+            unloadable: self.unloadable.unwrap_or_default(),
             driver_root: self.driver_root.unwrap_or_else(|| "/".into()),
             kubelet_root: self.kubelet_root.unwrap_or_else(|| "/var/lib/kubelet".into()),
             audit: Audit {

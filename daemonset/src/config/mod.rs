@@ -18,6 +18,6 @@ pub use section::{
     AuditSection, GpuPin, HealthSection, MigSection, NodeSection, PoolSection, Section,
 };
 pub use words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, MigStrategy, PciAddress,
-    Placement, PoolName, ResourceWord,
+    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, Injection, MigStrategy,
+    PciAddress, Placement, PoolName, ResourceWord, Unloadable,
 };

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, MigStrategy, PciAddress,
-    Placement, PoolName, ResourceWord,
+    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, Injection, MigStrategy,
+    PciAddress, Placement, PoolName, ResourceWord, Unloadable,
 };
 use crate::modes::Mode;
 
@@ -42,6 +42,10 @@ pub struct Section {
     pub honest_advertising: Option<bool>,
     /// How GPUs come into containers. Default: mounts
     pub exposure: Option<Exposure>,
+    /// How a share's allotment and shim come into a container. Default: auto
+    pub injection: Option<Injection>,
+    /// What happens to a container in whose image the shim cannot load. Default: refuse
+    pub unloadable: Option<Unloadable>,
     /// Where the driver is installed. Default: /
     #[schemars(with = "Option<String>")]
     pub driver_root: Option<PathBuf>,

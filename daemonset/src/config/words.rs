@@ -211,6 +211,28 @@ choice! {
     }
 }
 choice! {
+    /// How a share's allotment and shim come into a container.
+    Injection {
+        /// By CDI where the runtime is known to have it, otherwise by mounts.
+        #[default]
+        Auto,
+        /// By a CDI specification of our own, whose hook looks whether the shim can load.
+        Cdi,
+        /// By mounts alone; whether the shim can load is not looked at.
+        Mounts,
+    }
+}
+choice! {
+    /// What happens to a container in whose image the shim cannot load; only CDI tells.
+    Unloadable {
+        /// It does not start, and its status says why.
+        #[default]
+        Refuse,
+        /// It starts without the shim.
+        Start,
+    }
+}
+choice! {
     /// What the audit does about a process that takes what it was not given.
     Eviction {
         /// It is said, and nothing else.

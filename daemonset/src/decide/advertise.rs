@@ -25,6 +25,9 @@ pub enum Blocked {
     /// See [`Gpu::foreign`].
     #[error("shared by others ({0})")]
     Foreign(String),
+    /// See [`Gpu::no_shares`].
+    #[error("not for shares ({0})")]
+    NoShares(String),
     /// Somebody holds the GPU as something else.
     #[error("in use as {}", word(.0))]
     Bound(Kind),
@@ -45,11 +48,13 @@ fn word(kind: &Kind) -> &'static str {
 #[must_use]
 pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
     let bound = taken.kind(gpu.uuid).filter(|bound| *bound != kind);
-    let foreign = gpu.foreign.as_ref().filter(|_| kind == Kind::Percent);
+    let of_shares = |why: &Option<String>| why.clone().filter(|_| kind == Kind::Percent);
+    let foreign = of_shares(&gpu.foreign).map(Blocked::Foreign);
+    let foreign = foreign.or_else(|| of_shares(&gpu.no_shares).map(Blocked::NoShares));
     match (&gpu.sick, &gpu.cordon, foreign, bound) {
         (Some(why), ..) => Some(Blocked::Sick(why.clone())),
         (_, Some(why), ..) => Some(Blocked::Cordoned(why.clone())),
-        (.., Some(why), _) => Some(Blocked::Foreign(why.clone())),
+        (.., Some(why), _) => Some(why),
         _ if !gpu.offers(kind) => Some(Blocked::Otherwise),
         (.., Some(bound)) => Some(Blocked::Bound(bound)),
         _ => None,

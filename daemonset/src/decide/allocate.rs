@@ -206,7 +206,7 @@ fn usable<'a>(
         None => Ok(gpu),
         Some(Blocked::Sick(why)) => Err(Refusal::Sick(uuid, why)),
         Some(Blocked::Cordoned(why)) => Err(Refusal::Cordoned(uuid, why)),
-        Some(Blocked::Foreign(why)) => Err(Refusal::Foreign(uuid, why)),
+        Some(Blocked::Foreign(why) | Blocked::NoShares(why)) => Err(Refusal::Foreign(uuid, why)),
         Some(Blocked::Bound(Kind::Percent)) => Err(Refusal::Bound(uuid, "a shared GPU")),
         Some(Blocked::Bound(_)) => Err(Refusal::Bound(uuid, "a whole GPU")),
         Some(Blocked::Otherwise) => Err(Refusal::Mode(uuid)),

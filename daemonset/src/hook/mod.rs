@@ -19,19 +19,11 @@ use std::process::ExitCode;
 
 use contract::paths::CONTAINER_SHIM;
 
+use crate::config::Unloadable;
+
 pub use preload::merge;
 pub use refusal::Refusal;
 pub use root::Root;
-
-/// What happens to a container in whose image the shim cannot load.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Unloadable {
-    /// It does not start.
-    #[default]
-    Refuse,
-    /// It starts as it is, without the shim.
-    Start,
-}
 
 /// The flag by which the agent passes [`Unloadable::Start`] on.
 pub const START_UNLOADABLE: &str = "--start-unloadable";
