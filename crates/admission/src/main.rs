@@ -4,10 +4,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use aliquot_admission::certificate::Files;
+use aliquot_admission::certificate::files::Files;
 use aliquot_admission::options::{Command, Options};
 use aliquot_admission::{policies, server};
 use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -38,7 +39,7 @@ fn write_policies(options: &Options, chart: bool) -> anyhow::Result<()> {
 #[tokio::main]
 async fn run(options: &Options) -> anyhow::Result<()> {
     let rules = options.rules()?;
-    let (files, tls) = Files::open(&options.certificate).await?;
+    let tls = certificate(options).await?;
     let handle = Handle::new();
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn({
@@ -48,7 +49,18 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             server::end(&handle);
         }
     });
-    tokio::spawn(files.follow(tls.clone()));
     tracing::info!(listen = %options.listen, "serving");
     Ok(server::serve(options.listen, tls, rules, handle).await?)
+}
+
+/// The certificate to serve with, kept fresh from here on.
+async fn certificate(options: &Options) -> anyhow::Result<RustlsConfig> {
+    if let Some(keeper) = options.keeper()? {
+        let tls = keeper.start().await?;
+        tokio::spawn(keeper.keep(tls.clone()));
+        return Ok(tls);
+    }
+    let (files, tls) = Files::open(&options.certificate).await?;
+    tokio::spawn(files.follow(tls.clone()));
+    Ok(tls)
 }

@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use contract::Domain;
+use kube_api::{ApiFlags, Client};
 use serde_json::{Value, json};
 
 use crate::Rules;
+use crate::certificate::keeper::Keeper;
+use crate::certificate::names;
 
 /// The admission of Aliquot's shares of GPUs.
 #[derive(clap::Parser)]
@@ -24,6 +28,22 @@ pub struct Options {
     /// The folder with tls.crt and tls.key.
     #[arg(long, env = "ALIQUOT_CERTIFICATE", default_value = "/etc/aliquot/certificate")]
     pub certificate: PathBuf,
+    /// Make the certificate oneself, and keep it in this Secret of one's own namespace: no folder is
+    /// read then.
+    #[arg(long, value_name = "SECRET", requires_all = ["service", "namespace"])]
+    pub own_certificate: Option<String>,
+    /// The Service by which the API server calls.
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// The namespace of the Service and the Secret.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The name of the two webhook configurations that are told the certificate's authority.
+    #[arg(long, value_name = "NAME", default_value = "aliquot-shares")]
+    pub configuration: String,
+    /// Where the API server is.
+    #[command(flatten)]
+    pub api: ApiFlags,
     /// A namespace that is left alone, besides the system's own.
     #[arg(long = "leave-alone", global = true, value_name = "NAMESPACE", value_delimiter = ',')]
     leave_alone: Vec<String>,
@@ -45,6 +65,21 @@ pub enum Command {
 }
 
 impl Options {
+    /// Who makes the certificate, where the server does it itself.
+    ///
+    /// # Errors
+    /// No API server, or no service account.
+    pub fn keeper(&self) -> anyhow::Result<Option<Keeper>> {
+        let Some(secret) = &self.own_certificate else { return Ok(None) };
+        let base =
+            self.api.base().context("--own-certificate needs an API server: none is known")?;
+        let client = Client::new(&base, &self.api.kube_account, "aliquot-admission")?;
+        let namespace = self.namespace.clone().unwrap_or_default();
+        let names = names(self.service.as_deref().unwrap_or_default(), &namespace);
+        let (secret, configuration) = (secret.clone(), self.configuration.clone());
+        Ok(Some(Keeper { client, namespace, secret, names, configuration }))
+    }
+
     /// The rules that they say.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Admission by one table of cases: the decision by itself, and as the API server meets it.
 
 mod cases;
+mod certificate;
 mod decision;
 mod policy;
 mod webhook;

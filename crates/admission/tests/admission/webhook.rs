@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use aliquot_admission::certificate::Files;
+use aliquot_admission::certificate::files::Files;
 use aliquot_admission::{Rules, server};
 use axum_server::Handle;
 use base64::Engine;
@@ -54,7 +54,7 @@ impl Server {
     }
 }
 
-fn post(url: &str, root: &[u8], body: &Value) -> Result<(u16, String), ureq::Error> {
+pub(crate) fn post(url: &str, root: &[u8], body: &Value) -> Result<(u16, String), ureq::Error> {
     let root = Certificate::from_pem(root)?.to_owned();
     let tls = TlsConfig::builder().root_certs(RootCerts::from(vec![root])).build();
     let agent = ureq::Agent::config_builder().tls_config(tls).http_status_as_error(false).build();
@@ -72,7 +72,7 @@ fn write_certificate(folder: &Path) -> Vec<u8> {
     pem.into_bytes()
 }
 
-fn review(kind: (&str, &str), object: &Value) -> Value {
+pub(crate) fn review(kind: (&str, &str), object: &Value) -> Value {
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {

@@ -1,4 +1,4 @@
-//! The server's certificate as two files, `tls.crt` and `tls.key`, the way a Secret is mounted. They
+//! The certificate as two files, `tls.crt` and `tls.key`, the way a Secret is mounted. They
 //! are read again when they change; a pair that cannot be used leaves the one before in place.
 
 use std::path::{Path, PathBuf};
