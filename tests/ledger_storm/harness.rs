@@ -170,7 +170,11 @@ impl Tenant {
         // SAFETY: waits for a child of ours, which was not waited for, until all its threads have stopped.
         let waited = unsafe { libc::waitpid(self.pid() as i32, &raw mut status, libc::WUNTRACED) };
         assert_eq!(waited, self.pid() as i32);
-        assert!(libc::WIFSTOPPED(status), "it ended by itself: {status}");
+        if !libc::WIFSTOPPED(status) {
+            // It has said why, or that it was done, before it ended.
+            let said = [self.answer(), self.answer()];
+            panic!("it ended by itself, with status {status}, after {said:?}");
+        }
         take_back(self.card, self.owner);
         self.signal(libc::SIGKILL);
         self.child.wait().expect("a child");

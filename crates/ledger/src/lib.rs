@@ -27,6 +27,9 @@ pub mod agent;
 #[cfg(not(loom))]
 mod allotment;
 mod charge;
+mod claim;
+#[cfg(all(test, loom))]
+mod claim_models;
 #[cfg(not(loom))]
 pub mod clock;
 mod error;

@@ -9,10 +9,11 @@
 //! to the child, and the slot then lives until that child execs or ends: it over-counts.
 
 use core::ffi::CStr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::abi::{MAX_DEVICES, SLOTS, SlotState, slot_lock, state_parts, state_word};
+use crate::abi::{MAX_DEVICES, SLOTS, SlotState, slot_lock, state_word};
 use crate::allotment::{self, legacy};
+use crate::claim::{self, Slots};
 use crate::error::Refused;
 use crate::map::Pages;
 use crate::sys::{self, Fd, Mapping};
@@ -86,33 +87,48 @@ pub(crate) fn extent(pages: &Pages) -> usize {
     (pages.ledger_header().slots_used.load(Ordering::Acquire) as usize).min(SLOTS)
 }
 
+/// The slots of mapped pages, and their locks as one description sees them.
+struct Kept<'a> {
+    pages: &'a Pages,
+    fd: &'a Fd,
+}
+
+impl Slots for Kept<'_> {
+    type Error = sys::Failure;
+
+    fn state(&self, index: usize) -> &AtomicU64 {
+        &self.pages.slot(index).state
+    }
+
+    fn try_lock(&self, index: usize, generation: u32) -> Result<bool, Self::Error> {
+        self.fd.try_lock(slot_lock(index, generation))
+    }
+
+    fn unlock(&self, index: usize, generation: u32) {
+        self.fd.unlock(slot_lock(index, generation));
+    }
+
+    fn is_locked(&self, index: usize, generation: u32) -> bool {
+        self.fd.is_locked(slot_lock(index, generation)) != Ok(false)
+    }
+}
+
 /// Marks every slot whose process is dead.
 pub(crate) fn bury(pages: &Pages, fd: &Fd) {
-    for index in (0..extent(pages)).filter(|&index| taken(pages, index)) {
-        bury_one(pages, fd, index);
-    }
+    let kept = Kept { pages, fd };
+    (0..extent(pages)).for_each(|index| bury_one(&kept, index));
 }
 
-fn taken(pages: &Pages, index: usize) -> bool {
-    state_parts(pages.slot(index).state.load(Ordering::Acquire)).1 == SlotState::Live
-}
-
-fn bury_one(pages: &Pages, fd: &Fd, index: usize) {
-    let state = &pages.slot(index).state;
-    let word = state.load(Ordering::Acquire);
-    let (generation, _) = state_parts(word);
-    // A lock that cannot be asked for counts as held.
-    if fd.is_locked(slot_lock(index, generation)) != Ok(false) {
-        return;
-    }
+fn bury_one(kept: &Kept, index: usize) {
+    let Some(word) = claim::found_dead(kept, index) else { return };
+    let pages = kept.pages;
     // Read before anybody may take the slot and empty it.
     let devices = || (0..pages.devices()).filter_map(|index| pages.index(index));
     let mut left = [[0; 2]; MAX_DEVICES];
     for (device, left) in devices().zip(&mut left) {
         *left = legacy(pages.slot_device(index, device));
     }
-    let dead = state_word(generation, SlotState::Dead);
-    if state.compare_exchange(word, dead, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+    if claim::bury(kept, index, word) {
         for (device, left) in devices().zip(left) {
             allotment::bury(pages.totals(device), left);
         }
@@ -123,36 +139,19 @@ fn bury_one(pages: &Pages, fd: &Fd, index: usize) {
 /// processes that come and go one after the other use the same slot; after all of them only where
 /// none is free.
 fn claim_any(pages: &Pages, fd: &Fd) -> Result<Slot, Refused> {
+    let kept = &Kept { pages, fd };
     for mut questions in [NEWCOMERS_QUESTIONS, SLOTS] {
         for index in 0..SLOTS {
-            if taken(pages, index) && questions > 0 {
+            if claim::is_taken(kept, index) && questions > 0 {
                 questions -= 1;
-                bury_one(pages, fd, index);
+                bury_one(kept, index);
             }
-            if !taken(pages, index)
-                && let Some(slot) = claim(pages, fd, index)?
-            {
-                return Ok(slot);
+            if let Some(generation) = claim::claim(kept, index).map_err(slot_error)? {
+                return Ok(Slot { index, generation });
             }
         }
     }
     Err(Refused::NoSlot)
-}
-
-fn claim(pages: &Pages, fd: &Fd, index: usize) -> Result<Option<Slot>, Refused> {
-    let state = &pages.slot(index).state;
-    let before = state.load(Ordering::Acquire);
-    let generation = state_parts(before).0.wrapping_add(1).max(1);
-    let byte = slot_lock(index, generation);
-    if !fd.try_lock(byte).map_err(slot_error)? {
-        return Ok(None);
-    }
-    // Somebody may have had this generation and died since `before` was read.
-    if state.load(Ordering::Acquire) != before {
-        fd.unlock(byte);
-        return Ok(None);
-    }
-    Ok(Some(Slot { index, generation }))
 }
 
 /// Empties the slot, says who has it, and lets sums count it.
