@@ -159,7 +159,7 @@ impl Node {
     /// As the kubelet is told of it.
     pub(crate) fn spec(&self) -> Result<DeviceSpec, Mount> {
         if !self.is_device {
-            return Err(read_only(&self.host, &self.container));
+            return Err(Mount { read_only: false, ..read_only(&self.host, &self.container) });
         }
         Ok(DeviceSpec {
             container_path: self.container.clone(),

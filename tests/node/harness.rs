@@ -48,11 +48,18 @@ impl Node {
     }
 
     fn with_cards(card: &str) -> Self {
+        Self::with_kubelet(card, |_| {})
+    }
+
+    /// Two cards, and a kubelet that is not quite the usual one.
+    pub(crate) fn with_kubelet(card: &str, change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_world(&folder.path().join("driver"), card);
         let program = Path::new(env!("CARGO_BIN_EXE_node-container"));
         let mut options = Options::new(&folder.path().join("kubelet"), program);
         options.cgroups = cgroups();
+        options.cdi_folders = vec![folder.path().join("cdi")];
+        change(&mut options);
         Self {
             sim: KubeletSim::start(options).unwrap(),
             agent: None,
@@ -71,12 +78,20 @@ impl Node {
         self.flags.extend([flag.to_owned(), value.to_owned()]);
     }
 
+    /// Another value for a flag, for agents that are started from now on.
+    pub(crate) fn replace_flag(&mut self, flag: &str, value: &str) {
+        let at = self.flags.iter().position(|known| known == flag).unwrap();
+        self.flags[at + 1] = value.to_owned();
+    }
+
     /// The agent's command line, for this node.
     pub(crate) fn agent_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_node-agent"));
         let flags = [
             ("--driver-root", self.at("driver")),
             ("--shim", part("target/dist/x86_64/libaliquot.so", "cargo xtask dist")),
+            ("--hook", env!("CARGO_BIN_EXE_node-hook").into()),
+            ("--cdi-dir", self.at("cdi")),
             ("--state-dir", self.at("state")),
             ("--pages-dir", self.at("pages")),
             ("--kubelet-dir", self.at("kubelet/device-plugins")),

@@ -4,6 +4,7 @@
 mod apiserver;
 mod audit;
 mod bad;
+mod cdi;
 mod churn;
 mod cluster;
 mod containers;
@@ -11,4 +12,5 @@ mod drivers;
 mod gpus;
 mod harness;
 mod restarts;
+mod runc;
 mod seen;

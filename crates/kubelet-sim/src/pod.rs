@@ -9,7 +9,7 @@ use kubelet::deviceplugin::ContainerAllocateResponse;
 use tokio::runtime::Handle;
 
 use crate::admission;
-use crate::container::{Container, Exit, Plan};
+use crate::container::{Container, Exit, Plan, cdi, oci};
 use crate::manager::Manager;
 use crate::sim::Options;
 
@@ -131,13 +131,45 @@ impl Pod {
     }
 
     fn launch(&self, spec: &ContainerSpec) -> Result<Container, String> {
+        let plan = self.plan(spec)?;
+        let started = Container::start(&self.options.container_program, &plan);
+        started.map_err(|error| {
+            format!(
+                "StartError: failed to create containerd task: failed to create shim task: OCI \
+                 runtime create failed: unable to start container process: error during container \
+                 init: {error}: unknown"
+            )
+        })
+    }
+
+    /// Readies the container's devices, and merges everything that is said of it.
+    fn plan(&self, spec: &ContainerSpec) -> Result<Plan, String> {
         let answers = admission::pre_start(&self.manager, &self.uid, &spec.name);
         let answers = self.runtime.block_on(answers)?;
+        let names = answers.iter().flat_map(|answer| &answer.cdi_devices);
+        let names: Vec<_> = names.map(|device| device.name.clone()).collect();
+        let edits = match self.options.traps.drops_cdi {
+            true => Default::default(),
+            false => cdi::edits(&names, &self.options.cdi_folders).map_err(|why| {
+                format!("CreateContainerError: failed to inject CDI devices: {why}")
+            })?,
+        };
         let scratch = self.options.folder.join("pods").join(&self.uid).join(&spec.name);
-        let mut plan = Plan::new(spec, &answers, scratch);
+        let mut plan = Plan::new(spec, &answers, edits, scratch);
         plan.cgroup =
             self.options.pod_cgroup(&self.uid).map(|pod| pod.join(container_id(&self.uid)));
-        Container::start(&self.options.container_program, &plan).map_err(|error| error.to_string())
+        Ok(plan)
+    }
+
+    /// The OCI configuration that a runtime would be given for a container that starts at this moment,
+    /// for a bundle with its root file system in `rootfs`.
+    ///
+    /// # Errors
+    /// Why the container would not be created.
+    pub fn oci_config(&self, name: &str) -> Result<serde_json::Value, String> {
+        let known = self.spec.containers.iter().find(|container| container.name == name);
+        let spec = known.ok_or_else(|| format!("no container {name}"))?;
+        Ok(oci::config(&self.plan(spec)?, "rootfs"))
     }
 
     /// The pod's uid.

@@ -25,6 +25,8 @@ pub struct Options {
     /// A cgroup hierarchy in which containers get cgroups as under a kubelet, such as
     /// `/sys/fs/cgroup/unified`; without it they stay in their starter's.
     pub cgroups: Option<PathBuf>,
+    /// Where the runtime looks for CDI specifications; the last folder wins.
+    pub cdi_folders: Vec<PathBuf>,
     /// What it does that a plugin must survive.
     pub traps: Traps,
 }
@@ -35,6 +37,8 @@ pub struct Traps {
     /// The end of an old ListAndWatch stream disconnects the newest registration: kubelets up to
     /// and including 1.36.2 (kubernetes #121994).
     pub old_stream_disconnects: bool,
+    /// CDI names are dropped in silence, as by a runtime that has no CDI, or by a kubelet before 1.29.
+    pub drops_cdi: bool,
     /// The plugin is not asked for a preference, as happens when NUMA alignment decides.
     pub ignores_preference: bool,
     /// Registrations are refused while true. Shared: it can be switched while the kubelet runs.
@@ -73,6 +77,7 @@ impl Options {
             container_program: container_program.to_owned(),
             seed: 1,
             cgroups: None,
+            cdi_folders: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
             traps: Traps::default(),
         }
     }

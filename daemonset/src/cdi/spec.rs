@@ -111,7 +111,10 @@ impl Edits {
             host_path: node.host.display().to_string(),
             permissions: "rw",
         };
-        let files = files.into_iter().map(|file| Mount::read_only(&file.host, &file.container));
+        let files = files.into_iter().map(|file| Mount {
+            options: ["rw", "nosuid", "nodev", "bind"],
+            ..Mount::read_only(&file.host, &file.container)
+        });
         let mounts = mounts.into_iter();
         let mounts = mounts.map(|it| Mount::read_only(it.host_path.as_ref(), &it.container_path));
         Self {

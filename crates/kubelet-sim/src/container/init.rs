@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::io::{self, BufRead, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
@@ -15,7 +17,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::plan::Plan;
-use super::root;
+use super::{hooks, root};
+
+/// What the first step says of itself on the leash: the container is created.
+const CREATED: &str = "created";
+/// Or it is not, and why.
+pub(super) const REFUSED: &str = "refused: ";
 
 /// The first step's argument.
 pub(super) const MOUNT: &str = "container-mount";
@@ -46,12 +53,25 @@ fn hold() -> Result<ExitCode> {
     // A process that has left for another pid namespace can start no thread.
     let (sender, pid) = channel();
     thread::spawn(move || pid.recv().map(follow_leash));
-    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
-        .context("cannot make namespaces: root is needed")?;
-    root::build(&plan)?;
+    let rooted = "cannot make namespaces: root is needed";
+    unshare(CloneFlags::CLONE_NEWNS).context(rooted)?;
+    let root = root::build(&plan)?;
+    if let Err(why) = hooks::run(&plan, &root) {
+        say(&format!("{REFUSED}{}", format!("{why:#}").replace('\n', " ")))?;
+        return Err(why);
+    }
+    // Hooks come before it: the first process in it is the container's.
+    unshare(CloneFlags::CLONE_NEWPID).context(rooted)?;
     let child = step_two(&plan)?;
+    say(CREATED)?;
     sender.send(Pid::from_raw(child.id() as i32))?;
     wait(child)
+}
+
+/// The leash is a socket: it goes both ways.
+fn say(words: &str) -> Result<()> {
+    let leash = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(writeln!(UnixStream::from(leash), "{words}")?)
 }
 
 fn read_plan() -> Result<Plan> {

@@ -4,16 +4,21 @@
 //! machine's namespaces, mounts what the [`Plan`] says, and runs the command as pid 1. Its stdin is a
 //! leash: when this side lets go, every process of the container dies.
 
+pub(crate) mod cdi;
+mod hooks;
 mod init;
+pub(crate) mod oci;
 mod plan;
 mod root;
 mod within;
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -38,7 +43,7 @@ pub fn main_if_asked() -> Option<ExitCode> {
 /// A container that was started. Dropping it kills every process in it.
 pub struct Container {
     child: Child,
-    leash: Option<ChildStdin>,
+    leash: Option<UnixStream>,
     stdout: Stream,
     stderr: Stream,
     exit: Option<ExitStatus>,
@@ -66,24 +71,33 @@ impl Exit {
 }
 
 impl Container {
+    /// Starts the program. An error is why the container was not created: a hook refused it.
     pub(crate) fn start(program: &Path, plan: &Plan) -> io::Result<Self> {
+        let (mut leash, its) = UnixStream::pair()?;
         let mut child = Command::new(program)
             .arg(init::MOUNT)
-            .stdin(Stdio::piped())
+            .stdin(OwnedFd::from(its))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| {
                 io::Error::new(error.kind(), format!("cannot run {}: {error}", program.display()))
             })?;
-        let mut leash = child.stdin.take().expect("stdin is a pipe");
         let cgroup = plan.cgroup.clone();
-        let plan = serde_json::to_string(plan).expect("a plan is plain data");
+        let text = serde_json::to_string(plan).expect("a plan is plain data");
         // A program that has died already is told by its exit.
-        let _ = writeln!(leash, "{plan}");
+        let _ = writeln!(leash, "{text}");
         let stdout = Stream::collect(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Stream::collect(child.stderr.take().expect("stderr is a pipe"));
-        Ok(Self { child, leash: Some(leash), stdout, stderr, exit: None, cgroup })
+        let refused = refused(&leash);
+        let mut container = Self { child, leash: Some(leash), stdout, stderr, exit: None, cgroup };
+        match refused {
+            Some(why) => {
+                container.kill();
+                Err(io::Error::other(why))
+            }
+            None => Ok(container),
+        }
     }
 
     /// Whether it runs.
@@ -142,6 +156,13 @@ impl Drop for Container {
         // One that somebody else has moved into stays.
         self.cgroup.iter().for_each(|cgroup| drop(fs::remove_dir(cgroup)));
     }
+}
+
+/// Waits until the container is created; answers why it was not. One that died is told by its exit.
+fn refused(leash: &UnixStream) -> Option<String> {
+    let mut line = String::new();
+    let _ = BufReader::new(leash).read_line(&mut line);
+    line.trim_end().strip_prefix(init::REFUSED).map(str::to_owned)
 }
 
 /// What comes out of a pipe, collected as it comes.

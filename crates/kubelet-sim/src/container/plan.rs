@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use serde::{Deserialize, Serialize};
 
+use super::cdi::{Edits, Hook};
 use crate::pod::ContainerSpec;
 
 /// Everything that [`main`](super::main) needs to know.
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) env: BTreeMap<String, String>,
     /// The program and its arguments.
     pub(crate) command: Vec<String>,
+    /// Run once everything is mounted.
+    pub(super) hooks: Vec<Hook>,
     /// User and group.
     pub(crate) user: Option<(u32, u32)>,
 }
@@ -41,11 +44,12 @@ pub(crate) struct Bind {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Plan {
-    /// Merges the answers as the kubelet does: where two of them say something about the same path or
+    /// Merges the answers as the kubelet does, and CDI's edits as a runtime does, last: where two of them say something about the same path or
     /// variable, the first wins; the pod's own environment comes last and wins over all.
     pub(crate) fn new(
         spec: &ContainerSpec,
         answers: &[ContainerAllocateResponse],
+        edits: Edits,
         scratch: PathBuf,
     ) -> Self {
         let mut env = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
@@ -61,6 +65,16 @@ impl Plan {
             }
         }
         env.extend(spec.env.clone());
+        let pairs = edits.env.iter().filter_map(|pair| pair.split_once('='));
+        env.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for bind in of_edits(&edits) {
+            binds.retain(|known| known.container != bind.container);
+            binds.push(bind);
+        }
+        if edits != Edits::default() {
+            binds.sort_by_key(Bind::depth);
+        }
+        let is_ours = |hook: &Hook| hook.hook_name == "createContainer";
         Self {
             cgroup: None,
             scratch,
@@ -69,6 +83,7 @@ impl Plan {
             binds,
             env,
             command: spec.command.clone(),
+            hooks: edits.hooks.into_iter().filter(is_ours).collect(),
             user: spec.user,
         }
     }
@@ -86,6 +101,20 @@ fn of_answer(answer: &ContainerAllocateResponse) -> impl Iterator<Item = Bind> {
         read_only: false,
     });
     mounts.chain(devices)
+}
+
+fn of_edits(edits: &Edits) -> impl Iterator<Item = Bind> {
+    let mounts = edits.mounts.iter().map(|mount| Bind {
+        host: mount.host_path.clone(),
+        container: mount.container_path.clone(),
+        read_only: mount.options.iter().any(|option| option == "ro"),
+    });
+    let nodes = edits.device_nodes.iter().map(|node| Bind {
+        host: node.host().to_owned(),
+        container: node.path.clone(),
+        read_only: false,
+    });
+    mounts.chain(nodes)
 }
 
 impl From<&crate::pod::Volume> for Bind {
@@ -110,7 +139,8 @@ mod tests {
     fn the_first_answer_wins_and_the_pod_wins_over_all() {
         let env = [("B".to_owned(), "pod".to_owned())].into();
         let spec = ContainerSpec { env, ..Default::default() };
-        let plan = Plan::new(&spec, &[answer("first"), answer("second")], PathBuf::new());
+        let answers = [answer("first"), answer("second")];
+        let plan = Plan::new(&spec, &answers, Edits::default(), PathBuf::new());
         assert_eq!((plan.env["A"].as_str(), plan.env["B"].as_str()), ("first", "pod"));
     }
 }

@@ -1,0 +1,157 @@
+//! The same containers in the real runc: what the agent's answer and its specifications come to as an
+//! OCI bundle.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use kubelet_sim::Pod;
+use serde_json::{Value, json};
+
+use crate::cdi::{half, node};
+use crate::harness::{Node, part};
+
+/// Enough of Debian 11 to run a shell.
+const FILES: [&str; 8] = [
+    "usr/bin/dash",
+    "usr/bin/cat",
+    "usr/lib/x86_64-linux-gnu/ld-2.31.so",
+    "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+    "usr/lib/x86_64-linux-gnu/libc-2.31.so",
+    "usr/lib/x86_64-linux-gnu/libc.so.6",
+    "usr/lib/x86_64-linux-gnu/libdl.so.2",
+    "usr/lib/x86_64-linux-gnu/libdl-2.31.so",
+];
+
+/// A bundle with a root file system of its own.
+struct Bundle {
+    folder: PathBuf,
+    config: Value,
+}
+
+impl Bundle {
+    fn new(node: &Node, pod: &Pod) -> Self {
+        let bundle = Self { folder: node.at("bundle"), config: pod.oci_config("main").unwrap() };
+        small_debian(&bundle.root());
+        bundle
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.join("rootfs")
+    }
+
+    /// In a user namespace whose root is this user of the machine.
+    fn in_user_namespace(&mut self, root: u32) {
+        let linux = &mut self.config["linux"];
+        linux["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+        let ids = json!([{"containerID": 0, "hostID": root, "size": 65536}]);
+        (linux["uidMappings"], linux["gidMappings"]) = (ids.clone(), ids);
+        give_to(&self.root(), root);
+        // Its root must be able to reach its root file system, and nothing more.
+        for folder in self.folder.ancestors().take(2) {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).unwrap();
+        }
+    }
+
+    fn run(&self) -> Output {
+        let config = self.folder.join("config.json");
+        fs::write(&config, self.config.to_string()).unwrap();
+        // As containerd leaves it where ids are not mapped: nobody else may read it.
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+        let runc = part("target/fetch/runc/usr/sbin/runc", "cargo xtask fetch");
+        let libraries = part("target/fetch/runc/usr/lib/x86_64-linux-gnu", "cargo xtask fetch");
+        // Unique on the machine: its cgroup has this name.
+        let folder = self.folder.parent().and_then(Path::file_name).unwrap_or_default();
+        let id = format!("aliquot-{}", folder.to_string_lossy().trim_start_matches('.'));
+        let mut run = Command::new(runc);
+        run.env("LD_LIBRARY_PATH", libraries).current_dir(&self.folder);
+        run.arg("--root").arg(self.folder.join("runc")).args(["run", &id]).output().unwrap()
+    }
+}
+
+/// Makes a root file system of these files alone.
+pub(crate) fn small_debian(to: &Path) {
+    let from = part("target/fetch/debian-11", "cargo xtask fetch");
+    for folder in ["usr/bin", "usr/lib/x86_64-linux-gnu", "usr/lib64"] {
+        fs::create_dir_all(to.join(folder)).unwrap();
+    }
+    for file in FILES {
+        copy(&from.join(file), &to.join(file));
+    }
+    let links = [
+        ("bin", "usr/bin"),
+        ("lib", "usr/lib"),
+        ("lib64", "usr/lib64"),
+        ("usr/bin/sh", "dash"),
+        ("usr/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/ld-2.31.so"),
+    ];
+    for (link, target) in links {
+        symlink(target, to.join(link)).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    match fs::read_link(from) {
+        Ok(target) => symlink(target, to).unwrap(),
+        Err(_) => drop(fs::copy(from, to).unwrap()),
+    }
+}
+
+fn give_to(path: &Path, id: u32) {
+    std::os::unix::fs::lchown(path, Some(id), Some(id)).unwrap();
+    if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(path).unwrap() {
+            give_to(&entry.unwrap().path(), id);
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Says whether the shim is in the shell's own process, and what of the allotment is there.
+const LOOK: &str = "while read line; do case $line in *r-xp*/opt/aliquot/libaliquot.so) echo loaded;; esac; \
+    done </proc/self/maps; echo x 2>/dev/null >/etc/x || echo read-only; \
+    for f in /run/aliquot/*/ledger; do test -w $f && echo writable; done; test -e /dev/nvidia0 && echo card";
+
+#[test]
+fn real_runc_runs_the_hook_before_the_root_turns_read_only() {
+    let node = node();
+    let pod = half(&node, None, LOOK);
+    let output = Bundle::new(&node, &pod).run();
+    assert_eq!(
+        text(&output.stdout),
+        "loaded\nread-only\nwritable\ncard\n",
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn real_runc_runs_the_hook_as_root_of_a_user_namespace() {
+    let node = node();
+    let pod = half(&node, None, LOOK);
+    let mut bundle = Bundle::new(&node, &pod);
+    bundle.in_user_namespace(300_000);
+    let output = bundle.run();
+    assert_eq!(
+        text(&output.stdout),
+        "loaded\nread-only\nwritable\ncard\n",
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn real_runc_says_why_the_hook_refused() {
+    let node = node();
+    let pod = half(&node, None, LOOK);
+    let bundle = Bundle::new(&node, &pod);
+    fs::remove_file(bundle.root().join("usr/lib64/ld-linux-x86-64.so.2")).unwrap();
+    let output = bundle.run();
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let why = text(&output.stderr);
+    assert!(why.contains("stdout: aliquot: the image has no loader of glibc"), "{why}");
+}
