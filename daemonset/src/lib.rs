@@ -8,6 +8,7 @@
 pub mod allotment;
 pub mod answer;
 pub mod api;
+pub mod arbiter;
 pub mod audit;
 pub mod cdi;
 pub mod commands;

@@ -104,6 +104,18 @@ impl Node {
         self.inventory.clone()
     }
 
+    /// Moves whenever an allotment is made, made anew or ends.
+    #[must_use]
+    pub fn watch_held(&self) -> watch::Receiver<()> {
+        self.held.subscribe()
+    }
+
+    /// Whether an allotment goes first where somebody waits for its answers.
+    #[must_use]
+    pub fn class_of(&self, _id: AllotmentId) -> crate::arbiter::Class {
+        crate::arbiter::Class::default()
+    }
+
     /// The node has these labels: they choose what holds of the configuration.
     pub fn labelled(&self, labels: &BTreeMap<String, String>) {
         self.who.send_if_modified(|who| {
@@ -198,6 +210,8 @@ impl Node {
             Some(record) => record,
             None => self.allot_again(ids)?,
         };
+        // Its pages may be others from here on.
+        self.held.send_replace(());
         match self.identity.list().await {
             Ok(held) => {
                 if let Some(other) = crate::allotment::clash(&record, &held) {

@@ -29,7 +29,7 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::Shim;
-use crate::{cdi, ground, orders, rivals, seen, status, tmpfs};
+use crate::{arbiter, cdi, ground, orders, rivals, seen, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -110,6 +110,8 @@ pub async fn serve(
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
+    let (arbitrated, _view) = watch::channel(arbiter::View::default());
+    tasks.spawn(arbiter::keep_arbitrating(node.clone(), arbitrated, stopped.clone()));
     let seeing = seen::Seeing::new(node.clone(), options, config.clone()).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));

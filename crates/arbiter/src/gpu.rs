@@ -70,6 +70,12 @@ impl Gpu {
         active().count() > 1 || active().any(|member| member.terms.policy == Policy::Strict)
     }
 
+    /// Whether a container uses the GPU or wants to.
+    #[must_use]
+    pub fn is_active(&self, key: u64) -> bool {
+        self.members.iter().any(|member| member.key == key && member.is_active())
+    }
+
     /// What a container was charged in all, in nanoseconds of the card's own time.
     #[must_use]
     pub fn charged_ns(&self, key: u64) -> u64 {
@@ -200,7 +206,8 @@ impl Gpu {
         let all = if member.is_backlogged() { weights } else { (weights + weight).max(100) };
         let window_ns = self.settings.window_ns(self.backlogged());
         let lead = window_ns * 100 / all.max(1);
-        let free = Grant { pace: Pace::Free, credit_ns: window_ns };
+        let is_asleep = member.is_asleep;
+        let free = Grant { pace: Pace::Free, credit_ns: window_ns, is_asleep };
         let held = member.held_ns() as i64;
         let [guaranteed, own] =
             [member.bucket_ns, member.own_ns].map(|ns| (ns - held).max(0).unsigned_abs());
@@ -214,6 +221,6 @@ impl Gpu {
             Policy::Fair if member.terms.class == Class::Latency => fair.max(own),
             Policy::Fair => fair,
         };
-        Grant { pace: Pace::Metered, credit_ns: member.in_its_measure(own) }
+        Grant { pace: Pace::Metered, credit_ns: member.in_its_measure(own), is_asleep }
     }
 }

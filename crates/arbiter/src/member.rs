@@ -59,6 +59,13 @@ pub struct Grant {
     /// Credit, in nanoseconds of its own measure: what it may spend beyond the `spent_ns` that it was
     /// read with, work in flight included.
     pub credit_ns: u64,
+    /// It says that it has work and does nothing, though it could: what it says is in flight is not
+    /// believed to be.
+    pub is_asleep: bool,
+}
+
+impl Grant {
+    pub(crate) const NOTHING: Self = Self { pace: Pace::Metered, credit_ns: 0, is_asleep: false };
 }
 
 /// Ticks without a launch, work or a waiting thread until a container counts as idle. One that works
@@ -92,6 +99,7 @@ pub(crate) struct Member {
     pub(crate) settled: Settled,
     pub(crate) waiting: bool,
     pub(crate) running: u32,
+    pub(crate) is_asleep: bool,
     in_flight_ns: i64,
     /// The most that it can have saved, in nanoseconds.
     most_ns: i64,
@@ -124,9 +132,10 @@ impl Member {
             settled: Settled::new(reading.spent_ns),
             waiting: reading.waiting,
             running: reading.running,
+            is_asleep: false,
             in_flight_ns: 0,
             most_ns: Self::most(terms, window_ns),
-            grant: Grant { pace: Pace::Metered, credit_ns: 0 },
+            grant: Grant::NOTHING,
             launches: reading.launches,
             quiet: LINGER,
             moved_ns: 0,
@@ -149,6 +158,7 @@ impl Member {
         let still_ns = now_ns.saturating_sub(self.moved_ns);
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
         self.running = if still_ns <= ASLEEP_NS + runs_ns { reading.running } else { 0 };
+        self.is_asleep = reading.running > 0 && self.running == 0;
         // What is on the card is not charged, and what is earned meanwhile pays for it.
         let in_flight_ns = reading.in_flight_ns.min(MOST_DEBT_NS) as i64;
         self.in_flight_ns = if self.running > 0 { in_flight_ns } else { 0 };

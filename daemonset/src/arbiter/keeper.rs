@@ -1,0 +1,303 @@
+//! The thread that shares out one GPU.
+//!
+//! Where one container has the GPU it only beats, 20 times a second. Where several have, it looks
+//! whether more than one is at work once a quantum, or once two while none is, and while so, twice or
+//! five times a quantum. A look is one `pread` for each container and one more where it has measured
+//! something; nothing is allocated after the first.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arbiter::{Class, Gpu, Policy, Settings};
+use contract::{AllotmentId, DeviceUuid};
+use ledger::clock;
+use tracing::{debug, warn};
+
+use super::desk::Desk;
+
+/// How often pages are looked for that were made anew or could not be opened.
+const HOUSEKEEPING: Duration = Duration::from_millis(250);
+/// How often it is shown that an arbiter lives: a container paces itself after a quarter of a second.
+const BEAT: Duration = Duration::from_millis(50);
+/// Looks without anybody at work until they become rarer.
+const QUIET_LOOKS: u32 = 200;
+
+/// A share of a GPU, as the thread is told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// The folder of its pages.
+    pub folder: PathBuf,
+    /// Who goes first.
+    pub class: Class,
+}
+
+/// What the arbiter knows of one container's time.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Seen {
+    /// What it was charged, in nanoseconds of the card's own time, while this arbiter looked.
+    pub charged_ns: u64,
+    /// Whether it is at work or wants to be.
+    pub is_active: bool,
+    /// Whether it runs freely because nobody else wants the GPU.
+    pub is_free: bool,
+    /// Threads that wait for credit.
+    pub waiting: u32,
+    /// Credit that it was given last, in nanoseconds.
+    pub credit_ns: u64,
+    /// Claims that could not be.
+    pub oddities: u64,
+}
+
+/// What one GPU's thread has done.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Work {
+    /// Looks at containers.
+    pub ticks: u64,
+    /// Time that they took, in nanoseconds.
+    pub busy_ns: u64,
+    /// The latest that one came, in nanoseconds.
+    pub latest_ns: u64,
+}
+
+/// What is shared with the thread.
+#[derive(Default)]
+pub(super) struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    shares: BTreeMap<AllotmentId, Share>,
+    is_news: bool,
+    is_over: bool,
+    seen: BTreeMap<AllotmentId, Seen>,
+    work: Work,
+}
+
+impl Board {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Plain values, each whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These are the shares from now on.
+    pub(super) fn tell(&self, shares: BTreeMap<AllotmentId, Share>) {
+        let mut state = self.state();
+        state.shares = shares;
+        state.is_news = true;
+        self.changed.notify_one();
+    }
+
+    /// The thread is to end.
+    pub(super) fn end(&self) {
+        self.state().is_over = true;
+        self.changed.notify_one();
+    }
+
+    /// What is known of the containers, and of the thread.
+    pub(super) fn seen(&self) -> (BTreeMap<AllotmentId, Seen>, Work) {
+        let state = self.state();
+        (state.seen.clone(), state.work)
+    }
+
+    /// Waits until `until`; sooner where there is news. Then the shares, or `None` when it is over.
+    fn wait(&self, until: Instant) -> Option<Option<BTreeMap<AllotmentId, Share>>> {
+        let mut state = self.state();
+        loop {
+            if state.is_over {
+                return None;
+            }
+            if std::mem::take(&mut state.is_news) {
+                return Some(Some(state.shares.clone()));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(None);
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Shares out `gpu` until it is over.
+pub(super) fn keep(gpu: DeviceUuid, board: &Arc<Board>) {
+    let mut keeper = Keeper::new(gpu);
+    let mut next = Instant::now();
+    while let Some(news) = board.wait(next) {
+        if let Some(shares) = news {
+            keeper.shares = shares;
+            keeper.look_after();
+        }
+        let began = Instant::now();
+        keeper.work.latest_ns =
+            keeper.work.latest_ns.max(began.saturating_duration_since(next).as_nanos() as u64);
+        let until_next = keeper.look();
+        keeper.work.ticks += 1;
+        keeper.work.busy_ns += began.elapsed().as_nanos() as u64;
+        keeper.tell(board);
+        next = began + until_next;
+    }
+    keeper.desks.iter().for_each(Desk::release);
+}
+
+struct Keeper {
+    gpu: DeviceUuid,
+    shares: BTreeMap<AllotmentId, Share>,
+    desks: Vec<Desk>,
+    policy: Gpu,
+    quantum_us: u32,
+    quiet: u32,
+    looked_after: Instant,
+    beaten: Instant,
+    told: Instant,
+    work: Work,
+    /// What could not be opened, so that it is said once.
+    closed: BTreeMap<AllotmentId, String>,
+}
+
+impl Keeper {
+    fn new(gpu: DeviceUuid) -> Self {
+        let now = Instant::now();
+        Self {
+            gpu,
+            shares: BTreeMap::new(),
+            desks: Vec::new(),
+            policy: Gpu::new(Settings::default()),
+            quantum_us: 0,
+            quiet: 0,
+            looked_after: now,
+            beaten: now,
+            told: now,
+            work: Work::default(),
+            closed: BTreeMap::new(),
+        }
+    }
+
+    /// Opens what there is to open and closes the rest.
+    fn look_after(&mut self) {
+        let shares = &self.shares;
+        let policy = &mut self.policy;
+        self.desks.retain_mut(|desk| {
+            let share = shares.get(&desk.id);
+            let stays = share.is_some_and(|share| share.folder == desk.folder) && !desk.is_stale();
+            match share {
+                Some(share) if stays => desk.class = share.class,
+                _ => {
+                    policy.leave(desk.id.0);
+                    desk.release();
+                }
+            }
+            stays
+        });
+        let is_open = |desks: &[Desk], id| desks.iter().any(|desk| desk.id == id);
+        for (id, share) in self.shares.clone() {
+            if is_open(&self.desks, id) {
+                continue;
+            }
+            match Desk::open(id, &share.folder, self.gpu, share.class) {
+                Ok(desk) => {
+                    self.policy.join(id.0, desk.terms(), &desk.reading());
+                    self.desks.push(desk);
+                    self.closed.remove(&id);
+                }
+                Err(error) => self.cannot(id, &error.to_string()),
+            }
+        }
+        self.closed.retain(|id, _| self.shares.contains_key(id));
+        self.looked_after = Instant::now();
+    }
+
+    fn cannot(&mut self, id: AllotmentId, why: &str) {
+        if self.closed.get(&id).is_none_or(|known| known != why) {
+            debug!(allotment = %id, gpu = %self.gpu, why, "not arbitrated: it paces itself");
+            self.closed.insert(id, why.to_owned());
+        }
+    }
+
+    /// One look; how long until the next.
+    fn look(&mut self) -> Duration {
+        if self.looked_after.elapsed() >= HOUSEKEEPING {
+            self.look_after();
+        }
+        self.take_terms();
+        let alone = self.is_uncontended();
+        let now_ns = clock::own_ns();
+        self.desks.iter_mut().for_each(|desk| read(desk, now_ns));
+        let desks = &self.desks;
+        let find = |key| desks.iter().find(|desk| desk.id.0 == key);
+        self.policy.tick(now_ns, |key| find(key).map(Desk::reading));
+        for (key, mut grant) in self.policy.grants() {
+            if let Some(desk) = self.desks.iter_mut().find(|desk| desk.id.0 == key) {
+                if alone {
+                    grant.pace = arbiter::Pace::Free;
+                }
+                desk.grant(grant);
+            }
+        }
+        if self.beaten.elapsed() >= BEAT / 2 {
+            self.desks.iter().for_each(Desk::beat);
+            self.beaten = Instant::now();
+        }
+        self.quiet = if self.policy.active() > 0 { 0 } else { self.quiet.saturating_add(1) };
+        let quantum = Duration::from_micros(u64::from(self.quantum_us));
+        match self.quiet {
+            _ if alone => BEAT,
+            0..QUIET_LOOKS => Duration::from_nanos(self.policy.next_tick_ns()),
+            _ => 2 * quantum,
+        }
+    }
+
+    /// Whether nobody could ever have to wait for another, or for its own cap.
+    fn is_uncontended(&self) -> bool {
+        let policies = || self.desks.iter().map(|desk| desk.terms().policy);
+        let fair = policies().filter(|policy| *policy == Policy::Fair).count();
+        fair < 2 && policies().all(|policy| policy != Policy::Strict)
+    }
+
+    /// Terms may change at any time: the pages have them.
+    fn take_terms(&mut self) {
+        for desk in &self.desks {
+            self.policy.join(desk.id.0, desk.terms(), &desk.reading());
+        }
+        let quantum = self.desks.iter().map(Desk::quantum_us).min().unwrap_or(5000);
+        if quantum != self.quantum_us {
+            self.quantum_us = quantum;
+            self.policy.set(Settings::with_quantum_us(quantum));
+        }
+    }
+
+    /// Tells what is known, now and then.
+    fn tell(&mut self, board: &Board) {
+        if self.told.elapsed() < BEAT {
+            return;
+        }
+        self.told = Instant::now();
+        let mut state = board.state();
+        state.work = self.work;
+        state.seen.retain(|id, _| self.desks.iter().any(|desk| desk.id == *id));
+        for (key, grant) in self.policy.grants() {
+            let Some(desk) = self.desks.iter().find(|desk| desk.id.0 == key) else { continue };
+            let seen = Seen {
+                charged_ns: self.policy.charged_ns(key),
+                is_active: self.policy.is_active(key),
+                is_free: grant.pace == arbiter::Pace::Free,
+                waiting: desk.time().waiting,
+                credit_ns: grant.credit_ns,
+                oddities: self.policy.oddities(key),
+            };
+            state.seen.insert(desk.id, seen);
+        }
+    }
+}
+
+fn read(desk: &mut Desk, now_ns: u64) {
+    let knew = desk.problem.is_some();
+    desk.read(now_ns);
+    if let (Some(error), false) = (&desk.problem, knew) {
+        warn!(allotment = %desk.id, %error, "its ledger cannot be read: it gets what it had");
+    }
+}

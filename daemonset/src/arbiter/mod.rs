@@ -1,0 +1,135 @@
+//! The arbiter: one thread per GPU that shares out its time among containers.
+//!
+//! It talks with each container through that container's pages alone, and holds no state that it could
+//! not do without: one that begins anew takes up where the pages are. What is decided is decided in the
+//! `arbiter` crate.
+
+mod desk;
+mod keeper;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use contract::{AllotmentId, DeviceUuid};
+use tokio::sync::watch;
+use tracing::warn;
+
+pub use arbiter::Class;
+pub use keeper::{Seen, Share, Work};
+
+use crate::allotment::Holding;
+use crate::node::Node;
+use keeper::Board;
+
+/// The shares of each GPU.
+pub type Shares = BTreeMap<DeviceUuid, BTreeMap<AllotmentId, Share>>;
+
+/// All GPUs' threads. They end when this is dropped, and the containers pace themselves.
+#[derive(Default)]
+pub struct Arbiter {
+    threads: BTreeMap<DeviceUuid, Thread>,
+}
+
+struct Thread {
+    board: Arc<Board>,
+    handle: JoinHandle<()>,
+}
+
+/// What is known of every container's time, and of the threads.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct View {
+    /// By GPU and allotment.
+    pub seen: BTreeMap<(DeviceUuid, AllotmentId), Seen>,
+    /// By GPU.
+    pub work: BTreeMap<DeviceUuid, Work>,
+}
+
+impl Arbiter {
+    /// These are the shares from now on: a GPU without any has no thread.
+    pub fn follow(&mut self, shares: Shares) {
+        self.threads.retain(|gpu, thread| {
+            let stays = shares.contains_key(gpu) && !thread.handle.is_finished();
+            if !stays {
+                thread.board.end();
+            }
+            stays
+        });
+        for (gpu, shares) in shares {
+            if let Some(thread) = self.threads.get(&gpu) {
+                thread.board.tell(shares);
+            } else if let Some(thread) = Thread::start(gpu) {
+                thread.board.tell(shares);
+                self.threads.insert(gpu, thread);
+            }
+        }
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let mut view = View::default();
+        for (&gpu, thread) in &self.threads {
+            let (seen, work) = thread.board.seen();
+            view.work.insert(gpu, work);
+            view.seen.extend(seen.into_iter().map(|(id, seen)| ((gpu, id), seen)));
+        }
+        view
+    }
+}
+
+impl Drop for Arbiter {
+    fn drop(&mut self) {
+        self.threads.values().for_each(|thread| thread.board.end());
+        for thread in std::mem::take(&mut self.threads).into_values() {
+            let _ = thread.handle.join();
+        }
+    }
+}
+
+impl Thread {
+    fn start(gpu: DeviceUuid) -> Option<Self> {
+        let board = Arc::new(Board::default());
+        let told = board.clone();
+        let thread = thread::Builder::new().name("arbiter".into());
+        match thread.spawn(move || keeper::keep(gpu, &told)) {
+            Ok(handle) => Some(Self { board, handle }),
+            Err(error) => {
+                warn!(%gpu, %error, "no thread for the arbiter: containers pace themselves");
+                None
+            }
+        }
+    }
+}
+
+/// Arbitrates what the node gives out, until `stop` is true; what is known goes to `view` each second.
+pub async fn keep_arbitrating(
+    node: Arc<Node>,
+    view: watch::Sender<View>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut arbiter = Arbiter::default();
+    let mut held = node.watch_held();
+    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
+    arbiter.follow(shares(&node));
+    loop {
+        tokio::select! {
+            Ok(()) = held.changed() => arbiter.follow(shares(&node)),
+            _ = ticks.tick() => drop(view.send_replace(arbiter.view())),
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    // Threads end within a tick.
+    let _ = tokio::task::spawn_blocking(move || drop(arbiter)).await;
+}
+
+fn shares(node: &Node) -> Shares {
+    let mut shares = Shares::new();
+    for record in node.records() {
+        let Holding::Share { gpu, .. } = record.holding else { continue };
+        let folder = node.layout().pages_of(record.id);
+        let share = Share { folder, class: node.class_of(record.id) };
+        shares.entry(gpu).or_default().insert(record.id, share);
+    }
+    shares
+}

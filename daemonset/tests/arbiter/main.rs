@@ -1,0 +1,128 @@
+//! The arbiter's threads with real pages: containers are played from the ledger's container side, on a
+//! card that is a lock. Nothing here depends on how fast it goes.
+
+mod container;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use aliquot_node::arbiter::{Arbiter, Class, Share, Shares};
+use contract::{AllotmentId, DeviceUuid};
+use ledger::{Pace, Policy};
+
+use container::{Container, GPU, make, pace};
+
+/// Far longer than anything takes.
+const LONG: Duration = Duration::from_secs(60);
+
+fn shares(root: &Path, ids: &[u64]) -> Shares {
+    let share = |id: &u64| {
+        let share = Share { folder: root.join(id.to_string()), class: Class::Batch };
+        (AllotmentId(*id), share)
+    };
+    BTreeMap::from([(DeviceUuid::gpu(GPU), ids.iter().map(share).collect())])
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < LONG, "it never came to this: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_container_alone_runs_freely_and_sees_that_an_arbiter_lives() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 50, Policy::Fair);
+    let container = Container::open(root.path(), 1);
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares(root.path(), &[1]));
+    until("free", || container.pace() == Pace::Free);
+    let beat = container.beat();
+    until("beats", || container.beat() != beat);
+}
+
+#[test]
+fn a_strict_container_is_metered_alone_as_well() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 20, Policy::Strict);
+    let container = Container::open(root.path(), 1);
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares(root.path(), &[1]));
+    until("metered", || container.pace() == Pace::Metered && container.left_ns() > 0);
+    let card = Mutex::new(());
+    let began = Instant::now();
+    let got = container.work_until(&card, || began.elapsed() > Duration::from_secs(1));
+    let most = began.elapsed() / 4 + Duration::from_millis(20);
+    assert!(got < most, "{got:?} of {:?}", began.elapsed());
+}
+
+#[test]
+fn two_that_want_more_have_it_by_their_shares() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 20, Policy::Fair);
+    make(root.path(), 2, 80, Policy::Fair);
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares(root.path(), &[1, 2]));
+    let (card, began) = (Mutex::new(()), Instant::now());
+    let over = || began.elapsed() > Duration::from_secs(2);
+    let containers = [1, 2].map(|id| Container::open(root.path(), id));
+    let got = std::thread::scope(|scope| {
+        let works = containers.each_ref().map(|one| scope.spawn(|| one.work_until(&card, over)));
+        works.map(|work| work.join().unwrap().as_secs_f64())
+    });
+    // A lock is not fair, threads wake late; equal parts are what nobody shares out.
+    let part = got[0] / (got[0] + got[1]);
+    assert!((0.05..0.35).contains(&part), "{got:?}");
+    let view = arbiter.view();
+    let charged = view.seen.values().map(|seen| seen.charged_ns).min();
+    assert!(charged.is_some_and(|ns| ns > 0), "{view:?}");
+    assert!(view.work[&DeviceUuid::gpu(GPU)].ticks > 10);
+}
+
+#[test]
+fn pages_that_are_made_anew_are_taken_up() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 50, Policy::Fair);
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares(root.path(), &[1]));
+    until("free", || pace(root.path(), 1) == Pace::Free);
+    std::fs::rename(root.path().join("1"), root.path().join("old")).unwrap();
+    make(root.path(), 1, 50, Policy::Fair);
+    until("free again", || pace(root.path(), 1) == Pace::Free);
+}
+
+#[test]
+fn containers_pace_themselves_when_the_arbiter_ends() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 50, Policy::Fair);
+    make(root.path(), 2, 50, Policy::Fair);
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares(root.path(), &[1, 2]));
+    until("metered", || [1, 2].iter().all(|id| pace(root.path(), *id) == Pace::Metered));
+    // One whose share ends is let go of as well.
+    arbiter.follow(shares(root.path(), &[1]));
+    until("alone", || pace(root.path(), 2) == Pace::Alone);
+    drop(arbiter);
+    assert_eq!(pace(root.path(), 1), Pace::Alone);
+}
+
+#[test]
+fn a_ledger_that_is_cut_harms_nobody_else() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 50, Policy::Fair);
+    make(root.path(), 2, 50, Policy::Fair);
+    let container = Container::open(root.path(), 1);
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares(root.path(), &[1, 2]));
+    until("metered", || container.pace() == Pace::Metered);
+    std::fs::write(root.path().join("2/ledger"), "scribble").unwrap();
+    let card = Mutex::new(());
+    let got = container.work_until(&card, || container.launches() > 100);
+    assert!(got > Duration::ZERO);
+    let beat = container.beat();
+    until("beats", || container.beat() != beat);
+}
