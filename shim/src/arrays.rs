@@ -4,12 +4,13 @@
 //! No driver says what an array takes. It is counted as rows of whole 64 bytes, in eights where there
 //! is more than one, together in whole 64 KiB and above 1 MiB in pages of 2 MiB; formats of several
 //! planes as if every texel had all of them. Sparse arrays and those that are mapped later take no
-//! memory: what is mapped into them is counted where it is made. What the driver would refuse for its
-//! descriptor is the driver's to refuse.
+//! memory: what is mapped into them is counted where it is made, and stays counted as long as it is
+//! mapped (`sparse`). What the driver would refuse for its descriptor is the driver's to refuse.
 
 use crate::charge::{self, Attempt};
 use crate::held;
 use crate::hooks::real;
+use crate::sparse_arrays::Sparse;
 use core::ffi::c_uint;
 use ledger::Kind;
 use nvidia_sys::cuda::{
@@ -108,7 +109,7 @@ pub(crate) unsafe fn create_mipmap(
 pub(crate) unsafe fn destroy(array: CUarray) -> CUresult {
     let Some(driver) = real::cuArrayDestroy.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    held::give_back(name(array), || unsafe { driver(array) })
+    end(name(array), || unsafe { driver(array) })
 }
 
 /// # Safety
@@ -116,7 +117,19 @@ pub(crate) unsafe fn destroy(array: CUarray) -> CUresult {
 pub(crate) unsafe fn destroy_mipmap(mipmap: CUmipmappedArray) -> CUresult {
     let Some(driver) = real::cuMipmappedArrayDestroy.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    held::give_back(name(mipmap), || unsafe { driver(mipmap) })
+    end(name(mipmap), || unsafe { driver(mipmap) })
+}
+
+/// What was mapped into an array goes with it.
+fn end(name: u64, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let Some(sparse) = Sparse::take(name) else { return held::give_back(name, driver) };
+    let result = driver();
+    if result == SUCCESS {
+        sparse.ended();
+    } else {
+        sparse.put_back(name);
+    }
+    result
 }
 
 /// What a handle is called where addresses are remembered: beyond all that there can be.
@@ -134,6 +147,7 @@ unsafe fn make<T>(
     levels: c_uint,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
+    let is_mapped = shape.is_some_and(|shape| shape.is_mapped_later());
     let attempt = match shape.filter(|shape| !handle.is_null() && shape.takes_memory()) {
         Some(shape) => match shape.bytes(levels) {
             Some(bytes) => charge::to_current(Kind::Array, bytes),
@@ -151,6 +165,10 @@ unsafe fn make<T>(
             held::remember(name(*handle), charge);
         },
         Attempt::Charged(charge) => charge.give_back(),
+        // SAFETY: as above.
+        Attempt::Pass if result == SUCCESS && is_mapped => unsafe {
+            Sparse::remember(name(*handle));
+        },
         Attempt::Pass | Attempt::Refused => {}
     }
     result
@@ -177,9 +195,12 @@ impl Shape {
     }
 
     fn takes_memory(&self) -> bool {
-        let later = CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING;
         let [width, ..] = self.size;
-        width > 0 && matches!(self.channels, 1..=4) && self.flags & later == 0
+        width > 0 && matches!(self.channels, 1..=4) && !self.is_mapped_later()
+    }
+
+    fn is_mapped_later(&self) -> bool {
+        self.flags & (CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING) != 0
     }
 
     /// All levels together; no card has what has no number.

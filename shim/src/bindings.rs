@@ -13,8 +13,9 @@ const BINDINGS: usize = 1 << 16;
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
 const FIRST: u64 = 2;
-/// Above all handles.
+/// Above all handles, and above all addresses.
 const ENDPOINTS: u64 = 1 << 63;
+const TEAMS: u64 = 1 << 62;
 
 static BOUND: Region<Binding, BINDINGS> = Region::new();
 
@@ -32,7 +33,9 @@ unsafe impl Place for Binding {}
 /// What memory is bound to. The numbers of one kind say nothing of the other's.
 #[derive(Clone, Copy)]
 pub(crate) enum Object {
-    /// A multicast object's handle.
+    /// A multicast object that this process has made, and whose end it sees.
+    Team(&'static Memory),
+    /// The handle of another one.
     Multicast(u64),
     /// A logical endpoint's number.
     Endpoint(u32),
@@ -42,7 +45,8 @@ impl Object {
     /// A number for the table; none for a handle so large that no driver gives it.
     fn key(self) -> Option<u64> {
         match self {
-            Self::Multicast(handle) => handle.checked_add(FIRST).filter(|key| *key < ENDPOINTS),
+            Self::Team(memory) => Some(TEAMS | core::ptr::from_ref(memory).addr() as u64),
+            Self::Multicast(handle) => handle.checked_add(FIRST).filter(|key| *key < TEAMS),
             Self::Endpoint(number) => Some(ENDPOINTS | u64::from(number)),
         }
     }

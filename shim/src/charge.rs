@@ -5,7 +5,7 @@
 
 use crate::allotments::Share;
 use crate::device::{self, Device};
-use crate::{contexts, graph_memory, pools, say};
+use crate::{contexts, graph_memory, leaving, pools, say};
 use ledger::Kind;
 use nvidia_sys::cuda::CUdevice;
 
@@ -106,9 +106,11 @@ pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
     }
 }
 
-/// Gives back to the driver, and to the share, what lies idle in its pools and for its graphs.
+/// Gives back to the driver, and to the share, what lies idle in its pools and for its graphs, and what
+/// streams have come past.
 #[cold]
 pub(crate) fn trim(share: Share) {
+    leaving::settle();
     pools::trim_all(share);
     graph_memory::trim_all(share);
 }

@@ -41,6 +41,12 @@ pub(crate) fn current() -> Option<Current> {
     Some(Current { device, owner: UNKNOWN, is_known: false })
 }
 
+/// A context that is known, as if it were current.
+pub(crate) fn of(context: CUcontext) -> Option<Current> {
+    let (owner, known) = Known::find(context)?;
+    Some(Current { device: known.device.load(Relaxed), owner, is_known: true })
+}
+
 impl Current {
     /// Charges a context that nobody saw begin, by the first allocation in it.
     #[inline]

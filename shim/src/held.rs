@@ -2,7 +2,7 @@
 
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
-use crate::{external, small};
+use crate::{external, leaving, small, sparse_arrays};
 use ledger::Kind;
 use ledger::pointers::Charged;
 use nvidia_sys::cuda::CUresult;
@@ -94,6 +94,8 @@ pub(crate) fn forget_all(share: Share) {
     let Some(pointers) = shares.pointers() else { return };
     pointers.remove_where(|charged| charged.device() == share.number, end);
     external::forget_all(share);
+    sparse_arrays::forget(share, None);
+    leaving::forget(share, None);
 }
 
 /// Gives back what this process holds in a context of a device: it has ended.
@@ -103,6 +105,8 @@ pub(crate) fn forget_owned(share: Share, owner: u8) {
     let Some(pointers) = shares.pointers() else { return };
     let is_its = |charged: Charged| charged.device() == share.number && charged.tag() == owner;
     pointers.remove_where(is_its, end);
+    sparse_arrays::forget(share, Some(owner));
+    leaving::forget(share, Some(owner));
 }
 
 #[inline]

@@ -9,20 +9,21 @@ use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
     arrays, code, context, endpoints, external, graphs, info, limits, look_up, memory, multicast,
-    nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage, startup, stream_ordered, vmm,
+    nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage, pool_lives, sparse, startup,
+    stream_ordered, vmm,
 };
 use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
-    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUarray, CUcontext,
-    CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr, CUdeviceptr_v1,
-    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUexternalMemory, CUfunction, CUgraph,
-    CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgreenCtx,
-    CUjit_option, CUkernel, CUlibrary, CUlibraryOption, CUlimit, CUlogicalEndpointId,
-    CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
+    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUarray,
+    CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr,
+    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam, CUexternalMemory,
+    CUfunction, CUgraph, CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo,
+    CUgraphNode, CUgreenCtx, CUjit_option, CUkernel, CUlibrary, CUlibraryOption, CUlimit,
+    CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
     CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemoryPool, CUmipmappedArray,
-    CUmodule, CUresult, CUstream, VdpDevice, VdpGetProcAddress, cuuint64_t,
+    CUmodule, CUmulticastObjectProp, CUresult, CUstream, VdpDevice, VdpGetProcAddress, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -140,6 +141,10 @@ hooks! {
         properties: *const CUmemAllocationProp,
         flags: c_ulonglong,
     ) -> CUresult = vmm::create;
+    Cuda fn cuMulticastCreate(
+        object: *mut CUmemGenericAllocationHandle,
+        properties: *const CUmulticastObjectProp,
+    ) -> CUresult = multicast::create;
     Cuda fn cuMulticastBindMem(
         object: CUmemGenericAllocationHandle,
         start: usize,
@@ -212,6 +217,16 @@ hooks! {
         flags: c_ulonglong,
     ) -> CUresult = vmm::map;
     Cuda fn cuMemUnmap(address: CUdeviceptr, bytes: usize) -> CUresult = vmm::unmap;
+    Cuda fn cuMemMapArrayAsync(
+        list: *mut CUarrayMapInfo,
+        count: c_uint,
+        stream: CUstream,
+    ) -> CUresult = sparse::map;
+    Cuda fn cuMemMapArrayAsync_ptsz(
+        list: *mut CUarrayMapInfo,
+        count: c_uint,
+        stream: CUstream,
+    ) -> CUresult = sparse::map_ptsz;
     Cuda fn cuMemRetainAllocationHandle(
         handle: *mut CUmemGenericAllocationHandle,
         address: *mut c_void,
@@ -255,32 +270,32 @@ hooks! {
     Cuda fn cuMemPoolCreate(
         pool: *mut CUmemoryPool,
         properties: *const CUmemPoolProps,
-    ) -> CUresult = stream_ordered::pool_create;
-    Cuda fn cuMemPoolDestroy(pool: CUmemoryPool) -> CUresult = stream_ordered::pool_destroy;
+    ) -> CUresult = pool_lives::create;
+    Cuda fn cuMemPoolDestroy(pool: CUmemoryPool) -> CUresult = pool_lives::destroy;
     Cuda fn cuMemPoolTrimTo(
         pool: CUmemoryPool,
         keep: usize,
-    ) -> CUresult = stream_ordered::pool_trim;
+    ) -> CUresult = pool_lives::trim;
 
     Cuda fn cuDeviceSetMemPool(
         device: CUdevice,
         pool: CUmemoryPool,
-    ) -> CUresult = stream_ordered::set_current;
+    ) -> CUresult = pool_lives::set_current;
     Cuda fn cuMemSetMemPool(
         location: *mut CUmemLocation,
         kind: CUmemAllocationType,
         pool: CUmemoryPool,
-    ) -> CUresult = stream_ordered::set_current_of;
+    ) -> CUresult = pool_lives::set_current_of;
     Cuda fn cuMemGetMemPool(
         pool: *mut CUmemoryPool,
         location: *mut CUmemLocation,
         kind: CUmemAllocationType,
-    ) -> CUresult = stream_ordered::get_current_of;
+    ) -> CUresult = pool_lives::get_current_of;
     Cuda fn cuMemGetDefaultMemPool(
         pool: *mut CUmemoryPool,
         location: *mut CUmemLocation,
         kind: CUmemAllocationType,
-    ) -> CUresult = stream_ordered::get_default_of;
+    ) -> CUresult = pool_lives::get_default_of;
 
     Cuda fn cuGraphInstantiate(
         exec: *mut CUgraphExec,
@@ -575,8 +590,11 @@ hooks! {
 
     // What the hooks call themselves, without standing before it.
     ;
+    Cuda cuArrayGetSparseProperties,
     Cuda cuCtxGetCurrent,
     Cuda cuCtxGetDevice,
+    Cuda cuCtxPopCurrent_v2,
+    Cuda cuCtxPushCurrent_v2,
     Cuda cuDeviceGetCount,
     Cuda cuDeviceGetDefaultMemPool,
     Cuda cuDeviceGetGraphMemAttribute,
@@ -586,15 +604,22 @@ hooks! {
     Cuda cuDeviceGetUuid_v2,
     Cuda cuDevicePrimaryCtxGetState,
     Cuda cuDriverGetVersion,
+    Cuda cuEventCreate,
+    Cuda cuEventDestroy_v2,
+    Cuda cuEventQuery,
+    Cuda cuEventRecord,
+    Cuda cuEventRecord_ptsz,
     Cuda cuGraphChildGraphNodeGetGraph,
     Cuda cuGraphGetNodes,
     Cuda cuGraphMemAllocNodeGetParams,
     Cuda cuGraphNodeGetType,
     Cuda cuMemPoolGetAttribute,
     Cuda cuMemPoolSetAttribute,
+    Cuda cuMipmappedArrayGetSparseProperties,
     Cuda cuFuncGetModule,
     Cuda cuKernelGetLibrary,
     Cuda cuModuleGetLoadingMode,
+    Cuda cuStreamGetCtx,
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,
     Cuda cuStreamIsCapturing_ptsz,

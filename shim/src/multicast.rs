@@ -1,16 +1,41 @@
 //! Multicast objects. They take nothing by themselves; memory that is bound to one stays charged until
-//! it is unbound.
+//! it is unbound, or until the last handle and mapping of the object are gone.
 //!
-//! What is not unbound before its object ends stays charged until the process ends: nothing tells
-//! when the last of an object's handles and mappings is gone.
+//! An object that other processes may have keeps what is bound to it for as long as any of them does,
+//! which nothing tells: what is not unbound from it stays charged until this process ends.
 
 use crate::bindings::{self, Object, settle};
 use crate::hooks::real;
 use crate::references::Memory;
 use core::ffi::c_ulonglong;
-use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemGenericAllocationHandle, CUresult};
+use nvidia_sys::cuda::{
+    CUdevice, CUdeviceptr, CUmemGenericAllocationHandle, CUmulticastObjectProp, CUresult,
+};
 
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn create(
+    object: *mut CUmemGenericAllocationHandle,
+    properties: *const CUmulticastObjectProp,
+) -> CUresult {
+    let Some(driver) = real::cuMulticastCreate.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    let result = unsafe { driver(object, properties) };
+    if result == CUresult::CUDA_SUCCESS {
+        // SAFETY: the driver has read the one and written the other.
+        let (handle, shared) = unsafe { (*object, (*properties).handleTypes) };
+        if shared == 0 {
+            Memory::remember_object(handle);
+        }
+    }
+    result
+}
+
+fn team(object: CUmemGenericAllocationHandle) -> Object {
+    Memory::object(object).map_or(Object::Multicast(object), Object::Team)
+}
 
 /// # Safety
 /// As the driver's function.
@@ -26,7 +51,7 @@ pub(crate) unsafe fn bind_memory(
     let memory = Memory::refer(handle);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, start, handle, offset, bytes, flags) };
-    settle(result, memory, Object::Multicast(object), start as u64, bytes as u64)
+    settle(result, memory, team(object), start as u64, bytes as u64)
 }
 
 /// # Safety
@@ -44,7 +69,7 @@ pub(crate) unsafe fn bind_memory_on(
     let memory = Memory::refer(handle);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, device, start, handle, offset, bytes, flags) };
-    settle(result, memory, Object::Multicast(object), start as u64, bytes as u64)
+    settle(result, memory, team(object), start as u64, bytes as u64)
 }
 
 /// # Safety
@@ -60,7 +85,7 @@ pub(crate) unsafe fn bind_address(
     let memory = Memory::refer_mapped(address);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, start, address, bytes, flags) };
-    settle(result, memory, Object::Multicast(object), start as u64, bytes as u64)
+    settle(result, memory, team(object), start as u64, bytes as u64)
 }
 
 /// # Safety
@@ -77,7 +102,7 @@ pub(crate) unsafe fn bind_address_on(
     let memory = Memory::refer_mapped(address);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, device, start, address, bytes, flags) };
-    settle(result, memory, Object::Multicast(object), start as u64, bytes as u64)
+    settle(result, memory, team(object), start as u64, bytes as u64)
 }
 
 /// # Safety
@@ -92,7 +117,7 @@ pub(crate) unsafe fn unbind(
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, device, start, bytes) };
     if result == CUresult::CUDA_SUCCESS {
-        bindings::unbound(Object::Multicast(object), device, start as u64, bytes as u64);
+        bindings::unbound(team(object), device, start as u64, bytes as u64);
     }
     result
 }

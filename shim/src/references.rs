@@ -6,6 +6,7 @@
 //! piece of memory whose handles are all let go is not found by its number any more.
 
 use crate::allotments;
+use crate::bindings::{self, Object};
 use crate::charge::Charge;
 use crate::region::{Place, Region, change, reach};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -24,6 +25,9 @@ const FIRST: u64 = 2;
 const REFERENCE: u64 = 1;
 const HANDLE: u64 = 1 << 32;
 const REFERENCES: u64 = HANDLE - 1;
+
+/// The bytes of a multicast object.
+const OBJECT: u64 = 0;
 
 static MEMORY: Region<Memory, MEMORIES> = Region::new();
 static MAPPED: Region<Mapping, MAPPINGS> = Region::new();
@@ -77,18 +81,49 @@ impl Memory {
         self.counts.fetch_add(HANDLE, Ordering::AcqRel);
     }
 
+    /// So many references more, while the caller has one.
+    pub(crate) fn refer_more(&self, more: u64) {
+        self.counts.fetch_add(more * REFERENCE, Ordering::AcqRel);
+    }
+
     /// One reference less; with the last the charge is given back.
-    pub(crate) fn let_go(&self) {
+    pub(crate) fn let_go(&'static self) {
+        self.let_go_of(REFERENCE);
+    }
+
+    /// So many references less, at least one.
+    pub(crate) fn let_go_of(&'static self, less: u64) {
         let bytes = self.bytes.load(Ordering::Relaxed);
         let share = self.share.load(Ordering::Relaxed);
-        if self.counts.fetch_sub(REFERENCE, Ordering::AcqRel) & REFERENCES != REFERENCE {
+        if self.counts.fetch_sub(less * REFERENCE, Ordering::AcqRel) & REFERENCES != less {
             return;
+        }
+        if bytes == OBJECT {
+            bindings::ended(Object::Team(self));
         }
         self.handle.store(FREE, Ordering::Release);
         let shares = allotments::shares().ok();
         if let Some(share) = shares.and_then(|shares| shares.at(share as u32)) {
             Charge::new(share, Kind::Vmm, bytes).give_back();
         }
+    }
+
+    /// The memory of a handle that [`Self::refer`] has just referred to and that is still held.
+    pub(crate) fn referred(handle: u64) -> Option<&'static Self> {
+        Self::held(handle).next()
+    }
+
+    /// Remembers a multicast object with its first handle: it is referred to as memory is, takes nothing,
+    /// and lets go of what is bound to it at its end.
+    pub(crate) fn remember_object(handle: u64) {
+        if let Some(share) = allotments::shares().ok().and_then(|shares| shares.at(0)) {
+            Self::remember(handle, Charge::new(share, Kind::Vmm, OBJECT));
+        }
+    }
+
+    /// The object of a handle that somebody holds.
+    pub(crate) fn object(handle: u64) -> Option<&'static Self> {
+        Self::held(handle).find(|memory| memory.bytes.load(Ordering::Relaxed) == OBJECT)
     }
 
     /// The number of the share that is charged for it.

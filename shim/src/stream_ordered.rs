@@ -1,10 +1,9 @@
-//! Memory that is taken and freed in the order of streams, and the pools that it comes from. A pool
-//! is charged what it has reserved, on its own device.
+//! Memory that is taken and freed in the order of streams. The pool that it comes from is charged what
+//! it has reserved, on its own device.
 //!
 //! A stream that is being captured takes nothing yet: what is asked of it becomes part of a graph, and
-//! is not refused. Managed pools are charged to their device, or to the current one where they have
-//! none. Pools on the host and of other processes are passed: what a process lends of a pool that it
-//! exports is charged to it alone.
+//! is not refused. Pools on the host and of other processes are passed: what a process lends of a pool
+//! that it exports is charged to it alone.
 
 use crate::capture::{self, relaxed};
 use crate::charge::{self, Attempt, Charge};
@@ -12,12 +11,9 @@ use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::pools::Pool;
 use crate::slot::Slot;
-use crate::{contexts, held, pool_current, vmm};
+use crate::{contexts, held, pool_current};
 use ledger::Kind;
-use nvidia_sys::cuda::{
-    CUdevice, CUdeviceptr, CUmemAllocationType, CUmemLocation, CUmemPoolProps, CUmemoryPool,
-    CUresult, CUstream, fns,
-};
+use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
@@ -115,160 +111,6 @@ pub(crate) unsafe fn free(address: CUdeviceptr, stream: CUstream) -> CUresult {
 pub(crate) unsafe fn free_ptsz(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
     held::give_back(address, || unsafe { driver_free_ptsz(address, stream) })
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn pool_create(
-    pool: *mut CUmemoryPool,
-    properties: *const CUmemPoolProps,
-) -> CUresult {
-    let Some(driver) = real::cuMemPoolCreate.get() else { return NOT_INITIALIZED };
-    // SAFETY: where they are not null they are the caller's to read.
-    let device =
-        unsafe { properties.as_ref().and_then(|of| device_for(&of.location, of.allocType)) };
-    // SAFETY: where it is not null it is the caller's, to be written.
-    let before = unsafe { pool.as_ref() }.copied();
-    // SAFETY: the caller's arguments.
-    let result = unsafe { driver(pool, properties) };
-    let (SUCCESS, Some(device), Some(before)) = (result, device, before) else { return result };
-    // SAFETY: the driver has just written it.
-    let made = unsafe { *pool };
-    if Pool::made(made, device).is_some() {
-        return result;
-    }
-    // One that cannot be counted there must not be.
-    if let Some(destroy) = real::cuMemPoolDestroy.get() {
-        // SAFETY: the driver's own, just made; the place is the caller's.
-        unsafe {
-            destroy(made);
-            *pool = before;
-        }
-    }
-    OUT_OF_MEMORY
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn pool_destroy(pool: CUmemoryPool) -> CUresult {
-    let Some(driver) = real::cuMemPoolDestroy.get() else { return NOT_INITIALIZED };
-    let known = Pool::of(pool);
-    let device = known.map(Pool::device);
-    if known.is_some_and(Pool::is_ended) {
-        return CUresult::CUDA_ERROR_INVALID_VALUE;
-    }
-    if let (Some(known), Some(device)) = (known, device)
-        && let Device::Share(share) = device::of(device)
-        && known.end_later(share)
-    {
-        pool_current::replace(device, pool);
-        return SUCCESS;
-    }
-    let known = Pool::take(pool);
-    // SAFETY: the caller's argument.
-    let result = unsafe { driver(pool) };
-    known.inspect(|known| known.taken(pool, result));
-    device.inspect(|device| pool_current::forget(*device));
-    result
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn set_current(device: CUdevice, pool: CUmemoryPool) -> CUresult {
-    let Some(driver) = real::cuDeviceSetMemPool.get() else { return NOT_INITIALIZED };
-    // SAFETY: the caller's arguments.
-    pool_current::setting(device, || unsafe { driver(device, pool) })
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn set_current_of(
-    location: *mut CUmemLocation,
-    kind: CUmemAllocationType,
-    pool: CUmemoryPool,
-) -> CUresult {
-    let Some(driver) = real::cuMemSetMemPool.get() else { return NOT_INITIALIZED };
-    // SAFETY: where it is not null it is the caller's to read.
-    let device = unsafe { location.as_ref().and_then(|location| vmm::device_of(location)) };
-    // SAFETY: the caller's arguments.
-    let driver = || unsafe { driver(location, kind, pool) };
-    device.map_or_else(driver, |device| pool_current::setting(device, driver))
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn get_current_of(
-    pool: *mut CUmemoryPool,
-    location: *mut CUmemLocation,
-    kind: CUmemAllocationType,
-) -> CUresult {
-    let Some(driver) = real::cuMemGetMemPool.get() else { return NOT_INITIALIZED };
-    // SAFETY: the caller's arguments.
-    unsafe { met(pool, location, kind, driver(pool, location, kind)) }
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn get_default_of(
-    pool: *mut CUmemoryPool,
-    location: *mut CUmemLocation,
-    kind: CUmemAllocationType,
-) -> CUresult {
-    let Some(driver) = real::cuMemGetDefaultMemPool.get() else { return NOT_INITIALIZED };
-    // SAFETY: the caller's arguments.
-    unsafe { met(pool, location, kind, driver(pool, location, kind)) }
-}
-
-/// Begins to count a pool that the driver has told the program of, if it is not yet.
-///
-/// # Safety
-/// The arguments of a driver's function that answered `result`.
-unsafe fn met(
-    pool: *mut CUmemoryPool,
-    location: *mut CUmemLocation,
-    kind: CUmemAllocationType,
-    result: CUresult,
-) -> CUresult {
-    if result == SUCCESS {
-        // SAFETY: the driver has read the one and written the other.
-        let (device, pool) = unsafe { (device_for(&*location, kind), *pool) };
-        if let (Some(device), None) = (device, Pool::of(pool)) {
-            Pool::remember(pool, device);
-        }
-    }
-    result
-}
-
-/// The device that a pool is charged to; none for the host. Managed memory may come to lie on any.
-///
-/// # Safety
-/// The location is one of the header's.
-unsafe fn device_for(location: &CUmemLocation, kind: CUmemAllocationType) -> Option<CUdevice> {
-    // SAFETY: the caller's promise.
-    let device = unsafe { vmm::device_of(location) };
-    match kind {
-        CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_MANAGED => {
-            device.or_else(device::current_ordinal)
-        }
-        _ => device,
-    }
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn pool_trim(pool: CUmemoryPool, keep: usize) -> CUresult {
-    let Some(driver) = real::cuMemPoolTrimTo.get() else { return NOT_INITIALIZED };
-    if Pool::of(pool).is_some_and(Pool::is_ended) {
-        return CUresult::CUDA_ERROR_INVALID_VALUE;
-    }
-    // SAFETY: the caller's arguments.
-    let result = unsafe { driver(pool, keep) };
-    if let (SUCCESS, Some(known)) = (result, Pool::of(pool))
-        && let Device::Share(share) = device::of(known.device())
-    {
-        known.look(share);
-    }
-    result
 }
 
 impl Request {

@@ -105,6 +105,51 @@ static int array(const char *name, uint64_t *at, uint64_t n[3], unsigned channel
     return CALL(name, (uint64_t *, void *), at, descriptor);
 }
 
+/* tile=array,memory,x,y,width,height in tiles of floats, the memory from its beginning on; untile the
+ * same. In names with mip the array is mipmapped, with tail the place is bytes x of y in its tail; in
+ * names that end in ptsz, no stream means the thread's own. */
+static int tile(const char *command, const char *text) {
+    uint64_t n[6] = {0};
+    sscanf(text, "%*[^=]=%lu,%lu,%lu,%lu,%lu,%lu", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]);
+    int is_tail = strstr(command, "tail") != 0, is_map = strncmp(command, "un", 2) != 0;
+    struct {
+        int resource_kind;
+        uint64_t resource;
+        int part;
+        union {
+            struct {
+                unsigned level, layer, x, y, z, width, height, depth;
+            } level;
+            struct {
+                unsigned layer;
+                unsigned long long offset, size;
+            } tail;
+        } at;
+        int operation, handle_kind;
+        uint64_t handle;
+        unsigned long long offset;
+        unsigned devices, flags, reserved[2];
+    } info = {strstr(command, "mip") != 0, place[n[0]], is_tail};
+    if (is_tail) {
+        info.at.tail.offset = n[2];
+        info.at.tail.size = n[3];
+    } else {
+        info.at.level.x = 128 * (unsigned)n[2], info.at.level.y = 128 * (unsigned)n[3];
+        info.at.level.width = 128 * (unsigned)n[4], info.at.level.height = 128 * (unsigned)n[5];
+        info.at.level.depth = 1;
+    }
+    info.operation = is_map ? 1 : 2;
+    info.handle = is_map ? place[n[1]] : 0;
+    info.devices = 1;
+    const char *name = strstr(command, "ptsz") ? "cuMemMapArrayAsync_ptsz" : "cuMemMapArrayAsync";
+    return CALL(name, (void *, unsigned, void *), &info, 1, 0);
+}
+
+static volatile int is_blocked;
+static void blocks(void *unused) {
+    while (is_blocked) usleep(100);
+}
+
 static uint64_t in_use(void) {
     size_t free = 0, total = 0;
     CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
@@ -189,6 +234,34 @@ static void run(char *text) {
                       b * MIB);
     else if (IS("end-endpoint"))
         result = CALL("cuLogicalEndpointDestroy", (unsigned), 0x901);
+    else if (IS("create-tiles")) {
+        properties p = {1, 0, 1, 0, 0, {0, 0, 1}};
+        result = CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), &place[a], b * MIB, &p, 0);
+    } else if (strstr(command, "tile") == command || strstr(command, "untile") == command)
+        result = tile(command, text);
+    else if (IS("block")) {
+        is_blocked = 1;
+        result = CALL("cuLaunchHostFunc", (void *, void (*)(void *), void *), 0, blocks, 0);
+    } else if (IS("unblock"))
+        is_blocked = 0;
+    else if (IS("sync"))
+        result = CALL("cuCtxSynchronize", (void));
+    else if (IS("multicast")) {
+        struct {
+            unsigned devices;
+            size_t size;
+            uint64_t handles, flags;
+        } p = {1, b * MIB, c, 0};
+        result = CALL("cuMulticastCreate", (uint64_t *, void *), &place[a], &p);
+        if (!result) result = CALL("cuMulticastAddDevice", (uint64_t, int), place[a], 0);
+    } else if (IS("team-bind"))
+        result = CALL("cuMulticastBindMem", (uint64_t, size_t, uint64_t, size_t, size_t, uint64_t), place[a],
+                      0, place[b], 0, c * MIB, 0);
+    else if (IS("team-bind-at"))
+        result = CALL("cuMulticastBindAddr", (uint64_t, size_t, uint64_t, size_t, uint64_t), place[a], 0,
+                      0x10000000 + b * MIB, c * MIB, 0);
+    else if (IS("team-unbind"))
+        result = CALL("cuMulticastUnbind", (uint64_t, int, size_t, size_t), place[a], 0, 0, b * MIB);
     else if (IS("retain"))
         result = CALL("cuMemRetainAllocationHandle", (uint64_t *, void *), &place[a],
                       (void *)(0x10000000 + b * MIB));

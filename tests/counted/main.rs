@@ -15,5 +15,6 @@ mod graphs;
 mod limits;
 mod pools;
 mod simulated;
+mod sparse;
 mod stage;
 mod vmm;

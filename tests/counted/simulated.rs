@@ -6,9 +6,14 @@ use crate::container::dist;
 use crate::stage::client;
 
 /// What the client says of one of its commands, in order, with half of a simulated V100.
-fn said(command: &str, words: &str) -> Vec<String> {
+pub(crate) fn said(command: &str, words: &str) -> Vec<String> {
+    said_on("v100-32gb", command, words)
+}
+
+/// The same with half of another card.
+pub(crate) fn said_on(card: &str, command: &str, words: &str) -> Vec<String> {
     let mut run = Command::new(dist("x86_64/aliquot"));
-    run.args(["run", "--sim", "v100-32gb", "--fraction", "0.5", "--"]).arg(client()).arg("start");
+    run.args(["run", "--sim", card, "--fraction", "0.5", "--"]).arg(client()).arg("start");
     let output = run.args(words.split_whitespace()).output().expect("aliquot starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.ends_with("end\n"), "{output:?}");
@@ -17,8 +22,13 @@ fn said(command: &str, words: &str) -> Vec<String> {
 }
 
 /// What is used at each `used`, in MiB beyond the first.
-fn used(words: &str) -> Vec<f64> {
-    let numbers = said("used", &format!("used {words}"));
+pub(crate) fn used(words: &str) -> Vec<f64> {
+    used_on("v100-32gb", words)
+}
+
+/// The same with half of another card.
+pub(crate) fn used_on(card: &str, words: &str) -> Vec<f64> {
+    let numbers = said_on(card, "used", &format!("used {words}"));
     let numbers: Vec<f64> = numbers.iter().map(|text| text.parse().expect("a number")).collect();
     numbers.iter().map(|used| used - numbers[0]).skip(1).collect()
 }

@@ -30,8 +30,9 @@ impl std::fmt::Debug for Call {
 #[derive(Clone, Copy)]
 enum Numbers {
     None,
+    /// Bytes, and a way to do it: 0 or 1.
     Bytes,
-    /// Whole pages of 2 MiB.
+    /// Whole pages of 2 MiB, and a device.
     Pages,
     /// Bytes in a row, and rows.
     Rows,
@@ -42,15 +43,22 @@ enum Numbers {
     Limit,
     /// 0 or 1.
     Way,
+    /// A row of tiles.
+    Row,
 }
 
-use Numbers::{Bytes, Limit, None, Pages, Rows, Texels, Way};
+use Numbers::{Bytes, Limit, None, Pages, Row, Rows, Texels, Way};
 
 /// Threads of a process, and places of a thread, as the client has them.
 pub(crate) const THREADS: usize = 4;
 pub(crate) const PLACES: usize = 8;
+/// Devices, and the one on which a thread has its contexts.
+pub(crate) const DEVICES: usize = 2;
+pub(crate) fn home(thread: usize) -> usize {
+    thread * DEVICES / THREADS
+}
 
-const CALLS: [(u32, &str, Numbers); 20] = [
+const CALLS: [(u32, &str, Numbers); 34] = [
     (30, "give", Way),
     (12, "linear", Bytes),
     (4, "managed", Bytes),
@@ -71,6 +79,20 @@ const CALLS: [(u32, &str, Numbers); 20] = [
     (2, "heap", Limit),
     (1, "print", Limit),
     (4, "sync", None),
+    (6, "graph", Bytes),
+    (8, "launch", None),
+    (2, "upload", None),
+    (2, "clone", None),
+    (1, "update", None),
+    (2, "graph-trim", None),
+    (4, "sparse", Pages),
+    (8, "row", Row),
+    (5, "unrow", Row),
+    (3, "multi", Pages),
+    (4, "bind", None),
+    (3, "unbind", None),
+    (4, "let", None),
+    (1, "green", None),
 ];
 
 /// Whether calls that take from pools are drawn too. A pool of a full share that has memory idle is asked
@@ -84,7 +106,9 @@ pub(crate) enum Pools {
 
 /// Any call.
 pub(crate) fn call(pools: Pools) -> impl Strategy<Value = Call> {
-    let drawn = move |name: &str| pools == Pools::With || !matches!(name, "async" | "lent");
+    // What a green context takes of its own nobody says before the agent measures it.
+    let drawn =
+        move |name: &str| pools == Pools::With || !matches!(name, "async" | "lent" | "green");
     let rows = CALLS.iter().filter(|(_, name, _)| drawn(name)).map(|(weight, name, numbers)| {
         let numbers = numbers.draw();
         let row = (0..THREADS, 0..PLACES, numbers).prop_map(|(thread, place, (a, b))| Call {
@@ -104,8 +128,9 @@ impl Numbers {
         match self {
             None => Just((0, 0)).boxed(),
             Way => (0..2u64, Just(0)).boxed(),
-            Bytes => (bytes(), Just(0)).boxed(),
-            Pages => ((1..=96u64).prop_map(|pages| pages * 2 * MIB), Just(0)).boxed(),
+            Bytes => (bytes(), 0..2u64).boxed(),
+            Pages => ((1..=96u64).prop_map(|pages| pages * 2 * MIB), 0..2u64).boxed(),
+            Row => (0..96u64, Just(0)).boxed(),
             Rows => (1..=64 * KIB, 1..=2048u64).boxed(),
             Texels => (select(vec![1024, 1500, 2048, 4096u64]), (16..=128u64).prop_map(|n| n * 32))
                 .boxed(),

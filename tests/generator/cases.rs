@@ -89,11 +89,11 @@ fn a_second_context_is_charged_and_given_back_with_what_is_in_it() {
 #[test]
 fn what_a_pool_keeps_goes_with_the_last_context() {
     let call = |name, place, a| Round::One(0, Call { name, thread: 0, place, a, b: 0 });
-    let rounds = [call("async", 0, 40 << 20), Round::Begin, Round::Reset(0)];
+    let rounds = [call("async", 0, 40 << 20), Round::Begin, Round::Reset(0, 0)];
     assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
 }
 
-/// Three contexts and a gigabyte leave too little for a fourth, whose process then has none.
+/// Three contexts and another gigabyte leave too little for a fourth, whose process then has none.
 #[test]
 fn memory_of_a_stream_without_a_context_is_the_drivers_to_refuse() {
     let call = |name, a| Call { name, thread: 0, place: 0, a, b: 0 };

@@ -4,7 +4,7 @@ use ledger::Kind;
 use ledger::agent::{DeviceUse, LedgerSnapshot};
 use sim_world::admin::CardReport;
 
-use crate::calls::Call;
+use crate::calls::{Call, DEVICES, home};
 use crate::model::{Held, Process};
 use crate::plan::{PROCESSES, Round, Where};
 use crate::stage::{Client, LIMIT, Stage};
@@ -56,8 +56,8 @@ impl Scene {
             Round::Begin => self.begin(),
             Round::End(process) => self.leave(*process),
             Round::Children(process) => self.children(*process),
-            Round::Reset(process) => self.primary_ends(*process, "reset"),
-            Round::Release(process) => self.primary_ends(*process, "release"),
+            Round::Reset(process, device) => self.primary_ends(*process, "reset", *device),
+            Round::Release(process, device) => self.primary_ends(*process, "release", *device),
             Round::Share(from, to) => self.share(*from, *to),
         }
     }
@@ -65,10 +65,12 @@ impl Scene {
     fn begin(&mut self) -> Result {
         if self.living.len() < PROCESSES {
             let (client, has_context) = self.stage.start();
-            let room = LIMIT.bytes() - self.used();
-            ensure(has_context || room < crate::stage::CONTEXT.bytes(), || {
-                format!("no context, and {} MiB are free", room / MIB)
-            })?;
+            for (device, begun) in has_context.into_iter().enumerate() {
+                let room = LIMIT.bytes() - self.used(device);
+                ensure(begun || room < crate::stage::CONTEXT.bytes(), || {
+                    format!("no context on {device}, and {} MiB are free", room / MIB)
+                })?;
+            }
             self.living.push((client, Process::new(has_context)));
         }
         Ok(())
@@ -82,7 +84,8 @@ impl Scene {
     /// One call, which may be refused only where it could not fit.
     fn one(&mut self, process: usize, call: Call) -> Result {
         let Some(at) = self.which(process) else { return Ok(()) };
-        let (before, most) = (self.used(), self.living[at].1.most(&call));
+        let before = self.used(Process::device(&call));
+        let most = self.living[at].1.most(&call);
         let lots = self.tell(&[(at, vec![call])]);
         let (client, model) = &mut self.living[at];
         let results = answers(client, lots[0].1.len()).ok_or("it died")?;
@@ -147,16 +150,19 @@ impl Scene {
         Ok(())
     }
 
-    fn primary_ends(&mut self, process: usize, how: &str) -> Result {
+    fn primary_ends(&mut self, process: usize, how: &str, device: usize) -> Result {
         let Some(at) = self.which(process) else { return Ok(()) };
         let (client, model) = &mut self.living[at];
-        let [result, _, again] = client.numbers(how)[..] else {
+        let [result, again] = client.numbers(&format!("{how} {device}"))[..] else {
             return Err("it died".to_owned());
         };
-        ensure(result == 0 || !model.primary, || format!("{how} answers {result}"))?;
+        if result == SKIPPED {
+            return Ok(());
+        }
+        ensure(result == 0 || !model.primary[device], || format!("{how} answers {result}"))?;
         ensure(again == 0 || again == OUT_OF_MEMORY, || format!("retain answers {again}"))?;
-        if result == 0 || !model.primary {
-            model.primary_ended(again == 0);
+        if result == 0 || !model.primary[device] {
+            model.primary_ended(device, again == 0);
         }
         Ok(())
     }
@@ -167,58 +173,73 @@ impl Scene {
         };
         let said = self.living[one].0.ask(&format!("export {} {}", from.1, from.2));
         let Some(handle) = said.strip_prefix("0 ").filter(|_| one != other) else { return Ok(()) };
+        let device = usize::from(handle.starts_with('1'));
         let (client, model) = &mut self.living[other];
         let result = client.numbers(&format!("import {} {} {handle}", to.1, to.2))[0];
         if result == 0 {
-            model.opened(to.1, to.2);
+            model.opened(to.1, to.2, device);
         }
         Ok(())
     }
 
-    /// What the living hold by the ledger, in bytes.
-    fn used(&self) -> u64 {
-        self.stage.ledger().devices[0].held_in_all()
+    /// What the living hold of a device by the ledger, in bytes.
+    fn used(&self, device: usize) -> u64 {
+        self.stage.ledger().devices[device].held_in_all()
     }
 
     /// Asks every process, then compares.
     fn rest(&mut self) -> Result {
-        let mut pools = vec![];
-        let mut free = 0;
+        let mut said = vec![];
         for (client, model) in &mut self.living {
-            let [now, total, reserved, refused, untouched] = client.numbers("rest")[..] else {
-                return Err("a process died by itself".to_owned());
-            };
-            pools.push(reserved as u64);
-            free = now as u64;
-            if model.has_context() {
+            let numbers = client.numbers("rest");
+            ensure(numbers.len() == 5 * DEVICES, || "a process died by itself".to_owned())?;
+            for device in (0..DEVICES).filter(|device| model.has_context(*device)) {
+                let [_, total, _, refused, untouched] = of_device(&numbers, device);
                 ensure(total as u64 == LIMIT.bytes(), || format!("the card has {total} bytes"))?;
                 ensure(refused == OUT_OF_MEMORY && untouched == 1, || {
                     format!("a request for everything: {refused}, untouched: {untouched}")
                 })?;
             }
+            said.push(numbers);
         }
-        let (ledger, card) = (self.stage.ledger(), self.stage.card());
-        for ((client, model), pools) in self.living.iter().zip(&pools) {
-            compare(&ledger, &card, client.pid(), model.held(), *pools)?;
+        let (ledger, cards) = (self.stage.ledger(), self.stage.cards());
+        for (device, card) in cards.iter().enumerate() {
+            for ((client, model), said) in self.living.iter().zip(&said) {
+                let [_, _, pools, ..] = of_device(said, device);
+                let model = model.held(device);
+                let at = (device, client.pid());
+                compare(&ledger, card, at, model, pools as u64)
+                    .map_err(|wrong| format!("device {device}: {wrong}"))?;
+            }
+            self.in_all(&ledger, card, device, &said)?;
         }
-        self.in_all(&ledger, &card, free)
+        Ok(())
     }
 
-    fn in_all(&self, ledger: &LedgerSnapshot, card: &CardReport, free: u64) -> Result {
-        let device = &ledger.devices[0];
-        let held = device.held_in_all();
+    fn in_all(
+        &self,
+        ledger: &LedgerSnapshot,
+        card: &CardReport,
+        device: usize,
+        said: &[Vec<i64>],
+    ) -> Result {
+        let of = &ledger.devices[device];
+        let held = of.held_in_all();
         ensure(held <= LIMIT.bytes(), || format!("{held} bytes are held"))?;
         ensure(ledger.oddities == 0, || format!("{} oddities", ledger.oddities))?;
         ensure(card.processes.len() == self.with_memory(card), || {
             "the card is held by a process that is gone".to_owned()
         })?;
-        let Some((_, last)) = self.living.last().filter(|(_, last)| last.has_context()) else {
-            return Ok(());
-        };
-        // Its refused request was the last thing that happened: the total is exact.
-        ensure(device.total == held, || format!("a total of {}, held {held}", device.total))?;
-        ensure(free == LIMIT.bytes() - held, || format!("{free} free of what {held} are held"))?;
-        ensure(last.held().contexts > 0, || "a context that takes nothing".to_owned())
+        let asked = self.living.iter().zip(said).rev();
+        let last = asked.into_iter().find(|((_, model), _)| model.has_context(device));
+        let Some(((_, last), said)) = last else { return Ok(()) };
+        // Its refused request was the last thing that happened there: the total is exact.
+        let [free, ..] = of_device(said, device);
+        ensure(of.total == held, || format!("a total of {}, held {held}", of.total))?;
+        ensure(free as u64 == LIMIT.bytes() - held, || {
+            format!("{free} free of what {held} are held")
+        })?;
+        ensure(last.held(device).contexts > 0, || "a context that takes nothing".to_owned())
     }
 
     /// How many of the card's processes are ours, and alive.
@@ -228,9 +249,9 @@ impl Scene {
     }
 
     fn peak(&self, strictness: Strictness) -> Result {
-        let peak = self.stage.card().peak_used;
+        let peak = self.stage.cards().iter().map(|card| card.peak_used).max().unwrap_or(0);
         ensure(strictness == Strictness::AtRest || peak <= LIMIT.bytes(), || {
-            format!("the card was {} bytes past the limit", peak - LIMIT.bytes())
+            format!("a card was {} bytes past the limit", peak - LIMIT.bytes())
         })
     }
 
@@ -239,31 +260,37 @@ impl Scene {
         for (mut client, _) in self.living.drain(..) {
             ensure(client.end(), || "a process ended badly".to_owned())?;
         }
-        let (ledger, card) = (self.stage.ledger(), self.stage.card());
-        let held = ledger.devices[0].held_in_all();
+        let (ledger, cards) = (self.stage.ledger(), self.stage.cards());
+        let held: u64 = ledger.devices.iter().map(DeviceUse::held_in_all).sum();
         ensure(held == 0 && ledger.slots.is_empty(), || {
             format!("{held} bytes are held at the end")
         })?;
-        ensure(card.memory.used == 0, || format!("the card holds {} bytes", card.memory.used))
+        let used: u64 = cards.iter().map(|card| card.memory.used).sum();
+        ensure(used == 0, || format!("the cards hold {used} bytes"))
     }
 }
 
-/// One process: the ledger says what the card says, and both what the model says.
+/// What a process says of a device at a rest.
+fn of_device(said: &[i64], device: usize) -> [i64; 5] {
+    std::array::from_fn(|at| said[5 * device + at])
+}
+
+/// One process on one device: the ledger says what the card says, and both what the model says.
 fn compare(
     ledger: &LedgerSnapshot,
     card: &CardReport,
-    pid: u32,
+    (device, pid): (usize, u32),
     model: Held,
     pools: u64,
 ) -> Result {
     let none = DeviceUse::default();
     let slot = ledger.slots.iter().find(|slot| slot.pid == pid);
-    let charged = slot.map_or(&none, |slot| &slot.devices[0]);
+    let charged = slot.map_or(&none, |slot| &slot.devices[device]);
     let of = |kinds: &[Kind]| kinds.iter().map(|kind| charged.held_for(*kind)).sum::<u64>();
     let expected = Held { memory: model.memory + pools, ..model };
     let in_ledger = Held {
         contexts: of(&[Kind::Context]),
-        memory: of(&[Kind::Linear, Kind::Array, Kind::Vmm, Kind::Pool]),
+        memory: of(&[Kind::Linear, Kind::Array, Kind::Vmm, Kind::Pool, Kind::Graph]),
         managed: of(&[Kind::Managed]),
         buffers: of(&[Kind::Local]),
     };
@@ -306,7 +333,9 @@ fn settle(model: &mut Process, calls: &[Call], answers: &[Answer]) -> Result {
             0 => model.done(call, *address),
             SKIPPED => {}
             OUT_OF_MEMORY => ensure(*address == 0, || format!("{call:?} wrote and was refused"))?,
-            other if model.has_context() => return Err(format!("{call:?} answers {other}")),
+            other if model.has_context(home(call.thread)) => {
+                return Err(format!("{call:?} answers {other}"));
+            }
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::calls::{Call, THREADS};
+use crate::calls::{Call, DEVICES, THREADS, home};
 use crate::stage::CONTEXT;
 
 const MIB: u64 = 1 << 20;
@@ -12,8 +12,8 @@ const PAGE: u64 = 2 * MIB;
 /// A process.
 #[derive(Default)]
 pub(crate) struct Process {
-    /// Whether its primary context lives, and the threads' own ones.
-    pub(crate) primary: bool,
+    /// Whether its primary contexts live, and the threads' own ones.
+    pub(crate) primary: [bool; DEVICES],
     own: [bool; THREADS],
     /// By thread and place.
     objects: BTreeMap<(usize, usize), Object>,
@@ -21,17 +21,37 @@ pub(crate) struct Process {
     buffers: BTreeMap<(Context, &'static str), u64>,
 }
 
-/// 0 is the primary one, above are the threads' own.
+/// The primary ones, above are the threads' own.
 type Context = usize;
 
-#[derive(Clone, Copy, Debug)]
+fn device_of(context: Context) -> usize {
+    context.checked_sub(DEVICES).map_or(context, home)
+}
+
+#[derive(Clone, Debug)]
 struct Object {
     what: &'static str,
     context: Context,
+    /// Where the memory lies.
+    device: usize,
     takes: Takes,
-    /// A handle is held, a mapping is there.
+    /// A handle is held; it is mapped, or bound.
     handle: bool,
     mapped: bool,
+    /// The rows of an array that are mapped.
+    rows: BTreeSet<u64>,
+}
+
+impl Object {
+    fn new(what: &'static str, context: Context, device: usize, takes: Takes) -> Self {
+        let rows = BTreeSet::new();
+        Self { what, context, device, takes, handle: true, mapped: false, rows }
+    }
+
+    /// Whether anything keeps its memory.
+    fn lives(&self) -> bool {
+        self.handle || self.mapped || !self.rows.is_empty()
+    }
 }
 
 /// What memory takes of a card.
@@ -51,7 +71,7 @@ enum Takes {
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
 pub(crate) struct Held {
     pub(crate) contexts: u64,
-    /// Without pools.
+    /// Without pools and graphs.
     pub(crate) memory: u64,
     pub(crate) managed: u64,
     pub(crate) buffers: u64,
@@ -65,21 +85,27 @@ impl Held {
 
 impl Process {
     /// One that has just begun.
-    pub(crate) fn new(primary: bool) -> Self {
+    pub(crate) fn new(primary: [bool; DEVICES]) -> Self {
         Self { primary, ..Self::default() }
     }
 
-    /// Whether anything can be asked of its driver.
-    pub(crate) fn has_context(&self) -> bool {
-        self.primary
+    /// Whether anything can be asked of its driver on a device.
+    pub(crate) fn has_context(&self, device: usize) -> bool {
+        self.primary[device]
     }
 
-    pub(crate) fn held(&self) -> Held {
-        let contexts = usize::from(self.primary) + self.own.iter().filter(|own| **own).count();
-        let mut held = Held { contexts: contexts as u64 * CONTEXT.bytes(), ..Held::default() };
+    fn contexts(&self, device: usize) -> usize {
+        let own = (0..THREADS).filter(|thread| self.own[*thread] && home(*thread) == device);
+        usize::from(self.primary[device]) + own.count()
+    }
+
+    pub(crate) fn held(&self, device: usize) -> Held {
+        let contexts = self.contexts(device) as u64 * CONTEXT.bytes();
+        let mut held = Held { contexts, ..Held::default() };
         let mut parts = BTreeSet::new();
-        for object in self.objects.values() {
+        for object in self.objects.values().filter(|object| object.device == device) {
             match object.takes {
+                _ if !object.lives() => {}
                 Takes::Nothing => {}
                 Takes::Pages(bytes) => held.memory += bytes,
                 Takes::Part(page) => drop(parts.insert(page)),
@@ -87,17 +113,29 @@ impl Process {
             }
         }
         held.memory += parts.len() as u64 * PAGE;
-        held.buffers = self.buffers.values().sum();
+        let buffers = self.buffers.iter().filter(|((of, _), _)| device_of(*of) == device);
+        held.buffers = buffers.map(|(_, bytes)| bytes).sum();
         held
     }
 
-    /// What a call may take at most, before it is known where it lands.
+    /// The device that a call takes memory of.
+    pub(crate) fn device(call: &Call) -> usize {
+        match call.name {
+            "create" => call.b as usize % DEVICES,
+            "lent" if call.b == 1 => 1 - home(call.thread),
+            _ => home(call.thread),
+        }
+    }
+
+    /// What a call may take at most, before it is known where it lands. What a graph needs is drawn
+    /// elsewhere: a launch may always be refused.
     pub(crate) fn most(&self, call: &Call) -> u64 {
         match call.name {
             "linear" | "pitch" => taken(size(call)).max(PAGE),
             "managed" => taken(size(call)),
             "array" | "mipmap" => size(call),
-            "create" => call.a,
+            "create" | "sparse" | "multi" => call.a,
+            "launch" | "upload" | "clone" | "update" => u64::MAX / 2,
             "async" | "lent" => call.a.next_multiple_of(32 * MIB),
             "context" => CONTEXT.bytes(),
             "heap" | "print" => call.a,
@@ -108,39 +146,35 @@ impl Process {
     /// The driver has done as asked.
     pub(crate) fn done(&mut self, call: &Call, address: u64) {
         let at = (call.thread, call.place);
-        let context = if self.own[call.thread] { call.thread + 1 } else { 0 };
+        let context = if self.own[call.thread] { call.thread + DEVICES } else { home(call.thread) };
         match call.name {
+            "row" | "unrow" | "bind" | "unbind" | "let" => self.changed(at, call),
             "give" => self.given(at),
             "map" | "unmap" => self.mapped(at, call.name == "map"),
             "context" => self.own[call.thread] = true,
             "destroy" => {
                 self.own[call.thread] = false;
-                self.ended(call.thread + 1);
+                self.ended(call.thread + DEVICES);
             }
             "heap" => drop(self.buffers.insert((context, "heap"), beyond(call.a, 8 * MIB))),
             "print" => drop(self.buffers.insert((context, "print"), beyond(call.a, MIB))),
-            "trim" | "retain" | "sync" => {}
+            "trim" | "retain" | "sync" | "launch" | "upload" | "clone" | "update"
+            | "graph-trim" => {}
             _ => self.take(call, at, context, address),
         }
     }
 
     /// Memory of another process was opened here.
-    pub(crate) fn opened(&mut self, thread: usize, place: usize) {
-        let object = Object {
-            what: "import",
-            context: 0,
-            takes: Takes::Nothing,
-            handle: true,
-            mapped: false,
-        };
+    pub(crate) fn opened(&mut self, thread: usize, place: usize, device: usize) {
+        let object = Object::new("import", device, device, Takes::Nothing);
         self.objects.insert((thread, place), object);
     }
 
-    /// The primary context has ended, and has begun again or not.
-    pub(crate) fn primary_ended(&mut self, again: bool) {
-        self.primary = false;
-        self.ended(0);
-        self.primary = again;
+    /// The primary context of a device has ended, and has begun again or not.
+    pub(crate) fn primary_ended(&mut self, device: usize, again: bool) {
+        self.primary[device] = false;
+        self.ended(device);
+        self.primary[device] = again;
     }
 
     fn take(&mut self, call: &Call, at: (usize, usize), context: Context, address: u64) {
@@ -148,20 +182,33 @@ impl Process {
         let takes = match call.name {
             "linear" | "pitch" if bytes > MIB => Takes::Pages(taken(bytes)),
             "linear" | "pitch" => Takes::Part(address / PAGE),
-            "array" | "mipmap" | "create" => Takes::Pages(bytes),
+            "array" | "mipmap" | "create" | "sparse" | "multi" => Takes::Pages(bytes),
             "managed" => Takes::Managed(taken(bytes)),
             _ => Takes::Nothing,
         };
-        let object = Object { what: call.name, context, takes, handle: true, mapped: false };
+        let object = Object::new(call.name, context, Self::device(call), takes);
         self.objects.insert(at, object);
     }
 
     fn given(&mut self, at: (usize, usize)) {
         if let Some(object) = self.objects.get_mut(&at) {
             object.handle = false;
-            if !object.mapped {
+            if !object.mapped || object.what == "multi" {
                 self.objects.remove(&at);
             }
+        }
+    }
+
+    /// Memory of an array or a multicast object is mapped, unmapped, or its handle let go.
+    fn changed(&mut self, at: (usize, usize), call: &Call) {
+        let Some(object) = self.objects.get_mut(&at) else { return };
+        let Takes::Pages(bytes) = object.takes else { return };
+        let row = call.a % (bytes / PAGE);
+        match call.name {
+            "row" => drop(object.rows.insert(row)),
+            "unrow" => drop(object.rows.remove(&row)),
+            "let" => object.handle = false,
+            name => object.mapped = name == "bind",
         }
     }
 
@@ -176,11 +223,20 @@ impl Process {
 
     /// A context takes with it what is its own; the last one also what pools have lent.
     fn ended(&mut self, context: Context) {
-        let none_left = !self.primary && !self.own.iter().any(|own| *own);
+        let device = device_of(context);
+        let none_left = self.contexts(device) == 0;
         self.buffers.retain(|(of, _), _| *of != context);
+        for object in self.objects.values_mut().filter(|of| of.context == context) {
+            if object.what == "sparse" {
+                // The array is gone; the memory that was mapped in it stays with its handle.
+                object.what = "tiles";
+                object.rows.clear();
+            }
+        }
         self.objects.retain(|_, object| match object.what {
-            "async" | "lent" => !none_left,
-            "create" | "pool" => true,
+            "async" | "lent" => !(none_left && object.device == device),
+            "create" | "pool" | "multi" | "green" => true,
+            "tiles" => object.handle,
             _ => object.context != context,
         });
     }

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::calls::{Call, PLACES, Pools, THREADS, call};
+use crate::calls::{Call, DEVICES, PLACES, Pools, THREADS, call};
 
 /// Processes that a case has at most at a time.
 pub(crate) const PROCESSES: usize = 4;
@@ -27,9 +27,9 @@ pub(crate) enum Round {
     End(usize),
     /// A process has children by fork, vfork and posix_spawn; one of them lives on.
     Children(usize),
-    /// A process resets or releases its primary context, and takes it again.
-    Reset(usize),
-    Release(usize),
+    /// A process resets or releases its primary context of a device, and takes it again.
+    Reset(usize, usize),
+    Release(usize, usize),
     /// Memory of one place is opened in another process.
     Share(Where, Where),
 }
@@ -39,6 +39,10 @@ pub(crate) enum Round {
 pub(crate) enum Deaths {
     None,
     Some,
+}
+
+fn device() -> std::ops::Range<usize> {
+    0..DEVICES
 }
 
 /// Rounds in which one call is made at a time.
@@ -51,8 +55,8 @@ pub(crate) fn single() -> impl Strategy<Value = Vec<Round>> {
             3 => Just(Round::Begin),
             1 => process.clone().prop_map(Round::End),
             1 => process.clone().prop_map(Round::Children),
-            1 => process.clone().prop_map(Round::Reset),
-            1 => process.prop_map(Round::Release),
+            1 => (process.clone(), device()).prop_map(|(of, device)| Round::Reset(of, device)),
+            1 => (process, device()).prop_map(|(of, device)| Round::Release(of, device)),
             3 => (place(), place()).prop_map(|(from, to)| Round::Share(from, to)),
         ],
         1..80,
@@ -71,7 +75,7 @@ pub(crate) fn crowded(deaths: Deaths, pools: Pools) -> impl Strategy<Value = Vec
                 .prop_map(|(many, whom, after)| Round::Kill(many, whom, after)),
             4 => Just(Round::Begin),
             1 => process.clone().prop_map(Round::Children),
-            1 => process.clone().prop_map(Round::Reset),
+            1 => (process.clone(), device()).prop_map(|(of, device)| Round::Reset(of, device)),
             1 => process.prop_map(Round::End),
         ],
         1..12,

@@ -101,8 +101,12 @@ fn on_a_read_only_root(command: &mut Command, nodes: &Path) {
 
 /// A process that takes all but a page, and one that gets that page and no more, also after the first
 /// is killed at rest.
-fn share(stage: &Stage, (mut first, _): (Client, bool), (mut second, begun): (Client, bool)) {
-    assert!(begun);
+fn share(
+    stage: &Stage,
+    (mut first, _): (Client, [bool; 2]),
+    (mut second, begun): (Client, [bool; 2]),
+) {
+    assert!(begun[0]);
     assert_eq!(ask(&mut first, "linear", 0, all_but_a_page(2)), 0);
     assert_eq!(ask(&mut second, "linear", 0, PAGE + 1), 2);
     assert_eq!(ask(&mut second, "linear", 1, PAGE), 0);

@@ -10,13 +10,15 @@ use contract::{DeviceUuid, Mib};
 use ledger::agent::{LedgerSnapshot, read_ledger};
 use sim_world::admin::{self, CardReport, Options};
 
+use crate::calls::DEVICES;
 use crate::container::{Container, compile, dist};
 
-/// What a context takes of a simulated V100, and the container's limit: four contexts and some memory.
-pub(crate) const CONTEXT: Mib = Mib(308);
-pub(crate) const LIMIT: Mib = Mib(2100);
+/// What a context takes of a simulated H100, and the container's limit on each: four contexts and some
+/// memory.
+pub(crate) const CONTEXT: Mib = Mib(520);
+pub(crate) const LIMIT: Mib = Mib(2900);
 
-/// A world of one card, and a container that has a part of it.
+/// A world of two cards, and a container that has a part of each.
 pub(crate) struct Stage {
     container: Container,
     folder: tempfile::TempDir,
@@ -32,11 +34,13 @@ impl Stage {
             ..Options::default()
         };
         let root = folder.path().join("w");
-        admin::create(&root, &[("v100-32gb", 1)], &options).expect("the world can be made");
+        admin::create(&root, &[("h100-80gb", DEVICES as u32)], &options)
+            .expect("the world can be made");
         let container = Container::empty().driver(&root.join("usr/lib/x86_64-linux-gnu"));
         let stage = Self { container, folder };
-        let card: DeviceUuid = stage.card().uuid.parse().expect("it is a UUID");
-        stage.container.allot_with(1, &[(card, LIMIT)], CONTEXT);
+        let uuid = |card: CardReport| -> DeviceUuid { card.uuid.parse().expect("it is a UUID") };
+        let shares: Vec<_> = stage.cards().into_iter().map(|card| (uuid(card), LIMIT)).collect();
+        stage.container.allot_with(1, &shares, CONTEXT);
         stage
     }
 
@@ -45,10 +49,14 @@ impl Stage {
         self.folder.path().join("w")
     }
 
-    /// What the simulated card says.
+    /// What the simulated cards say.
+    pub(crate) fn cards(&self) -> Vec<CardReport> {
+        admin::inspect(&self.root()).expect("the world answers").cards
+    }
+
+    /// What the first one says.
     pub(crate) fn card(&self) -> CardReport {
-        let report = admin::inspect(&self.root()).expect("the world answers");
-        report.cards.into_iter().next().expect("it has a card")
+        self.cards().into_iter().next().expect("it has a card")
     }
 
     /// What the ledger says.
@@ -70,13 +78,13 @@ impl Stage {
         self.container.command(program, words)
     }
 
-    /// Starts a process, with a context where there is room for one.
-    pub(crate) fn start(&self) -> (Client, bool) {
+    /// Starts a process, with a context on each card that has room for one.
+    pub(crate) fn start(&self) -> (Client, [bool; DEVICES]) {
         self.start_as(|_| {})
     }
 
     /// The same, of a command that somebody changed before.
-    pub(crate) fn start_as(&self, change: impl FnOnce(&mut Command)) -> (Client, bool) {
+    pub(crate) fn start_as(&self, change: impl FnOnce(&mut Command)) -> (Client, [bool; DEVICES]) {
         let mut command = self.container.command(client(), "");
         change(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -85,12 +93,16 @@ impl Stage {
         let from = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut client = Client { child, to, from, children: vec![] };
         let said = client.answer();
-        let has_context = match said.as_str() {
-            "ready 0" => true,
-            "ready 2" => false,
-            other => panic!("a client begins with {other:?}"),
-        };
-        (client, has_context)
+        let has_context: Vec<bool> = said
+            .split(' ')
+            .filter_map(|word| match word {
+                "ready" => None,
+                "0" => Some(true),
+                "2" => Some(false),
+                _ => panic!("a client begins with {said:?}"),
+            })
+            .collect();
+        (client, has_context.try_into().expect("one for each device"))
     }
 }
 

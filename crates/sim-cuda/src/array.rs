@@ -1,8 +1,8 @@
 //! Arrays and mipmaps: memory that programs address by texel. A card keeps their texels in blocks; here
 //! rows lie one after another, which nobody can tell from outside.
 //!
-//! An array takes whole 64 KiB of its context's memory, a mipmap for all its levels together. Sparse
-//! arrays and those that are mapped later are not simulated.
+//! An array takes whole 64 KiB of its context's memory, a mipmap for all its levels together; sparse
+//! arrays and those that are mapped later take none (`sparse`).
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use crate::copy::{Area, Extent};
 use crate::device_api::attribute;
 use crate::memory;
 use crate::registry::{Registry, handle_of};
-use crate::rim;
+use crate::sparse::{Behind, DEFERRED, SPARSE};
 use crate::status::{Res, Status};
+use crate::stream;
 
 /// All arrays, levels of mipmaps included.
 pub(crate) static ARRAYS: Registry<Array> = Registry::new();
@@ -45,6 +46,8 @@ pub(crate) struct Array {
     pitch: usize,
     context: usize,
     is_level: bool,
+    /// What memory is mapped into, where it takes none.
+    pub(crate) behind: Option<Arc<Behind>>,
 }
 
 /// A mipmap.
@@ -52,12 +55,13 @@ pub(crate) struct Mipmap {
     levels: Vec<Arc<Array>>,
     start: usize,
     context: usize,
+    /// What memory is mapped into, where it takes none.
+    pub(crate) behind: Option<Arc<Behind>>,
 }
 
 const LAYERED: u32 = 1;
 const CUBEMAP: u32 = 4;
-const SPARSE_OR_DEFERRED: u32 = 0x40 | 0x80;
-const KNOWN_FLAGS: u32 = 0x3f;
+const KNOWN_FLAGS: u32 = 0x3f | SPARSE | DEFERRED;
 /// What arrays are rounded up to.
 const GRAIN: usize = 64 << 10;
 /// Rows and levels begin at multiples of this.
@@ -82,9 +86,9 @@ impl Descriptor {
     }
 
     fn check(&self, device: usize) -> Res {
-        if self.flags & SPARSE_OR_DEFERRED != 0 {
-            rim::once("arrays", || "sparse and deferred arrays are not simulated".to_owned());
-            return Err(Status::NOT_SUPPORTED);
+        let later = self.flags & (SPARSE | DEFERRED);
+        if later == SPARSE | DEFERRED || later != 0 && self.height == 0 {
+            return Err(Status::INVALID_VALUE);
         }
         let cube = self.flags & CUBEMAP != 0;
         let layered = self.flags & LAYERED != 0;
@@ -132,6 +136,42 @@ impl Descriptor {
         Ok((pitch, bytes.ok_or(Status::INVALID_VALUE)?))
     }
 
+    /// Texels of a tile of 64 KiB.
+    pub(crate) fn tile(&self) -> Res<[u32; 3]> {
+        let doublings = self.texel()?.trailing_zeros();
+        let is_3d = self.depth > 0 && self.flags & (LAYERED | CUBEMAP) == 0;
+        // Texels of a byte fill the first; each doubling halves one side, in turn.
+        let (mut tile, turns): ([u32; 3], &[usize]) =
+            if is_3d { ([64, 32, 32], &[0, 2, 1]) } else { ([256, 256, 1], &[1, 0]) };
+        (0..doublings as usize).for_each(|n| tile[turns[n % turns.len()]] /= 2);
+        Ok(tile)
+    }
+
+    /// Whether a tile is larger, so that it lies in the tail of small levels.
+    pub(crate) fn is_below_a_tile(&self) -> bool {
+        let (_, depth) = self.layers_and_depth();
+        let size = [self.width, self.height, depth];
+        self.tile().is_ok_and(|tile| (0..3).any(|i| size[i] < tile[i] as usize))
+    }
+
+    /// Layers, and slices of each.
+    pub(crate) fn layers_and_depth(&self) -> (usize, usize) {
+        match self.flags & (LAYERED | CUBEMAP) {
+            0 => (1, self.slices()),
+            _ => (self.slices(), 1),
+        }
+    }
+
+    /// Bytes of a layer.
+    pub(crate) fn layer_size(&self) -> Res<usize> {
+        let (layers, _) = self.layers_and_depth();
+        Ok(self.size()?.1 / layers)
+    }
+
+    fn is_mapped_later(&self) -> bool {
+        self.flags & (SPARSE | DEFERRED) != 0
+    }
+
     /// The next smaller level of a mipmap. Layers do not shrink.
     fn halved(&self) -> Self {
         let half = |n: usize| if n == 0 { 0 } else { (n / 2).max(1) };
@@ -157,6 +197,13 @@ impl Array {
     }
 }
 
+impl Mipmap {
+    /// What its first level was made as.
+    pub(crate) fn descriptor(&self) -> Descriptor {
+        self.levels[0].descriptor
+    }
+}
+
 /// The bytes of a part of the array with this handle.
 pub(crate) fn area(handle: usize, at: [usize; 3], extent: Extent) -> Res<Area> {
     ARRAYS.get(handle).ok_or(Status::INVALID_HANDLE)?.area(at, extent)
@@ -167,9 +214,32 @@ pub(crate) fn create(descriptor: Descriptor) -> Res<usize> {
     let context = context::current()?;
     descriptor.check(context.device)?;
     let (pitch, bytes) = descriptor.size()?;
-    let context = handle_of(&context);
-    let start = take(context, bytes)?;
-    Ok(ARRAYS.insert(Arc::new(Array { descriptor, start, pitch, context, is_level: false })))
+    let (context, device) = (handle_of(&context), context.device);
+    let (start, behind) = room(&[descriptor], device, context, bytes)?;
+    let array = Array { descriptor, start, pitch, context, is_level: false, behind };
+    Ok(ARRAYS.insert(Arc::new(array)))
+}
+
+/// Where the texels of an array lie: in memory of its context's, or in addresses of its own.
+fn room(
+    levels: &[Descriptor],
+    device: usize,
+    context: usize,
+    bytes: usize,
+) -> Res<(usize, Option<Arc<Behind>>)> {
+    if !levels[0].is_mapped_later() {
+        return Ok((take(context, bytes)?, None));
+    }
+    let behind = Behind::new(device, context, bytes, levels.to_vec())?;
+    Ok((behind.start, Some(behind)))
+}
+
+/// Gives room back, when the work of its context is done.
+fn give(start: usize, context: usize, behind: Option<&Arc<Behind>>) -> Res {
+    match behind {
+        Some(_) => stream::synchronize_context(context),
+        None => memory::free(start),
+    }
 }
 
 /// Gives an array's memory back, when the work of its context is done.
@@ -179,7 +249,7 @@ pub(crate) fn destroy(handle: usize) -> Res {
         return Err(Status::INVALID_VALUE);
     }
     ARRAYS.remove(handle).ok_or(Status::INVALID_HANDLE)?;
-    memory::free(array.start)
+    give(array.start, array.context, array.behind.as_ref())
 }
 
 /// Takes memory for a mipmap: at most as many levels as there are until one texel is left.
@@ -201,16 +271,18 @@ pub(crate) fn create_mipmap(descriptor: Descriptor, levels: u32) -> Res<usize> {
         let bytes = bytes.checked_next_multiple_of(LEVEL).ok_or(Status::INVALID_VALUE)?;
         end = end.checked_add(bytes).ok_or(Status::INVALID_VALUE)?;
     }
-    let context = handle_of(&context);
-    let start = take(context, end)?;
+    let (context, device) = (handle_of(&context), context.device);
+    let (start, behind) = room(&all, device, context, end)?;
     let level = |(descriptor, pitch, offset)| {
         let start = start + offset;
-        let array = Arc::new(Array { descriptor, start, pitch, context, is_level: true });
+        let is_level = true;
+        let array = Array { descriptor, start, pitch, context, is_level, behind: None };
+        let array = Arc::new(array);
         ARRAYS.insert(array.clone());
         array
     };
     let levels = offsets.into_iter().map(level).collect();
-    Ok(MIPMAPS.insert(Arc::new(Mipmap { levels, start, context })))
+    Ok(MIPMAPS.insert(Arc::new(Mipmap { levels, start, context, behind })))
 }
 
 /// The handle of a level.
@@ -223,7 +295,7 @@ pub(crate) fn level(mipmap: usize, level: u32) -> Res<usize> {
 pub(crate) fn destroy_mipmap(handle: usize) -> Res {
     let mipmap = MIPMAPS.remove(handle).ok_or(Status::INVALID_HANDLE)?;
     mipmap.levels.iter().for_each(|level| drop(ARRAYS.remove(handle_of(level))));
-    memory::free(mipmap.start)
+    give(mipmap.start, mipmap.context, mipmap.behind.as_ref())
 }
 
 /// The arrays of a context that has ended are no arrays; their memory went with it.

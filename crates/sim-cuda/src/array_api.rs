@@ -1,11 +1,15 @@
 //! The calls on arrays and mipmaps, and the plain copies into and out of rows of them.
 
+use std::sync::Arc;
+
 use crate::arg::{In, Opaque, Out};
-use crate::array::{self, ARRAYS, Descriptor};
+use crate::array::{self, ARRAYS, Descriptor, MIPMAPS};
 use crate::context;
 use crate::copy::Extent;
 use crate::copy_api::{End, Wait, shaped};
+use crate::process::device_named;
 use crate::rim::{Null, export};
+use crate::sparse::{Behind, SPARSE};
 use crate::status::{Res, Status};
 use crate::stream;
 
@@ -39,6 +43,37 @@ pub(crate) struct Descriptor1 {
     format: u32,
     channels: u32,
     flags: u32,
+}
+
+/// The header's CUDA_ARRAY_MEMORY_REQUIREMENTS.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Requirements {
+    size: usize,
+    alignment: usize,
+    reserved: [u32; 4],
+}
+
+/// The header's CUDA_ARRAY_SPARSE_PROPERTIES.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Sparse {
+    tile: [u32; 3],
+    tail_first_level: u32,
+    tail_size: u64,
+    flags: u32,
+    reserved: [u32; 4],
+}
+
+fn requirements(out: &Out<Requirements>, behind: Option<&Arc<Behind>>) -> Res {
+    let size = behind.ok_or(Status::INVALID_VALUE)?.requirement()?;
+    out.put(Requirements { size, alignment: 64 << 10, reserved: [0; 4] })
+}
+
+fn properties(out: &Out<Sparse>, of: Descriptor, behind: Option<&Arc<Behind>>) -> Res {
+    let behind = behind.filter(|_| of.flags & SPARSE != 0).ok_or(Status::INVALID_VALUE)?;
+    let (tile, tail_first_level, tail_size) = behind.properties()?;
+    out.put(Sparse { tile, tail_first_level, tail_size, flags: 0, reserved: [0; 4] })
 }
 
 fn create(out: &Out<usize>, descriptor: Descriptor) -> Res {
@@ -127,10 +162,32 @@ export! {
         out.put(Descriptor1 { width, height, depth, format, channels, flags })
     }
 
-    /// What a program has to map into an array that is mapped later, of which there is none.
-    fn cuArrayGetMemoryRequirements(_out: Opaque, handle: usize, _device: i32) {
+    /// What a program has to map into an array that is mapped later.
+    fn cuArrayGetMemoryRequirements(out: Out<Requirements>, handle: usize, device: i32) {
+        device_named(device)?;
         described(handle)?;
-        Err(Status::INVALID_VALUE)
+        let array = ARRAYS.get(handle).ok_or(Status::INVALID_HANDLE)?;
+        requirements(&out, array.behind.as_ref())
+    }
+
+    /// The same of a mipmap.
+    fn cuMipmappedArrayGetMemoryRequirements(out: Out<Requirements>, mipmap: usize, device: i32) {
+        device_named(device)?;
+        let mipmap = MIPMAPS.get(mipmap).ok_or(Status::INVALID_HANDLE)?;
+        requirements(&out, mipmap.behind.as_ref())
+    }
+
+    /// How a sparse array is mapped.
+    fn cuArrayGetSparseProperties(out: Out<Sparse>, handle: usize) {
+        described(handle)?;
+        let array = ARRAYS.get(handle).ok_or(Status::INVALID_HANDLE)?;
+        properties(&out, array.descriptor, array.behind.as_ref())
+    }
+
+    /// The same of a mipmap.
+    fn cuMipmappedArrayGetSparseProperties(out: Out<Sparse>, mipmap: usize) {
+        let mipmap = MIPMAPS.get(mipmap).ok_or(Status::INVALID_HANDLE)?;
+        properties(&out, mipmap.descriptor(), mipmap.behind.as_ref())
     }
 
     /// Makes a mipmap.

@@ -13,6 +13,8 @@ pub(crate) enum What {
     Mapped(usize),
     /// A node of a graph allocates it.
     Graph,
+    /// Texels of an array that memory is mapped into.
+    Texels,
     /// It is another process's.
     Imported,
 }

@@ -14,6 +14,7 @@ use sim_world::Kind;
 use crate::arena::PAGE;
 use crate::arg::{In, Opaque, Out};
 use crate::mapping;
+use crate::multicast::Multicast;
 use crate::outside::{self, Piece, What};
 use crate::pool;
 use crate::process::{self, device_named};
@@ -54,6 +55,8 @@ const DESCRIPTOR: u32 = 1;
 /// CU_MEM_HANDLE_TYPE_FABRIC, which machines without its channels refuse.
 const FABRIC: u32 = 8;
 const READ_WRITE: u32 = 3;
+/// CU_MEM_CREATE_USAGE_TILE_POOL, in the low byte of the usage.
+const TILE_POOL: u8 = 1;
 /// How the files of card memory are called, before the card's UUID.
 const NAME: &str = "simulated-gpu-";
 
@@ -79,6 +82,7 @@ struct Physical {
     device: Option<usize>,
     properties: Properties,
     charged: bool,
+    object: Option<Multicast>,
 }
 
 impl Physical {
@@ -96,7 +100,7 @@ impl Physical {
         if let Some(ordinal) = device {
             charge(ordinal, size as u64)?;
         }
-        Ok(Self { file, size, device, properties, charged: device.is_some() })
+        Ok(Self { file, size, device, properties, charged: device.is_some(), object: None })
     }
 
     /// What a descriptor of another process's memory stands for. The world does not charge it twice.
@@ -116,7 +120,16 @@ impl Physical {
         let location = Location { kind, id: device.unwrap_or(0) as i32 };
         let properties =
             Properties { kind: PINNED, handles: DESCRIPTOR, location, windows: 0, flags: [0; 8] };
-        Ok(Self { file, size, device, properties, charged: false })
+        Ok(Self { file, size, device, properties, charged: false, object: None })
+    }
+
+    /// A multicast object, which takes nothing.
+    fn object(size: usize, handles: u32, object: Multicast) -> Res<Self> {
+        let file = mapping::memory_file(c"simulated-gpu-multicast", size)?;
+        let location = Location { kind: *ON_HOST.start(), id: 0 };
+        let properties = Properties { kind: PINNED, handles, location, windows: 0, flags: [0; 8] };
+        let object = Some(object);
+        Ok(Self { file, size, device: None, properties, charged: false, object })
     }
 }
 
@@ -161,10 +174,77 @@ fn count(handle: usize, change: impl FnOnce(&mut Held) -> Res) -> Res {
     let mut table = table();
     let held = table.get_mut(&handle).ok_or(Status::INVALID_VALUE)?;
     change(held)?;
-    if held.held == 0 && held.mapped == 0 {
-        table.remove(&handle);
-    }
+    let is_over = held.held == 0 && held.mapped == 0;
+    let over = if is_over { table.remove(&handle) } else { None };
+    // What ends may hold more memory, and let go of it here.
+    drop(table);
+    drop(over);
     Ok(())
+}
+
+/// Memory that is kept alive apart from addresses, until this is dropped.
+pub(crate) struct Kept {
+    handle: usize,
+    /// The device that it lies on.
+    pub(crate) device: Option<usize>,
+    /// Whether it was made to hold tiles.
+    pub(crate) is_for_tiles: bool,
+}
+
+impl Kept {
+    /// `size` bytes from `offset` of what is held under a handle.
+    pub(crate) fn by_handle(handle: u64, offset: usize, size: usize) -> Res<Self> {
+        let physical = held(handle)?;
+        let inside = offset.checked_add(size).is_some_and(|end| end <= physical.size);
+        if !inside || physical.object.is_some() {
+            return Err(Status::INVALID_VALUE);
+        }
+        let handle = handle as usize;
+        count(handle, |held| {
+            held.mapped += 1;
+            Ok(())
+        })?;
+        let is_for_tiles = physical.properties.flags[2] & TILE_POOL != 0;
+        Ok(Self { handle, device: physical.device, is_for_tiles })
+    }
+
+    /// `size` bytes of what is mapped from an address on.
+    pub(crate) fn by_address(address: usize, size: usize) -> Res<Self> {
+        let (piece, handle) = mapped_at(address)?;
+        if address.checked_add(size).is_none_or(|end| end > piece.start + piece.size) {
+            return Err(Status::INVALID_VALUE);
+        }
+        count(handle, |held| {
+            held.mapped += 1;
+            Ok(())
+        })?;
+        Ok(Self { handle, device: piece.device, is_for_tiles: false })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = count(self.handle, |held| {
+            held.mapped = held.mapped.saturating_sub(1);
+            Ok(())
+        });
+    }
+}
+
+/// Makes a multicast object, and a handle of it.
+pub(crate) fn hold_object(size: usize, handles: u64, object: Multicast) -> Res<u64> {
+    let handles = u32::try_from(handles).map_err(|_| Status::INVALID_VALUE)?;
+    match handles {
+        _ if handles & FABRIC != 0 => Err(Status::NOT_SUPPORTED),
+        _ if handles & !DESCRIPTOR != 0 => Err(Status::INVALID_VALUE),
+        _ => Ok(hold(Physical::object(size, handles, object)?)),
+    }
+}
+
+/// Does something with the multicast object under a handle, whose size it is told.
+pub(crate) fn with_object<T>(handle: u64, of: impl FnOnce(&Multicast, usize) -> Res<T>) -> Res<T> {
+    let physical = held(handle)?;
+    of(physical.object.as_ref().ok_or(Status::INVALID_VALUE)?, physical.size)
 }
 
 /// Charges a card, with what lies idle in pools before it refuses.

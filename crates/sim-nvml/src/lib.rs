@@ -16,6 +16,7 @@ mod future;
 mod handle;
 mod identity;
 mod init;
+mod instance_profiles;
 mod instances;
 mod links;
 mod lookup;

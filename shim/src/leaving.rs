@@ -1,0 +1,258 @@
+//! References to memory that the program gives up in the order of a stream: the driver keeps the memory
+//! until the stream has come so far, and it stays charged as long. An event says when; nothing waits
+//! for it.
+//!
+//! The events are looked at when somebody asks what is used, before a refusal, and at the next call of
+//! the kind. Where no event can be had the references stay until their context ends.
+
+use crate::allotments::Share;
+use crate::capture::relaxed;
+use crate::contexts::{self, Current};
+use crate::device::{self, Device};
+use crate::hooks::real;
+use crate::references::Memory;
+use crate::region::{Place, Region, change};
+use crate::slot::Slot;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use nvidia_sys::cuda::{CUcontext, CUevent, CUresult, CUstream, fns};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+/// CU_EVENT_DISABLE_TIMING: the cheapest.
+const UNTIMED: u32 = 2;
+/// Events, and pieces of memory behind them, that can be waited for at a time.
+const EVENTS: usize = 1 << 10;
+const PIECES: usize = 1 << 13;
+/// States of an event's place and numbers of a piece's: nobody's, being filled or emptied, in use.
+const FREE: u64 = 0;
+const BUSY: u64 = 1;
+const USED: u64 = 2;
+
+/// Places of events that are not free: mostly none, and then nothing is looked at.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static AWAITED: Region<Awaited, EVENTS> = Region::new();
+static PARTS: Region<Part, PIECES> = Region::new();
+
+/// An event behind which references wait, and the context that it ends with.
+struct Awaited {
+    state: AtomicU64,
+    event: AtomicU64,
+    whose: AtomicU64,
+}
+
+/// References to one piece of memory, behind the event whose place has this number above [`BUSY`].
+struct Part {
+    behind: AtomicU64,
+    count: AtomicU64,
+    memory: AtomicPtr<Memory>,
+}
+
+// SAFETY: atomics, of which zero is a value.
+unsafe impl Place for Awaited {}
+// SAFETY: as above.
+unsafe impl Place for Part {}
+
+/// What one call gives up. Plain data: nothing happens when it is dropped.
+pub(crate) struct Leaving {
+    stream: CUstream,
+    record: &'static Slot<fns::cuEventRecord>,
+    last: Option<(&'static Memory, u64)>,
+    place: Option<(u64, &'static Awaited)>,
+}
+
+impl Leaving {
+    /// In a stream, where none is the legacy one.
+    pub(crate) fn of(stream: CUstream) -> Self {
+        Self { stream, record: &real::cuEventRecord, last: None, place: None }
+    }
+
+    /// In a stream, where none is the thread's own.
+    pub(crate) fn of_ptsz(stream: CUstream) -> Self {
+        Self { stream, record: &real::cuEventRecord_ptsz, last: None, place: None }
+    }
+
+    /// One reference more. Those to one piece of memory mostly come together.
+    pub(crate) fn add(&mut self, memory: &'static Memory) {
+        match self.last {
+            Some((last, count)) if core::ptr::eq(last, memory) => {
+                self.last = Some((last, count + 1));
+            }
+            _ => {
+                self.flush();
+                self.last = Some((memory, 1));
+            }
+        }
+    }
+
+    /// The driver has been told: what was added is let go when the stream has come past.
+    pub(crate) fn after_stream(mut self) {
+        self.flush();
+        if let Some((_, place)) = self.place {
+            place.record(self.stream, self.record);
+        }
+        settle();
+    }
+
+    /// Where there is no room the references stay.
+    fn flush(&mut self) {
+        let Some((memory, count)) = self.last.take() else { return };
+        let Some((number, _)) = self.place.or_else(Awaited::claim) else { return };
+        self.place = self.place.or_else(|| Awaited::numbered(number));
+        let claim = |part: &&Part| change(&part.behind, FREE, BUSY);
+        if let Some(part) = PARTS.places().unwrap_or(&[]).iter().find(claim) {
+            part.count.store(count, Ordering::Relaxed);
+            part.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
+            part.behind.store(number, Ordering::Release);
+        }
+    }
+}
+
+/// Lets go of what streams have come past.
+#[inline]
+pub(crate) fn settle() {
+    if COUNT.load(Ordering::Acquire) > 0 {
+        settle_all();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn settle_all() {
+    for (number, place) in (USED..).zip(AWAITED.known()) {
+        if place.state.load(Ordering::Acquire) == USED && change(&place.state, USED, BUSY) {
+            if place.is_past() {
+                place.end(number);
+            } else {
+                place.state.store(USED, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// A context of a device has ended, or its last one (no owner), and its events with it.
+#[cold]
+pub(crate) fn forget(share: Share, owner: Option<u8>) {
+    for (number, place) in (USED..).zip(AWAITED.known()) {
+        let its = place.whose.load(Ordering::Relaxed);
+        let is_it = match owner {
+            Some(owner) => its == whose(share.number, owner),
+            None => its & 0xff == share.number.into(),
+        };
+        if is_it && change(&place.state, USED, BUSY) {
+            place.event.store(0, Ordering::Relaxed);
+            place.end(number);
+        }
+    }
+}
+
+impl Awaited {
+    /// A place, with the number that parts know it by.
+    fn claim() -> Option<(u64, &'static Self)> {
+        let places = AWAITED.places()?;
+        let claimed = (USED..).zip(places).find(|(_, place)| change(&place.state, FREE, BUSY));
+        if claimed.is_some() {
+            COUNT.fetch_add(1, Ordering::AcqRel);
+        }
+        claimed
+    }
+
+    fn numbered(number: u64) -> Option<(u64, &'static Self)> {
+        let at = usize::try_from(number.checked_sub(USED)?).ok()?;
+        AWAITED.known().get(at).map(|place| (number, place))
+    }
+
+    /// Records an event behind what the stream holds, in the stream's own context.
+    fn record(&self, stream: CUstream, record: &Slot<fns::cuEventRecord>) {
+        let (context, current) = context_of(stream);
+        let (share, owner) = match current.map(|of| (device::of(of.device), of.owner)) {
+            Some((Device::Share(share), owner)) => (share.number, owner),
+            _ => (u8::MAX, contexts::UNKNOWN),
+        };
+        // An event of a context whose end nobody sees could not be asked about.
+        let event = match owner {
+            contexts::UNKNOWN => None,
+            _ => relaxed(|| within(context, || recorded(stream, record))),
+        };
+        self.event.store(event.map_or(0, |event| event as u64), Ordering::Relaxed);
+        self.whose.store(whose(share, owner), Ordering::Relaxed);
+        self.state.store(USED, Ordering::Release);
+    }
+
+    /// Whether the stream has come so far.
+    fn is_past(&self) -> bool {
+        let Some(event) = self.event() else { return false };
+        let query = real::cuEventQuery.get();
+        // SAFETY: an event of ours, in a context that has not ended.
+        query.is_some_and(|query| relaxed(|| unsafe { query(event) }) == SUCCESS)
+    }
+
+    /// Lets go of what waits behind it, and empties the place.
+    fn end(&self, number: u64) {
+        for part in PARTS.known() {
+            let is_its = part.behind.load(Ordering::Acquire) == number;
+            if is_its && change(&part.behind, number, BUSY) {
+                // SAFETY: a place of a region, which stays.
+                let memory = unsafe { part.memory.load(Ordering::Relaxed).as_ref() };
+                let count = part.count.load(Ordering::Relaxed);
+                part.behind.store(FREE, Ordering::Release);
+                memory.inspect(|memory| memory.let_go_of(count));
+            }
+        }
+        if let (Some(event), Some(destroy)) = (self.event(), real::cuEventDestroy_v2.get()) {
+            // SAFETY: ours, and nobody else has seen it.
+            relaxed(|| unsafe { destroy(event) });
+        }
+        self.state.store(FREE, Ordering::Release);
+        COUNT.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn event(&self) -> Option<CUevent> {
+        let event = self.event.load(Ordering::Relaxed);
+        (event != 0).then(|| core::ptr::with_exposed_provenance_mut(event as usize))
+    }
+}
+
+/// The context that a stream belongs to, where it is not the current one; and what is known of it.
+fn context_of(stream: CUstream) -> (CUcontext, Option<Current>) {
+    let mut context = core::ptr::null_mut();
+    let ask = real::cuStreamGetCtx.get().filter(|_| stream as usize > 2);
+    // SAFETY: the caller's stream; the driver writes one handle.
+    match ask.map(|ask| unsafe { ask(stream, &mut context) }) {
+        Some(SUCCESS) => (context, contexts::of(context)),
+        _ => (core::ptr::null_mut(), contexts::current()),
+    }
+}
+
+/// Runs `f` with a context current, if one is named.
+fn within<T>(context: CUcontext, f: impl FnOnce() -> Option<T>) -> Option<T> {
+    if context.is_null() {
+        return f();
+    }
+    let (push, pop) = (real::cuCtxPushCurrent_v2.get()?, real::cuCtxPopCurrent_v2.get()?);
+    // SAFETY: a context of a stream that the driver has just taken.
+    if unsafe { push(context) } != SUCCESS {
+        return None;
+    }
+    let result = f();
+    let mut popped = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle.
+    unsafe { pop(&mut popped) };
+    result
+}
+
+/// A new event at the stream's present end.
+fn recorded(stream: CUstream, record: &Slot<fns::cuEventRecord>) -> Option<CUevent> {
+    let (create, record) = (real::cuEventCreate.get()?, record.get()?);
+    let mut event = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle; the stream is the caller's.
+    let is_recorded =
+        unsafe { create(&mut event, UNTIMED) == SUCCESS && record(event, stream) == SUCCESS };
+    if !is_recorded && !event.is_null() {
+        // SAFETY: ours, and nobody else has seen it.
+        real::cuEventDestroy_v2.get().map(|destroy| unsafe { destroy(event) });
+    }
+    is_recorded.then_some(event)
+}
+
+fn whose(share: u8, owner: u8) -> u64 {
+    u64::from(share) | u64::from(owner) << 8
+}
