@@ -130,7 +130,8 @@ impl Numbers {
             Way => (0..2u64, Just(0)).boxed(),
             Bytes => (bytes(), 0..2u64).boxed(),
             Pages => ((1..=96u64).prop_map(|pages| pages * 2 * MIB), 0..2u64).boxed(),
-            Row => (0..96u64, Just(0)).boxed(),
+            // Mostly the same few.
+            Row => (prop_oneof![0..3u64, 0..96u64], Just(0)).boxed(),
             Rows => (1..=64 * KIB, 1..=2048u64).boxed(),
             Texels => (select(vec![1024, 1500, 2048, 4096u64]), (16..=128u64).prop_map(|n| n * 32))
                 .boxed(),

@@ -312,6 +312,8 @@ fn compare(
 struct Answer {
     result: i64,
     address: u64,
+    /// The place that the client found for it.
+    place: usize,
 }
 
 /// The answers to so many lines; none if it has died.
@@ -320,15 +322,17 @@ fn answers(client: &mut Client, lines: usize) -> Option<Vec<Answer>> {
     for _ in 0..lines {
         let line = client.answer();
         let words: Vec<&str> = line.split(' ').collect();
-        let [_, result, address] = words[..] else { return None };
-        all.push(Answer { result: result.parse().ok()?, address: address.parse().ok()? });
+        let [_, result, address, place] = words[..] else { return None };
+        let (result, address) = (result.parse().ok()?, address.parse().ok()?);
+        all.push(Answer { result, address, place: place.parse().ok()? });
     }
     (client.answer() == "done").then_some(all)
 }
 
 /// Tells the model what happened.
 fn settle(model: &mut Process, calls: &[Call], answers: &[Answer]) -> Result {
-    for (call, Answer { result, address }) in calls.iter().zip(answers) {
+    for (call, Answer { result, address, place }) in calls.iter().zip(answers) {
+        let call = &Call { place: *place, ..*call };
         match *result {
             0 => model.done(call, *address),
             SKIPPED => {}

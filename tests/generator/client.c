@@ -7,8 +7,9 @@
  *   reset D, release D, children, export, import, quit
  *
  * Half of the threads have their contexts on one device, half on another.
- * Every thread has places of its own. What finds no use for its place is skipped, so any sequence
- * means something, also after some lines of it were taken out.
+ * Every thread has places of its own. A call that finds no use for its place goes to the next one that it
+ * finds a use for, or is skipped, so any sequence means something, also after some lines of it were taken
+ * out. The answer says which place it was.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -39,8 +40,8 @@ struct place {
     uint64_t handle, bytes, mapped;
     /* What goes with the handle: a graph and what it allocates, an array, an object. */
     uint64_t other, address;
-    /* Whether the handle itself is still held, and which rows of tiles are mapped. */
-    int is_held;
+    /* Whether the handle itself is still held, whether it is bound, and which rows of tiles are mapped. */
+    int is_held, is_bound;
     unsigned char rows[ROWS];
     /* The device that the memory lies on. */
     int device;
@@ -188,11 +189,11 @@ static int multicast(struct place *at, uint64_t bytes, int device) {
 }
 
 static int bind_to(struct place *at, int binds, int device) {
-    if (binds ? at->mapped || !at->is_held : !at->mapped) return SKIPPED;
+    if (binds ? at->is_bound || !at->is_held : !at->is_bound) return SKIPPED;
     int result = binds ? CALL("cuMulticastBindMem", (uint64_t, size_t, uint64_t, size_t, size_t, uint64_t),
                               at->other, 0, at->handle, 0, at->bytes, 0)
                        : CALL("cuMulticastUnbind", (uint64_t, int, size_t, size_t), at->other, device, 0, at->bytes);
-    if (!result) at->mapped = binds;
+    if (!result) at->is_bound = binds;
     return result;
 }
 
@@ -302,7 +303,6 @@ static int give(struct line *line, struct place *at) {
         result = by_stream ? CALL(end, (uint64_t), at->other) : 0;
         if (!result && at->is_held) result = CALL("cuMemRelease", (uint64_t), at->handle);
         if (!result && !by_stream) result = CALL(end, (uint64_t), at->other);
-        at->mapped = 0;
     }
     if (WAS("tiles")) result = CALL("cuMemRelease", (uint64_t), at->handle);
     if (result == 0 && !at->mapped) memset(at, 0, sizeof *at);
@@ -376,8 +376,29 @@ static int own_context(struct line *line, struct thread *me) {
     return result;
 }
 
+/* Whether a call finds a use for a place. */
+static int suits(struct line *line, struct place *at) {
+    if (IS("give")) return *at->kind != 0;
+    if (IS("map")) return WAS("create") && !at->mapped;
+    if (IS("unmap") || IS("retain")) return at->mapped != 0;
+    if (IS("trim")) return WAS("pool");
+    if (IS("launch") || IS("upload") || IS("clone") || IS("update")) return WAS("graph");
+    if (IS("row")) return WAS("sparse") && at->is_held;
+    if (IS("unrow")) return WAS("sparse");
+    if (IS("bind")) return WAS("multi") && at->is_held && !at->is_bound;
+    if (IS("unbind")) return at->is_bound;
+    if (IS("let")) return (WAS("sparse") || WAS("multi")) && at->is_held;
+    return !*at->kind;
+}
+
 static void run(struct line *line) {
     struct thread *me = &threads[line->thread];
+    /* The next place of the thread that the call finds a use for, if there is one. */
+    for (int i = 0; i < PLACES; i++)
+        if (suits(line, &me->places[(line->place + i) % PLACES])) {
+            line->place = (line->place + i) % PLACES;
+            break;
+        }
     struct place *at = &me->places[line->place];
     line->address = 0;
     if (IS("give"))
@@ -443,7 +464,7 @@ static void go(void) {
     for (long t = 0; t < THREADS; t++) pthread_create(&ids[t], 0, work, (void *)t);
     for (int t = 0; t < THREADS; t++) pthread_join(ids[t], 0);
     for (int i = 0; i < count; i++)
-        printf("%d %d %lu\n", i, lines[i].result, lines[i].address);
+        printf("%d %d %lu %d\n", i, lines[i].result, lines[i].address, lines[i].place);
     puts("done");
 }
 

@@ -174,7 +174,8 @@ def refusals():
         Array(1 << 20, 8, 0, FLOAT, 1, 0), Array(8, 8, 0, FLOAT, 1, 1 << 20),
     ):
         call("cuArray3DCreate_v2", ref(out), ref(wrong), answers=1)
-    call("cuArray3DCreate_v2", ref(out), ref(Array(64, 64, 0, FLOAT, 1, 0x40)), answers=801)
+    call("cuArray3DCreate_v2", ref(out), ref(Array(64, 0, 0, FLOAT, 1, 0x40)), answers=1)
+    call("cuArray3DCreate_v2", ref(out), ref(Array(64, 64, 0, FLOAT, 1, 0xC0)), answers=1)
     alloc(free_bytes() - 2 * MIB)
     call("cuArray3DCreate_v2", ref(out), ref(Array(1024, 1024, 0, FLOAT, 1, 0)), answers=2)
     assert out.value == 7
