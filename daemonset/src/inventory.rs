@@ -55,6 +55,12 @@ pub struct Gpu {
     /// The slices that it is divided into; `None` while it is not in MIG mode.
     #[serde(default)]
     pub slices: Option<Vec<Slice>>,
+    /// Whether it can be divided into slices.
+    #[serde(default)]
+    pub mig_capable: bool,
+    /// Its CUDA compute capability, major and minor; `None` where the driver does not say.
+    #[serde(default)]
+    pub capability: Option<(u8, u8)>,
     /// Why it cannot be shared although it is well: others share it already.
     #[serde(default)]
     pub foreign: Option<String>,
@@ -173,6 +179,10 @@ pub struct Facts {
     pub links: BTreeMap<String, u32>,
     /// See [`Gpu::slices`].
     pub slices: Option<Vec<Slice>>,
+    /// See [`Gpu::mig_capable`].
+    pub mig_capable: bool,
+    /// See [`Gpu::capability`].
+    pub capability: Option<(u8, u8)>,
     /// What keeps it from being given out although it answers.
     pub trouble: Option<String>,
     /// See [`Gpu::foreign`].
@@ -272,6 +282,8 @@ impl Facts {
             mode: Mode::default(),
             pool: None,
             slices: self.slices.clone(),
+            mig_capable: self.mig_capable,
+            capability: self.capability,
             foreign: self.foreign.clone(),
             no_shares: None,
             sick: self.trouble.clone(),
@@ -313,6 +325,8 @@ pub(crate) mod tests {
             numa: None,
             links: BTreeMap::new(),
             slices: None,
+            mig_capable: false,
+            capability: Some((7, 0)),
             trouble: None,
             foreign: None,
             recovery: None,

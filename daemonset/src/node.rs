@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::allotment::{Book, BookError, Held, Holding, Record, Rules};
 use crate::answer::Wares;
-use crate::api::{Meta, Pods, Refinement};
+use crate::api::{Meta, Pods, PoolStates, Refinement};
 use crate::config::{Config, Exposure, Placement, Who};
 use crate::decide::{self, Offers, Refusal};
 use crate::durable::FileError;
@@ -40,6 +40,7 @@ pub struct Node {
     refined: Mutex<BTreeSet<AllotmentId>>,
     /// What the API server says of the node's software.
     software: watch::Sender<Option<Software>>,
+    pools: watch::Sender<Arc<PoolStates>>,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -80,7 +81,7 @@ impl Node {
         let refusals = Refusals::load(&wares.layout.refusals());
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
-        let (pods, refined) = Default::default();
+        let (pods, refined, pools) = Default::default();
         let software = watch::Sender::new(None);
         Self {
             inventory,
@@ -95,6 +96,7 @@ impl Node {
             pods,
             refined,
             software,
+            pools,
         }
     }
 
@@ -336,6 +338,12 @@ impl Node {
     #[must_use]
     pub fn pods(&self) -> &watch::Sender<Arc<Pods>> {
         &self.pods
+    }
+
+    /// Whether the node's pools are alike on all their nodes, as far as the API server has told.
+    #[must_use]
+    pub fn pools(&self) -> &watch::Sender<Arc<PoolStates>> {
+        &self.pools
     }
 
     /// What the kubelet knows.

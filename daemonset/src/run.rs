@@ -63,10 +63,11 @@ fn start_log(format: LogFormat) {
 fn start(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
+        // First: what runs as a container's first process is deaf to a signal without a handler.
+        let stop = told_to_stop()?;
         let who = watch::channel(options.node.who());
         let config = options.live(who.1).read()?;
         let driver = Driver::find(&absolute(&config.driver_root)?)?;
-        let stop = told_to_stop()?;
         serve(options, NvmlSource::new(driver.nvml()), stop).await
     });
     runtime.shutdown_timeout(STOP_DEADLINE);

@@ -32,6 +32,8 @@ pub(crate) struct Cluster {
     version: u64,
     pub(crate) pods: BTreeMap<String, Value>,
     pub(crate) node: Value,
+    /// Other nodes, which are listed and never watched.
+    pub(crate) others: Vec<Value>,
     pub(crate) events: BTreeMap<String, Value>,
     /// Evictions that were asked for, and how many more are to be refused.
     pub(crate) evictions: Vec<Value>,
@@ -91,14 +93,19 @@ impl Cluster {
             {"key": "example.com/not-ready", "effect": "NoSchedule"},
             {"key": "other", "effect": "NoSchedule"},
         ]);
+        // One of ours that is no longer true, and one that others set.
+        let labels =
+            json!({"example.com/mig-1g.10gb.count": "7", "example.com/gpu.deploy.it": "x"});
         let node = json!({
-            "metadata": {"name": node, "uid": "n", "labels": {"example.com/gpu.stale": "x"}},
+            "metadata": {"name": node, "uid": "n", "labels": labels},
             "spec": {"taints": taints},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         });
         let mut cluster = Self {
             version: 100,
             pods: BTreeMap::new(),
             node: Value::Null,
+            others: Vec::new(),
             events: BTreeMap::new(),
             evictions: Vec::new(),
             budget_refuses: 0,
@@ -119,6 +126,12 @@ impl Cluster {
         let pod = self.versioned(pod);
         self.pods.insert(uid.to_owned(), pod.clone());
         self.tell("pods", kind, &pod);
+    }
+
+    /// The nodes that have a label, whatever it says.
+    fn labelled(&self, label: &str) -> Vec<Value> {
+        let has = |node: &&Value| node["metadata"]["labels"].get(label).is_some();
+        self.others.iter().chain([&self.node]).filter(has).cloned().collect()
     }
 
     pub(crate) fn put_node(&mut self, node: Value) {
@@ -155,6 +168,7 @@ fn router(cluster: Arc<Mutex<Cluster>>) -> Router {
     Router::new()
         .route("/api/v1/{kind}", get(list_or_watch))
         .route("/api/v1/nodes/{name}", get(get_node).patch(patch_node))
+        .route("/api/v1/nodes/{name}/status", axum::routing::patch(patch_status))
         .route("/api/v1/namespaces/{ns}/events", post(post_event))
         .route("/api/v1/namespaces/{ns}/events/{name}", axum::routing::patch(patch_event))
         .route("/api/v1/namespaces/{ns}/pods/{name}/eviction", post(evict))
@@ -186,9 +200,13 @@ async fn list_or_watch(
         accept.contains("as=PartialObjectMetadata"),
         "all of each object is asked for: {accept}"
     );
+    let mut cluster = cluster.lock().unwrap();
+    if let Some(label) = query.get("labelSelector") {
+        assert!(kind == "nodes" && !query.contains_key("watch"), "{query:?}");
+        return Json(json!({"metadata": {}, "items": cluster.labelled(label)})).into_response();
+    }
     let selector = if kind == "pods" { "spec.nodeName=" } else { "metadata.name=" };
     assert!(query["fieldSelector"].starts_with(selector), "{query:?}");
-    let mut cluster = cluster.lock().unwrap();
     let items: Vec<Value> = match kind.as_str() {
         "pods" => cluster.pods.values().cloned().collect(),
         _ => vec![cluster.node.clone()],
@@ -260,6 +278,25 @@ async fn patch_node(
     }
     let mut node = cluster.node.clone();
     json_patch::merge(&mut node, &patch);
+    cluster.put_node(node.clone());
+    Json(node).into_response()
+}
+
+/// Conditions are merged by their types, as the patch's form says.
+async fn patch_status(
+    State(cluster): Shared,
+    headers: HeaderMap,
+    Json(patch): Json<Value>,
+) -> Response {
+    assert_eq!(headers["content-type"], "application/strategic-merge-patch+json");
+    let mut cluster = cluster.lock().unwrap();
+    let mut node = cluster.node.clone();
+    let mut conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    for condition in patch["status"]["conditions"].as_array().unwrap() {
+        conditions.retain(|known| known["type"] != condition["type"]);
+        conditions.push(condition.clone());
+    }
+    node["status"]["conditions"] = conditions.into();
     cluster.put_node(node.clone());
     Json(node).into_response()
 }

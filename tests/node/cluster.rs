@@ -4,8 +4,10 @@ use std::fs;
 
 use serde_json::json;
 
+use sim_world::admin::{self, Change, Driver};
+
 use crate::apiserver::ApiServer;
-use crate::harness::{Node, PERCENT, part, wait_until};
+use crate::harness::{Node, PERCENT, part, wait_until, world_options};
 
 fn node(config: &str) -> (Node, ApiServer) {
     let mut node = Node::without_agent();
@@ -39,11 +41,78 @@ fn the_node_is_labelled_and_its_start_up_taint_is_removed() {
         labels["example.com/gpu.count"] == "2"
             && labels["example.com/gpu.product"] == "Tesla-V100-SXM2-32GB"
             && labels["example.com/gpu.mode"] == "mixed"
-            && labels.get("example.com/gpu.stale").is_none()
+            && labels["example.com/gpu.family"] == "volta"
+            && labels["example.com/mig.capable"] == "false"
+            && labels["example.com/gpu.deploy.it"] == "x"
+            && labels.get("example.com/mig-1g.10gb.count").is_none()
     });
     wait_until("the taint is gone and the other is not", || {
         let taints = api.cluster().node["spec"]["taints"].clone();
         taints == json!([{"key": "other", "effect": "NoSchedule"}])
+    });
+}
+
+const POOL: &str = "pools: {train: {mode: whole}}\ngpus: [{index: 1, pool: train}]\n";
+
+#[test]
+fn a_pool_whose_nodes_differ_is_a_condition_and_a_metric_until_they_are_alike() {
+    let mut node = Node::without_agent();
+    let api = ApiServer::start(&node.at("account"), "n1");
+    fs::write(node.at("config.yaml"), POOL).unwrap();
+    node.add_flag("--kube-api", &format!("https://{}", api.address));
+    node.add_flag("--kube-account", &node.at("account").display().to_string());
+    node.add_flag("--node-name", "n1");
+    node.add_flag("--config", &node.at("config.yaml").display().to_string());
+    node.add_flag("--compare-pools-every", "1");
+    let other = |product: &str| {
+        let labels = json!({
+            "example.com/gpu.pool.train.count": "1",
+            "example.com/gpu.pool.train.product": product,
+            "example.com/gpu.pool.train.mig": "off",
+        });
+        json!({"metadata": {"name": "n2", "uid": "n2", "labels": labels}})
+    };
+    api.cluster().others = vec![other("NVIDIA-A100-SXM4-80GB")];
+    node.start_agent_without("--gpu-mode");
+    let condition = || {
+        let node = api.cluster().node.clone();
+        let all = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        assert!(all.iter().any(|it| it["type"] == "Ready"), "another's condition is gone: {all:?}");
+        let its = all.into_iter().find(|it| it["type"] == "example.com/GPUPoolsUniform");
+        its.unwrap_or_default()
+    };
+    let differing = || node.metric("aliquot_pool_nodes_differing", &["\"train\"", "\"product\""]);
+    wait_until("the nodes differ", || condition()["status"] == "False");
+    let message = condition()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("product is Tesla-V100-SXM2-32GB here"), "{message}");
+    assert!(message.contains("NVIDIA-A100-SXM4-80GB on n2"), "{message}");
+    assert_eq!(differing(), Some(1.0));
+    api.cluster().others = vec![other("Tesla-V100-SXM2-32GB")];
+    wait_until("they are alike", || condition()["status"] == "True");
+    wait_until("the metric says so", || differing() == Some(0.0));
+    assert_eq!(node.metric("aliquot_pool_nodes", &["\"train\""]), Some(2.0));
+}
+
+#[test]
+fn the_gpu_operators_label_lets_go_of_the_driver_for_an_upgrade_and_takes_it_back() {
+    let (node, api) = node("");
+    let label = |word: &str| {
+        let mut changed = api.cluster().node.clone();
+        changed["metadata"]["labels"]["nvidia.com/gpu.deploy.device-plugin"] = word.into();
+        api.cluster().put_node(changed);
+    };
+    label("paused-for-driver-upgrade");
+    node.expect(PERCENT, 0);
+    assert_eq!(node.sim.capacity(PERCENT), 100);
+    // The new driver is put in place, and its module is loaded.
+    let newer = Driver::named("580").unwrap();
+    admin::upgrade(&node.at("driver"), &newer, &world_options()).unwrap();
+    admin::change(&node.at("driver"), Change::Mismatch { mismatched: false }).unwrap();
+    label("true");
+    node.expect_registered();
+    wait_until("the label names the new driver", || {
+        let labels = api.cluster().node["metadata"]["labels"].clone();
+        labels["example.com/gpu.cuda.major"] == "13"
     });
 }
 
@@ -108,7 +177,6 @@ fn without_a_word_of_the_administrator_nobody_is_evicted() {
 
 #[test]
 fn a_gpu_that_falls_sick_is_an_event_on_the_node() {
-    use sim_world::admin::{self, Change};
     let (node, api) = node("");
     admin::change(&node.at("driver"), Change::Vanish { card: 0 }).unwrap();
     node.expect(PERCENT, 0);

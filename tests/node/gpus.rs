@@ -39,6 +39,99 @@ fn a_gpu_that_is_divided_while_the_agent_runs_offers_its_slices_and_a_container_
     assert!(!exit.stdout.contains("1g.10gb"), "another slice is seen: {exit:?}");
 }
 
+/// A node whose two cards are divided alike, with a MIG strategy.
+fn divided(strategy: &str, profiles: &[&str]) -> Node {
+    let mut node = Node::without_agent_of("a100-80gb");
+    for card in 0..2 {
+        admin::divide(&node.at("driver"), card, profiles).unwrap();
+    }
+    node.add_flag("--mig-strategy", strategy);
+    node.start_agent();
+    node
+}
+
+#[test]
+fn under_single_the_slices_of_like_gpus_are_the_gpu_resource_until_one_is_divided_otherwise() {
+    let node = divided("single", &["3g.40gb", "3g.40gb"]);
+    node.expect(WHOLE, 4);
+    let spec = PodSpec::single("a", WHOLE, 1, &["/bin/sh", "-c", "nvidia-smi -L"]);
+    let mut pod = node.sim.admit(spec).unwrap();
+    pod.start().unwrap();
+    let exit = pod.wait();
+    assert!(exit.stdout.contains("MIG 3g.40gb") && exit.stdout.contains(&pod.devices("main")[0]));
+    admin::divide(&node.at("driver"), 1, &["7g.80gb"]).unwrap();
+    // What is held stays listed; nothing new can be had.
+    node.expect(WHOLE, 1);
+    pod.remove();
+    node.expect(WHOLE, 0);
+    admin::divide(&node.at("driver"), 1, &["3g.40gb", "3g.40gb"]).unwrap();
+    node.expect(WHOLE, 4);
+}
+
+#[test]
+fn under_none_a_divided_gpu_offers_nothing_and_one_that_is_not_offers_itself() {
+    let node = divided("none", &["3g.40gb"]);
+    wait_until("it is registered", || node.ask("/readyz").0.contains("200"));
+    assert_eq!((node.sim.capacity(WHOLE), node.sim.capacity(PERCENT)), (0, 0));
+    change(&node, Change::MigMode { card: 1, current: false, pending: false });
+    node.expect(WHOLE, 1);
+    assert_eq!(node.sim.capacity("example.com/mig-3g.40gb"), 0);
+}
+
+#[test]
+fn each_compute_instance_of_a_gpu_instance_is_a_device_and_goes_when_it_is_unmade() {
+    let node = divided("mixed", &[]);
+    change(&node, Change::MigMode { card: 0, current: true, pending: true });
+    let profile = "3g.40gb".to_owned();
+    change(&node, Change::CreateGpuInstance { card: 0, profile, start: None, compute: false });
+    let report = admin::inspect(&node.at("driver")).unwrap();
+    let gpu_instance = report.cards[0].condition.mig.instances[0].id;
+    for slices in [1, 2] {
+        let slices = Some(slices);
+        change(&node, Change::CreateComputeInstance { card: 0, gpu_instance, slices });
+    }
+    let (small, large) = ("example.com/mig-1c.3g.40gb", "example.com/mig-2c.3g.40gb");
+    node.expect(small, 1);
+    node.expect(large, 1);
+    let command = ["/bin/sh", "-c", "echo up; exec sleep 1000"];
+    let mut pod = node.sim.admit(PodSpec::single("a", small, 1, &command)).unwrap();
+    pod.start().unwrap();
+    wait_until("it is up", || pod.container("main").stdout() == "up\n");
+    change(&node, Change::DestroyComputeInstance { card: 0, gpu_instance, compute_instance: 1 });
+    node.expect(large, 0);
+    assert_eq!(node.sim.allocatable(small), 1);
+    assert!(pod.container("main").is_running());
+}
+
+#[test]
+fn an_xid_of_a_slice_marks_every_slice_of_its_gpu_and_none_of_another() {
+    let node = divided("mixed", &["3g.40gb", "3g.40gb"]);
+    let slices = "example.com/mig-3g.40gb";
+    node.expect(slices, 4);
+    change(&node, Change::SliceXid { card: 0, number: 48, slice: [1, 0] });
+    node.expect(slices, 2);
+    assert_eq!(node.sim.capacity(slices), 4);
+    wait_until("the XID is named", || sick(&node, 0).is_some_and(|why| why.contains("XID 48")));
+    assert_eq!(sick(&node, 1), None);
+}
+
+#[test]
+fn a_card_of_the_vgpu_manager_is_given_to_nobody_and_a_part_of_one_is_not_shared() {
+    // As nvml.h numbers them: a guest's part of a card, and a host whose cards are cut.
+    let (vgpu, host_vgpu) = (2, 3);
+    let node = Node::new();
+    change(&node, Change::Virtualisation { card: 1, mode: host_vgpu });
+    node.expect(WHOLE, 0);
+    wait_until("it is said", || sick(&node, 1).is_some_and(|why| why.contains("vGPU manager")));
+    change(&node, Change::Virtualisation { card: 0, mode: vgpu });
+    node.expect(PERCENT, 0);
+    assert_eq!(node.sim.capacity(PERCENT), 100);
+    for card in 0..2 {
+        change(&node, Change::Virtualisation { card, mode: 0 });
+    }
+    node.expect_registered();
+}
+
 #[test]
 fn an_xid_marks_the_whole_gpu_and_one_of_an_application_nothing() {
     let node = Node::new();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aliquot_node::status::{self, Allotment};
-use kubelet_sim::{KubeletSim, Options, Pod, PodSpec};
+use kubelet_sim::{KubeletSim, Options, Pod, PodSpec, Traps};
 use ledger::agent::Corrections;
 use ledger::layout::Geometry;
 use sim_world::admin;
@@ -24,6 +24,7 @@ pub(crate) struct Node {
     agent: Option<Child>,
     metrics: u16,
     flags: Vec<String>,
+    shim: PathBuf,
     folder: TempDir,
 }
 
@@ -47,8 +48,18 @@ impl Node {
         Self::with_cards("v100-32gb")
     }
 
+    /// A node with two cards of another kind, and no agent.
+    pub(crate) fn without_agent_of(card: &str) -> Self {
+        Self::with_cards(card)
+    }
+
     fn with_cards(card: &str) -> Self {
         Self::with_kubelet(card, |_| {})
+    }
+
+    /// The same, with a kubelet that does what a plugin must survive.
+    pub(crate) fn with_traps(card: &str, traps: Traps) -> Self {
+        Self::with_kubelet(card, |options| options.traps = traps)
     }
 
     /// Two cards, and a kubelet that is not quite the usual one.
@@ -65,6 +76,7 @@ impl Node {
             agent: None,
             metrics: free_port(),
             flags: Vec::new(),
+            shim: part("target/dist/x86_64/libaliquot.so", "cargo xtask dist"),
             folder,
         }
     }
@@ -89,7 +101,7 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_node-agent"));
         let flags = [
             ("--driver-root", self.at("driver")),
-            ("--shim", part("target/dist/x86_64/libaliquot.so", "cargo xtask dist")),
+            ("--shim", self.shim.clone()),
             ("--hook", env!("CARGO_BIN_EXE_node-hook").into()),
             ("--cdi-dir", self.at("cdi")),
             ("--state-dir", self.at("state")),
@@ -108,8 +120,39 @@ impl Node {
     }
 
     pub(crate) fn start_agent(&mut self) {
-        let agent = self.agent_command().spawn().unwrap();
+        self.spawn(self.agent_command());
+    }
+
+    /// The same without a flag that takes a value.
+    pub(crate) fn start_agent_without(&mut self, flag: &str) {
+        let all = self.agent_command();
+        let mut words: Vec<_> = all.get_args().map(std::ffi::OsStr::to_owned).collect();
+        let at = words.iter().position(|word| word == flag).unwrap();
+        words.drain(at..at + 2);
+        let mut command = Command::new(all.get_program());
+        command.args(words);
+        self.spawn(command);
+    }
+
+    fn spawn(&mut self, mut command: Command) {
+        // A file takes all that an agent has to say, however long it runs; a pipe would be full.
+        let log = fs::File::options().create(true).append(true).open(self.at("agent.log"));
+        let agent = command.stderr(log.unwrap()).spawn().unwrap();
         self.adopt(agent);
+    }
+
+    /// What agents that were started from now on install for containers.
+    pub(crate) fn ship(&mut self, shim: PathBuf) {
+        self.shim = shim;
+    }
+
+    /// What [`Self::start_agent`]'s agents have said.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.at("agent.log")).unwrap_or_default()
+    }
+
+    pub(crate) fn agent_pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Child::id)
     }
 
     /// Takes care of an agent that a test started in its own way.
@@ -129,9 +172,7 @@ impl Node {
         let mut agent = self.agent.take().unwrap();
         // SAFETY: sends a signal to a process that this test started and has not waited for.
         assert_eq!(unsafe { libc::kill(agent.id() as i32, libc::SIGTERM) }, 0);
-        let mut log = String::new();
-        agent.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (agent.wait().unwrap().code(), log)
+        (agent.wait().unwrap().code(), self.log())
     }
 
     pub(crate) fn expect_registered(&self) {
@@ -268,17 +309,21 @@ pub(crate) fn make_world(root: &Path, card: &str) {
 
 /// As [`make_world`], of another driver: its version, and that of its CUDA.
 pub(crate) fn make_world_with(root: &Path, card: &str, driver_version: Option<(String, i32)>) {
+    let options = admin::Options { driver_version, ..world_options() };
+    admin::create(root, &[(card, 2)], &options).unwrap();
+}
+
+/// What a driver root is made of.
+pub(crate) fn world_options() -> admin::Options {
     let built = |name: &str| part(&format!("target/dist/sim/{name}"), "cargo xtask dist");
     let smi = "target/fetch/nvidia-535/usr/lib/nvidia/current/nvidia-smi";
-    let options = admin::Options {
+    admin::Options {
         libcuda: Some(built("libcuda.so.1")),
         libnvidia_ml: Some(built("libnvidia-ml.so.1")),
         nvidia_smi: Some(part(smi, "cargo xtask fetch")),
         daemon: Some(built("aliquot-simd")),
-        driver_version,
         ..Default::default()
-    };
-    admin::create(root, &[(card, 2)], &options).unwrap();
+    }
 }
 
 /// A fetched or built file of this repository.

@@ -1,16 +1,20 @@
 //! The node agent as a process, against the simulated kubelet and the simulated driver, with real
 //! sockets and containers that are real processes.
 
+mod abi;
 mod apiserver;
 mod audit;
 mod bad;
 mod cdi;
-mod churn;
+mod chaos;
 mod cluster;
 mod containers;
+mod deeds;
 mod drivers;
 mod gpus;
 mod harness;
+mod hostile;
 mod restarts;
 mod runc;
 mod seen;
+mod soak;

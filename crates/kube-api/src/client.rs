@@ -56,6 +56,8 @@ pub enum Body<'a> {
     Json(&'a Value),
     /// A JSON merge patch.
     Merge(&'a Value),
+    /// A patch by Kubernetes' own rules: lists whose entries have keys are merged by these.
+    Strategic(&'a Value),
 }
 
 impl Client {
@@ -143,6 +145,9 @@ impl Client {
             Body::None => (None, String::new()),
             Body::Json(value) => (Some("application/json"), value.to_string()),
             Body::Merge(value) => (Some("application/merge-patch+json"), value.to_string()),
+            Body::Strategic(value) => {
+                (Some("application/strategic-merge-patch+json"), value.to_string())
+            }
         };
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         request = request.header(header::ACCEPT, accept).header(header::USER_AGENT, &self.agent);

@@ -108,6 +108,18 @@ pub async fn follow(client: &Client, path: &str, selector: &str, mut told: impl 
     }
 }
 
+/// What `query` lists at this moment; it names a selector.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn list_once(client: &Client, query: &str) -> Result<Vec<Meta>, ApiError> {
+    match list(client, query).await {
+        Ok((all, _)) => Ok(all),
+        Err(Broken::Failed(error)) => Err(error),
+        Err(Broken::Forgotten) => Err(ApiError::Unreachable("a list has expired".into())),
+    }
+}
+
 async fn list(client: &Client, query: &str) -> Result<(Vec<Meta>, String), Broken> {
     let (mut all, mut next) = (Vec::new(), String::new());
     loop {

@@ -194,6 +194,12 @@ impl Pod {
         holdings.flat_map(|holding| holding.ids.iter().cloned()).collect()
     }
 
+    /// Whether a container was started, and was not killed since.
+    #[must_use]
+    pub fn has_started(&self, name: &str) -> bool {
+        self.running.contains_key(name)
+    }
+
     /// A container that was started.
     ///
     /// # Panics

@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: what the shim adds to a call, beside the bare call in the same run. Builds
-//! the shim and the stand-in driver and hands over to `aliquot-bench`.
+//! `cargo xtask bench`: what the shim adds to a call, beside the bare call in the same run; `bench agent`:
+//! the node agent's speed and size. Builds what is measured and hands over to the crate `benches`.
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -12,6 +13,9 @@ use crate::sh;
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// What is measured; what the shim adds to a call, if nothing is named.
+    #[arg(value_enum)]
+    what: Option<What>,
     /// Write the figures to this file as JSON; to stdout, in place of the table, if none is named.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -20,8 +24,44 @@ pub(crate) struct Args {
     only: Option<String>,
 }
 
+/// What else can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// The node agent: how soon it registers, how fast it answers, what it holds.
+    Agent,
+}
+
 /// Does it.
 pub(crate) fn run(args: Args) -> Result<()> {
+    match args.what {
+        Some(What::Agent) => agent(args.json),
+        None => shim(args),
+    }
+}
+
+/// The agent as it is shipped, on a node of its own under target/.
+fn agent(json: Option<PathBuf>) -> Result<()> {
+    let dist = dist::ensure(&[Part::Shim, Part::Programs, Part::Sim])?;
+    let built = sh::target("bench");
+    let build = ["build", "--locked", "--release", "-p", "aliquot-benches", "--target-dir"];
+    sh::run(sh::cargo().args(build).arg(&built).args(["--bin", "aliquot-bench-agent"]))?;
+    let mut bench = sh::command(built.join("release/aliquot-bench-agent"));
+    bench.arg("--programs").arg(dist.folder()).arg("--sim").arg(dist.sim());
+    bench.arg("--scratch").arg(&built);
+    json_to(&mut bench, json)?;
+    sh::run(&mut bench)
+}
+
+/// A path is the caller's, who may stand elsewhere.
+fn json_to(bench: &mut Command, json: Option<PathBuf>) -> Result<()> {
+    if let Some(path) = json {
+        let to_stdout = path.as_os_str() == "-";
+        bench.arg("--json").arg(if to_stdout { path } else { std::path::absolute(path)? });
+    }
+    Ok(())
+}
+
+fn shim(args: Args) -> Result<()> {
     let dist = dist::ensure(&[Part::Shim])?;
     // A folder of its own: where CARGO_TARGET_DIR points is nobody's business here.
     let built = sh::target("bench");
@@ -33,10 +73,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .context("cannot put the stand-in driver in place")?;
     let mut bench = sh::command(built.join("release/aliquot-bench"));
     bench.arg("run").arg("--shim").arg(dist.shim()).arg("--driver").arg(&driver);
-    if let Some(path) = args.json {
-        let to_stdout = path.as_os_str() == "-";
-        bench.arg("--json").arg(if to_stdout { path } else { std::path::absolute(path)? });
-    }
+    json_to(&mut bench, args.json)?;
     if let Some(name) = args.only {
         bench.args(["--only", &name]);
     }

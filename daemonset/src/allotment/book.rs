@@ -69,6 +69,12 @@ impl Book {
         }
         let mut book = Self { layout, entries: BTreeMap::new(), rules: Rules::default() };
         for record in loaded.records {
+            // Killed between writing an allotment down and ending those that it follows.
+            for id in book.overlapping(&record) {
+                book.end(id)?;
+            }
+            // Before the kubelet knows of us it starts containers without a word, as after a reboot.
+            pages::restore(&book.layout, &record, book.rules)?;
             book.enter(record);
         }
         book.sweep_pages()?;
@@ -272,6 +278,51 @@ mod tests {
         let again = Book::open(layout.clone()).unwrap();
         assert!(again.records().eq(book.records()));
         assert_eq!(count(layout.pages), 1);
+    }
+
+    #[test]
+    fn pages_that_a_reboot_has_taken_are_there_before_anything_registers_and_others_stay() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let share = |book: &mut Book, from: u8| {
+            let record = book.allot(&parts(0, from..from + 10), &grant(10), None, None).unwrap();
+            layout.pages_of(record.id)
+        };
+        let [gone, folder, kept] = [0, 10, 20].map(|from| share(&mut book, from));
+        fs::remove_dir_all(&gone).unwrap();
+        // As a runtime makes what it is to mount and does not find.
+        fs::remove_file(folder.join("ledger")).unwrap();
+        fs::create_dir(folder.join("ledger")).unwrap();
+        fs::write(kept.join("ledger"), "spoilt by a tenant that runs on").unwrap();
+        Book::open(layout).unwrap();
+        for pages in [gone, folder] {
+            assert!(ledger::agent::read_ledger(&pages.join("ledger")).is_ok(), "{pages:?}");
+            assert!(ledger::agent::read_limits(&pages.join("limits")).is_ok(), "{pages:?}");
+        }
+        assert!(fs::read(kept.join("ledger")).unwrap().starts_with(b"spoilt"));
+    }
+
+    #[test]
+    fn of_two_allotments_of_the_same_devices_the_later_counts_after_a_kill_between_them() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let first = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+        let last = book.allot(&parts(0, 40..60), &grant(20), None, None).unwrap();
+        // As if the second had never come to end the first, which has the smaller or the larger name.
+        let age = |id, seconds| {
+            let path = layout.record(id);
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+        };
+        for (older, newer) in [(&first, &last), (&last, &first)] {
+            for (record, seconds) in [(older, 20), (newer, 10)] {
+                store::save(&layout, record).unwrap();
+                age(record.id, seconds);
+            }
+            let again = Book::open(layout.clone()).unwrap();
+            assert_eq!(again.records().map(|record| record.id).collect::<Vec<_>>(), [newer.id]);
+            assert_eq!(count(layout.records()), 1);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use contract::paths::LEDGER_FILE;
+use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use contract::{AllotmentId, Mib, Percent};
 use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
 use ledger::{PageError, Policy};
@@ -41,6 +41,14 @@ pub(crate) fn remake(layout: &Layout, record: &Record, rules: Rules) -> Result<(
 /// The same, unless a process lives in them: what it holds is charged there.
 pub(crate) fn renew(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
     if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, record, rules) }
+}
+
+/// The same where there are none, or where a runtime made folders of what it was to mount and did not
+/// find. What a tenant may have spoilt stays: a container that runs has it mounted.
+pub(crate) fn restore(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
+    let folder = layout.pages_of(record.id);
+    let whole = [LEDGER_FILE, LIMITS_FILE].iter().all(|name| folder.join(name).is_file());
+    if whole { Ok(()) } else { remake(layout, record, rules) }
 }
 
 /// How many processes have a slot. Pages that cannot be read hold nobody.

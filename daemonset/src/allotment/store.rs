@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::record::{Record, VERSION, name};
 use crate::durable::{self, FileError, failed};
 use crate::layout::Layout;
 
-/// All records of a node, and what in their folder could not be read.
+/// All records of a node, the longest unchanged first, and what in their folder could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) records: Vec<Record>,
@@ -23,7 +24,7 @@ pub(crate) fn save(layout: &Layout, record: &Record) -> Result<(), FileError> {
 /// Reads every record. A file that is none is a problem of its own and hides no other.
 pub(crate) fn load(layout: &Layout) -> Result<Loaded, FileError> {
     let folder = layout.records();
-    let mut loaded = Loaded::default();
+    let (mut loaded, mut found) = (Loaded::default(), Vec::new());
     if !folder.exists() {
         return Ok(loaded);
     }
@@ -31,12 +32,19 @@ pub(crate) fn load(layout: &Layout) -> Result<Loaded, FileError> {
         let path = entry.map_err(failed("list", &folder))?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
             match read(&path) {
-                Ok(record) => loaded.records.push(record),
+                Ok(record) => found.push((changed(&path), record)),
                 Err(why) => loaded.problems.push(format!("{}: {why}", path.display())),
             }
         }
     }
+    found.sort_by_key(|(changed, _)| *changed);
+    loaded.records = found.into_iter().map(|(_, record)| record).collect();
     Ok(loaded)
+}
+
+/// Where the file system does not tell, a record counts as old.
+fn changed(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn read(path: &Path) -> Result<Record, String> {

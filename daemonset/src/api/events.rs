@@ -166,7 +166,7 @@ fn name(about: &About, node: &str) -> String {
 }
 
 /// This moment, as the API server writes it.
-fn now() -> String {
+pub(super) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     timestamp(since)
 }

@@ -4,6 +4,7 @@
 mod events;
 mod evict;
 mod labels;
+mod pools;
 mod refine;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,11 @@ use contract::Domain;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 use tokio::task::spawn_blocking;
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 pub use kube_api::{ApiFlags, Meta};
+pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
 
 use crate::audit::lister::Lister;
@@ -52,14 +54,17 @@ pub(crate) struct Api {
     pub(crate) audited: channel::Receiver<Arc<Audited>>,
     pub(crate) news: mpsc::Receiver<News>,
     pub(crate) lister: Arc<dyn Lister>,
+    /// Between two comparisons of pools.
+    pub(crate) compare_every: Duration,
 }
 
 impl Api {
     /// Does it until `stop` is true.
     pub(crate) async fn keep(self, mut stop: channel::Receiver<bool>) {
-        let Self { client, name, node, config, audited, news, lister } = self;
+        let Self { client, name, node, config, audited, news, lister, compare_every } = self;
         let (events, waiting) = mpsc::channel(WAITING);
         let (labels, has) = channel::channel(None);
+        let compared = has.clone();
         info!(node = name, "speaking with the API server");
         let all = async {
             tokio::join!(
@@ -70,6 +75,7 @@ impl Api {
                 keep_evicting(&client, &node, &config, audited, &events),
                 keep_watching_node(&client, &name, &node, labels),
                 keep_labelled(&client, &name, &node, &config, (has, lister)),
+                keep_comparing(&client, &name, &node, &config, (compared, compare_every)),
                 remove_taints(&client, &name, &node, &config),
             )
         };
@@ -241,12 +247,19 @@ async fn keep_labelled(
     config: &channel::Receiver<Arc<Config>>,
     (mut has, lister): (channel::Receiver<Option<NodeLabels>>, Arc<dyn Lister>),
 ) {
-    let mut inventory = node.watch();
+    let (mut inventory, mut driver) = (node.watch(), None);
     loop {
-        let asked = lister.clone();
-        let driver = spawn_blocking(move || asked.driver()).await.ok().flatten();
-        let wanted = labels::labels(&inventory.borrow_and_update(), driver.as_deref());
-        let domain = config.borrow().domain.as_str().to_owned();
+        let answers = |gpu: &crate::inventory::Gpu| gpu.sick.is_none();
+        // A driver that is let go of is left alone: what it said last is what was there.
+        if inventory.borrow().gpus().iter().any(answers) {
+            let asked = lister.clone();
+            driver = spawn_blocking(move || asked.driver()).await.ok().flatten().or(driver);
+        }
+        let (strategy, domain) = {
+            let config = config.borrow();
+            (config.mig.strategy, config.domain.as_str().to_owned())
+        };
+        let wanted = labels::labels(&inventory.borrow_and_update(), strategy, driver.as_ref());
         let found = has.borrow_and_update().clone();
         let change: Option<Value> = found.and_then(|has| labels::patch(&has, &wanted, &domain));
         if let Some(change) = change {
@@ -262,6 +275,41 @@ async fn keep_labelled(
         tokio::select! {
             changed = has.changed() => if changed.is_err() { return },
             changed = inventory.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Compares the node's pools with those of other nodes, again and again, and whenever the node's own
+/// labels say something else of them.
+async fn keep_comparing(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+    (mut has, every): (channel::Receiver<Option<NodeLabels>>, Duration),
+) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut own, mut told) = (NodeLabels::new(), pools::Told::default());
+    loop {
+        let is_due = tokio::select! {
+            _ = ticks.tick() => true,
+            changed = has.changed() => if changed.is_err() { return } else { false },
+        };
+        let Some(labels) = has.borrow_and_update().clone() else { continue };
+        let domain = config.borrow().domain.as_str().to_owned();
+        let labels = pools::ours(&labels, &domain);
+        if !is_due && labels == own {
+            continue;
+        }
+        own = labels;
+        match pools::ask(client, &own, &domain).await {
+            Ok(nodes) => {
+                let states = pools::compare(name, &nodes, &domain);
+                told.tell(client, name, &domain, &states).await;
+                node.pools().send_replace(Arc::new(states));
+            }
+            Err(error) => warn!(%error, "the node's pools are not compared, trying again"),
         }
     }
 }

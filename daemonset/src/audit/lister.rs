@@ -26,10 +26,19 @@ pub trait Lister: Send + Sync + 'static {
     /// Why they cannot be listed, as a clause.
     fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String>;
 
-    /// The driver's version; `None` where it does not tell.
-    fn driver(&self) -> Option<String> {
+    /// What the driver says of itself; `None` where it does not tell.
+    fn driver(&self) -> Option<DriverVersions> {
         None
     }
+}
+
+/// What the driver says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DriverVersions {
+    /// Such as `535.261.03`.
+    pub driver: String,
+    /// The CUDA version that it speaks, major and minor; `None` where it does not tell.
+    pub cuda: Option<(u32, u32)>,
 }
 
 /// The driver's NVML. It is let go of after each answer: whoever else holds it decides when it is
@@ -56,8 +65,13 @@ impl Lister for NvmlLister {
         listed.map_err(|error| format!("NVML: {error}"))
     }
 
-    fn driver(&self) -> Option<String> {
-        self.nvml().ok()?.sys_driver_version().ok()
+    fn driver(&self) -> Option<DriverVersions> {
+        let nvml = self.nvml().ok()?;
+        let driver = nvml.sys_driver_version().ok()?;
+        // 12020 is 12.2.
+        let cuda =
+            nvml.sys_cuda_driver_version().ok().and_then(|number| u32::try_from(number).ok());
+        Some(DriverVersions { driver, cuda: cuda.map(|n| (n / 1000, n % 1000 / 10)) })
     }
 }
 

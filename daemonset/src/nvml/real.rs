@@ -161,11 +161,19 @@ fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
         numa: numa_node(&pci),
         links: links(device),
         slices: None,
+        // A card that cannot be divided says so in place of a mode.
+        mig_capable: device.mig_mode().is_ok(),
+        capability: capability(device),
         trouble: trouble(device),
         foreign: foreign(device),
         recovery: recovery(device),
         pci,
     })
+}
+
+fn capability(device: &Device) -> Option<(u8, u8)> {
+    let found = device.cuda_compute_capability().ok()?;
+    Some((found.major.try_into().ok()?, found.minor.try_into().ok()?))
 }
 
 /// What keeps a card from being given out although it answers.

@@ -14,4 +14,7 @@ pub struct SeenFlags {
     /// Where the machine's procfs is mounted, for the audit
     #[arg(long, default_value = "/proc", value_name = "DIR", env = "ALIQUOT_PROC")]
     pub proc: PathBuf,
+    /// How often the node's pools are compared with those of other nodes, in seconds
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub compare_pools_every: u64,
 }

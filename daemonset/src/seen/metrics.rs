@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::chargeback::gpus;
 use super::state::{Held, State};
 use crate::allotment::Holding;
+use crate::api::PoolState;
 use crate::audit::Kind;
 use crate::inventory::Gpu;
 
@@ -66,6 +67,8 @@ families! {
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
     registrations: Counters, "registrations", None, "Registrations that the kubelet has taken";
     denials: Counters, "allocate_refusals", None, "Allocate calls that were refused, by why";
+    pool_nodes: Gauges, "pool_nodes", None, "Nodes that have GPUs of a pool of this node";
+    pool_differs: Gauges, "pool_nodes_differing", None, "Nodes whose part of a pool differs from this one's, by what differs";
     findings: Gauges, "audit_findings", None, "What the audit finds wrong at this moment, by kind";
     found: Counters, "audit_found", None, "What the audit has found wrong, by kind";
     hidden: Gauges, "audit_hidden_processes", None, "Processes on GPUs that /proc does not show";
@@ -102,6 +105,15 @@ impl Families {
         }
         for (why, times) in &state.denials {
             add(&self.denials, vec![("reason", (*why).to_owned())], *times as f64);
+        }
+        for (pool, its) in &*state.pools {
+            let labels = || vec![("pool", pool.clone())];
+            set(&self.pool_nodes, labels(), its.nodes as f64);
+            for what in PoolState::ASPECTS {
+                let count = its.differ.get(what).map_or(0, |nodes| nodes.len());
+                let what = ("differs", what.to_owned());
+                set(&self.pool_differs, labels().into_iter().chain([what]).collect(), count as f64);
+            }
         }
         self.fill_audit(state);
     }

@@ -68,6 +68,7 @@ impl Seeing {
             audited: audited_now.clone(),
             news: heard,
             lister: lister.clone(),
+            compare_every: Duration::from_secs(options.seen.compare_pools_every),
         });
         let proc = options.seen.proc.clone();
         let chargeback = Mutex::new(Chargeback::default());

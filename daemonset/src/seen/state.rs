@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::chargeback::Chargeback;
 use crate::allotment::{self, Holding, Record};
+use crate::api::PoolStates;
 use crate::audit::Audited;
 use crate::inventory::Inventory;
 use crate::node::Node;
@@ -29,6 +30,8 @@ pub struct State {
     pub denials: BTreeMap<&'static str, u64>,
     /// Who held how much for how long.
     pub chargeback: Chargeback,
+    /// Whether the node's pools are alike on all their nodes.
+    pub pools: Arc<PoolStates>,
 }
 
 /// An allotment and its use.
@@ -61,6 +64,7 @@ impl State {
             registrations: node.registrations().now(),
             denials: node.refusals().counts(),
             chargeback,
+            pools: node.pools().borrow().clone(),
         }
     }
 
@@ -138,6 +142,7 @@ pub(crate) mod tests {
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),
             chargeback: Chargeback::default(),
+            pools: Arc::default(),
         }
     }
 

@@ -77,6 +77,8 @@ pub(crate) fn v100(n: u8) -> Play {
         numa: None,
         links: Default::default(),
         slices: None,
+        mig_capable: false,
+        capability: None,
         trouble: None,
         foreign: None,
         recovery: None,

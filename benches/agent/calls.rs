@@ -1,0 +1,52 @@
+//! Allocate and GetPreferredAllocation, as the kubelet makes them at 800 IDs.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use kubelet::deviceplugin::{
+    AllocateRequest, ContainerAllocateRequest, ContainerPreferredAllocationRequest,
+    PreferredAllocationRequest,
+};
+
+use crate::node::Node;
+use crate::report::Report;
+
+/// Calls of each kind.
+const CALLS: usize = 2000;
+/// Percents of one GPU.
+const PARTS: usize = 100;
+
+pub(crate) async fn measure(node: &mut Node, report: &mut Report) -> Result<()> {
+    let percents = node.percents.as_ref().context("nothing has registered")?;
+    let (mut client, devices) = (percents.client.clone(), &percents.devices);
+    let ids: Vec<String> = devices.iter().map(|device| device.id.clone()).collect();
+    let mut took = Vec::new();
+    for call in 0..CALLS {
+        let request = ContainerPreferredAllocationRequest {
+            available_device_ids: ids.clone(),
+            must_include_device_ids: Vec::new(),
+            allocation_size: 1 + (call % PARTS) as i32,
+        };
+        let request = PreferredAllocationRequest { container_requests: vec![request] };
+        let begun = Instant::now();
+        client.get_preferred_allocation(request).await?;
+        took.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    let what = "GetPreferredAllocation, 800 IDs";
+    report.add("preferred", what, "ms", &took, [0.3, f64::INFINITY], [1.5, f64::NAN]);
+    took.clear();
+    for call in 0..CALLS {
+        // Other devices each time, of one GPU after the other.
+        let gpu = call % (ids.len() / PARTS) * PARTS;
+        let count = 1 + call % PARTS;
+        let from = call * 7 % (PARTS - count + 1);
+        let device_ids = ids[gpu + from..gpu + from + count].to_vec();
+        let request =
+            AllocateRequest { container_requests: vec![ContainerAllocateRequest { device_ids }] };
+        let begun = Instant::now();
+        client.allocate(request).await?;
+        took.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    report.add("allocate", "Allocate", "ms", &took, [0.2, 0.4], [0.37, 0.72]);
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! Whether a pool is alike on all its nodes. Each agent says of its own part by labels, and compares it
+//! with what the others say: a condition of the node and a metric. It reads labels and writes its own
+//! node alone; nobody sees all, and nobody has to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use super::events::now;
+use super::labels::{Labels, value};
+use crate::inventory::{Gpu, Inventory};
+use kube_api::{ApiError, Body, Client, Meta, Method};
+
+/// What the names of these labels begin with.
+const PREFIX: &str = "gpu.pool.";
+/// What a node says of its part of a pool: the ends of the names.
+const SAID: [&str; 4] = ["count", "product", "driver", "mig"];
+/// Nodes that a message names.
+const NAMED: usize = 3;
+
+/// A pool, as this node and the others say.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PoolState {
+    /// Nodes that have a part of it, this one included.
+    pub nodes: usize,
+    /// Nodes whose part differs from this one's, by what differs.
+    pub differ: BTreeMap<&'static str, BTreeSet<String>>,
+    /// What this node says.
+    own: BTreeMap<&'static str, String>,
+    /// What one of those that differ says.
+    other: BTreeMap<&'static str, String>,
+}
+
+/// By name.
+pub type PoolStates = BTreeMap<String, PoolState>;
+
+impl PoolState {
+    /// What can differ, as a metric's label has it.
+    pub const ASPECTS: [&'static str; 4] = SAID;
+}
+
+/// What this node's labels say of its pools, but for the driver, which all of them share.
+pub(super) fn labels(inventory: &Inventory, driver: Option<&str>) -> Labels {
+    let mut pools = BTreeMap::<&str, Vec<&Gpu>>::new();
+    for gpu in inventory.gpus() {
+        if let Some(pool) = &gpu.pool {
+            pools.entry(&pool.name).or_default().push(gpu);
+        }
+    }
+    let mut labels = Labels::new();
+    for (name, gpus) in pools {
+        let products: BTreeSet<_> = gpus.iter().map(|gpu| value(&gpu.name)).collect();
+        let mut said = vec![
+            ("count", gpus.len().to_string()),
+            ("product", one_of(&products)),
+            ("mig", one_of(&gpus.iter().map(|gpu| division(gpu)).collect())),
+        ];
+        said.extend(driver.map(|driver| ("driver", value(driver))));
+        labels
+            .extend(said.into_iter().map(|(what, word)| (format!("{PREFIX}{name}.{what}"), word)));
+    }
+    labels
+}
+
+fn one_of(all: &BTreeSet<String>) -> String {
+    match all.first() {
+        Some(one) if all.len() == 1 => one.clone(),
+        _ => "mixed".into(),
+    }
+}
+
+/// How a GPU is divided: `off`, or how many slices of which profiles.
+fn division(gpu: &Gpu) -> String {
+    let Some(slices) = &gpu.slices else { return "off".into() };
+    let mut counts = BTreeMap::<&str, usize>::new();
+    slices.iter().for_each(|slice| *counts.entry(&slice.profile).or_default() += 1);
+    let words: Vec<_> =
+        counts.iter().map(|(profile, count)| format!("{count}x{profile}")).collect();
+    if words.is_empty() { "undivided".into() } else { value(&words.join("_")) }
+}
+
+/// Whether a label without its domain is one of these.
+pub(super) fn is_ours(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('.'));
+    rest.is_some_and(|(_, what)| SAID.contains(&what))
+}
+
+/// The pools that a node's labels name.
+fn of(labels: &Labels, domain: &str) -> BTreeMap<String, BTreeMap<&'static str, String>> {
+    let mut pools = BTreeMap::<String, BTreeMap<_, _>>::new();
+    for (name, word) in labels {
+        let ours = name.strip_prefix(domain).and_then(|name| name.strip_prefix('/'));
+        let rest = ours.and_then(|name| name.strip_prefix(PREFIX)?.rsplit_once('.'));
+        let known = |what: &str| SAID.into_iter().find(|known| *known == what);
+        if let Some((pool, what)) = rest.and_then(|(pool, what)| Some((pool, known(what)?))) {
+            pools.entry(pool.to_owned()).or_default().insert(what, word.clone());
+        }
+    }
+    pools
+}
+
+/// What is true of each pool of the node called `name`, of all that `nodes` say.
+#[must_use]
+pub(super) fn compare(name: &str, nodes: &[Meta], domain: &str) -> PoolStates {
+    let Some(own) = nodes.iter().find(|node| node.name == name) else { return PoolStates::new() };
+    let mut states: PoolStates = of(&own.labels, domain)
+        .into_iter()
+        .map(|(pool, own)| (pool, PoolState { nodes: 1, own, ..PoolState::default() }))
+        .collect();
+    for node in nodes.iter().filter(|node| node.name != name) {
+        for (pool, said) in of(&node.labels, domain) {
+            if let Some(state) = states.get_mut(&pool) {
+                state.compare(&node.name, &said);
+            }
+        }
+    }
+    states
+}
+
+impl PoolState {
+    fn compare(&mut self, node: &str, said: &BTreeMap<&'static str, String>) {
+        self.nodes += 1;
+        for what in SAID {
+            let (own, other) = (self.own.get(what), said.get(what));
+            // A driver that is not known yet differs from none.
+            if let (Some(own), Some(other)) = (own, other)
+                && own != other
+            {
+                self.other.entry(what).or_insert_with(|| other.clone());
+                self.differ.entry(what).or_default().insert(node.to_owned());
+            }
+        }
+    }
+
+    /// In words; `None` where all nodes are alike.
+    fn trouble(&self) -> Option<String> {
+        let differing = self.differ.iter().map(|(what, nodes)| {
+            let named: Vec<_> = nodes.iter().take(NAMED).map(String::as_str).collect();
+            let more = match nodes.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let word = |of: &BTreeMap<_, String>| of.get(what).cloned().unwrap_or_default();
+            let (own, other) = (word(&self.own), word(&self.other));
+            format!("{what} is {own} here and {other} on {}{more}", named.join(", "))
+        });
+        let words: Vec<_> = differing.collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// The node's condition; `None` where it has no pool and never had one.
+#[must_use]
+pub(super) fn condition(states: &PoolStates) -> Option<(bool, &'static str, String)> {
+    if states.is_empty() {
+        return None;
+    }
+    let troubles: Vec<_> = states
+        .iter()
+        .filter_map(|(pool, state)| Some(format!("pool {pool}: {}", state.trouble()?)))
+        .collect();
+    let count = states.len();
+    Some(match troubles.is_empty() {
+        true => (true, "NodesAlike", format!("the nodes of {count} pools have the same GPUs")),
+        false => (false, "NodesDiffer", troubles.join(". ")),
+    })
+}
+
+/// Every node that has a part of a pool of ours.
+///
+/// # Errors
+/// [`ApiError`].
+pub(super) async fn ask(
+    client: &Client,
+    states: &Labels,
+    domain: &str,
+) -> Result<Vec<Meta>, ApiError> {
+    let mut nodes = BTreeMap::new();
+    for pool in of(states, domain).into_keys() {
+        // Whoever has a part of the pool has this label.
+        let query = format!("/api/v1/nodes?labelSelector={domain}%2F{PREFIX}{pool}.count");
+        let found = kube_api::list_once(client, &query).await?;
+        nodes.extend(found.into_iter().map(|node| (node.name.clone(), node)));
+    }
+    Ok(nodes.into_values().collect())
+}
+
+/// The labels of pools among a node's.
+pub(super) fn ours(labels: &Labels, domain: &str) -> Labels {
+    let prefix = format!("{domain}/{PREFIX}");
+    let its = labels.iter().filter(|(name, _)| name.starts_with(&prefix));
+    its.map(|(name, word)| (name.clone(), word.clone())).collect()
+}
+
+/// What the node's condition says, as far as we have written it.
+#[derive(Default)]
+pub(super) struct Told {
+    said: Option<(bool, &'static str, String)>,
+    since: String,
+}
+
+impl Told {
+    /// Writes the condition where it says something else than before. A node that has no pool any more
+    /// has nodes that are alike.
+    pub(super) async fn tell(
+        &mut self,
+        client: &Client,
+        node: &str,
+        domain: &str,
+        states: &PoolStates,
+    ) {
+        let nothing = || (true, "NoPools", "the node has no pool".to_owned());
+        let now_said = condition(states).or_else(|| self.said.as_ref().map(|_| nothing()));
+        let Some(said) = now_said.filter(|said| self.said.as_ref() != Some(said)) else { return };
+        if self.said.as_ref().map(|(holds, ..)| *holds) != Some(said.0) {
+            self.since = now();
+        }
+        match write(client, node, domain, &said, &self.since).await {
+            Ok(()) => {
+                info!(holds = said.0, message = said.2, "the condition of the node's pools");
+                self.said = Some(said);
+            }
+            Err(error) => warn!(%error, "the condition of the node's pools is not written"),
+        }
+    }
+}
+
+/// Conditions of others stay as they are: they are merged by their types. Where the answer is 403, the
+/// agent's role lacks `patch` of `nodes/status`.
+async fn write(
+    client: &Client,
+    node: &str,
+    domain: &str,
+    (holds, reason, message): &(bool, &'static str, String),
+    since: &str,
+) -> Result<(), ApiError> {
+    let condition = json!({
+        "type": format!("{domain}/GPUPoolsUniform"),
+        "status": if *holds { "True" } else { "False" },
+        "reason": reason,
+        // The API server takes 32 KiB; a person does not.
+        "message": message.chars().take(1000).collect::<String>(),
+        "lastTransitionTime": since,
+        "lastHeartbeatTime": now(),
+    });
+    let body: Value = json!({"status": {"conditions": [condition]}});
+    let path = format!("/api/v1/nodes/{node}/status");
+    client.call(Method::PATCH, &path, Body::Strategic(&body)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Membership;
+    use crate::inventory::tests::{divided, gpu, slice};
+    use crate::modes::Mode;
+
+    fn pooled(gpu: Gpu) -> Gpu {
+        let (name, resource) = ("train".to_owned(), "gpu-train".to_owned());
+        Gpu { pool: Some(Membership { name, resource }), ..gpu }
+    }
+
+    fn node(name: &str, gpus: Vec<Gpu>, driver: &str) -> Meta {
+        let said = labels(&Inventory::new(gpus), Some(driver));
+        let labels = said.into_iter().map(|(name, word)| (format!("a.com/{name}"), word)).collect();
+        let mut node = Meta::default();
+        (node.name, node.labels) = (name.into(), labels);
+        node
+    }
+
+    fn v100() -> Gpu {
+        pooled(gpu(0, Mode::Whole))
+    }
+
+    #[test]
+    fn nodes_with_the_same_gpus_are_alike_and_others_have_no_say() {
+        let gpus = || vec![v100(), gpu(1, Mode::Shared)];
+        let stranger = node("c", vec![gpu(0, Mode::Shared)], "1");
+        let nodes = [node("a", gpus(), "570"), node("b", gpus(), "570"), stranger];
+        let states = compare("a", &nodes, "a.com");
+        assert_eq!(states["train"].nodes, 2);
+        let (holds, reason, _) = condition(&states).unwrap();
+        assert_eq!((holds, reason), (true, "NodesAlike"));
+        assert_eq!(condition(&compare("c", &nodes, "a.com")), None);
+        assert_eq!(condition(&compare("unknown", &nodes, "a.com")), None);
+    }
+
+    #[test]
+    fn each_difference_is_told_with_what_is_here_and_there() {
+        let a100 = pooled(Gpu { name: "NVIDIA A100-SXM4-80GB".into(), ..gpu(0, Mode::Whole) });
+        let mig = pooled(Gpu { name: "x".into(), ..divided(0, vec![slice(1, "1g.10gb"); 2]) });
+        let table = [
+            (vec![v100()], "570", None),
+            (vec![a100], "570", Some("product is Tesla-V100-SXM2-32GB here and NVIDIA-A100")),
+            (vec![v100(), pooled(gpu(1, Mode::Whole))], "570", Some("count is 1 here and 2 on b")),
+            (vec![v100()], "580", Some("driver is 570 here and 580 on b")),
+            (vec![mig], "570", Some("mig is off here and 2x1g.10gb on b")),
+        ];
+        for (gpus, driver, words) in table {
+            let nodes = [node("a", vec![v100()], "570"), node("b", gpus, driver)];
+            let (holds, _, message) = condition(&compare("a", &nodes, "a.com")).unwrap();
+            assert_eq!(holds, words.is_none(), "{message}");
+            assert!(words.is_none_or(|words| message.contains(words)), "{message}");
+        }
+    }
+
+    #[test]
+    fn of_many_nodes_some_are_named_and_the_rest_is_counted() {
+        let others = (0..9).map(|n| node(&format!("n{n}"), vec![v100()], "580"));
+        let nodes: Vec<_> = others.chain([node("a", vec![v100()], "570")]).collect();
+        let state = compare("a", &nodes, "a.com");
+        assert_eq!((state["train"].nodes, state["train"].differ["driver"].len()), (10, 9));
+        let (_, _, message) = condition(&state).unwrap();
+        assert!(message.ends_with("580 on n0, n1, n2 and 6 more"), "{message}");
+    }
+
+    #[test]
+    fn a_driver_that_is_not_known_yet_differs_from_none() {
+        let mut early = node("b", vec![v100()], "580");
+        early.labels.remove("a.com/gpu.pool.train.driver");
+        let states = compare("a", &[node("a", vec![v100()], "570"), early], "a.com");
+        assert!(states["train"].differ.is_empty());
+    }
+}
