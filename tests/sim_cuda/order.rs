@@ -1,5 +1,7 @@
 //! Streams, events, kernels and host functions: what waits for what, and for how long.
 
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::world::{RUNTIMES, World, fetched};
@@ -26,6 +28,62 @@ fn two_processes_share_the_time_of_one_card() {
         assert!(client.wait().expect("it ends").success());
     }
     assert!(start.elapsed() >= Duration::from_millis(500));
+}
+
+#[test]
+fn events_of_a_process_count_the_time_in_which_another_had_the_card() {
+    let world = World::new("v100-32gb");
+    let mut busy: Vec<Child> = (0..2).map(|_| start_busy(&world)).collect();
+    let mut lines: Vec<_> = busy.iter_mut().map(lines_of).collect();
+    for lines in &mut lines {
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    }
+    for child in &mut busy {
+        writeln!(child.stdin.as_mut().expect("it is piped")).expect("it reads");
+    }
+    let times = lines.iter_mut().map(|lines| lines.next().unwrap().unwrap().parse().unwrap());
+    let times: Vec<f64> = times.collect();
+    // Each needs one second of the card. Whoever began later, and so ended later, saw the other in the
+    // card for all of the time in which both had work.
+    assert!(times.iter().all(|time| *time >= 1_000.0), "{times:?}");
+    assert!(times.iter().sum::<f64>() > 2_100.0, "{times:?}");
+    for child in &mut busy {
+        assert!(child.wait().expect("it ends").success());
+    }
+}
+
+fn start_busy(world: &World) -> Child {
+    let mut command = world.script("slices", "busy", &["50", "20"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 runs")
+}
+
+fn lines_of(child: &mut Child) -> Lines<BufReader<ChildStdout>> {
+    BufReader::new(child.stdout.take().expect("it is piped")).lines()
+}
+
+#[test]
+fn small_kernels_of_a_process_run_side_by_side() {
+    World::new("v100-32gb").python("slices", "side_by_side", &[]);
+}
+
+#[test]
+fn an_urgent_stream_does_not_wait_for_the_others_of_its_process() {
+    World::new("v100-32gb").python("slices", "priorities", &[]);
+}
+
+#[test]
+fn copies_and_kernels_follow_each_other_though_nobody_waits_for_them() {
+    World::new("v100-32gb").python("slices", "copies_and_kernels", &[]);
+}
+
+#[test]
+fn a_kernel_spins_and_a_stream_waits_until_a_word_of_memory_is_set() {
+    World::new("v100-32gb").python("slices", "flags", &[]);
+}
+
+#[test]
+fn a_graph_of_kernels_takes_as_long_as_its_longest_way() {
+    World::new("v100-32gb").python("slices", "graphs", &[]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use sim_world::{Engine, Kind, World};
+use sim_world::{Demand, Kind, World, now_ns};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,8 +27,10 @@ fn obey(world: &World, order: &str) -> String {
         "take" => say(world.take(card, Kind::Allocation, number << 20)),
         "give" => say(world.give(card, Kind::Allocation, number << 20)),
         "run-ms" => {
-            let interval = world.submit(card, Engine::Compute, 0, number * 1_000_000);
-            format!("{} {}", interval.start_ns, interval.end_ns)
+            let due_ns = number * 1_000_000;
+            let since_ns = now_ns();
+            let demand = Demand { level: 5, ran_ns: 0, due_ns, open: false, since_ns };
+            world.ask_time(card, demand).to_string()
         }
         "fork" => fork(world),
         other => panic!("unknown order {other}"),

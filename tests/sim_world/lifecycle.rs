@@ -122,9 +122,9 @@ fn a_world_made_by_another_version_is_refused() {
     let file = world.root().join("world.toml");
     let text = fs::read_to_string(&file).unwrap();
     admin::stop(world.root()).unwrap();
-    fs::write(&file, text.replace("version = 2\n", "version = 7\n")).unwrap();
+    fs::write(&file, text.replace("version = 3\n", "version = 7\n")).unwrap();
     let error = admin::start(world.root(), options().daemon.as_deref()).unwrap_err().to_string();
-    assert!(error.contains("was made by version 7, this is version 2"), "{error}");
+    assert!(error.contains("was made by version 7, this is version 3"), "{error}");
 }
 
 #[test]

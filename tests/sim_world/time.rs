@@ -1,21 +1,69 @@
 //! Time of a card, shared by its processes.
 
-use sim_world::{Engine, World, now_ns};
+use sim_world::{CopyEngine, Demand, Engine, Process, World, now_ns};
 
 use crate::client_handle::Client;
 use crate::harness::{TestWorld, wait_until};
 
 #[test]
-fn work_of_two_processes_runs_one_after_the_other() {
+fn kernels_of_two_processes_take_turns_and_get_equal_parts() {
     let world = TestWorld::new();
-    let mut one = Client::start(world.root(), &["run-ms=60000"]);
-    let first = interval(&one.answer());
-    let mut two = Client::start(world.root(), &["run-ms=5"]);
-    let second = interval(&two.answer());
-    assert_eq!(second.0, first.1);
     let own = World::open(world.root()).unwrap();
-    let other_card = own.submit(&own.cards()[1], Engine::Compute, 0, 1_000_000);
-    assert!(other_card.end_ns < first.1);
+    let card = &own.cards()[0];
+    let mut clients: Vec<_> =
+        (0..2).map(|_| Client::start(world.root(), &["context=1", "run-ms=60000"])).collect();
+    clients.iter_mut().for_each(|client| assert_eq!((client.answer(), client.answer()), both()));
+    let processes = own.processes(card).unwrap();
+    let before = lead(&own, &processes);
+    let start = busy(&own, &processes);
+    wait_until("both have run", || {
+        let now = busy(&own, &processes);
+        now.iter().zip(&start).all(|(now, start)| now - start > 40_000_000)
+    });
+    let after = lead(&own, &processes);
+    // One has the card while the other waits: their distance changes by no more than a slice each.
+    assert!(
+        after.0 <= before.1 + 4_000_000 && before.0 <= after.1 + 4_000_000,
+        "{before:?} {after:?}"
+    );
+    assert_eq!(own.busy_ns(&own.cards()[1], Engine::Compute), 0);
+}
+
+/// By how much the first is ahead of the second, at least and at most: the books go on between questions.
+fn lead(world: &World, processes: &[Process]) -> (i64, i64) {
+    let one = |at: usize| busy(world, &processes[at..=at])[0] as i64;
+    let (early, other, late) = (one(0), one(1), one(0));
+    (early - other, late - other)
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_the_card_to_the_other() {
+    let world = TestWorld::new();
+    let own = World::open(world.root()).unwrap();
+    let card = &own.cards()[0];
+    let mut killed = Client::start(world.root(), &["context=1", "run-ms=60000"]);
+    assert_eq!((killed.answer(), killed.answer()), both());
+    let mut other = Client::start(world.root(), &["context=1", "run-ms=60000"]);
+    assert_eq!((other.answer(), other.answer()), both());
+    killed.kill();
+    wait_until("it is gone", || own.processes(card).unwrap().len() == 1);
+    let left = own.processes(card).unwrap();
+    // All that runs from here on is the other's.
+    let (its, all) = (busy(&own, &left)[0], own.busy_ns(card, Engine::Compute));
+    wait_until("the other has run", || busy(&own, &left)[0] - its > 20_000_000);
+    let (all, its) = (own.busy_ns(card, Engine::Compute) - all, busy(&own, &left)[0] - its);
+    assert!(all <= its, "{all} {its}");
+}
+
+/// What a client says to a context and to work.
+fn both() -> (String, String) {
+    ("done".to_owned(), "true".to_owned())
+}
+
+fn busy(world: &World, processes: &[Process]) -> Vec<u64> {
+    let card = &world.cards()[0];
+    let of = |process: &Process| world.process_busy_ns(card, process, Engine::Compute);
+    processes.iter().map(of).collect()
 }
 
 #[test]
@@ -61,13 +109,12 @@ fn a_slot_of_a_process_that_ended_starts_idle_for_the_next() {
 fn time_costs_no_round_trip_and_goes_on_without_the_daemon() {
     let world = TestWorld::new();
     let own = World::open(world.root()).unwrap();
+    let card = &own.cards()[0];
     world.kill_daemon();
-    let interval = own.submit(&own.cards()[0], Engine::Compute, 0, 1_000);
-    assert!(interval.end_ns <= now_ns() + 1_000_000_000);
-    assert!(own.memory(&own.cards()[0]).is_err());
-}
-
-fn interval(answer: &str) -> (u64, u64) {
-    let (start, end) = answer.split_once(' ').unwrap();
-    (start.parse().unwrap(), end.parse().unwrap())
+    let (level, due_ns, since_ns) = (0, 1_000, now_ns());
+    assert!(own.ask_time(card, Demand { level, ran_ns: 0, due_ns, open: false, since_ns }));
+    wait_until("it has run", || own.busy_ns(card, Engine::Compute) == due_ns);
+    let copy = own.copy(card, CopyEngine::In, 0, 1_000);
+    assert_eq!(copy.end_ns - copy.start_ns, 1_000);
+    assert!(own.memory(card).is_err());
 }

@@ -43,7 +43,7 @@ fn run() {
 }
 
 /// Runs `f` with all signals blocked, so that a thread it makes has them blocked for good.
-fn without_signals<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn without_signals<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: all zeros is a valid sigset_t; both calls write or read local sets and change only the
     // calling thread's mask, which is put back.
     unsafe {

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::front::LineId;
-use crate::graph::{COPY, GIVE, GRAPHS, Graph, HOST, Job, KERNEL, TAKE, reaches};
+use crate::graph::{COPY, GIVE, GRAPHS, Graph, HOST, Job, KERNEL, TAKE, WORD, reaches};
 use crate::graph_memory::{self, Allocation, Step};
-use crate::line::{Mark, Op};
+use crate::line::Op;
+use crate::mark::Mark;
 use crate::registry::handle_of;
 use crate::status::{Res, Status};
 use crate::stream::Target;
-use sim_world::Engine;
 
 /// CU_STREAM_CAPTURE_MODE_*: who is kept from calls that could disturb a capture.
 pub(crate) const GLOBAL: u32 = 0;
@@ -69,9 +69,10 @@ impl Capture {
     /// Notes what is put into one of its streams.
     fn note(&mut self, line: LineId, op: Op) -> Res {
         match op {
-            Op::Work { engine: Engine::Compute, .. } => self.add(line, KERNEL, Job::Does(Some(op))),
-            Op::Work { .. } => self.add(line, COPY, Job::Does(Some(op))),
-            Op::Call(_) => self.add(line, HOST, Job::Does(Some(op))),
+            Op::Kernel { .. } | Op::Spin(_) => self.add(line, KERNEL, Job::Does(vec![op])),
+            Op::Copy { .. } => self.add(line, COPY, Job::Does(vec![op])),
+            Op::Write(_) | Op::Await(_) => self.add(line, WORD, Job::Does(vec![op])),
+            Op::Call(_) => self.add(line, HOST, Job::Does(vec![op])),
             Op::Record(mark) => {
                 let tails = self.tails(line).cloned().unwrap_or_default();
                 self.marks.push((mark, tails));

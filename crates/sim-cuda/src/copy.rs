@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use sim_world::{Card, Engine};
+use sim_world::{Card, CopyEngine};
 
 use crate::host;
+use crate::kernel::{Cost, Flag};
 use crate::line::{Act, Op};
 use crate::memory::device_of;
 use crate::outside;
@@ -98,12 +99,12 @@ pub(crate) fn copy(card: &Card, to: Area, from: Area, extent: Extent) -> Res<Op>
     let (to_side, from_side) = (side_of(to.start, span(&to)?)?, side_of(from.start, span(&from)?)?);
     let bytes = extent.0 * extent.1 * extent.2;
     let (engine, speed) = match (from_side, to_side) {
-        (Side::Device(_), Side::Host) => (Engine::CopyOut, bus_speed(card)),
-        (Side::Device(a), Side::Device(b)) if a == b => (Engine::CopyOut, memory_speed(card) / 2.0),
-        _ => (Engine::CopyIn, bus_speed(card)),
+        (Side::Device(_), Side::Host) => (CopyEngine::Out, bus_speed(card)),
+        (Side::Device(a), Side::Device(b)) if a == b => (CopyEngine::Out, memory_speed(card) / 2.0),
+        _ => (CopyEngine::In, bus_speed(card)),
     };
     let effect: Act = Arc::new(move || copy_now(to, from, extent));
-    Ok(Op::Work { engine, duration_ns: duration(bytes, speed), effect: Some(effect) })
+    Ok(Op::Copy { engine, duration_ns: duration(bytes, speed), effect: Some(effect) })
 }
 
 /// A fill with copies of a pattern of 1, 2 or 4 bytes, as work for a stream on `card`.
@@ -115,7 +116,8 @@ pub(crate) fn fill(card: &Card, to: Area, pattern: [u8; 4], extent: Extent) -> R
         (0..extent.1).for_each(|row| fill_now(to.row(row, 0), extent.0, pattern));
     });
     let duration_ns = duration(bytes, memory_speed(card));
-    Ok(Op::Work { engine: Engine::Compute, duration_ns, effect: Some(effect) })
+    let cost = Cost { duration_ns, occupancy_percent: 100, flag: Flag::None };
+    Ok(Op::Kernel { cost, effect: Some(effect) })
 }
 
 fn copy_now(to: Area, from: Area, extent: Extent) {

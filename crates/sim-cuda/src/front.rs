@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use crate::caller;
 use crate::capture;
-use crate::line::{Act, Line, Mark, Op};
-use crate::process;
+use crate::clock::{Gpu, LEVELS};
+use crate::line::{Act, Line, Op};
+use crate::mark::Mark;
+use crate::pump;
 use crate::status::{Res, Status};
+use crate::stream;
 
 /// How a stream stands to the legacy stream of its context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,54 +42,60 @@ impl LineId {
 
 /// Opens the lines of a context on card `device`, the legacy stream's first.
 pub(crate) fn open_context(context: usize, device: usize) {
-    let mut group = Group { device, lines: BTreeMap::new(), past: 0 };
-    group.lines.insert(0, Entry::new(Order::Legacy));
-    lock().groups.insert(context, group);
+    let mut group = Group { device, lines: BTreeMap::new() };
+    group.lines.insert(0, Entry::new(Order::Legacy, 0));
+    let mut front = lock();
+    front.gpus.entry(device).or_insert_with(|| Gpu::new(device));
+    front.groups.insert(context, group);
 }
 
 /// Forgets the lines of a context. What waits in them never runs, and nobody waits for it.
 pub(crate) fn close_context(context: usize) {
     let mut front = lock();
-    if let Some(mut group) = front.groups.remove(&context) {
-        group.lines.values_mut().for_each(|entry| entry.line.abandon(sim_world::now_ns()));
+    if let Some(mut group) = front.groups.remove(&context)
+        && let Some(gpu) = front.gpus.get_mut(&group.device)
+    {
+        group.lines.values_mut().for_each(|entry| entry.line.abandon(gpu));
     }
     front.pump();
     MOVED.notify_all();
 }
 
-/// Opens one more line.
-pub(crate) fn open(context: usize, order: Order) -> Res<LineId> {
+/// Opens one more line, for a stream of this priority.
+pub(crate) fn open(context: usize, order: Order, priority: i32) -> Res<LineId> {
     let mut front = lock();
     front.opened += 1;
     let number = front.opened;
     let group = front.groups.get_mut(&context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
-    group.lines.insert(number, Entry::new(order));
+    group.lines.insert(number, Entry::new(order, priority));
     Ok(LineId { context, number })
 }
 
 /// Takes no more work for a line, and forgets it when its last work has ended.
 pub(crate) fn close(id: LineId) {
-    if let Some(group) = lock().groups.get_mut(&id.context) {
-        if let Some(entry) = group.lines.get_mut(&id.number) {
-            entry.closing = true;
-        }
-        group.sweep();
+    let mut front = lock();
+    if let Some(entry) = front.entry(id) {
+        entry.closing = true;
     }
+    front.sweep();
 }
 
 /// Appends `op` to a line, in its order with the other lines of its context. Work and host functions
 /// wait while the line is as full as a launch queue can be.
 pub(crate) fn submit(id: LineId, op: Op) -> Res {
     let Some(op) = capture::divert(id, op)? else { return Ok(()) };
-    let takes_room = matches!(op, Op::Work { .. } | Op::Call(_));
+    let takes_room = !matches!(op, Op::Record(_) | Op::Wait(_));
     let mut front = if takes_room { wait_for_room(id)? } else { lock() };
-    let group = front.groups.get_mut(&id.context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
     let calls = matches!(op, Op::Call(_));
-    let effect = group.submit(id.number, op)?;
+    let (effect, walled) = front.submit(id, op)?;
     drop(front);
     if calls {
         caller::start();
         MOVED.notify_all();
+    }
+    if walled {
+        pump::start();
+        WALLED.notify_all();
     }
     if let Some(effect) = effect {
         effect();
@@ -105,54 +114,86 @@ pub(crate) fn mark(id: LineId) -> Res<Arc<Mark>> {
 /// Marks at the present ends of all lines of a context.
 pub(crate) fn marks_of(context: usize) -> Vec<Arc<Mark>> {
     let mut front = lock();
-    let Some(group) = front.groups.get_mut(&context) else { return Vec::new() };
-    let mut marks = vec![Arc::new(Mark::at(group.past))];
-    for entry in group.lines.values_mut() {
-        marks.push(entry.line.point().map_or_else(|mark| mark, |time| Arc::new(Mark::at(time))));
-    }
-    marks
+    let Front { groups, gpus, .. } = &mut *front;
+    let Some(group) = groups.get_mut(&context) else { return Vec::new() };
+    let Some(gpu) = gpus.get_mut(&group.device) else { return Vec::new() };
+    group.lines.values_mut().map(|entry| entry.line.point(gpu)).collect()
 }
 
 /// Holds up what follows in every line of a context until a mark.
 pub(crate) fn wait_all(context: usize, mark: &Arc<Mark>) -> Res {
     let mut front = lock();
-    let group = front.groups.get_mut(&context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
-    let point = || mark.time().ok_or_else(|| mark.clone());
-    group.lines.values_mut().for_each(|entry| entry.line.wait(point()));
+    let Front { groups, gpus, .. } = &mut *front;
+    let group = groups.get_mut(&context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
+    let gpu = gpus.get_mut(&group.device).ok_or(Status::CONTEXT_IS_DESTROYED)?;
+    for entry in group.lines.values_mut() {
+        entry.line.push(Op::Wait(mark.clone()), gpu);
+    }
+    let walled = group.lines.values().any(|entry| entry.line.walled());
+    drop(front);
+    if walled {
+        pump::start();
+        WALLED.notify_all();
+    }
     Ok(())
+}
+
+/// Asks the cards how far they have come, and moves on what has become free.
+pub(crate) fn look() {
+    if lock().pump() {
+        MOVED.notify_all();
+    }
+}
+
+/// Whether a mark has passed.
+pub(crate) fn has_passed(mark: &Mark) -> bool {
+    let passed = || mark.time().is_some_and(|time| time <= sim_world::now_ns());
+    passed() || {
+        look();
+        passed()
+    }
 }
 
 /// Sleeps until a mark has passed. A host function may not: it holds up what it would wait for.
 pub(crate) fn wait(mark: &Mark) -> Res {
     caller::not_here()?;
-    sleep_until(wait_known(mark));
-    Ok(())
-}
-
-/// Sleeps until it is known when a mark passes, and says when.
-pub(crate) fn wait_known(mark: &Mark) -> u64 {
     let mut front = lock();
     loop {
-        match mark.time() {
-            Some(time) => return time,
-            // Another process moves its own lines, and cannot tell.
-            None if mark.is_shared() => {
-                let look = MOVED.wait_timeout(front, Duration::from_millis(1));
-                front = look.unwrap_or_else(PoisonError::into_inner).0;
-            }
-            None => front = MOVED.wait(front).unwrap_or_else(PoisonError::into_inner),
+        if front.pump() {
+            MOVED.notify_all();
         }
+        let now = sim_world::now_ns();
+        let until = mark.time().unwrap_or_else(|| front.expect(mark, now));
+        if mark.time().is_some() && until <= now {
+            return Ok(());
+        }
+        front = front_after(&MOVED, front, Some(until), now);
     }
 }
 
-/// Sleeps until the clock shows `time`.
-pub(crate) fn sleep_until(time: u64) {
+/// Waits for a signal, and no longer than until a time.
+fn front_after<'a>(
+    signal: &Condvar,
+    front: MutexGuard<'a, Front>,
+    until: Option<u64>,
+    now: u64,
+) -> MutexGuard<'a, Front> {
+    let Some(until) = until else {
+        return signal.wait(front).unwrap_or_else(PoisonError::into_inner);
+    };
+    let left = Duration::from_nanos(until.saturating_sub(now));
+    signal.wait_timeout(front, left).unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// Moves on what nobody waits for, for as long as the process lives: `pump.rs` has the thread.
+pub(crate) fn pump_forever() -> ! {
+    let mut front = lock();
     loop {
-        let left = time.saturating_sub(sim_world::now_ns());
-        if left == 0 {
-            return;
+        if front.pump() {
+            MOVED.notify_all();
         }
-        std::thread::sleep(Duration::from_nanos(left));
+        let (now, until) = (sim_world::now_ns(), front.wake());
+        front = front_after(&WALLED, front, until, now);
     }
 }
 
@@ -160,33 +201,35 @@ pub(crate) fn sleep_until(time: u64) {
 pub(crate) fn next_call() -> (LineId, Act) {
     let mut front = lock();
     loop {
-        let now = sim_world::now_ns();
-        front = match front.next_call() {
-            Some((due, id)) if due <= now => match front.line(id).and_then(Line::take_call) {
-                Some(act) => return (id, act),
-                None => front,
-            },
-            Some((due, _)) => {
-                let left = Duration::from_nanos(due - now);
-                MOVED.wait_timeout(front, left).unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => MOVED.wait(front).unwrap_or_else(PoisonError::into_inner),
-        };
+        if front.pump() {
+            MOVED.notify_all();
+        }
+        let (now, next) = (sim_world::now_ns(), front.next_call());
+        if let Some((due, id)) = next
+            && due <= now
+            && let Some(act) = front.entry(id).and_then(|entry| entry.line.take_call())
+        {
+            return (id, act);
+        }
+        front = front_after(&MOVED, front, next.map(|(due, _)| due), now);
     }
 }
 
 /// The host function taken from a line has returned.
 pub(crate) fn call_done(id: LineId) {
     let mut front = lock();
-    if let Some(line) = front.line(id) {
-        line.call_done(sim_world::now_ns());
+    if let Some(entry) = front.entry(id) {
+        entry.line.call_done(sim_world::now_ns());
     }
     front.pump();
     MOVED.notify_all();
+    WALLED.notify_all();
 }
 
 struct Front {
     groups: BTreeMap<usize, Group>,
+    /// The devices that contexts were ever made on.
+    gpus: BTreeMap<usize, Gpu>,
     opened: u64,
 }
 
@@ -194,8 +237,6 @@ struct Front {
 struct Group {
     device: usize,
     lines: BTreeMap<u64, Entry>,
-    /// When the last work of forgotten lines ends.
-    past: u64,
 }
 
 struct Entry {
@@ -205,48 +246,43 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(order: Order) -> Self {
-        Self { order, line: Line::default(), closing: false }
+    fn new(order: Order, priority: i32) -> Self {
+        let level = (priority - stream::MOST_URGENT).clamp(0, LEVELS as i32 - 1);
+        Self { order, line: Line::new(level as u32), closing: false }
     }
 }
 
 impl Group {
-    fn submit(&mut self, number: u64, op: Op) -> Res<Option<Act>> {
+    /// Appends to a line; answers the effect to carry out at once, and whether the line has a wall.
+    fn submit(&mut self, number: u64, op: Op, gpu: &mut Gpu) -> Res<(Option<Act>, bool)> {
         let order = self.lines.get(&number).ok_or(Status::INVALID_HANDLE)?.order;
         let earlier = match order {
-            Order::Legacy => self.points(|_, other| other == Order::Blocking),
-            Order::Blocking => self.points(|n, _| n == 0),
+            Order::Legacy => self.points(gpu, |_, other| other == Order::Blocking),
+            Order::Blocking => self.points(gpu, |n, _| n == 0),
             Order::Free => Vec::new(),
         };
-        let entry = self.lines.get_mut(&number).ok_or(Status::INVALID_HANDLE)?;
-        entry.line.touch(sim_world::now_ns());
-        earlier.into_iter().for_each(|point| entry.line.wait(point));
-        Ok(entry.line.push(op, &mut process::place(self.device)))
+        let line = &mut self.lines.get_mut(&number).ok_or(Status::INVALID_HANDLE)?.line;
+        line.touch(gpu);
+        for mark in earlier {
+            line.push(Op::Wait(mark), gpu);
+        }
+        let promised = matches!(&op, Op::Record(mark) if mark.is_shared());
+        Ok((line.push(op, gpu), promised || line.walled()))
     }
 
-    fn points(&mut self, which: impl Fn(u64, Order) -> bool) -> Vec<Result<u64, Arc<Mark>>> {
+    /// The ends of the busy ones among some lines.
+    fn points(&mut self, gpu: &mut Gpu, which: impl Fn(u64, Order) -> bool) -> Vec<Arc<Mark>> {
         let lines = self.lines.iter_mut().filter(|(number, entry)| which(**number, entry.order));
-        lines.map(|(_, entry)| entry.line.point()).collect()
+        let lines = lines.map(|(_, entry)| &mut entry.line);
+        let busy: Vec<&mut Line> = lines.filter(|line| !line.is_idle(gpu)).collect();
+        busy.into_iter().map(|line| line.point(gpu)).collect()
     }
 
-    fn pump(&mut self) {
-        let device = self.device;
+    fn pump(&mut self, gpu: &mut Gpu) {
         for entry in self.lines.values_mut().filter(|entry| entry.line.walled()) {
-            let effects = entry.line.pump(&mut process::place(device));
+            let effects = entry.line.pump(gpu);
             effects.into_iter().for_each(|effect| effect());
         }
-        self.sweep();
-    }
-
-    fn sweep(&mut self) {
-        let past = &mut self.past;
-        self.lines.retain(|_, entry| {
-            let over = entry.closing && !entry.line.walled();
-            if over {
-                *past = (*past).max(entry.line.tail());
-            }
-            !over
-        });
     }
 
     fn queued(&self) -> usize {
@@ -255,13 +291,40 @@ impl Group {
 }
 
 impl Front {
-    /// One line's release can free another's, in another context too: goes round until none does.
-    fn pump(&mut self) {
+    fn submit(&mut self, id: LineId, op: Op) -> Res<(Option<Act>, bool)> {
+        let group = self.groups.get_mut(&id.context).ok_or(Status::CONTEXT_IS_DESTROYED)?;
+        let gpu = self.gpus.get_mut(&group.device).ok_or(Status::CONTEXT_IS_DESTROYED)?;
+        gpu.settle();
+        group.submit(id.number, op, gpu)
+    }
+
+    /// Asks the cards how far they have come and moves on what has become free. One line's release can
+    /// free another's, in another context too: goes round until none does. Answers whether anything moved.
+    fn pump(&mut self) -> bool {
+        self.gpus.values_mut().for_each(Gpu::settle);
+        let mut moved = false;
         loop {
             let before = self.queued();
-            self.groups.values_mut().for_each(Group::pump);
+            if before > 0 {
+                for group in self.groups.values_mut() {
+                    if let Some(gpu) = self.gpus.get_mut(&group.device) {
+                        group.pump(gpu);
+                    }
+                }
+            }
             if self.queued() == before {
-                return;
+                self.sweep();
+                return moved;
+            }
+            moved = true;
+        }
+    }
+
+    /// Forgets closed lines whose work has ended.
+    fn sweep(&mut self) {
+        for group in self.groups.values_mut() {
+            if let Some(gpu) = self.gpus.get(&group.device) {
+                group.lines.retain(|_, entry| !(entry.closing && entry.line.is_idle(gpu)));
             }
         }
     }
@@ -270,40 +333,78 @@ impl Front {
         self.groups.values().map(Group::queued).sum()
     }
 
-    fn line(&mut self, id: LineId) -> Option<&mut Line> {
-        Some(&mut self.groups.get_mut(&id.context)?.lines.get_mut(&id.number)?.line)
+    fn entry(&mut self, id: LineId) -> Option<&mut Entry> {
+        self.groups.get_mut(&id.context)?.lines.get_mut(&id.number)
+    }
+
+    /// When to look again for a mark.
+    fn expect(&self, mark: &Mark, now: u64) -> u64 {
+        let due = mark.due().and_then(|due| Some((due, self.gpus.get(&due.device)?)));
+        match due {
+            Some((due, gpu)) => gpu.expect(due.level, due.at),
+            None => self.wake().unwrap_or(u64::MAX).clamp(now, now + LOOK_NS),
+        }
+    }
+
+    /// When something may move that nobody waits for.
+    fn wake(&self) -> Option<u64> {
+        let lines = self.groups.values().flat_map(|group| {
+            let gpu = self.gpus.get(&group.device);
+            let lines = group.lines.values();
+            lines.filter_map(move |entry| entry.line.wake(gpu?))
+        });
+        lines.chain(self.gpus.values().filter_map(Gpu::promised)).min()
     }
 
     /// The host function that is due first, and when.
-    fn next_call(&self) -> Option<(u64, LineId)> {
-        let due = self.groups.iter().flat_map(|(context, group)| {
-            group.lines.iter().filter_map(|(number, entry)| {
-                Some((entry.line.call_due()?, LineId { context: *context, number: *number }))
-            })
-        });
-        due.min_by_key(|(time, _)| *time)
+    fn next_call(&mut self) -> Option<(u64, LineId)> {
+        let mut first: Option<(u64, LineId)> = None;
+        for (context, group) in &mut self.groups {
+            let Some(gpu) = self.gpus.get_mut(&group.device) else { continue };
+            for (number, entry) in &mut group.lines {
+                if let Some(due) = entry.line.call_due(gpu)
+                    && first.is_none_or(|(time, _)| due < time)
+                {
+                    first = Some((due, LineId { context: *context, number: *number }));
+                }
+            }
+        }
+        first
     }
 }
 
-static FRONT: Mutex<Front> = Mutex::new(Front { groups: BTreeMap::new(), opened: 0 });
-/// Signalled whenever a host function is added or something behind one has moved.
+static FRONT: Mutex<Front> =
+    Mutex::new(Front { groups: BTreeMap::new(), gpus: BTreeMap::new(), opened: 0 });
+/// Signalled whenever a host function is added or something behind a wall has moved.
 static MOVED: Condvar = Condvar::new();
+/// Signalled whenever there is one wall more.
+static WALLED: Condvar = Condvar::new();
+
+/// How often a waiting thread looks whether a wall has moved.
+const LOOK_NS: u64 = 1_000_000;
 
 fn lock() -> MutexGuard<'static, Front> {
     FRONT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wait_for_room(id: LineId) -> Res<MutexGuard<'static, Front>> {
+    let mut front = lock();
+    let mut looked = false;
     loop {
-        let mut front = lock();
-        let line = front.line(id).ok_or(Status::INVALID_HANDLE)?;
-        match line.full_until(sim_world::now_ns()) {
+        let Front { groups, gpus, .. } = &mut *front;
+        let group = groups.get_mut(&id.context).ok_or(Status::INVALID_HANDLE)?;
+        let gpu = gpus.get_mut(&group.device).ok_or(Status::INVALID_HANDLE)?;
+        let entry = group.lines.get_mut(&id.number).ok_or(Status::INVALID_HANDLE)?;
+        match entry.line.full_until(gpu) {
             None => return Ok(front),
+            Some(_) if !looked => {
+                looked = true;
+                front.pump();
+            }
             Some(_) if caller::not_here().is_err() => return Err(Status::NOT_PERMITTED),
-            Some(0) => drop(MOVED.wait(front)),
-            Some(time) => {
-                drop(front);
-                sleep_until(time);
+            Some(until) => {
+                looked = false;
+                front = front_after(&MOVED, front, Some(until), sim_world::now_ns());
             }
         }
     }

@@ -1,6 +1,4 @@
-//! Graphs: work that is noted and launched as one. A launch puts a graph's nodes into its stream one
-//! after another, in an order that their dependencies allow; that is as long as a card with one engine
-//! takes for them.
+//! Graphs: work that is noted and launched as one; `graph_plan.rs` says how long it takes.
 //!
 //! A graph with memory nodes keeps its nodes, is ready to be launched once at a time, and is cloned by
 //! nobody, as the driver's documentation says; the codes of those refusals are a guess.
@@ -10,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::front;
 use crate::graph_memory::{self, Step};
+use crate::graph_plan;
 use crate::line::Op;
 use crate::pool;
 use crate::registry::{Registry, handle_of};
@@ -27,7 +26,7 @@ pub(crate) static EXECUTABLES: Registry<Executable> = Registry::new();
 #[derive(Clone)]
 pub(crate) enum Job {
     /// Work, a host function, or nothing.
-    Does(Option<Op>),
+    Does(Vec<Op>),
     /// Memory begins or ends.
     Memory(Step),
     /// All that a graph does, which the node owns.
@@ -61,6 +60,7 @@ pub(crate) struct Executable {
     /// The flags it was made with.
     pub(crate) flags: u64,
     nodes: Mutex<Vec<Arc<Node>>>,
+    plan: Mutex<Option<Vec<Op>>>,
     of: Arc<Graph>,
 }
 
@@ -86,6 +86,8 @@ pub(crate) const EMPTY: u32 = 5;
 pub(crate) const TAKE: u32 = 10;
 /// Memory ends.
 pub(crate) const GIVE: u32 = 11;
+/// Words of memory that are waited for or written.
+pub(crate) const WORD: u32 = 12;
 /// What a condition chooses.
 pub(crate) const CHOICE: u32 = 13;
 /// CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH.
@@ -141,7 +143,7 @@ impl Graph {
     pub(crate) fn instantiate(self: &Arc<Self>, flags: u64) -> Res<Executable> {
         let before = self.ready.fetch_add(1, Ordering::AcqRel);
         let nodes = Mutex::new(self.all());
-        let made = Executable { flags, nodes, of: self.clone() };
+        let made = Executable { flags, nodes, plan: Mutex::default(), of: self.clone() };
         match before > 0 && self.is_bound() {
             true => Err(Status::INVALID_VALUE),
             false => Ok(made),
@@ -186,6 +188,7 @@ impl Executable {
     /// Launches other nodes from here on.
     pub(crate) fn set_nodes(&self, nodes: Vec<Arc<Node>>) {
         *self.nodes.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn steps(&self) -> Vec<Step> {
@@ -198,14 +201,10 @@ impl Executable {
         steps
     }
 
+    /// What a launch puts into its stream, reckoned once.
     fn ops(&self) -> Vec<Op> {
-        let mut ops = Vec::new();
-        let mut each = |job: &Job| match job {
-            Job::Does(Some(op)) => ops.push(op.clone()),
-            Job::Does(None) | Job::Memory(_) | Job::Child(_) | Job::Choice(_) => {}
-        };
-        self.nodes().iter().for_each(|node| node.job.visit(&mut each));
-        ops
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.get_or_insert_with(|| graph_plan::plan(&self.nodes())).clone()
     }
 }
 
@@ -219,7 +218,7 @@ fn with_room(target: &Target, take: impl Fn() -> Res) -> Res {
 
 impl Job {
     /// Calls `each` for it and all that it does, graphs in graphs included.
-    fn visit(&self, each: &mut dyn FnMut(&Job)) {
+    pub(crate) fn visit(&self, each: &mut dyn FnMut(&Job)) {
         each(self);
         let graph = match self {
             Self::Child(graph) => Some(graph),
@@ -253,7 +252,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// The graph that is run. One that a kernel would have to stop is run once.
-    fn chosen(&self) -> Option<&Arc<Graph>> {
+    pub(crate) fn chosen(&self) -> Option<&Arc<Graph>> {
         match (self.kind, self.value) {
             (2, value) => self.graphs.get(value as usize),
             (_, 0) => self.graphs.get(1),

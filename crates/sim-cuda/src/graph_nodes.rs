@@ -17,7 +17,7 @@ use crate::graph::{
     self, CHILD, CHOICE, COPY, Choice, EMPTY, FILL, GIVE, GRAPHS, Graph, HOST, Job, KERNEL, TAKE,
 };
 use crate::graph_memory::{self, Allocation, Step};
-use crate::launch;
+use crate::launch::{self, Parameters};
 use crate::pool_api::device_at;
 use crate::rim;
 use crate::status::{Res, Status};
@@ -71,14 +71,15 @@ impl Place {
 
     /// Adds a kernel.
     pub(crate) fn kernel(self, out: &Out<usize>, kernel: &Kernel) -> Res {
-        let op = launch::work(kernel.function as Opaque, kernel.grid, kernel.block)?;
-        self.add(out, KERNEL, Job::Does(Some(op)))
+        let parameters = Parameters(kernel.parameters[0] as Opaque);
+        let ops = launch::work(kernel.function as Opaque, kernel.grid, kernel.block, parameters)?;
+        self.add(out, KERNEL, Job::Does(ops))
     }
 
     /// Adds a copy.
     pub(crate) fn copy(self, out: &Out<usize>, copy: &CUDA_MEMCPY3D, context: usize) -> Res {
         let device = context::named_or_current(context)?.device()?;
-        self.add(out, COPY, Job::Does(copy_api::work(&device.card, copy)?))
+        self.add(out, COPY, Job::Does(copy_api::work(&device.card, copy)?.into_iter().collect()))
     }
 
     /// Adds a fill.
@@ -89,13 +90,13 @@ impl Place {
         context: usize,
     ) -> Res {
         let device = context::named_or_current(context)?.device()?;
-        self.add(out, FILL, Job::Does(fill_api::work(&device.card, fill)?))
+        self.add(out, FILL, Job::Does(fill_api::work(&device.card, fill)?.into_iter().collect()))
     }
 
     /// Adds a host function.
     pub(crate) fn host(self, out: &Out<usize>, host: &CUDA_HOST_NODE_PARAMS) -> Res {
         let op = stream::host_call(host.fn_, host.userData)?;
-        self.add(out, HOST, Job::Does(Some(op)))
+        self.add(out, HOST, Job::Does(vec![op]))
     }
 
     /// Adds all that a graph does: a copy of it, or itself.
@@ -183,7 +184,7 @@ impl Place {
                     let (child, moved) = at.cast::<(usize, i32)>().read_unaligned();
                     self.child(out, child, moved == 1)
                 }
-                EMPTY => self.add(out, EMPTY, Job::Does(None)),
+                EMPTY => self.add(out, EMPTY, Job::Does(Vec::new())),
                 TAKE => self.take(out, at.cast()),
                 GIVE => self.give(out, at.cast::<u64>().read_unaligned()),
                 CHOICE => self.choice(out, at.cast()),

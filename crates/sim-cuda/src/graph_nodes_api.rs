@@ -87,7 +87,7 @@ export! {
 
     /// Adds a node that does nothing.
     fn cuGraphAddEmptyNode(out: Out<usize>, graph: usize, after: In<usize>, count: usize) {
-        Place::of(graph, &after, count)?.add(&out, EMPTY, Job::Does(None))
+        Place::of(graph, &after, count)?.add(&out, EMPTY, Job::Does(Vec::new()))
     }
 
     /// Adds a node that allocates, and answers its address.

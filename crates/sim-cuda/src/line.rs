@@ -1,70 +1,47 @@
-//! The time line of one stream. Work is placed on the card as soon as all that it waits for has a known
-//! end, so ends are computed, not waited for; a host function, whose end nobody can compute, is a wall
-//! behind which later work queues. No clock, no lock, no thread here.
+//! The line of one stream. Kernels are placed on the device's clock as soon as all that stands before them
+//! is placed too, so their ends are computed, not waited for. What needs to know when kernels have ended (a
+//! copy, a stream of another priority or device), or what nobody can reckon (a host function, a flag), is a
+//! wall behind which later work queues. No clock, no lock, no thread here.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use sim_world::Engine;
+use sim_world::CopyEngine;
 
-use crate::ipc_event::Shared;
+use crate::kernel::Cost;
+use crate::mark::Mark;
 
 /// How much work a stream takes before a launch has to wait.
 pub(crate) const DEPTH: usize = 1024;
 
-/// A point on a stream's line: when all that came before it has ended, once that is known.
-#[derive(Debug, Default)]
-pub(crate) struct Mark {
-    time: AtomicU64,
-    shared: Option<(Arc<Shared>, u64)>,
-}
+/// How often a flag is looked at.
+const POLL_NS: u64 = 200_000;
 
-impl Mark {
-    /// Nanoseconds of CLOCK_MONOTONIC; none while a wall stands before it.
-    pub(crate) fn time(&self) -> Option<u64> {
-        let own = self.time.load(Ordering::Acquire).checked_sub(1);
-        own.or_else(|| self.shared.as_ref().and_then(|(shared, turn)| shared.time_of(*turn)))
-    }
-
-    /// A mark whose time is known.
-    pub(crate) fn at(time: u64) -> Self {
-        Self { time: AtomicU64::new(time.saturating_add(1)), shared: None }
-    }
-
-    /// A recording of an event that other processes know.
-    pub(crate) fn shared(with: Arc<Shared>, turn: u64) -> Self {
-        Self { time: AtomicU64::new(0), shared: Some((with, turn)) }
-    }
-
-    /// Whether another process may be the one that says when.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.shared.is_some()
-    }
-
-    /// Whether it is this recording of an event that other processes know.
-    pub(crate) fn is_turn(&self, turn: u64) -> bool {
-        self.shared.as_ref().is_some_and(|(_, own)| *own == turn)
-    }
-
-    fn set(&self, time: u64) {
-        self.time.store(time.saturating_add(1), Ordering::Release);
-        if let Some((shared, turn)) = &self.shared {
-            shared.passed(*turn, time);
-        }
-    }
-}
+/// How often is looked at what nobody reports.
+const LOOK_NS: u64 = 1_000_000;
 
 /// Something to run on the host, as often as a graph that holds it is launched.
 pub(crate) type Act = Arc<dyn Fn() + Send + Sync>;
 
+/// Whether a flag is as something waits for it.
+pub(crate) type Flag = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// One thing in a stream.
 #[derive(Clone)]
 pub(crate) enum Op {
-    /// Takes an engine for `duration_ns`; `effect` is what it does to memory.
-    Work {
+    /// A kernel; `effect` is what it does to memory.
+    Kernel {
+        /// What it costs.
+        cost: Cost,
+        /// What it does to memory.
+        effect: Option<Act>,
+    },
+    /// A kernel that runs until a flag is set.
+    Spin(Flag),
+    /// Takes a copy engine for `duration_ns`; `effect` is what it does to memory.
+    Copy {
         /// Which engine.
-        engine: Engine,
+        engine: CopyEngine,
         /// For how long.
         duration_ns: u64,
         /// What it does to memory.
@@ -74,74 +51,112 @@ pub(crate) enum Op {
     Record(Arc<Mark>),
     /// Holds up what follows until another line's mark.
     Wait(Arc<Mark>),
+    /// Changes memory when all before it has ended.
+    Write(Act),
+    /// Holds up what follows until a flag is set.
+    Await(Flag),
     /// A host function.
     Call(Act),
 }
 
-/// Places work on the card: engine, not before, duration; answers its end.
-pub(crate) type Place<'a> = &'a mut dyn FnMut(Engine, u64, u64) -> u64;
+/// The device that a line's work runs on.
+pub(crate) trait Engines {
+    /// Its ordinal.
+    fn device(&self) -> usize;
+    /// The nanosecond of CLOCK_MONOTONIC.
+    fn now(&self) -> u64;
+    /// What the clock of a priority shows.
+    fn ran(&self, level: u32) -> u64;
+    /// Places a kernel that could run since then, `after` on its priority's clock; answers its end there.
+    fn kernel(&mut self, level: u32, after: u64, since: u64, cost: Cost) -> u64;
+    /// Places a copy; answers its end.
+    fn copy(&mut self, engine: CopyEngine, not_before: u64, duration_ns: u64) -> u64;
+    /// Has `mark` pass when the clock shows `at`, and not before `floor`.
+    fn pass(&mut self, level: u32, at: u64, floor: u64, mark: &Arc<Mark>);
+    /// One kernel more, or less, runs until something happens.
+    fn open(&mut self, level: u32, more: bool);
+    /// When the clock will show `at`, or when to look again.
+    fn expect(&self, level: u32, at: u64) -> u64;
+}
+
+/// Where something ends.
+#[derive(Clone, Copy)]
+enum End {
+    Kernel(u64),
+    Copy(u64),
+}
 
 /// The line of one stream.
 #[derive(Default)]
 pub(crate) struct Line {
+    level: u32,
+    /// When its copies, waits and host functions have ended.
     tail: u64,
-    queue: VecDeque<Op>,
+    /// When its kernels have ended, on its priority's clock; 0 if they have.
+    after: u64,
+    /// Passes when its kernels have ended, where something waits for that.
+    reached: Option<Arc<Mark>>,
+    /// What stands behind a wall, and since when.
+    queue: VecDeque<(Op, u64)>,
     calling: bool,
-    ends: VecDeque<u64>,
+    spinning: bool,
+    ends: VecDeque<End>,
 }
 
 impl Line {
+    /// The line of a stream of this priority: 0 is the most urgent.
+    pub(crate) fn new(level: u32) -> Self {
+        Self { level, ..Self::default() }
+    }
+
     /// An idle line's present end is now: what is recorded next happens no earlier.
-    pub(crate) fn touch(&mut self, now: u64) {
-        if !self.walled() {
-            self.tail = self.tail.max(now);
+    pub(crate) fn touch(&mut self, gpu: &dyn Engines) {
+        if !self.walled() && self.after <= gpu.ran(self.level) {
+            (self.after, self.tail) = (0, self.tail.max(gpu.now()));
         }
     }
 
     /// Appends `op`. Answers the effect to carry out at once where no wall stands before it.
-    pub(crate) fn push(&mut self, op: Op, place: Place<'_>) -> Option<Act> {
-        if !self.queue.is_empty() {
-            self.queue.push_back(op);
+    pub(crate) fn push(&mut self, op: Op, gpu: &mut dyn Engines) -> Option<Act> {
+        let now = gpu.now();
+        if self.walled() {
+            self.queue.push_back((op, now));
             return None;
         }
-        match self.advance(op, place) {
+        match self.advance(op, now, gpu) {
             Ok(effect) => effect,
             Err(op) => {
-                self.queue.push_back(op);
+                self.queue.push_back((op, now));
                 None
             }
         }
     }
 
-    /// The point that the line has reached: its time, or a mark for it where a wall stands before it.
-    pub(crate) fn point(&mut self) -> Result<u64, Arc<Mark>> {
-        if !self.walled() {
-            return Ok(self.tail);
-        }
+    /// A mark for the point that the line has reached.
+    pub(crate) fn point(&mut self, gpu: &mut dyn Engines) -> Arc<Mark> {
         let mark = Arc::new(Mark::default());
-        self.queue.push_back(Op::Record(mark.clone()));
-        Err(mark)
+        match self.walled() {
+            true => self.queue.push_back((Op::Record(mark.clone()), gpu.now())),
+            false => self.record(&mark, gpu),
+        }
+        mark
     }
 
-    /// Holds up what follows until another line's point.
-    pub(crate) fn wait(&mut self, point: Result<u64, Arc<Mark>>) {
-        match point {
-            Ok(time) if !self.walled() => self.tail = self.tail.max(time),
-            Ok(time) => self.queue.push_back(Op::Wait(Arc::new(Mark::at(time)))),
-            Err(mark) => self.queue.push_back(Op::Wait(mark)),
-        }
+    /// Whether nothing is left to wait for.
+    pub(crate) fn is_idle(&self, gpu: &dyn Engines) -> bool {
+        !self.walled() && self.after <= gpu.ran(self.level) && self.tail <= gpu.now()
     }
 
     /// Places what is not walled off any more, and answers its effects in order.
-    pub(crate) fn pump(&mut self, place: Place<'_>) -> Vec<Act> {
+    pub(crate) fn pump(&mut self, gpu: &mut dyn Engines) -> Vec<Act> {
         let mut effects = Vec::new();
         while !self.calling
-            && let Some(op) = self.queue.pop_front()
+            && let Some((op, since)) = self.queue.pop_front()
         {
-            match self.advance(op, place) {
+            match self.advance(op, since, gpu) {
                 Ok(effect) => effects.extend(effect),
                 Err(op) => {
-                    self.queue.push_front(op);
+                    self.queue.push_front((op, since));
                     break;
                 }
             }
@@ -159,32 +174,57 @@ impl Line {
         self.queue.len()
     }
 
-    /// Drops what waits; its marks have passed at `now`.
-    pub(crate) fn abandon(&mut self, now: u64) {
-        for op in self.queue.drain(..) {
+    /// Drops what waits; its marks have passed.
+    pub(crate) fn abandon(&mut self, gpu: &mut dyn Engines) {
+        if std::mem::take(&mut self.spinning) {
+            gpu.open(self.level, false);
+        }
+        for (op, _) in self.queue.drain(..) {
             if let Op::Record(mark) = op {
-                mark.set(now);
+                mark.set(gpu.now());
             }
         }
     }
 
-    /// When everything placed so far has ended.
-    pub(crate) fn tail(&self) -> u64 {
-        self.tail
+    /// When to look again whether the wall still stands; nothing for host functions, which somebody else
+    /// looks for.
+    pub(crate) fn wake(&self, gpu: &dyn Engines) -> Option<u64> {
+        let (now, (op, _)) = (gpu.now(), self.queue.front()?);
+        let kernels = self.reached.as_ref().filter(|mark| mark.time().is_none());
+        match op {
+            _ if self.calling => None,
+            Op::Call(_) => None,
+            _ if kernels.is_some() => Some(gpu.expect(self.level, self.after)),
+            _ if self.tail > now => Some(self.tail),
+            Op::Await(_) | Op::Spin(_) => Some(now + POLL_NS),
+            Op::Wait(mark) => match mark.due().filter(|due| due.device == gpu.device()) {
+                Some(due) => Some(gpu.expect(due.level, due.at)),
+                None => Some(now + LOOK_NS),
+            },
+            _ => Some(now + LOOK_NS),
+        }
     }
 
-    /// When the host function at the head is due.
-    pub(crate) fn call_due(&self) -> Option<u64> {
-        (!self.calling && matches!(self.queue.front(), Some(Op::Call(_)))).then_some(self.tail)
+    /// When the host function at the head is due, or when to look again.
+    pub(crate) fn call_due(&mut self, gpu: &mut dyn Engines) -> Option<u64> {
+        let at_head = !self.calling && matches!(self.queue.front(), Some((Op::Call(_), _)));
+        at_head.then(|| match self.reach(gpu) {
+            Some(time) => time,
+            None => gpu.expect(self.level, self.after).max(gpu.now() + 1),
+        })
     }
 
     /// Takes the host function at the head; until [`Line::call_done`] nothing moves.
     pub(crate) fn take_call(&mut self) -> Option<Act> {
-        self.call_due()?;
-        self.calling = true;
         match self.queue.pop_front() {
-            Some(Op::Call(act)) => Some(act),
-            _ => None,
+            Some((Op::Call(act), _)) => {
+                self.calling = true;
+                Some(act)
+            }
+            other => {
+                self.queue.extend(other);
+                None
+            }
         }
     }
 
@@ -194,105 +234,121 @@ impl Line {
         self.tail = self.tail.max(now);
     }
 
-    /// Until when the next launch has to wait because the queue is full; 0 where that is not known.
-    pub(crate) fn full_until(&mut self, now: u64) -> Option<u64> {
-        while self.ends.front().is_some_and(|end| *end <= now) {
+    /// Whether the next launch has to wait because so much is queued; then, when to look again.
+    pub(crate) fn full_until(&mut self, gpu: &dyn Engines) -> Option<u64> {
+        if self.ends.len() + self.queue.len() < DEPTH {
+            return None;
+        }
+        let (now, ran) = (gpu.now(), gpu.ran(self.level));
+        let over = |end: &End| match *end {
+            End::Kernel(at) => at <= ran,
+            End::Copy(time) => time <= now,
+        };
+        while self.ends.front().is_some_and(over) {
             self.ends.pop_front();
         }
         let full = self.ends.len() + self.queue.len() >= DEPTH;
-        full.then(|| self.ends.front().copied().unwrap_or(0))
+        full.then(|| match self.ends.front() {
+            Some(End::Kernel(at)) => gpu.expect(self.level, *at),
+            Some(End::Copy(time)) => *time,
+            None => now + LOOK_NS,
+        })
     }
 
-    fn advance(&mut self, op: Op, place: Place<'_>) -> Result<Option<Act>, Op> {
+    fn advance(&mut self, op: Op, since: u64, gpu: &mut dyn Engines) -> Result<Option<Act>, Op> {
         match op {
             _ if self.calling => return Err(op),
-            Op::Work { engine, duration_ns, effect } => {
-                self.tail = place(engine, self.tail, duration_ns);
-                self.ends.push_back(self.tail);
+            Op::Kernel { cost, effect } => {
+                if self.tail > gpu.now() {
+                    return Err(Op::Kernel { cost, effect });
+                }
+                let since = self.tail.max(since);
+                self.after = gpu.kernel(self.level, self.after, since, cost);
+                self.ends.push_back(End::Kernel(self.after));
                 return Ok(effect);
             }
-            Op::Record(mark) => mark.set(self.tail),
-            Op::Wait(ref mark) => match mark.time() {
-                Some(time) => self.tail = self.tail.max(time),
-                None => return Err(op),
-            },
+            Op::Copy { engine, duration_ns, effect } => {
+                let Some(tail) = self.reach(gpu) else {
+                    return Err(Op::Copy { engine, duration_ns, effect });
+                };
+                self.tail = gpu.copy(engine, tail.max(since), duration_ns);
+                self.ends.push_back(End::Copy(self.tail));
+                return Ok(effect);
+            }
+            Op::Record(mark) => self.record(&mark, gpu),
+            Op::Wait(mark) => return self.wait(mark, gpu).map_or(Ok(None), Err),
+            Op::Write(act) => {
+                return if self.has_come(gpu) { Ok(Some(act)) } else { Err(Op::Write(act)) };
+            }
+            Op::Await(flag) => {
+                if !self.has_come(gpu) || !flag() {
+                    return Err(Op::Await(flag));
+                }
+                self.tail = gpu.now();
+            }
+            Op::Spin(flag) => return self.spin(flag, gpu).map_or(Ok(None), Err),
             Op::Call(_) => return Err(op),
         }
         Ok(None)
     }
+
+    fn record(&mut self, mark: &Arc<Mark>, gpu: &mut dyn Engines) {
+        match self.after {
+            0 => mark.set(self.tail),
+            after => gpu.pass(self.level, after, self.tail, mark),
+        }
+    }
+
+    /// Moves the line's end behind a mark, or hands the wait back where nobody knows yet when that passes.
+    fn wait(&mut self, mark: Arc<Mark>, gpu: &dyn Engines) -> Option<Op> {
+        let same = |at: &crate::mark::At| at.device == gpu.device() && at.level == self.level;
+        match (mark.time(), mark.due().filter(same)) {
+            (Some(time), _) => self.tail = self.tail.max(time),
+            (None, Some(due)) => {
+                self.after = self.after.max(due.at);
+                self.tail = self.tail.max(due.floor);
+            }
+            (None, None) => return Some(Op::Wait(mark)),
+        }
+        None
+    }
+
+    /// Runs until the flag is set, from when everything before it has ended.
+    fn spin(&mut self, flag: Flag, gpu: &mut dyn Engines) -> Option<Op> {
+        if !self.spinning && !self.has_come(gpu) {
+            return Some(Op::Spin(flag));
+        }
+        if !std::mem::replace(&mut self.spinning, true) {
+            gpu.open(self.level, true);
+        }
+        if !flag() {
+            return Some(Op::Spin(flag));
+        }
+        gpu.open(self.level, false);
+        (self.spinning, self.tail) = (false, gpu.now());
+        None
+    }
+
+    /// Whether everything before this point has ended.
+    fn has_come(&mut self, gpu: &mut dyn Engines) -> bool {
+        self.reach(gpu).is_some_and(|time| time <= gpu.now())
+    }
+
+    /// When everything before this point ends, once its kernels have ended.
+    fn reach(&mut self, gpu: &mut dyn Engines) -> Option<u64> {
+        if self.after != 0 {
+            let (level, after, tail) = (self.level, self.after, self.tail);
+            let mark = self.reached.get_or_insert_with(|| {
+                let mark = Arc::new(Mark::default());
+                gpu.pass(level, after, tail, &mark);
+                mark
+            });
+            self.tail = mark.time()?.max(self.tail);
+            (self.after, self.reached) = (0, None);
+        }
+        Some(self.tail)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn work(duration_ns: u64) -> Op {
-        Op::Work { engine: Engine::Compute, duration_ns, effect: None }
-    }
-
-    fn free_card(_: Engine, not_before: u64, duration: u64) -> u64 {
-        not_before + duration
-    }
-
-    fn push(line: &mut Line, op: Op) {
-        let _ = line.push(op, &mut free_card);
-    }
-
-    fn recorded(line: &mut Line) -> Arc<Mark> {
-        let mark = Arc::new(Mark::default());
-        push(line, Op::Record(mark.clone()));
-        mark
-    }
-
-    #[test]
-    fn ends_add_up_without_waiting() {
-        let mut line = Line::default();
-        push(&mut line, work(10));
-        push(&mut line, work(5));
-        assert_eq!((recorded(&mut line).time(), line.walled()), (Some(15), false));
-    }
-
-    #[test]
-    fn a_wait_moves_the_tail_to_the_other_lines_mark() {
-        let (mut one, mut other) = (Line::default(), Line::default());
-        push(&mut one, work(100));
-        let mark = recorded(&mut one);
-        push(&mut other, Op::Wait(mark));
-        push(&mut other, work(1));
-        assert_eq!(recorded(&mut other).time(), Some(101));
-    }
-
-    #[test]
-    fn what_follows_a_host_function_waits_for_its_return() {
-        let mut line = Line::default();
-        push(&mut line, work(10));
-        push(&mut line, Op::Call(Arc::new(|| ())));
-        push(&mut line, work(10));
-        let mark = recorded(&mut line);
-        assert_eq!((mark.time(), line.call_due()), (None, Some(10)));
-        assert!(line.take_call().is_some() && line.pump(&mut free_card).is_empty());
-        assert_eq!(mark.time(), None);
-        line.call_done(500);
-        line.pump(&mut free_card);
-        assert_eq!((mark.time(), line.walled()), (Some(510), false));
-    }
-
-    #[test]
-    fn an_effect_behind_a_wall_is_carried_out_after_it() {
-        let mut line = Line::default();
-        push(&mut line, Op::Call(Arc::new(|| ())));
-        let op = Op::Work { engine: Engine::CopyIn, duration_ns: 1, effect: Some(Arc::new(|| ())) };
-        assert!(line.push(op, &mut free_card).is_none());
-        let _call = line.take_call();
-        line.call_done(1);
-        assert_eq!(line.pump(&mut free_card).len(), 1);
-    }
-
-    #[test]
-    fn a_full_queue_says_until_when() {
-        let mut line = Line::default();
-        (0..DEPTH).for_each(|_| push(&mut line, work(10)));
-        assert_eq!(line.full_until(0), Some(10));
-        assert_eq!(line.full_until(10), None);
-    }
-}
+mod tests;

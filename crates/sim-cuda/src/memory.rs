@@ -10,7 +10,7 @@ use crate::front::LineId;
 use crate::graph_memory;
 use crate::host;
 use crate::ipc;
-use crate::line::Mark;
+use crate::mark::Mark;
 use crate::pool;
 use crate::process;
 use crate::registry::handle_of;

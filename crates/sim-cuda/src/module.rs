@@ -13,7 +13,7 @@ use crate::arg::{Opaque, Out, Text};
 use crate::code;
 use crate::context::{self, CONTEXTS};
 use crate::device_api;
-use crate::kernel;
+use crate::kernel::{self, Cost};
 use crate::registry::{Registry, handle_of};
 use crate::rim::export;
 use crate::status::{Res, Status};
@@ -73,8 +73,8 @@ pub(crate) struct Library {
 pub(crate) struct Function {
     /// Its name.
     pub(crate) name: CString,
-    /// Nanoseconds of GPU time of one launch.
-    pub(crate) duration_ns: u64,
+    /// What one launch costs.
+    pub(crate) cost: Cost,
     /// The module's handle.
     pub(crate) module: usize,
     /// Attributes that were set.
@@ -85,8 +85,8 @@ pub(crate) struct Function {
 pub(crate) struct Kernel {
     /// Its name.
     pub(crate) name: CString,
-    /// Nanoseconds of GPU time of one launch.
-    pub(crate) duration_ns: u64,
+    /// What one launch costs.
+    pub(crate) cost: Cost,
     /// The library's handle.
     pub(crate) library: usize,
     /// Attributes that were set, on any device.
@@ -100,16 +100,16 @@ pub(crate) fn unload_all(context: usize) {
     }
 }
 
-/// Nanoseconds of GPU time of the function or, as CUDA 13 casts it, the kernel that `handle` names,
-/// whose code is on the card then.
-pub(crate) fn duration_of(handle: Opaque) -> Res<u64> {
+/// What a launch costs of the function or, as CUDA 13 casts it, the kernel that `handle` names, whose code
+/// is on the card then.
+pub(crate) fn cost_of(handle: Opaque) -> Res<Cost> {
     let handle = handle as usize;
     if let Some(function) = FUNCTIONS.get(handle) {
-        return Ok(function.duration_ns);
+        return Ok(function.cost);
     }
     let kernel = KERNELS.get(handle).ok_or(Status::INVALID_HANDLE)?;
     MODULES.get(module_of(kernel.library)?).ok_or(Status::INVALID_HANDLE)?.load()?;
-    Ok(kernel.duration_ns)
+    Ok(kernel.cost)
 }
 
 /// Puts the code of a function, or of a kernel, on the card.
@@ -185,10 +185,10 @@ fn bytes_of(image: Opaque) -> u64 {
     bytes.unwrap_or(0)
 }
 
-/// A kernel's name to keep, and the time that it says.
-fn named(name: &[u8]) -> Res<(CString, u64)> {
+/// A kernel's name to keep, and the cost that it says.
+fn named(name: &[u8]) -> Res<(CString, Cost)> {
     let text = CString::new(name).map_err(|_| Status::INVALID_VALUE)?;
-    Ok((text, kernel::duration_ns(&String::from_utf8_lossy(name))))
+    Ok((text, kernel::cost(&String::from_utf8_lossy(name))))
 }
 
 fn function_in(module: usize, name: &[u8]) -> Res<usize> {
@@ -198,8 +198,8 @@ fn function_in(module: usize, name: &[u8]) -> Res<usize> {
     if let Some(handle) = functions.get(name) {
         return Ok(*handle);
     }
-    let (text, duration_ns) = named(name)?;
-    let function = Function { name: text, duration_ns, module, attributes: Mutex::default() };
+    let (text, cost) = named(name)?;
+    let function = Function { name: text, cost, module, attributes: Mutex::default() };
     let handle = FUNCTIONS.insert(Arc::new(function));
     functions.insert(name.to_vec(), handle);
     Ok(handle)
@@ -211,8 +211,8 @@ fn kernel_in(library: usize, name: &[u8]) -> Res<usize> {
     if let Some(handle) = kernels.get(name) {
         return Ok(*handle);
     }
-    let (text, duration_ns) = named(name)?;
-    let kernel = Kernel { name: text, duration_ns, library, attributes: Mutex::default() };
+    let (text, cost) = named(name)?;
+    let kernel = Kernel { name: text, cost, library, attributes: Mutex::default() };
     let handle = KERNELS.insert(Arc::new(kernel));
     kernels.insert(name.to_vec(), handle);
     Ok(handle)

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::arena::{ALIGN, PAGE};
 use crate::device::Device;
-use crate::front::LineId;
+use crate::front::{self, LineId};
 use crate::graph_memory;
-use crate::line::Mark;
+use crate::mark::Mark;
 use crate::outside::{self, Piece, What};
 use crate::process;
 use crate::ranges::Ranges;
@@ -86,6 +86,8 @@ pub(crate) fn pools() -> MutexGuard<'static, Pools> {
         default: BTreeMap::new(),
         current: BTreeMap::new(),
     });
+    // What waits for a stream is free once the card says that the stream has come so far.
+    front::look();
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

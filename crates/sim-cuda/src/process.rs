@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sim_world::{Card, Engine, TakeError, World, WorldError};
+use sim_world::{Card, TakeError, World, WorldError};
 
 use crate::device::Device;
 use crate::rim;
@@ -77,16 +77,6 @@ pub(crate) fn cuda_version() -> Res<i32> {
             Ok(version)
         }
         known => Ok(known),
-    }
-}
-
-/// Places work on device `ordinal`: engine, not before, duration; answers its end. Work for a card that
-/// cannot be had takes no time.
-pub(crate) fn place(ordinal: usize) -> impl FnMut(Engine, u64, u64) -> u64 {
-    let target = driver().ok().and_then(|d| Some((&d.world, &d.devices.get(ordinal)?.card)));
-    move |engine, not_before, duration| match target {
-        Some((world, card)) => world.submit(card, engine, not_before, duration).end_ns,
-        None => not_before,
     }
 }
 

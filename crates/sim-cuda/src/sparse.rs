@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sim_world::Engine;
+use sim_world::CopyEngine;
 
 use crate::arena::PAGE;
 use crate::arg::In;
@@ -237,7 +237,7 @@ fn map(list: &In<MapInfo>, count: u32, stream: crate::arg::Opaque, null: Null) -
     let effect = Some(Arc::new(effect) as crate::line::Act);
     front::submit(
         target.line,
-        Op::Work { engine: Engine::CopyIn, duration_ns: DURATION_NS, effect },
+        Op::Copy { engine: CopyEngine::In, duration_ns: DURATION_NS, effect },
     )
 }
 

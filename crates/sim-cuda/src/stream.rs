@@ -10,7 +10,8 @@ use crate::capture;
 use crate::context::{self, CONTEXTS, Context};
 use crate::event::{self, EVENTS};
 use crate::front::{self, LineId, Order};
-use crate::line::{Mark, Op};
+use crate::line::Op;
+use crate::mark::Mark;
 use crate::pool;
 use crate::registry::{Registry, handle_of};
 use crate::rim::{Null, export};
@@ -100,7 +101,7 @@ pub(crate) fn synchronize_context(context: usize) -> Res {
 
 /// Ready, or 600.
 pub(crate) fn query(mark: &Mark) -> Res {
-    match mark.time().is_some_and(|time| time <= sim_world::now_ns()) {
+    match front::has_passed(mark) {
         true => Ok(()),
         false => Err(Status::NOT_READY),
     }
@@ -147,8 +148,8 @@ fn open(context: usize, flags: u32, priority: i32) -> Res<Stream> {
         return Err(Status::INVALID_VALUE);
     }
     let order = if flags & NON_BLOCKING == 0 { Order::Blocking } else { Order::Free };
-    let line = front::open(context, order)?;
     let priority = priority.clamp(MOST_URGENT, 0);
+    let line = front::open(context, order, priority)?;
     Ok(Stream { line, flags, priority, id: NEXT.fetch_add(1, Ordering::Relaxed) })
 }
 
@@ -226,11 +227,6 @@ export! {
         let target = target(stream, null)?;
         let event = EVENTS.get(event as usize).ok_or(Status::INVALID_HANDLE)?;
         match event.mark() {
-            // What another process walls off, nothing here would notice: this thread waits for it.
-            Some(mark) if mark.is_shared() && mark.time().is_none() => {
-                front::wait_known(&mark);
-                front::submit(target.line, Op::Wait(mark))
-            }
             Some(mark) => front::submit(target.line, Op::Wait(mark)),
             None => Ok(()),
         }

@@ -20,9 +20,11 @@ mod map;
 mod meter;
 pub mod mig;
 mod page;
+mod processors;
 mod profile;
 mod registry;
 mod schedule;
+mod slices;
 mod socket;
 mod spec;
 mod wire;
@@ -35,9 +37,10 @@ pub use events::{Events, Xid};
 pub use meter::Utilisation;
 pub use page::now_ns;
 pub use profile::{Compute, Electrical, MemoryFigures, Profile, ProfileError};
-pub use schedule::{Engine, Interval};
+pub use schedule::{CopyEngine, Engine, Interval};
+pub use slices::Run;
 pub use wire::{Kind, Memory, PROTOCOL, Process};
-pub use world::World;
+pub use world::{Demand, World};
 
 /// The most cards a world has.
 pub const MAX_CARDS: usize = 16;

@@ -81,7 +81,8 @@ impl Drop for CardMap {
 mod tests {
     use super::*;
     use crate::page::now_ns;
-    use crate::schedule::Engine;
+    use crate::schedule::{CopyEngine, Engine};
+    use crate::slices::{Ask, Owner};
 
     fn page() -> (tempfile::TempDir, CardMap) {
         let dir = tempfile::tempdir().unwrap();
@@ -90,24 +91,54 @@ mod tests {
     }
 
     #[test]
-    fn two_processes_work_on_one_engine_queues_in_one_line() {
+    fn two_processes_copies_on_one_engine_queue_in_one_line() {
         let (dir, page) = page();
         let other = CardMap::open(&dir.path().join("nvidia0"), 7).unwrap();
-        let first = page.submit(0, 0, Engine::Compute, 0, 1_000_000_000);
-        let second = other.submit(0, 1, Engine::Compute, 0, 1_000);
+        let now = now_ns();
+        let first = page.copy(0, 0, CopyEngine::In, now, 1_000_000_000);
+        let second = other.copy(0, 1, CopyEngine::In, now, 1_000);
         assert_eq!(second.start_ns, first.end_ns);
-        let copy = other.submit(0, 1, Engine::CopyIn, 0, 1_000);
+        let copy = other.copy(0, 1, CopyEngine::Out, now, 1_000);
         assert!(copy.end_ns < first.end_ns);
-        assert_eq!(page.slot_busy_ns(1, Engine::Compute), 1_000);
-        assert_eq!(page.busy_ns(0, Engine::Compute), 1_000_001_000);
+        assert_eq!(page.slot_busy_ns(1, Engine::CopyIn), 1_000);
+        assert_eq!(page.busy_ns(0, Engine::CopyIn), 1_000_001_000);
+    }
+
+    #[test]
+    fn two_processes_kernels_take_turns_and_the_books_say_so() {
+        let (dir, page) = page();
+        page.slice_ns.store(1_000, Relaxed);
+        let other = CardMap::open(&dir.path().join("nvidia0"), 7).unwrap();
+        let since_ns = now_ns();
+        let ask = |slot| Ask {
+            owner: Owner { slot, level: 5 },
+            ran_ns: 0,
+            due_ns: 1_000_000_000,
+            open: false,
+            since_ns,
+        };
+        assert!(page.ask(0, ask(0)) && other.ask(0, ask(1)));
+        let ran = || page.look(0).accounts.iter().map(|one| one.ran_ns).collect::<Vec<u64>>();
+        let before = ran();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let after = ran();
+        let [one, two] = [after[0] - before[0], after[1] - before[1]];
+        assert!(two > 2_000_000 && one.abs_diff(two) <= 1_000, "{one} {two}");
+        let two = page.slot_busy_ns(1, Engine::Compute);
+        assert!(two >= after[1]);
+        page.leave(0);
+        let one = page.slot_busy_ns(0, Engine::Compute);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert_eq!(page.slot_busy_ns(0, Engine::Compute), one);
+        assert!(page.slot_busy_ns(1, Engine::Compute) > two);
     }
 
     #[test]
     fn a_lock_left_by_a_dead_process_is_taken_over() {
         let (_dir, page) = page();
-        page.lines[0][0].lock.store(now_ns(), Relaxed);
-        page.submit(0, 0, Engine::Compute, 0, 10);
-        assert_eq!(page.lines[0][0].lock.load(Relaxed), 0);
+        page.lines[0][1].lock.store(now_ns(), Relaxed);
+        page.copy(0, 0, CopyEngine::In, 0, 10);
+        assert_eq!(page.lines[0][1].lock.load(Relaxed), 0);
     }
 
     #[test]

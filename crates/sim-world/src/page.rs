@@ -1,4 +1,4 @@
-//! A card's page, `dev/nvidia<N>`: identity, health, and the time line that all processes share.
+//! A card's page, `dev/nvidia<N>`: identity, health, and the time that all processes share.
 //!
 //! Everything in it is an atomic word, so a process that scribbles in it can make the simulation wrong
 //! but never unsound. The daemon makes the page; whoever opens it checks what it says it is. A line is
@@ -9,7 +9,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use rustix::time::ClockId;
 
 use crate::meter::Meter;
-use crate::schedule::{Engine, FirstCome, Interval, MAX_RESERVED, Reserved, Rule, Work};
+use crate::processors::Processors;
+use crate::schedule::{
+    CopyEngine, Engine, FirstCome, Interval, MAX_RESERVED, Reserved, Rule, Work,
+};
+use crate::slices::{Ask, Owner, Policy, Run, Slices};
 
 /// Rows in a page: as many connections a world can have at a time.
 pub(crate) const SLOTS: usize = 4096;
@@ -21,7 +25,12 @@ pub(crate) const LANES: usize = 8;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"aliqcard");
 
 /// A line whose lock is older is taken over: its holder needs well under a microsecond.
-const LOCK_LIFE_NS: u64 = 200_000_000;
+pub(crate) const LOCK_LIFE_NS: u64 = 200_000_000;
+
+/// Processors whose state is older are brought up to date by who looks at them.
+const STALE_NS: u64 = 20_000_000;
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// CLOCK_MONOTONIC, in nanoseconds: the world's time.
 #[must_use]
@@ -44,12 +53,18 @@ pub(crate) struct CardPage {
     /// Not zero: whoever asks about the card waits.
     pub(crate) hangs: AtomicU32,
     _unused: AtomicU32,
+    /// How long a process runs kernels while another waits, in nanoseconds.
+    pub(crate) slice_ns: AtomicU64,
+    /// What changing over from one process to another costs, in nanoseconds.
+    pub(crate) switch_ns: AtomicU64,
     /// The whole card's lines, then those of its MIG devices.
     pub(crate) lines: [[Line; Engine::ALL.len()]; LANES],
+    /// The whole card's processors, then those of its MIG devices.
+    pub(crate) processors: [Processors; LANES],
     slots: [Slot; SLOTS],
 }
 
-/// One engine's time line.
+/// One engine's books and, of copy engines, its time line.
 #[repr(C)]
 pub(crate) struct Line {
     /// When the lock was taken; 0 if it is free.
@@ -68,42 +83,130 @@ struct Slot {
 }
 
 impl CardPage {
-    /// Places work of `slot` on `engine` of `lane` and enters it in the meters.
-    pub(crate) fn submit(
+    /// Places a copy of `slot` on `engine` of `lane` and enters it in the books.
+    pub(crate) fn copy(
         &self,
         lane: usize,
         slot: u32,
-        engine: Engine,
+        engine: CopyEngine,
         not_before_ns: u64,
         duration_ns: u64,
     ) -> Interval {
-        let now_ns = now_ns();
+        let (now_ns, engine) = (now_ns(), engine.engine());
         let line = self.line(lane, engine);
         let interval = line.place(Work { now_ns, not_before_ns, duration_ns });
-        line.busy_ns.fetch_add(duration_ns, Relaxed);
-        line.meter.add(now_ns, interval);
-        if let Some(slot) = self.slots.get(slot as usize) {
-            slot.busy_ns[engine as usize].fetch_add(duration_ns, Relaxed);
-            if engine == Engine::Compute {
-                slot.compute.add(now_ns, interval);
-            }
-        }
+        self.book(lane, slot, engine, now_ns, interval);
         interval
     }
 
-    /// All work ever placed on `engine` of `lane`, in nanoseconds.
+    /// An owner asks for time on the processors of `lane`. Answers whether there was room for it.
+    pub(crate) fn ask(&self, lane: usize, ask: Ask) -> bool {
+        self.change(lane, |slices, now_ns, policy| {
+            slices.ask(Ask { since_ns: ask.since_ns.min(now_ns), ..ask }, policy)
+        })
+    }
+
+    /// The processors of `lane` as they are by now. Where nobody has brought them up to date for long,
+    /// this does.
+    pub(crate) fn look(&self, lane: usize) -> Slices {
+        let mut slices = self.processors(lane).read();
+        let now_ns = now_ns();
+        if !slices.is_idle() && now_ns.saturating_sub(slices.clock_ns) > STALE_NS {
+            return self.change(lane, |slices, _, _| slices.clone());
+        }
+        slices.advance(now_ns, self.policy(), |_, _| ());
+        slices
+    }
+
+    /// When `owner` will have run until `due_ns` of its own clock if nobody comes or goes; none if that
+    /// is after `until_ns`.
+    pub(crate) fn expect(
+        &self,
+        lane: usize,
+        owner: Owner,
+        due_ns: u64,
+        until_ns: u64,
+    ) -> Option<u64> {
+        self.look(lane).expect(owner, due_ns, until_ns, self.policy())
+    }
+
+    /// A process has ended: nothing of it runs any more.
+    pub(crate) fn leave(&self, slot: u32) {
+        for lane in self.used_lanes() {
+            self.change(lane, |slices, _, _| slices.remove(slot));
+        }
+    }
+
+    /// All work that `engine` of `lane` has done, in nanoseconds; of copy engines, that was placed on it.
     pub(crate) fn busy_ns(&self, lane: usize, engine: Engine) -> u64 {
+        self.settle();
         self.line(lane, engine).busy_ns.load(Relaxed)
     }
 
-    /// All work that `slot` ever placed on `engine`, in nanoseconds.
+    /// The same of what is `slot`'s.
     pub(crate) fn slot_busy_ns(&self, slot: u32, engine: Engine) -> u64 {
+        self.settle();
         self.slots.get(slot as usize).map_or(0, |s| s.busy_ns[engine as usize].load(Relaxed))
     }
 
     /// Percent of the last window in which `engine` of `lane` was busy.
     pub(crate) fn percent(&self, lane: usize, engine: Engine) -> u32 {
+        self.settle();
         self.line(lane, engine).meter.percent(now_ns())
+    }
+
+    /// Brings the processors up to now, changes them, and enters in the books what has run.
+    fn change<T>(&self, lane: usize, mut change: impl FnMut(&mut Slices, u64, Policy) -> T) -> T {
+        let (policy, mut ran) = (self.policy(), Vec::new());
+        let answer = self.processors(lane).update(|slices| {
+            ran.clear();
+            let now_ns = now_ns();
+            let mut note = |account: &crate::slices::Account, run| {
+                ran.push((account.owner.slot, run));
+            };
+            slices.advance(now_ns, policy, &mut note);
+            let answer = change(slices, now_ns, policy);
+            // What an idle card could have begun earlier has run meanwhile.
+            slices.advance(now_ns, policy, &mut note);
+            answer
+        });
+        for (slot, Run { from_ns, to_ns, .. }) in ran {
+            let interval = Interval { start_ns: from_ns, end_ns: to_ns };
+            self.book(lane, slot, Engine::Compute, now_ns(), interval);
+        }
+        answer
+    }
+
+    fn settle(&self) {
+        self.used_lanes().for_each(|lane| self.change(lane, |_, _, _| ()));
+    }
+
+    fn used_lanes(&self) -> impl Iterator<Item = usize> {
+        (0..LANES).filter(|lane| self.processors[*lane].is_used())
+    }
+
+    fn book(&self, lane: usize, slot: u32, engine: Engine, now_ns: u64, interval: Interval) {
+        let line = self.line(lane, engine);
+        let busy_ns = interval.end_ns - interval.start_ns;
+        line.busy_ns.fetch_add(busy_ns, Relaxed);
+        line.meter.add(now_ns, interval);
+        if let Some(slot) = self.slots.get(slot as usize) {
+            slot.busy_ns[engine as usize].fetch_add(busy_ns, Relaxed);
+            if engine == Engine::Compute {
+                slot.compute.add(now_ns, interval);
+            }
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            slice_ns: self.slice_ns.load(Relaxed),
+            switch_ns: self.switch_ns.load(Relaxed).min(SECOND_NS),
+        }
+    }
+
+    fn processors(&self, lane: usize) -> &Processors {
+        &self.processors[lane % LANES]
     }
 
     fn line(&self, lane: usize, engine: Engine) -> &Line {
@@ -112,6 +215,7 @@ impl CardPage {
 
     /// Percent of the last window in which a kernel of `slot` ran.
     pub(crate) fn slot_percent(&self, slot: u32) -> u32 {
+        self.settle();
         self.slots.get(slot as usize).map_or(0, |slot| slot.compute.percent(now_ns()))
     }
 

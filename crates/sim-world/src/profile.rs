@@ -113,6 +113,12 @@ pub struct Compute {
     pub shared_per_block_kib: u32,
     /// Copy engines.
     pub copy_engines: u32,
+    /// How long a process runs kernels while another waits, in microseconds.
+    pub slice_us: u32,
+    /// What changing over from one process to another costs, in microseconds.
+    pub switch_us: u32,
+    /// How fast kernels run, in percent of what their names say.
+    pub speed_percent: u32,
 }
 
 /// Power, heat and the bus.

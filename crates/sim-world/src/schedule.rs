@@ -1,8 +1,9 @@
-//! Who gets an engine when: the rule between all work on one card, whatever process it comes from.
+//! Who gets a copy engine when, whatever process the copy comes from; `slices.rs` says who runs kernels.
 //!
-//! Today's rule is first come, first served, one piece of work at a time per engine; a gap before work
-//! that waits for something else goes to the first that fits in it. It is a pure function over the
-//! engine's reserved intervals: no clock, no lock, no shared memory here.
+//! First come, first served, one copy at a time per engine; a gap before a copy that waits for something
+//! else goes to the first that fits in it, also a little later: a copy that waits for a kernel is placed
+//! when somebody sees that the kernel has ended. It is a pure function over the engine's reserved
+//! intervals: no clock, no lock, no shared memory here.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,26 @@ pub enum Engine {
 impl Engine {
     /// Every engine.
     pub const ALL: [Self; 3] = [Self::Compute, Self::CopyIn, Self::CopyOut];
+}
+
+/// An engine that copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CopyEngine {
+    /// From host to device.
+    In,
+    /// From device to host, and between devices.
+    Out,
+}
+
+impl CopyEngine {
+    /// What the books call it.
+    #[must_use]
+    pub fn engine(self) -> Engine {
+        match self {
+            Self::In => Engine::CopyIn,
+            Self::Out => Engine::CopyOut,
+        }
+    }
 }
 
 /// When something runs, in nanoseconds of CLOCK_MONOTONIC.
@@ -53,8 +74,9 @@ pub(crate) struct FirstCome;
 
 impl Rule for FirstCome {
     fn place(&self, reserved: &mut Reserved, work: Work) -> Interval {
-        reserved.forget_before(work.now_ns);
-        let mut start = work.not_before_ns.max(work.now_ns);
+        let earliest = work.now_ns.saturating_sub(LATE_NS);
+        reserved.forget_before(earliest);
+        let mut start = work.not_before_ns.max(earliest);
         let mut at = 0;
         for (i, busy) in reserved.as_slice().iter().enumerate() {
             if start.saturating_add(work.duration_ns) <= busy.start_ns {
@@ -67,6 +89,9 @@ impl Rule for FirstCome {
         reserved.insert(at, interval)
     }
 }
+
+/// How late a copy may be placed and yet begin when it could have.
+const LATE_NS: u64 = 5_000_000;
 
 /// How many separate intervals an engine remembers.
 pub(crate) const MAX_RESERVED: usize = 64;
@@ -142,7 +167,7 @@ mod tests {
     use super::*;
 
     fn place(reserved: &mut Reserved, not_before_ns: u64, duration_ns: u64) -> (u64, u64) {
-        let work = Work { now_ns: 100, not_before_ns, duration_ns };
+        let work = Work { now_ns: LATE_NS + 100, not_before_ns, duration_ns };
         let Interval { start_ns, end_ns } = FirstCome.place(reserved, work);
         (start_ns, end_ns)
     }
@@ -169,7 +194,7 @@ mod tests {
     fn the_past_is_forgotten() {
         let mut reserved = Reserved::new();
         place(&mut reserved, 0, 10);
-        let work = Work { now_ns: 500, not_before_ns: 0, duration_ns: 1 };
+        let work = Work { now_ns: LATE_NS + 500, not_before_ns: 0, duration_ns: 1 };
         assert_eq!(FirstCome.place(&mut reserved, work), Interval { start_ns: 500, end_ns: 501 });
         assert_eq!(reserved.as_slice().len(), 1);
     }

@@ -11,7 +11,7 @@ use crate::condition::Condition;
 use crate::events::Xid;
 
 /// The version of this protocol and of the card's page. Raised whenever either changes.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The longest packet either side sends.
 pub(crate) const MAX_PACKET: usize = 160 * 1024;

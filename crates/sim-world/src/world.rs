@@ -14,7 +14,8 @@ use crate::locate;
 use crate::map::CardMap;
 use crate::meter::Utilisation;
 use crate::mig::{self, ComputeInstance, GpuInstance, Slice};
-use crate::schedule::{Engine, Interval};
+use crate::schedule::{CopyEngine, Engine, Interval};
+use crate::slices::{Ask, Owner, Run};
 use crate::wire::{Kind, Memory, PROTOCOL, Process, Reply, Request, Welcome};
 
 /// A connection to a world. What it holds is given back when its process ends, however that happens.
@@ -206,18 +207,43 @@ impl World {
         }
     }
 
-    /// Places work of this process on an engine of `card`: it runs for `duration_ns`, not before
+    /// Places a copy of this process on an engine of `card`: it runs for `duration_ns`, not before
     /// `not_before_ns`, and not before the engine is free. The interval says when. Shared by all
     /// processes, without a round trip; [`crate::now_ns`] is the clock.
     #[must_use]
-    pub fn submit(
+    pub fn copy(
         &self,
         card: &Card,
-        engine: Engine,
+        engine: CopyEngine,
         not_before_ns: u64,
         duration_ns: u64,
     ) -> Interval {
-        card.map.submit(card.lane(), self.welcome.slot, engine, not_before_ns, duration_ns)
+        card.map.copy(card.lane(), self.welcome.slot, engine, not_before_ns, duration_ns)
+    }
+
+    /// Asks for time on the processors of `card`, which all processes share slice by slice. Answers
+    /// whether the card had room for one more; if not, ask again. No round trip.
+    #[must_use]
+    pub fn ask_time(&self, card: &Card, demand: Demand) -> bool {
+        let Demand { level, ran_ns, due_ns, open, since_ns } = demand;
+        let owner = Owner { slot: self.welcome.slot, level };
+        card.map.ask(card.lane(), Ask { owner, ran_ns, due_ns, open, since_ns })
+    }
+
+    /// How far the kernels of this process have come on `card`: for each level that has asked, what its
+    /// own clock shows, and its latest runs, oldest first. The last run ends at what the clock shows.
+    pub fn progress(&self, card: &Card, mut see: impl FnMut(u32, u64, &[Run])) {
+        let slices = card.map.look(card.lane());
+        let own = slices.accounts.iter().filter(|one| one.owner.slot == self.welcome.slot);
+        own.for_each(|one| see(one.owner.level, one.ran_ns, one.runs()));
+    }
+
+    /// When the kernels of this process of that level will have run until `due_ns` of their own clock, if
+    /// nobody comes or goes; none if that is not before `until_ns`.
+    #[must_use]
+    pub fn expected(&self, card: &Card, level: u32, due_ns: u64, until_ns: u64) -> Option<u64> {
+        let owner = Owner { slot: self.welcome.slot, level };
+        card.map.expect(card.lane(), owner, due_ns, until_ns)
     }
 
     /// How busy `card` was in the last 0.2 s.
@@ -238,13 +264,13 @@ impl World {
         percents.sum::<u32>().min(100)
     }
 
-    /// All work ever placed on an engine of `card`, in nanoseconds.
+    /// All work that an engine of `card` has done, in nanoseconds; of copy engines, that was placed on it.
     #[must_use]
     pub fn busy_ns(&self, card: &Card, engine: Engine) -> u64 {
         card.map.busy_ns(card.lane(), engine)
     }
 
-    /// All work that `process` placed on an engine of `card`, in nanoseconds.
+    /// The same of what is `process`'s.
     #[must_use]
     pub fn process_busy_ns(&self, card: &Card, process: &Process, engine: Engine) -> u64 {
         process.slots.iter().map(|slot| card.map.slot_busy_ns(*slot, engine)).sum()
@@ -284,6 +310,21 @@ impl World {
         }
         Ok(cards)
     }
+}
+
+/// What a process asks of a card's processors, for its kernels of one priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// The priority: 0 is the most urgent.
+    pub level: u32,
+    /// For how long these kernels have run, as far as the process knows.
+    pub ran_ns: u64,
+    /// For how long they will have run when all of them have ended.
+    pub due_ns: u64,
+    /// Whether one of them runs until something happens.
+    pub open: bool,
+    /// Since when they could have run, in nanoseconds of CLOCK_MONOTONIC.
+    pub since_ns: u64,
 }
 
 /// What driver and firmware keep of a GPU instance, in MiB: a guess.

@@ -187,4 +187,5 @@ def questions():
     call("cuStreamQuery", stream, answers=400)
 
 
-main(globals())
+if __name__ == "__main__":
+    main(globals())

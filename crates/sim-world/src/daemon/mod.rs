@@ -16,6 +16,7 @@ mod tests;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::fs::{FlockOperation, Mode, chmod, flock};
 
@@ -73,6 +74,9 @@ impl Daemon {
             let path = locate::node(dir, info.minor);
             let _ = std::fs::remove_file(&path);
             let page = CardMap::create(&path, world, info.id).map_err(make(&path))?;
+            let compute = &info.profile.compute;
+            page.slice_ns.store(u64::from(compute.slice_us) * 1_000, Relaxed);
+            page.switch_ns.store(u64::from(compute.switch_us) * 1_000, Relaxed);
             cards.push((info, page));
         }
         let (socket, path) = (listen(dir)?, dir.join(locate::SOCKET));

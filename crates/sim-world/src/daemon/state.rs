@@ -64,6 +64,7 @@ impl State {
     /// A connection or its process ended: all it held is free.
     pub(crate) fn leave(&mut self, slot: u32) {
         let Some(client) = self.clients.remove(&slot) else { return };
+        self.cards.iter().for_each(|card| card.page.leave(slot));
         for ((card, place), held) in client.held {
             let bytes: u64 = held.iter().sum();
             self.cards[card as usize].book(place, |used| used.saturating_sub(bytes));
