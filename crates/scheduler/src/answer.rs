@@ -7,7 +7,7 @@ use share::Policy;
 use crate::ask::Ask;
 use crate::cluster::{Cluster, Refused};
 use crate::place::{Holes, Misfit};
-use crate::wire::{Args, Filtered, Priority};
+use crate::wire::{Args, Filtered, PreemptArgs, Preempted, Priority};
 
 /// Which of the nodes can take the pod.
 #[must_use]
@@ -50,6 +50,20 @@ pub fn prioritize(args: &Args, cluster: &Cluster, domain: Domain<'_>) -> Vec<Pri
     names.map(score).collect()
 }
 
+/// The nodes on which the pod fits once the victims that the scheduler chose are gone. It chose them by
+/// a node's sums; where they hold parts of different GPUs, evicting them helps nobody.
+#[must_use]
+pub fn preempt(args: PreemptArgs, cluster: &Cluster, domain: Domain<'_>) -> Preempted {
+    let ask = Ask::read(&args.pod, domain).unwrap_or_default();
+    let policy = policy(&args.pod, domain);
+    let mut victims = args.victims();
+    victims.retain(|node, victims| {
+        let gone: Vec<&str> = victims.pods.iter().map(|pod| &*pod.uid).collect();
+        ask.is_empty() || cluster.fit_without(node, &gone, &ask, policy).is_ok()
+    });
+    Preempted { node_name_to_meta_victims: victims }
+}
+
 /// The place of the largest share decides; a pod without a share suits all nodes alike.
 fn score(ask: &Ask, holes: &Holes, policy: Policy) -> u8 {
     let Some(share) = ask.largest_share() else { return 0 };
@@ -62,7 +76,7 @@ fn is_resolvable(refused: &Refused) -> bool {
 }
 
 /// How the pod wants to be placed.
-fn policy(pod: &Value, domain: Domain<'_>) -> Policy {
+pub(crate) fn policy(pod: &Value, domain: Domain<'_>) -> Policy {
     let name = domain.annotation(Annotation::Placement).to_string();
     match pod["metadata"]["annotations"][name].as_str() {
         Some("spread") => Policy::Spread,

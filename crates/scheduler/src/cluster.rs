@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use published::{Node, PodUid};
 use share::Policy;
 
 use crate::ask::Ask;
-use crate::node::{Node, PodUid};
 use crate::place::{Holes, Misfit, place};
 
 /// Time since some beginning, the same for all questions.
@@ -55,7 +55,7 @@ impl Cluster {
     /// Takes what the agent of a node published in place of what it published before.
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
         let old = self.nodes.remove(name);
-        let seen: HashSet<&str> = published.pods.iter().map(String::as_str).collect();
+        let seen: HashSet<&str> = published.pods.iter().map(|holder| &*holder.uid).collect();
         let mut bound = old.map_or_else(Vec::new, |known| known.bound);
         bound.retain(|one| !seen.contains(one.pod.as_str()) && now < one.since + BELIEVED);
         let holes = Holes::of(&published);
@@ -114,6 +114,52 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether `ask` fits on a node once these pods are gone from it.
+    ///
+    /// # Errors
+    /// [`Refused`]: why it does not.
+    pub fn fit_without(
+        &self,
+        name: &str,
+        gone: &[&str],
+        ask: &Ask,
+        policy: Policy,
+    ) -> Result<(), Refused> {
+        let known = self.nodes.get(name).ok_or(Refused::Unknown)?;
+        let stays = |one: &&Bound| !gone.contains(&&*one.pod);
+        let mut holes = holes(&known.published.without(gone), known.bound.iter().filter(stays));
+        Ok(place(ask, &mut holes, policy)?)
+    }
+
+    /// Holds what was bound against the pods that are bound and have not started yet, by uid, each with
+    /// its node and ask. Those that are not known are believed in; of those that are known and were
+    /// bound `before`, what is not among them is forgotten: it runs, and its agent has published it, or
+    /// it is no more.
+    pub fn recall(&mut self, waiting: HashMap<PodUid, (String, Ask)>, before: Moment, now: Moment) {
+        for known in self.nodes.values_mut() {
+            let count = known.bound.len();
+            known.bound.retain(|one| one.since >= before || waiting.contains_key(&one.pod));
+            if known.bound.len() != count {
+                known.count();
+            }
+        }
+        for (pod, (node, ask)) in waiting {
+            // One that does not fit is its agent's to refuse.
+            let _ = self.bind(&node, &pod, &ask, Policy::default(), now);
+        }
+    }
+
+    /// How many nodes are known.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Forgets every node that is not among these.
+    pub fn keep_only(&mut self, names: &HashSet<&str>) {
+        self.nodes.retain(|name, _| names.contains(&**name));
+    }
+
     /// How many bound pods no agent has published yet.
     #[must_use]
     pub fn unpublished(&self) -> usize {
@@ -124,18 +170,24 @@ impl Cluster {
 impl Known {
     fn holds(&self, pod: &str) -> bool {
         self.bound.iter().any(|one| one.pod == pod)
-            || self.published.pods.iter().any(|one| one == pod)
+            || self.published.pods.iter().any(|holder| holder.uid == pod)
     }
 
-    /// Counts what is free once more. A bound pod that no longer fits takes nothing: its agent will
-    /// refuse it, and say so.
+    /// Counts what is free once more.
     fn count(&mut self) {
-        self.holes = Holes::of(&self.published);
-        for one in &self.bound {
-            let mut holes = self.holes.clone();
-            if place(&one.ask, &mut holes, one.policy).is_ok() {
-                self.holes = holes;
-            }
+        self.holes = holes(&self.published, &self.bound);
+    }
+}
+
+/// What is free of a node after these were bound. A bound pod that no longer fits takes nothing: its
+/// agent will refuse it, and say so.
+fn holes<'a>(node: &Node, bound: impl IntoIterator<Item = &'a Bound>) -> Holes {
+    let mut left = Holes::of(node);
+    for one in bound {
+        let mut holes = left.clone();
+        if place(&one.ask, &mut holes, one.policy).is_ok() {
+            left = holes;
         }
     }
+    left
 }

@@ -3,18 +3,21 @@
 //!
 //! [`Cluster`] is what is known: what the node agents publish, and what was bound since. It decides
 //! with the same arithmetic as the node agent ([`share`]), reads no clock and does no I/O; [`wire`] is
-//! how kube-scheduler asks.
+//! how kube-scheduler asks. Around it: [`extender`] answers, [`server`] is the way to it, and [`follow`]
+//! keeps it true.
 #![forbid(unsafe_code)]
 
 mod answer;
 mod ask;
 mod cluster;
-mod node;
+pub mod extender;
+pub mod follow;
+pub mod options;
 mod place;
+pub mod server;
 pub mod wire;
 
-pub use answer::{filter, prioritize};
+pub use answer::{filter, preempt, prioritize};
 pub use ask::{Ask, BadAsk, Need, Turn};
 pub use cluster::{Cluster, Moment, Refused};
-pub use node::{Gpu, Mode, Node, PodUid};
 pub use place::{Holes, Misfit, place};

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use contract::Percent;
+use published::Node;
 use share::{Free, Policy};
 
 use crate::ask::{Ask, Need, Turn};
-use crate::node::Node;
 
 /// Why a pod does not fit on a node. The sentences stand in the pod's events.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -90,7 +90,8 @@ impl Holes {
     /// What is free of `node`.
     #[must_use]
     pub fn of(node: &Node) -> Self {
-        let hole = |gpu: &crate::Gpu| Hole { free: gpu.free(), is_free_whole: gpu.is_free_whole() };
+        let hole =
+            |gpu: &published::Gpu| Hole { free: gpu.free(), is_free_whole: gpu.is_free_whole() };
         let gpus = node.gpus.iter().map(hole).collect();
         Self { gpus, slices: node.slices.clone(), least: node.least() }
     }
@@ -196,8 +197,8 @@ fn place_slices(profile: &str, asked: u32, holes: &mut Holes) -> Result<(), Misf
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Gpu, Mode};
     use proptest::prelude::*;
+    use published::{Gpu, Mode};
 
     fn node(taken: &[u32]) -> Node {
         let gpu = |(index, taken): (usize, &u32)| Gpu {

@@ -40,6 +40,74 @@ pub struct Priority {
     pub score: i64,
 }
 
+/// The question of `preempt`.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "PascalCase")]
+pub struct PreemptArgs {
+    /// The pod that needs room.
+    pub pod: Value,
+    #[serde(default)]
+    node_name_to_meta_victims: Option<BTreeMap<String, MetaVictims>>,
+    /// With whole pods, where the extender is not nodeCacheCapable.
+    #[serde(default)]
+    node_name_to_victims: Option<BTreeMap<String, Victims>>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "PascalCase")]
+struct Victims {
+    #[serde(default)]
+    pods: Option<Vec<Value>>,
+    #[serde(default, rename = "NumPDBViolations")]
+    violations: i64,
+}
+
+/// Whom a node would have to evict.
+#[derive(Deserialize, Serialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetaVictims {
+    /// The pods.
+    #[serde(default)]
+    pub pods: Vec<MetaPod>,
+    /// How many of them a disruption budget protects.
+    #[serde(default, rename = "NumPDBViolations")]
+    pub violations: i64,
+}
+
+/// A pod by its uid.
+#[derive(Deserialize, Serialize, Debug, Clone, PartialEq, Eq)]
+pub struct MetaPod {
+    /// The uid.
+    #[serde(rename = "UID")]
+    pub uid: String,
+}
+
+impl PreemptArgs {
+    /// The victims of each node, in whichever form they came.
+    #[must_use]
+    pub fn victims(&self) -> BTreeMap<String, MetaVictims> {
+        if let Some(victims) = &self.node_name_to_meta_victims {
+            return victims.clone();
+        }
+        let uid = |pod: &Value| {
+            pod["metadata"]["uid"].as_str().map(|uid| MetaPod { uid: uid.to_owned() })
+        };
+        let meta = |(node, victims): (&String, &Victims)| {
+            let pods = victims.pods.iter().flatten().filter_map(uid).collect();
+            (node.clone(), MetaVictims { pods, violations: victims.violations })
+        };
+        self.node_name_to_victims.iter().flatten().map(meta).collect()
+    }
+}
+
+/// The answer of `preempt`.
+#[derive(Serialize, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "PascalCase")]
+pub struct Preempted {
+    /// The nodes on which eviction makes room.
+    pub node_name_to_meta_victims: BTreeMap<String, MetaVictims>,
+}
+
 /// The question of `bind`.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "PascalCase")]

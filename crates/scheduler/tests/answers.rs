@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aliquot_scheduler::wire::{Args, Filtered};
-use aliquot_scheduler::{Ask, Cluster, Gpu, Mode, Node, Refused, filter, prioritize};
+use aliquot_scheduler::{Ask, Cluster, Refused, filter, preempt, prioritize};
 use contract::Domain;
+use published::{Gpu, Holder, Mode, Node};
 use serde_json::{Value, json};
 use share::Policy;
 
@@ -20,7 +21,8 @@ fn node(taken: &[u32], pods: &[&str]) -> Node {
         is_usable: true,
     };
     let gpus = taken.iter().enumerate().map(gpu).collect();
-    let pods = pods.iter().map(|&pod| pod.to_owned()).collect();
+    let holder = |uid: &&str| Holder { uid: (*uid).to_owned(), ..Holder::default() };
+    let pods = pods.iter().map(holder).collect();
     Node { gpus, pods, least_percent: 2, ..Node::default() }
 }
 
@@ -133,4 +135,50 @@ fn a_pod_that_never_came_is_not_believed_in_for_ever() {
     assert!(cluster.fit("n", &ask(100), Policy::Pack).is_err());
     cluster.publish("n", node(&[0], &[]), Duration::from_secs(301));
     assert!(cluster.fit("n", &ask(100), Policy::Pack).is_ok());
+}
+
+#[test]
+fn eviction_is_chosen_only_where_it_makes_room_on_one_gpu() {
+    let mut cluster = Cluster::default();
+    let holder = |uid: &str, gpu: usize| Holder {
+        uid: uid.to_owned(),
+        parts: vec![(gpu, 50)],
+        ..Holder::default()
+    };
+    let mut full = node(&[100, 100], &[]);
+    full.pods = vec![holder("a", 0), holder("b", 0), holder("c", 1), holder("d", 1)];
+    for name in ["apart", "together"] {
+        cluster.publish(name, full.clone(), START);
+    }
+    let victims = |uids: [&str; 2]| {
+        let pods: Vec<_> = uids.iter().map(|uid| json!({ "UID": uid })).collect();
+        json!({ "Pods": pods, "NumPDBViolations": 1 })
+    };
+    let wanted = json!({ "apart": victims(["a", "c"]), "together": victims(["a", "b"]) });
+    let args =
+        json!({ "Pod": pod(60), "NodeNameToVictims": null, "NodeNameToMetaVictims": wanted });
+    let answer = preempt(serde_json::from_value(args).expect("args"), &cluster, Domain::default());
+    assert_eq!(
+        serde_json::to_value(answer).expect("JSON"),
+        json!({ "NodeNameToMetaVictims": { "together": victims(["a", "b"]) } })
+    );
+    // The form of an extender that is not nodeCacheCapable.
+    let whole = json!({ "Pods": [{ "metadata": { "uid": "a" } }, { "metadata": { "uid": "b" } }],
+                        "NumPDBViolations": 0 });
+    let args = json!({ "Pod": pod(60), "NodeNameToVictims": { "together": whole } });
+    let answer = preempt(serde_json::from_value(args).expect("args"), &cluster, Domain::default());
+    assert_eq!(answer.node_name_to_meta_victims["together"].pods.len(), 2);
+}
+
+#[test]
+fn what_was_bound_is_held_against_the_pods_that_wait_for_their_kubelet() {
+    let mut cluster = cluster(&[("n", &[0])]);
+    let later = Duration::from_secs(60);
+    cluster.bind("n", "ended", &ask(50), Policy::Pack, START).expect("room");
+    cluster.bind("n", "fresh", &ask(30), Policy::Pack, later).expect("room");
+    let waiting = [("unknown".to_owned(), ("n".to_owned(), ask(20)))].into_iter().collect();
+    cluster.recall(waiting, Duration::from_secs(50), later);
+    assert_eq!(cluster.unpublished(), 2, "the fresh one and the one of another leader");
+    assert!(cluster.fit("n", &ask(50), Policy::Pack).is_ok());
+    assert!(cluster.fit("n", &ask(51), Policy::Pack).is_err());
 }

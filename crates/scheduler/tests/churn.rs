@@ -7,8 +7,9 @@
 use std::time::{Duration, Instant};
 
 use aliquot_scheduler::wire::Args;
-use aliquot_scheduler::{Ask, Cluster, Gpu, Mode, Node, filter, prioritize};
+use aliquot_scheduler::{Ask, Cluster, filter, prioritize};
 use contract::{Domain, Percent};
+use published::{Gpu, Holder, Mode, Node};
 use serde_json::{Value, json};
 use share::{Free, Policy};
 
@@ -87,7 +88,8 @@ impl World {
             is_usable: true,
         };
         let gpus = self.taken[node].iter().enumerate().map(gpu).collect();
-        let pods = self.running[node].iter().map(|pod| pod.uid.clone()).collect();
+        let holder = |pod: &Pod| Holder { uid: pod.uid.clone(), ..Holder::default() };
+        let pods = self.running[node].iter().map(holder).collect();
         let published = Node { gpus, pods, least_percent: 1, ..Node::default() };
         self.cluster.publish(&self.names[node], published, Duration::ZERO);
     }

@@ -1,0 +1,108 @@
+//! The extender over HTTP, for the kube-scheduler beside it. A question that cannot be read is a bad
+//! request; one that cannot be answered says so in the field that kube-scheduler looks at.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::extender::Extender;
+use crate::wire::{Args, Binding, Filtered, PreemptArgs};
+
+/// A pod is at most 1.5 MiB; the names of 5,000 nodes are less.
+const LARGEST_BODY_BYTES: usize = 16 << 20;
+
+#[derive(Clone)]
+struct Server {
+    extender: Arc<Extender>,
+    counts: Counts,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    filters: Counter,
+    unanswered: Counter,
+    bindings: Counter,
+    refused: Counter,
+}
+
+/// What the server answers, without its socket.
+pub fn router(extender: Arc<Extender>) -> Router {
+    Router::new()
+        .route("/filter", post(filter))
+        .route("/prioritize", post(prioritize))
+        .route("/preempt", post(preempt))
+        .route("/bind", post(bind))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
+        .with_state(Server { extender, counts: Counts::default() })
+}
+
+async fn filter(State(server): State<Server>, Json(args): Json<Args>) -> Response {
+    server.counts.filters.inc();
+    let answer = server.extender.filter(args).await.unwrap_or_else(|error| {
+        server.counts.unanswered.inc();
+        Filtered { error: error.to_string(), ..Filtered::default() }
+    });
+    Json(answer).into_response()
+}
+
+async fn prioritize(State(server): State<Server>, Json(args): Json<Args>) -> Response {
+    Json(server.extender.prioritize(&args)).into_response()
+}
+
+/// kube-scheduler has no field for an error here: it takes a status that is none of 200 for one.
+async fn preempt(State(server): State<Server>, Json(args): Json<PreemptArgs>) -> Response {
+    match server.extender.preempt(args).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+    }
+}
+
+async fn bind(State(server): State<Server>, Json(binding): Json<Binding>) -> Response {
+    let bound = server.extender.bind(binding).await;
+    match bound.error.is_empty() {
+        true => server.counts.bindings.inc(),
+        false => server.counts.refused.inc(),
+    };
+    Json(bound).into_response()
+}
+
+async fn ready(State(server): State<Server>) -> Response {
+    match server.extender.is_listed() {
+        true => "ok".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "nodes were not listed yet").into_response(),
+    }
+}
+
+async fn metrics(State(server): State<Server>) -> Response {
+    let mut registry = Registry::with_prefix("aliquot_scheduler");
+    let Counts { filters, unanswered, bindings, refused } = server.counts.clone();
+    registry.register("filters", "Questions of filter", filters);
+    registry.register("unanswered", "Questions of filter that had no answer", unanswered);
+    registry.register("bindings", "Pods that were bound", bindings);
+    registry.register("bindings_refused", "Bindings that were refused", refused);
+    let (nodes, unpublished) = {
+        let cluster = server.extender.cluster();
+        (Gauge::<i64>::default(), (cluster.nodes() as i64, cluster.unpublished() as i64))
+    };
+    let bound = Gauge::<i64>::default();
+    nodes.set(unpublished.0);
+    bound.set(unpublished.1);
+    registry.register("nodes", "Nodes whose agents have published", nodes);
+    registry.register("unpublished", "Bound pods that no agent has published yet", bound);
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => text.into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

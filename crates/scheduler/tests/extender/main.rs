@@ -1,0 +1,213 @@
+//! The extender as a process between a scripted API server and kube-scheduler's own JSON.
+
+mod peer;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use peer::Peer;
+use published::{Gpu, Holder, Mode, Node};
+use serde_json::{Value, json};
+
+/// The extender's process; it ends with this.
+struct Extender {
+    child: Child,
+    base: String,
+    _account: tempfile::TempDir,
+}
+
+impl Extender {
+    fn start(peer: &Peer) -> Self {
+        let account = tempfile::tempdir().expect("a folder");
+        let any = rcgen::generate_simple_self_signed(["x".to_owned()]).expect("a certificate");
+        std::fs::write(account.path().join("ca.crt"), any.cert.pem()).expect("ca.crt");
+        std::fs::write(account.path().join("token"), "token").expect("token");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aliquot-scheduler"));
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--namespace",
+            "system",
+            "--kube-api",
+            &peer.base,
+        ]);
+        command.arg("--kube-account").arg(account.path()).env("NO_COLOR", "1");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the extender");
+        let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
+        let address = loop {
+            let line = log.next().expect("it serves").expect("text");
+            if let Some((_, address)) = line.split_once("listen=") {
+                break address.trim().to_owned();
+            }
+        };
+        // What it says later is nobody's, and must not block it.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, base: format!("http://{address}"), _account: account }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        let body = serde_json::to_vec(body).expect("JSON");
+        let request = ureq::Agent::new_with_config(config).post(format!("{}{path}", self.base));
+        let answer = request.header("content-type", "application/json").send(&body);
+        let mut answer = answer.expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    fn get(&self, path: &str) -> String {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        let answer =
+            ureq::Agent::new_with_config(config).get(format!("{}{path}", self.base)).call();
+        answer.expect("an answer").body_mut().read_to_string().expect("text")
+    }
+
+    fn filter(&self, pod: &Value) -> Value {
+        let args = json!({ "Pod": pod, "Nodes": null, "NodeNames": ["a", "b"] });
+        self.post("/filter", &args).1
+    }
+
+    /// Where the pod fits, once that is so: the watch brings news when it does.
+    fn fits_in_the_end(&self, pod: &Value, nodes: &[&str]) {
+        for _ in 0..600 {
+            if self.filter(pod)["NodeNames"] == json!(nodes) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("expected {nodes:?}: {}", self.filter(pod));
+    }
+
+    fn bind(&self, uid: &str, node: &str) -> String {
+        let binding =
+            json!({ "PodName": uid, "PodNamespace": "team", "PodUID": uid, "Node": node });
+        self.post("/bind", &binding).1["Error"].as_str().expect("an error, or none").to_owned()
+    }
+}
+
+impl Drop for Extender {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn node(taken: &[u32], pods: &[(&str, usize, u32)]) -> Node {
+    let gpu = |(index, taken): (usize, &u32)| Gpu {
+        uuid: format!("GPU-{index}"),
+        mode: Mode::Shared,
+        taken_percent: *taken,
+        is_whole: false,
+        is_usable: true,
+    };
+    let holder = |(uid, gpu, percent): &(&str, usize, u32)| Holder {
+        uid: (*uid).to_owned(),
+        parts: vec![(*gpu, *percent)],
+        ..Holder::default()
+    };
+    let (gpus, pods) =
+        (taken.iter().enumerate().map(gpu).collect(), pods.iter().map(holder).collect());
+    Node { gpus, pods, least_percent: 1, ..Node::default() }
+}
+
+fn pod(uid: &str, percent: u8) -> Value {
+    let limits = json!({ "example.com/gpu-percent": percent.to_string() });
+    json!({ "metadata": { "name": uid, "namespace": "team", "uid": uid },
+            "spec": { "containers": [{ "name": "c", "resources": { "limits": limits } }] } })
+}
+
+#[test]
+fn a_pod_is_filtered_scored_and_bound_and_its_hole_is_gone_for_the_next() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[50, 50], &[]));
+    peer.publish("b", &node(&[30], &[]));
+    let extender = Extender::start(&peer);
+    let one = pod("one", 60);
+    extender.fits_in_the_end(&one, &["b"]);
+    let answer = extender.filter(&one);
+    assert_eq!(answer["FailedNodes"]["a"], "no GPU has 60% left, at most 50%");
+    let args = json!({ "Pod": one, "NodeNames": ["a", "b"] });
+    let scores = extender.post("/prioritize", &args).1;
+    assert_eq!(scores[0], json!({ "Host": "a", "Score": 0 }));
+    assert!(scores[1]["Score"].as_i64() > Some(5), "{scores}");
+
+    assert_eq!(extender.bind("one", "b"), "");
+    let bound = peer.bindings();
+    assert_eq!(bound[0]["metadata"]["uid"], "one");
+    assert_eq!(bound[0]["target"]["name"], "b");
+    assert_eq!(extender.filter(&pod("two", 60))["NodeNames"], json!([]));
+    assert!(extender.get("/metrics").contains("aliquot_scheduler_unpublished 1"));
+    // Its agent gives the share, and says so.
+    peer.publish("b", &node(&[90], &[("one", 0, 60)]));
+    extender.fits_in_the_end(&pod("three", 10), &["a", "b"]);
+    while !extender.get("/metrics").contains("aliquot_scheduler_unpublished 0") {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding_gives_it_back() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[0], &[]));
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("one", 60), &["a"]);
+    extender.fits_in_the_end(&pod("two", 60), &["a"]);
+    peer.refuse_bindings(true);
+    assert!(extender.bind("one", "a").contains("already assigned"));
+    peer.refuse_bindings(false);
+    assert_eq!(extender.bind("two", "a"), "", "the room was given back");
+    extender.filter(&pod("three", 60));
+    assert_eq!(extender.bind("three", "a"), "a: no GPU has 60% left, at most 40%");
+    assert_eq!(peer.bindings().len(), 1);
+}
+
+#[test]
+fn what_another_leader_bound_counts_before_its_agent_has_published_it() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[0], &[]));
+    let mut bound = pod("elsewhere", 60);
+    bound["spec"]["nodeName"] = json!("a");
+    peer.bound_elsewhere(bound);
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("small", 40), &["a"]);
+    let answer = extender.filter(&pod("large", 60));
+    assert_eq!(answer["FailedNodes"]["a"], "no GPU has 60% left, at most 40%");
+}
+
+#[test]
+fn a_node_that_goes_or_publishes_what_nobody_understands_takes_no_pod() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[0], &[]));
+    peer.publish("b", &node(&[0], &[]));
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("one", 60), &["a", "b"]);
+    peer.lease("a", json!({ "example.com/gpus": "{ half of" }));
+    extender.fits_in_the_end(&pod("one", 60), &["b"]);
+    peer.remove("b");
+    extender.fits_in_the_end(&pod("one", 60), &[]);
+    let failed = extender.filter(&pod("one", 60));
+    assert!(
+        failed["FailedAndUnresolvableNodes"]["b"].as_str().is_some_and(|why| why.contains("agent"))
+    );
+}
+
+#[test]
+fn an_extender_that_knows_no_nodes_yet_says_so_and_places_nothing() {
+    let peer = Peer::start();
+    peer.list_nothing();
+    let extender = Extender::start(&peer);
+    let answer = extender.filter(&pod("one", 60));
+    assert_eq!(answer["Error"], "the GPUs of the nodes were not listed yet");
+    assert_eq!(answer["NodeNames"], json!([]));
+    assert_eq!(extender.get("/readyz"), "nodes were not listed yet");
+    let args = json!({ "Pod": pod("one", 60), "NodeNameToMetaVictims": {} });
+    assert_eq!(extender.post("/preempt", &args).0, 503);
+}
+
+#[test]
+fn a_body_that_is_no_question_is_a_bad_request() {
+    let extender = Extender::start(&Peer::start());
+    assert!((400..500).contains(&extender.post("/filter", &json!({ "a": 1 })).0));
+    assert!((400..500).contains(&extender.post("/bind", &json!([])).0));
+}
