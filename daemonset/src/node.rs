@@ -252,6 +252,12 @@ impl Node {
         Some(crate::rivals::rivals(&list, &self.identity.domain, &self.inventory()))
     }
 
+    /// Moves whenever an allotment is made or ends, from this moment on.
+    #[must_use]
+    pub fn held(&self) -> watch::Receiver<()> {
+        self.held.subscribe()
+    }
+
     /// The devices of every resource, as the kubelet is told of them.
     #[must_use]
     pub fn offers(&self) -> Offers {

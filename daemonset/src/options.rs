@@ -125,6 +125,9 @@ pub struct NodeFlags {
     /// One of the node's labels
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub node_label: Vec<(String, String)>,
+    /// Publish what is free of each GPU, for the scheduler's extender, as Leases in this namespace
+    #[arg(long, value_name = "NAMESPACE", env = "ALIQUOT_PUBLISH_IN")]
+    pub publish_in: Option<String>,
 }
 
 /// How the log is written.

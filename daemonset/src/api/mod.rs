@@ -5,6 +5,7 @@ mod events;
 mod evict;
 mod labels;
 mod pools;
+mod publish;
 mod refine;
 
 use std::collections::BTreeMap;
@@ -56,15 +57,23 @@ pub(crate) struct Api {
     pub(crate) lister: Arc<dyn Lister>,
     /// Between two comparisons of pools.
     pub(crate) compare_every: Duration,
+    /// The namespace in which the node's free GPUs are published.
+    pub(crate) publish_in: Option<String>,
 }
 
 impl Api {
     /// Does it until `stop` is true.
     pub(crate) async fn keep(self, mut stop: channel::Receiver<bool>) {
-        let Self { client, name, node, config, audited, news, lister, compare_every } = self;
+        let Self { client, name, node, config, audited, news, lister, compare_every, publish_in } =
+            self;
         let (events, waiting) = mpsc::channel(WAITING);
         let (labels, has) = channel::channel(None);
         let compared = has.clone();
+        let publish = async |namespace: Option<&str>| {
+            if let Some(namespace) = namespace {
+                publish::keep_published(&client, (namespace, &name), &node, &config).await;
+            }
+        };
         info!(node = name, "speaking with the API server");
         let all = async {
             tokio::join!(
@@ -77,6 +86,7 @@ impl Api {
                 keep_labelled(&client, &name, &node, &config, (has, lister)),
                 keep_comparing(&client, &name, &node, &config, (compared, compare_every)),
                 remove_taints(&client, &name, &node, &config),
+                publish(publish_in.as_deref()),
             )
         };
         tokio::select! {

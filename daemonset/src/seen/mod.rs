@@ -69,6 +69,7 @@ impl Seeing {
             news: heard,
             lister: lister.clone(),
             compare_every: Duration::from_secs(options.seen.compare_pools_every),
+            publish_in: options.node.publish_in.clone(),
         });
         let proc = options.seen.proc.clone();
         let chargeback = Mutex::new(Chargeback::default());

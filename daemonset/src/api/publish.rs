@@ -1,0 +1,378 @@
+//! Publishes what is free of each GPU for the scheduler's extender: one annotation of a Lease, written
+//! when something changed. Without it the node serves all the same; nothing is read back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use contract::{Domain, Percent};
+use kube_api::{ApiError, Body, Client};
+use published::{Holder, LEASE_PREFIX, Mode, annotation};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::{LOOK, Pods};
+use crate::allotment::{Holding, Record};
+use crate::config::{Config, MigStrategy};
+use crate::inventory::{Gpu, Inventory, Slice};
+use crate::modes;
+use crate::node::Node;
+
+/// Changes that come together are written together.
+const GATHER: Duration = Duration::from_millis(200);
+/// A Lease that somebody removed is back after so long. Where nothing changed the API server writes
+/// nothing.
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// Publishes for as long as the agent lives.
+pub(super) async fn keep_published(
+    client: &Client,
+    (namespace, name): (&str, &str),
+    node: &Node,
+    config: &watch::Receiver<Arc<Config>>,
+) {
+    let (mut inventory, mut held, mut pods) = (node.watch(), node.held(), node.pods().subscribe());
+    let mut told = String::new();
+    loop {
+        let settings = config.borrow().clone();
+        let (gpus, known) =
+            (inventory.borrow_and_update().clone(), pods.borrow_and_update().clone());
+        held.mark_unchanged();
+        let text = published(&gpus, &node.records(), &known, settings.mig.strategy).text();
+        let Ok(domain) = Domain::parse(settings.domain.as_str()) else { return };
+        if text != told {
+            told.clear();
+            let lease = Lease { namespace, name, annotation: annotation(domain), text };
+            match lease.write(client).await {
+                Ok(()) => told = lease.text,
+                Err(error) => {
+                    warn!(%error, "what is free of the GPUs is not published, trying again");
+                    sleep(LOOK).await;
+                    continue;
+                }
+            }
+        }
+        let changed = async {
+            tokio::select! {
+                changed = inventory.changed() => changed.is_ok(),
+                changed = held.changed() => changed.is_ok(),
+                changed = pods.changed() => changed.is_ok(),
+            }
+        };
+        match timeout(AGAIN, changed).await {
+            Ok(false) => return,
+            Ok(true) => sleep(GATHER).await,
+            Err(_) => told.clear(),
+        }
+    }
+}
+
+/// What is free, and who holds the rest.
+#[must_use]
+fn published(
+    inventory: &Inventory,
+    records: &[Record],
+    pods: &Pods,
+    strategy: MigStrategy,
+) -> published::Node {
+    let mut places = places(inventory, strategy);
+    let mut holders: BTreeMap<&str, Holder> = BTreeMap::new();
+    let mut taken: Vec<&Slice> = Vec::new();
+    for record in records {
+        let uid = uid(record, pods);
+        let mut hold = |parts: Vec<(usize, u32)>, slices: &[&Slice]| {
+            let Some(uid) = uid else { return };
+            let holder = holders.entry(uid).or_default();
+            holder.uid = uid.to_owned();
+            holder.parts.extend(parts);
+            for slice in slices {
+                *holder.slices.entry(profile(slice)).or_default() += 1;
+            }
+        };
+        let part = |uuid: &str, percent| {
+            places.iter().position(|gpu| gpu.uuid == uuid).map(|index| (index, percent))
+        };
+        let (parts, whole): (Vec<_>, bool) = match &record.holding {
+            Holding::Share { gpu, percent, .. } => {
+                (part(&gpu.to_string(), u32::from(*percent)).into_iter().collect(), false)
+            }
+            Holding::Whole { gpus } => {
+                (gpus.iter().filter_map(|gpu| part(&gpu.to_string(), 100)).collect(), true)
+            }
+            Holding::Slices { slices, .. } => {
+                let held: Vec<_> =
+                    slices.iter().filter_map(|uuid| Some(inventory.slice(*uuid)?.1)).collect();
+                taken.extend(&held);
+                let parts: Vec<_> =
+                    slices.iter().filter_map(|uuid| part(&uuid.to_string(), 100)).collect();
+                hold(Vec::new(), if strategy == MigStrategy::Mixed { &held } else { &[] });
+                (parts, true)
+            }
+        };
+        for (index, percent) in &parts {
+            places[*index].taken_percent += percent;
+            places[*index].is_whole |= whole;
+        }
+        hold(parts, &[]);
+    }
+    published::Node {
+        least_percent: least(inventory),
+        slices: free_slices(inventory, &taken, strategy),
+        pods: holders.into_values().collect(),
+        gpus: places,
+    }
+}
+
+/// What is given out as GPUs: the cards, and under the strategy `single` their slices.
+fn places(inventory: &Inventory, strategy: MigStrategy) -> Vec<published::Gpu> {
+    let place = |uuid: String, mode, gpu: &Gpu| published::Gpu {
+        uuid,
+        mode,
+        taken_percent: 0,
+        is_whole: false,
+        is_usable: is_usable(gpu),
+    };
+    let mut places = Vec::new();
+    for gpu in inventory.gpus() {
+        let Some(slices) = &gpu.slices else {
+            let mode = match (gpu.mode, &gpu.no_shares) {
+                (modes::Mode::Whole, _) | (modes::Mode::Auto, Some(_)) => Mode::Whole,
+                (modes::Mode::Shared, _) => Mode::Shared,
+                (modes::Mode::Auto, None) => Mode::Auto,
+            };
+            let no_shares = mode == Mode::Shared && gpu.no_shares.is_some();
+            let mut place = place(gpu.uuid.to_string(), mode, gpu);
+            place.is_usable &= !no_shares;
+            places.push(place);
+            continue;
+        };
+        places.push(place(gpu.uuid.to_string(), Mode::Mig, gpu));
+        if strategy == MigStrategy::Single {
+            let slice = |slice: &Slice| place(slice.uuid.to_string(), Mode::Whole, gpu);
+            places.extend(slices.iter().map(slice));
+        }
+    }
+    places
+}
+
+/// A GPU of a pool with a resource of its own is not asked for by the names that the extender knows.
+fn is_usable(gpu: &Gpu) -> bool {
+    let is_ours =
+        gpu.pool.as_ref().is_none_or(|pool| pool.resource == contract::Resource::Gpu.as_str());
+    gpu.sick.is_none() && gpu.cordon.is_none() && gpu.foreign.is_none() && is_ours
+}
+
+/// As the slice's resource has it, behind `mig-`.
+fn profile(slice: &Slice) -> String {
+    slice.resource().trim_start_matches("mig-").to_owned()
+}
+
+fn free_slices(
+    inventory: &Inventory,
+    taken: &[&Slice],
+    strategy: MigStrategy,
+) -> BTreeMap<String, u32> {
+    let mut free = BTreeMap::new();
+    if strategy != MigStrategy::Mixed {
+        return free;
+    }
+    for gpu in inventory.gpus().iter().filter(|gpu| is_usable(gpu)) {
+        for slice in gpu.slices.iter().flatten() {
+            let is_free = !taken.iter().any(|held| held.uuid == slice.uuid);
+            *free.entry(profile(slice)).or_default() += u32::from(is_free);
+        }
+    }
+    free
+}
+
+/// The smallest share that holds a context on one of the cards.
+fn least(inventory: &Inventory) -> u8 {
+    let holds = |percent: Percent| {
+        let fits = |gpu: &Gpu| {
+            share::divide(percent, gpu.usable(), contract::Mib(gpu.context_mib)).is_ok()
+        };
+        inventory.gpus().iter().any(fits)
+    };
+    (1..=100).filter_map(|n| Percent::new(n).ok()).find(|n| holds(*n)).map_or(100, Percent::get)
+}
+
+/// The pod that holds it, where the kubelet has named it and the API server knows it.
+fn uid<'a>(record: &Record, pods: &'a Pods) -> Option<&'a str> {
+    let holder = record.holder.as_ref()?;
+    let its = |pod: &&super::Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
+    pods.values().find(its).map(|pod| &*pod.uid)
+}
+
+struct Lease<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    annotation: String,
+    text: String,
+}
+
+impl Lease<'_> {
+    async fn write(&self, client: &Client) -> Result<(), ApiError> {
+        let all = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace);
+        let lease = format!("{LEASE_PREFIX}{}", self.name);
+        let annotations = json!({ &*self.annotation: self.text });
+        let patch = json!({ "metadata": { "annotations": annotations } });
+        let path = format!("{all}/{lease}");
+        let patched = client.call(Method::PATCH, &path, Body::Merge(&patch)).await;
+        match patched {
+            Err(error) if error.code() == Some(404) => {
+                let body = self.body(client, &lease, annotations).await?;
+                client.call(Method::POST, &all, Body::Json(&body)).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// It goes with its node.
+    async fn body(
+        &self,
+        client: &Client,
+        lease: &str,
+        annotations: Value,
+    ) -> Result<Value, ApiError> {
+        let path = format!("/api/v1/nodes/{}", self.name);
+        let node = client.call(Method::GET, &path, Body::None).await?;
+        let owner = json!({ "apiVersion": "v1", "kind": "Node", "name": self.name,
+                            "uid": node["metadata"]["uid"] });
+        Ok(json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": lease, "namespace": self.namespace, "annotations": annotations,
+                          "ownerReferences": [owner] },
+            "spec": { "holderIdentity": self.name },
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::{divided, gpu, slice, uuid};
+    use contract::{AllotmentId, DeviceUuid};
+    use std::sync::Mutex;
+
+    fn record(holding: Holding, pod: &str) -> Record {
+        let holder = crate::allotment::Holder {
+            namespace: "team".to_owned(),
+            pod: pod.to_owned(),
+            container: None,
+        };
+        Record {
+            version: 1,
+            id: AllotmentId(1),
+            devices: Vec::new(),
+            holding,
+            allocated_at: 0,
+            holder: Some(holder),
+            resource: None,
+            shim: None,
+        }
+    }
+
+    fn share(gpu: DeviceUuid, percent: u8) -> Holding {
+        Holding::Share { gpu, percent, memory_mib: 1, context_mib: 1 }
+    }
+
+    fn pods(names: &[&str]) -> Pods {
+        let pod = |name: &&str| {
+            let uid = format!("uid-{name}");
+            let meta = json!({ "uid": uid, "name": name, "namespace": "team" });
+            (uid, serde_json::from_value(meta).unwrap())
+        };
+        names.iter().map(pod).collect()
+    }
+
+    #[test]
+    fn what_is_held_is_published_with_its_pods_and_counts_without_them() {
+        let inventory =
+            Inventory::new(vec![gpu(0, modes::Mode::Shared), gpu(1, modes::Mode::Auto)]);
+        let records = [
+            record(share(uuid(0), 50), "a"),
+            record(share(uuid(0), 20), "unknown"),
+            record(Holding::Whole { gpus: vec![uuid(1)] }, "a"),
+        ];
+        let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
+        assert_eq!(node.gpus.iter().map(|gpu| gpu.taken_percent).collect::<Vec<_>>(), [70, 100]);
+        assert!(node.gpus[1].is_whole && !node.gpus[0].is_whole);
+        assert_eq!(node.pods.len(), 1);
+        assert_eq!((&*node.pods[0].uid, &node.pods[0].parts), ("uid-a", &vec![(0, 50), (1, 100)]));
+    }
+
+    #[test]
+    fn what_gives_nothing_is_published_as_such() {
+        let sick = Gpu { sick: Some("XID 79".into()), ..gpu(0, modes::Mode::Shared) };
+        let pool = crate::inventory::Membership { name: "big".into(), resource: "big".into() };
+        let apart = Gpu { pool: Some(pool), ..gpu(1, modes::Mode::Shared) };
+        let node = published(
+            &Inventory::new(vec![sick, apart]),
+            &[],
+            &Pods::default(),
+            MigStrategy::Mixed,
+        );
+        assert!(node.gpus.iter().all(|gpu| !gpu.is_usable));
+    }
+
+    #[test]
+    fn slices_are_counted_by_profile_or_stand_for_gpus() {
+        let card = divided(0, vec![slice(1, "1g.10gb+me"), slice(2, "1g.10gb+me")]);
+        let held = Holding::Slices { slices: vec![uuid_of(&card, 0)], gpus: vec![uuid(0)] };
+        let (inventory, records) = (Inventory::new(vec![card]), [record(held, "a")]);
+        let mixed = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
+        assert_eq!(mixed.slices, BTreeMap::from([("1g.10gb.me".to_owned(), 1)]));
+        let single = published(&inventory, &records, &pods(&["a"]), MigStrategy::Single);
+        let free: Vec<_> = single.gpus.iter().map(published::Gpu::is_free_whole).collect();
+        assert_eq!(free, [false, false, true]);
+    }
+
+    fn uuid_of(gpu: &Gpu, index: usize) -> DeviceUuid {
+        gpu.slices.as_ref().unwrap()[index].uuid
+    }
+
+    /// Answers of a scripted API server to what was asked of it, each with its status.
+    async fn peer(answers: [(u16, &'static str); 4]) -> (Client, Arc<Mutex<Vec<(String, Value)>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = asked.clone();
+        let answer = async move |request: axum::extract::Request| {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+            let line = format!("{} {}", parts.method, parts.uri.path());
+            let mut noted = noted.lock().unwrap();
+            let (status, said) = answers[noted.len()];
+            noted.push((line, serde_json::from_slice(&body).unwrap_or_default()));
+            (axum::http::StatusCode::from_u16(status).unwrap(), said)
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let app = axum::Router::new().fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let account = tempfile::tempdir().unwrap();
+        std::fs::write(account.path().join("ca.crt"), "").unwrap();
+        (Client::new(&base, account.path(), "test").unwrap(), asked)
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_made_where_there_is_none_and_goes_with_its_node() {
+        let node = r#"{ "metadata": { "uid": "node-uid" } }"#;
+        let (client, asked) = peer([(404, "{}"), (200, node), (201, "{}"), (200, "{}")]).await;
+        let annotation = "example.com/gpus".to_owned();
+        let lease = Lease { namespace: "system", name: "n1", annotation, text: "what".to_owned() };
+        lease.write(&client).await.unwrap();
+        lease.write(&client).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let leases = "/apis/coordination.k8s.io/v1/namespaces/system/leases";
+        let lines: Vec<_> = asked.iter().map(|(line, _)| line.as_str()).collect();
+        let patch = format!("PATCH {leases}/gpus-n1");
+        assert_eq!(lines, [&*patch, "GET /api/v1/nodes/n1", &*format!("POST {leases}"), &*patch]);
+        let made = &asked[2].1["metadata"];
+        assert_eq!(made["ownerReferences"][0]["uid"], "node-uid");
+        assert_eq!(made["annotations"]["example.com/gpus"], "what");
+        let said = json!({ "metadata": { "annotations": { "example.com/gpus": "what" } } });
+        assert_eq!(asked[3].1, said);
+    }
+}
