@@ -11,6 +11,7 @@ use crate::charge::{self, Attempt, Charge};
 use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
 use crate::hooks::real;
+use crate::meter;
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use nvidia_sys::cuda::{
@@ -55,6 +56,7 @@ pub(crate) unsafe fn release_v2(device: CUdevice) -> CUresult {
 /// As the driver's function.
 pub(crate) unsafe fn reset(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxReset.get() else { return NOT_INITIALIZED };
+    before_reset(device);
     // SAFETY: the caller's argument.
     after_primary(device, unsafe { driver(device) })
 }
@@ -63,6 +65,7 @@ pub(crate) unsafe fn reset(device: CUdevice) -> CUresult {
 /// As the driver's function.
 pub(crate) unsafe fn reset_v2(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxReset_v2.get() else { return NOT_INITIALIZED };
+    before_reset(device);
     // SAFETY: the caller's argument.
     after_primary(device, unsafe { driver(device) })
 }
@@ -205,8 +208,17 @@ pub(crate) unsafe fn green_create(
 /// As the driver's function.
 pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
     let Some(driver) = real::cuGreenCtxDestroy.get() else { return NOT_INITIALIZED };
+    let mut current = core::ptr::null_mut();
+    // SAFETY: the caller's argument; the driver writes one handle.
+    let asked = real::cuCtxFromGreenCtx.get().map(|get| unsafe { get(&mut current, context) });
+    if asked == Some(SUCCESS) {
+        meter::context_ends(current);
+    }
     // SAFETY: the caller's argument.
     let result = unsafe { driver(context) };
+    if result == SUCCESS {
+        contexts::count(false);
+    }
     for device in 0..device::MOST as CUdevice {
         if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
             after_primary(device, result);
@@ -298,6 +310,9 @@ fn end(
     known: Option<(u8, &'static Known)>,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
+    if known.is_some() {
+        meter::context_ends(context);
+    }
     let result = driver();
     match known {
         Some((owner, known)) if result == SUCCESS => known.ended(owner),
@@ -312,12 +327,20 @@ fn after_primary(device: CUdevice, result: CUresult) -> CUresult {
     if let (SUCCESS, Some(here), Some(false)) = (result, Here::of(device), is_active(device))
         && here.primary.swap(false, Relaxed)
     {
+        meter::context_ends(here.handle.load(Relaxed));
         match Known::take(here.handle.load(Relaxed)) {
             Some((owner, known)) => known.ended(owner),
             None => here.give_back_if_last(device),
         }
     }
     result
+}
+
+/// What a reset ends is settled before: the driver is asked nothing of it after.
+fn before_reset(device: CUdevice) {
+    if let Some(here) = Here::of(device) {
+        meter::context_ends(here.handle.load(Relaxed));
+    }
 }
 
 /// The handle of a primary context that lives; null where the driver does not say it.

@@ -64,6 +64,26 @@ pub(crate) fn charge_unseen(share: Share, device: CUdevice) -> Attempt {
     Here::of(device).map_or(Attempt::Pass, |here| here.charge_unseen(share))
 }
 
+/// The device of a context that is known.
+pub(crate) fn device_of(context: CUcontext) -> Option<CUdevice> {
+    Known::find(context).map(|(_, known)| known.device.load(Relaxed))
+}
+
+/// Contexts of this process, green ones included.
+static LIVING: AtomicU32 = AtomicU32::new(0);
+
+/// Whether this process has more contexts than one: what "the current one" means must be asked then.
+#[inline]
+pub(crate) fn are_several() -> bool {
+    LIVING.load(Relaxed) > 1
+}
+
+/// Counts a context that begins or ends.
+pub(crate) fn count(begins: bool) {
+    let change = |count: u32| if begins { count.checked_add(1) } else { count.checked_sub(1) };
+    let _ = LIVING.fetch_update(Relaxed, Relaxed, change);
+}
+
 /// Charges one more context.
 pub(crate) fn charge(share: Share) -> Attempt {
     match share.allotment.context_estimate(share.device) {
@@ -122,6 +142,7 @@ impl Here {
         }
         let bytes = charge.map_or(0, |charge| charge.bytes);
         charge.inspect(|charge| introduce(charge.share));
+        count(true);
         if is_primary {
             self.handle.store(context, Relaxed);
         } else {
@@ -238,6 +259,7 @@ impl Known {
             share.allotment.release(share.device, Kind::Context, bytes);
         }
         self.handle.store(core::ptr::null_mut(), Release);
+        count(false);
         if let Some(here) = Here::of(device) {
             if !is_primary {
                 here.created.fetch_sub(1, Relaxed);

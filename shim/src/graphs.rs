@@ -9,7 +9,8 @@ use crate::graph_execs;
 use crate::graph_launch::Launch;
 use crate::graph_nodes::Needs;
 use crate::hooks::real;
-use crate::{capture, graph_memory};
+use crate::meter::stream::Stream;
+use crate::{capture, graph_memory, meter};
 use core::ffi::{c_char, c_ulonglong};
 use nvidia_sys::cuda::{
     CUDA_GRAPH_INSTANTIATE_PARAMS, CUdevice, CUgraph, CUgraphExec, CUgraphExecUpdateResult,
@@ -91,14 +92,14 @@ pub(crate) unsafe fn instantiate_with_ptsz(
 /// As the driver's function.
 pub(crate) unsafe fn launch(exec: CUgraphExec, stream: CUstream) -> CUresult {
     let Some(driver) = real::cuGraphLaunch.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    let driver = || metered(exec, Stream::shared(stream), || unsafe { driver(exec, stream) });
     if !graph_execs::any() {
-        // SAFETY: the caller's arguments.
-        return unsafe { driver(exec, stream) };
+        return driver();
     }
     Launch {
         upload: &|| driver_upload(exec, stream),
-        // SAFETY: the caller's arguments.
-        launch: Some(&|| unsafe { driver(exec, stream) }),
+        launch: Some(&driver),
         is_captured: &|| capture::is_under_way(stream),
     }
     .run(exec)
@@ -108,17 +109,24 @@ pub(crate) unsafe fn launch(exec: CUgraphExec, stream: CUstream) -> CUresult {
 /// As the driver's function.
 pub(crate) unsafe fn launch_ptsz(exec: CUgraphExec, stream: CUstream) -> CUresult {
     let Some(driver) = real::cuGraphLaunch_ptsz.get() else { return NOT_INITIALIZED };
+    // SAFETY: the caller's arguments.
+    let driver = || metered(exec, Stream::own(stream), || unsafe { driver(exec, stream) });
     if !graph_execs::any() {
-        // SAFETY: the caller's arguments.
-        return unsafe { driver(exec, stream) };
+        return driver();
     }
     Launch {
         upload: &|| driver_upload_ptsz(exec, stream),
-        // SAFETY: the caller's arguments.
-        launch: Some(&|| unsafe { driver(exec, stream) }),
+        launch: Some(&driver),
         is_captured: &|| capture::is_under_way_ptsz(stream),
     }
     .run(exec)
+}
+
+/// A graph is one launch, and what it costs is learned by itself.
+#[inline]
+fn metered(exec: CUgraphExec, stream: Stream, driver: impl Fn() -> CUresult) -> CUresult {
+    let key = exec.expose_provenance() as u64;
+    meter::launch(meter::Launch { stream, key, is_kept: false }, driver)
 }
 
 /// # Safety
@@ -143,6 +151,7 @@ pub(crate) unsafe fn upload_ptsz(exec: CUgraphExec, stream: CUstream) -> CUresul
 /// As the driver's function.
 pub(crate) unsafe fn destroy(exec: CUgraphExec) -> CUresult {
     let Some(driver) = real::cuGraphExecDestroy.get() else { return NOT_INITIALIZED };
+    meter::forget(exec.expose_provenance() as u64);
     if !graph_execs::any() {
         // SAFETY: the caller's argument.
         return unsafe { driver(exec) };

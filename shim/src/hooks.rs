@@ -8,22 +8,24 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, code, context, endpoints, external, graphs, info, limits, look_up, memory, multicast,
-    nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage, pool_lives, sparse, startup,
-    stream_ordered, vmm,
+    arrays, code, context, endpoints, external, graphs, info, launches, limits, look_up, memory,
+    memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage, pool_lives,
+    sparse, startup, stream_ordered, streams, vmm,
 };
-use core::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
+use core::ffi::{c_char, c_int, c_uchar, c_uint, c_ulonglong, c_ushort, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
-    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUarray,
-    CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr,
-    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUexecAffinityParam, CUexternalMemory,
-    CUfunction, CUgraph, CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo,
-    CUgraphNode, CUgreenCtx, CUjit_option, CUkernel, CUlibrary, CUlibraryOption, CUlimit,
-    CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
+    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_LAUNCH_PARAMS,
+    CUarray, CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice,
+    CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent, CUexecAffinityParam,
+    CUexternalMemory, CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec, CUgraphExecUpdateResult,
+    CUgraphExecUpdateResultInfo, CUgraphNode, CUgraphRecaptureCallback, CUgreenCtx, CUjit_option,
+    CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption, CUlimit, CUlogicalEndpointId,
+    CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
     CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemoryPool, CUmipmappedArray,
-    CUmodule, CUmulticastObjectProp, CUresult, CUstream, VdpDevice, VdpGetProcAddress, cuuint64_t,
+    CUmodule, CUmulticastObjectProp, CUresult, CUstream, CUstreamCaptureMode, VdpDevice,
+    VdpGetProcAddress, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -480,6 +482,332 @@ hooks! {
     Cuda fn cuLibraryGetUnifiedFunction(function: *mut *mut c_void, library: CUlibrary, name: *const c_char) -> CUresult = code::unified;
     Cuda fn cuKernelGetFunction(function: *mut CUfunction, kernel: CUkernel) -> CUresult = code::kernel_function;
 
+    Cuda fn cuLaunch(function: CUfunction) -> CUresult = launches::plain;
+    Cuda fn cuLaunchGrid(
+        function: CUfunction,
+        width: c_int,
+        height: c_int,
+    ) -> CUresult = launches::grid;
+    Cuda fn cuLaunchGridAsync(
+        function: CUfunction,
+        width: c_int,
+        height: c_int,
+        stream: CUstream,
+    ) -> CUresult = launches::grid_async;
+    Cuda fn cuLaunchKernel(
+        function: CUfunction,
+        x: c_uint,
+        y: c_uint,
+        z: c_uint,
+        block_x: c_uint,
+        block_y: c_uint,
+        block_z: c_uint,
+        shared: c_uint,
+        stream: CUstream,
+        params: *mut *mut c_void,
+        extra: *mut *mut c_void,
+    ) -> CUresult = launches::launch;
+    Cuda fn cuLaunchKernel_ptsz(
+        function: CUfunction,
+        x: c_uint,
+        y: c_uint,
+        z: c_uint,
+        block_x: c_uint,
+        block_y: c_uint,
+        block_z: c_uint,
+        shared: c_uint,
+        stream: CUstream,
+        params: *mut *mut c_void,
+        extra: *mut *mut c_void,
+    ) -> CUresult = launches::launch_ptsz;
+    Cuda fn cuLaunchKernelEx(
+        config: *const CUlaunchConfig,
+        function: CUfunction,
+        params: *mut *mut c_void,
+        extra: *mut *mut c_void,
+    ) -> CUresult = launches::configured;
+    Cuda fn cuLaunchKernelEx_ptsz(
+        config: *const CUlaunchConfig,
+        function: CUfunction,
+        params: *mut *mut c_void,
+        extra: *mut *mut c_void,
+    ) -> CUresult = launches::configured_ptsz;
+    Cuda fn cuLaunchCooperativeKernel(
+        function: CUfunction,
+        x: c_uint,
+        y: c_uint,
+        z: c_uint,
+        block_x: c_uint,
+        block_y: c_uint,
+        block_z: c_uint,
+        shared: c_uint,
+        stream: CUstream,
+        params: *mut *mut c_void,
+    ) -> CUresult = launches::cooperative;
+    Cuda fn cuLaunchCooperativeKernel_ptsz(
+        function: CUfunction,
+        x: c_uint,
+        y: c_uint,
+        z: c_uint,
+        block_x: c_uint,
+        block_y: c_uint,
+        block_z: c_uint,
+        shared: c_uint,
+        stream: CUstream,
+        params: *mut *mut c_void,
+    ) -> CUresult = launches::cooperative_ptsz;
+    Cuda fn cuLaunchCooperativeKernelMultiDevice(
+        list: *mut CUDA_LAUNCH_PARAMS,
+        count: c_uint,
+        flags: c_uint,
+    ) -> CUresult = launches::multi_device;
+
+    Cuda fn cuMemsetD8(
+        address: CUdeviceptr_v1,
+        value: c_uchar,
+        count: c_uint,
+    ) -> CUresult = memsets::d8;
+    Cuda fn cuMemsetD8_v2(
+        address: CUdeviceptr,
+        value: c_uchar,
+        count: usize,
+    ) -> CUresult = memsets::d8_v2;
+    Cuda fn cuMemsetD8_v2_ptds(
+        address: CUdeviceptr,
+        value: c_uchar,
+        count: usize,
+    ) -> CUresult = memsets::d8_v2_ptds;
+    Cuda fn cuMemsetD8Async(
+        address: CUdeviceptr,
+        value: c_uchar,
+        count: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d8_async;
+    Cuda fn cuMemsetD8Async_ptsz(
+        address: CUdeviceptr,
+        value: c_uchar,
+        count: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d8_async_ptsz;
+    Cuda fn cuMemsetD2D8(
+        address: CUdeviceptr_v1,
+        pitch: c_uint,
+        value: c_uchar,
+        width: c_uint,
+        height: c_uint,
+    ) -> CUresult = memsets::d2d8;
+    Cuda fn cuMemsetD2D8_v2(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uchar,
+        width: usize,
+        height: usize,
+    ) -> CUresult = memsets::d2d8_v2;
+    Cuda fn cuMemsetD2D8_v2_ptds(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uchar,
+        width: usize,
+        height: usize,
+    ) -> CUresult = memsets::d2d8_v2_ptds;
+    Cuda fn cuMemsetD2D8Async(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uchar,
+        width: usize,
+        height: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d2d8_async;
+    Cuda fn cuMemsetD2D8Async_ptsz(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uchar,
+        width: usize,
+        height: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d2d8_async_ptsz;
+    Cuda fn cuMemsetD16(
+        address: CUdeviceptr_v1,
+        value: c_ushort,
+        count: c_uint,
+    ) -> CUresult = memsets::d16;
+    Cuda fn cuMemsetD16_v2(
+        address: CUdeviceptr,
+        value: c_ushort,
+        count: usize,
+    ) -> CUresult = memsets::d16_v2;
+    Cuda fn cuMemsetD16_v2_ptds(
+        address: CUdeviceptr,
+        value: c_ushort,
+        count: usize,
+    ) -> CUresult = memsets::d16_v2_ptds;
+    Cuda fn cuMemsetD16Async(
+        address: CUdeviceptr,
+        value: c_ushort,
+        count: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d16_async;
+    Cuda fn cuMemsetD16Async_ptsz(
+        address: CUdeviceptr,
+        value: c_ushort,
+        count: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d16_async_ptsz;
+    Cuda fn cuMemsetD2D16(
+        address: CUdeviceptr_v1,
+        pitch: c_uint,
+        value: c_ushort,
+        width: c_uint,
+        height: c_uint,
+    ) -> CUresult = memsets::d2d16;
+    Cuda fn cuMemsetD2D16_v2(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_ushort,
+        width: usize,
+        height: usize,
+    ) -> CUresult = memsets::d2d16_v2;
+    Cuda fn cuMemsetD2D16_v2_ptds(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_ushort,
+        width: usize,
+        height: usize,
+    ) -> CUresult = memsets::d2d16_v2_ptds;
+    Cuda fn cuMemsetD2D16Async(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_ushort,
+        width: usize,
+        height: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d2d16_async;
+    Cuda fn cuMemsetD2D16Async_ptsz(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_ushort,
+        width: usize,
+        height: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d2d16_async_ptsz;
+    Cuda fn cuMemsetD32(
+        address: CUdeviceptr_v1,
+        value: c_uint,
+        count: c_uint,
+    ) -> CUresult = memsets::d32;
+    Cuda fn cuMemsetD32_v2(
+        address: CUdeviceptr,
+        value: c_uint,
+        count: usize,
+    ) -> CUresult = memsets::d32_v2;
+    Cuda fn cuMemsetD32_v2_ptds(
+        address: CUdeviceptr,
+        value: c_uint,
+        count: usize,
+    ) -> CUresult = memsets::d32_v2_ptds;
+    Cuda fn cuMemsetD32Async(
+        address: CUdeviceptr,
+        value: c_uint,
+        count: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d32_async;
+    Cuda fn cuMemsetD32Async_ptsz(
+        address: CUdeviceptr,
+        value: c_uint,
+        count: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d32_async_ptsz;
+    Cuda fn cuMemsetD2D32(
+        address: CUdeviceptr_v1,
+        pitch: c_uint,
+        value: c_uint,
+        width: c_uint,
+        height: c_uint,
+    ) -> CUresult = memsets::d2d32;
+    Cuda fn cuMemsetD2D32_v2(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uint,
+        width: usize,
+        height: usize,
+    ) -> CUresult = memsets::d2d32_v2;
+    Cuda fn cuMemsetD2D32_v2_ptds(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uint,
+        width: usize,
+        height: usize,
+    ) -> CUresult = memsets::d2d32_v2_ptds;
+    Cuda fn cuMemsetD2D32Async(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uint,
+        width: usize,
+        height: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d2d32_async;
+    Cuda fn cuMemsetD2D32Async_ptsz(
+        address: CUdeviceptr,
+        pitch: usize,
+        value: c_uint,
+        width: usize,
+        height: usize,
+        stream: CUstream,
+    ) -> CUresult = memsets::d2d32_async_ptsz;
+
+    Cuda fn cuStreamBeginCapture(stream: CUstream) -> CUresult = streams::begin;
+    Cuda fn cuStreamBeginCapture_ptsz(stream: CUstream) -> CUresult = streams::begin_ptsz;
+    Cuda fn cuStreamBeginCapture_v2(
+        stream: CUstream,
+        mode: CUstreamCaptureMode,
+    ) -> CUresult = streams::begin_v2;
+    Cuda fn cuStreamBeginCapture_v2_ptsz(
+        stream: CUstream,
+        mode: CUstreamCaptureMode,
+    ) -> CUresult = streams::begin_v2_ptsz;
+    Cuda fn cuStreamBeginCaptureToGraph(
+        stream: CUstream,
+        graph: CUgraph,
+        nodes: *const CUgraphNode,
+        edges: *const CUgraphEdgeData,
+        count: usize,
+        mode: CUstreamCaptureMode,
+    ) -> CUresult = streams::begin_to;
+    Cuda fn cuStreamBeginCaptureToGraph_ptsz(
+        stream: CUstream,
+        graph: CUgraph,
+        nodes: *const CUgraphNode,
+        edges: *const CUgraphEdgeData,
+        count: usize,
+        mode: CUstreamCaptureMode,
+    ) -> CUresult = streams::begin_to_ptsz;
+    Cuda fn cuStreamBeginRecaptureToGraph(
+        stream: CUstream,
+        mode: CUstreamCaptureMode,
+        graph: CUgraph,
+        callback: CUgraphRecaptureCallback,
+        data: *mut c_void,
+    ) -> CUresult = streams::again;
+    Cuda fn cuStreamBeginRecaptureToGraph_ptsz(
+        stream: CUstream,
+        mode: CUstreamCaptureMode,
+        graph: CUgraph,
+        callback: CUgraphRecaptureCallback,
+        data: *mut c_void,
+    ) -> CUresult = streams::again_ptsz;
+    Cuda fn cuStreamEndCapture(stream: CUstream, graph: *mut CUgraph) -> CUresult = streams::end;
+    Cuda fn cuStreamEndCapture_ptsz(
+        stream: CUstream,
+        graph: *mut CUgraph,
+    ) -> CUresult = streams::end_ptsz;
+    Cuda fn cuCtxSynchronize() -> CUresult = streams::wait_context;
+    Cuda fn cuCtxSynchronize_v2(context: CUcontext) -> CUresult = streams::wait_context_v2;
+    Cuda fn cuStreamSynchronize(stream: CUstream) -> CUresult = streams::wait_stream;
+    Cuda fn cuStreamSynchronize_ptsz(stream: CUstream) -> CUresult = streams::wait_stream_ptsz;
+    Cuda fn cuEventSynchronize(event: CUevent) -> CUresult = streams::wait_event;
+    Cuda fn cuStreamDestroy(stream: CUstream) -> CUresult = streams::destroy;
+    Cuda fn cuStreamDestroy_v2(stream: CUstream) -> CUresult = streams::destroy_v2;
+
     Cuda fn cuMemGetInfo(free: *mut c_uint, total: *mut c_uint) -> CUresult = info::get_info;
     Cuda fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> CUresult = info::get_info_v2;
     Cuda fn cuDeviceTotalMem(
@@ -593,6 +921,7 @@ hooks! {
     Cuda cuArrayGetSparseProperties,
     Cuda cuCtxGetCurrent,
     Cuda cuCtxGetDevice,
+    Cuda cuCtxFromGreenCtx,
     Cuda cuCtxPopCurrent_v2,
     Cuda cuCtxPushCurrent_v2,
     Cuda cuDeviceGetCount,
@@ -609,6 +938,8 @@ hooks! {
     Cuda cuEventQuery,
     Cuda cuEventRecord,
     Cuda cuEventRecord_ptsz,
+    Cuda cuEventElapsedTime,
+    Cuda cuEventElapsedTime_v2,
     Cuda cuGraphChildGraphNodeGetGraph,
     Cuda cuGraphGetNodes,
     Cuda cuGraphMemAllocNodeGetParams,
@@ -623,8 +954,6 @@ hooks! {
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,
     Cuda cuStreamIsCapturing_ptsz,
-    Cuda cuStreamSynchronize,
-    Cuda cuStreamSynchronize_ptsz,
     Cuda cuThreadExchangeStreamCaptureMode,
     Nvml nvmlDeviceGetUUID,
 }

@@ -35,6 +35,11 @@ static const unsigned char uuids[CARDS][16] = {
 
 #ifndef NVML
 
+/* What a driver that knows more does when a context ends. */
+#ifndef CONTEXT_ENDS
+#define CONTEXT_ENDS(context)
+#endif
+
 typedef struct context {
     int device;
     int primary;
@@ -137,6 +142,7 @@ LATER int cuCtxCreate_v4(context **ctx, void *params, unsigned flags, int device
 int cuCtxDestroy_v2(context *ctx) {
     if (!ctx || ctx->primary) return 201;
     if (current == ctx) current = 0;
+    CONTEXT_ENDS(ctx);
     free(ctx);
     return 0;
 }
@@ -157,12 +163,13 @@ int cuDevicePrimaryCtxRetain(context **ctx, int device) {
 int cuDevicePrimaryCtxRelease_v2(int device) {
     if (device < 0 || device >= CARDS) return 101;
     if (!retained[device]) return 201;
-    retained[device]--;
+    if (!--retained[device]) CONTEXT_ENDS(&primaries[device]);
     return 0;
 }
 int cuDevicePrimaryCtxRelease(int device) { return cuDevicePrimaryCtxRelease_v2(device); }
 int cuDevicePrimaryCtxReset_v2(int device) {
     if (device < 0 || device >= CARDS) return 101;
+    CONTEXT_ENDS(&primaries[device]);
     return 0;
 }
 int cuDevicePrimaryCtxReset(int device) { return cuDevicePrimaryCtxReset_v2(device); }

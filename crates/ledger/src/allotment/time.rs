@@ -80,6 +80,8 @@ pub struct Credit {
     pub left_ns: i64,
     /// GPU time of what is launched and not settled, estimated, in nanoseconds.
     pub in_flight_ns: u64,
+    /// GPU time spent so far, in nanoseconds: while it moves, batches are settled.
+    pub spent_ns: u64,
 }
 
 impl Allotment {
@@ -198,6 +200,7 @@ fn credit(totals: &LedgerDevice, granted: u64) -> Credit {
     Credit {
         left_ns: granted.wrapping_sub(committed).cast_signed(),
         in_flight_ns: committed.wrapping_sub(spent).cast_signed().max(0).unsigned_abs(),
+        spent_ns: spent,
     }
 }
 

@@ -1,0 +1,43 @@
+//! What a batch is charged, when its two events are known.
+//!
+//! Between the events lies also time in which the stream was idle, where a program launches and does
+//! other things meanwhile. Whether it was is seen when the batch is closed: as long as its first event
+//! has not come to pass, the GPU is behind the program and was busy all the time.
+
+/// A batch of launches between two events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Batch {
+    /// What it was estimated to take, in nanoseconds.
+    pub estimate_ns: u64,
+    /// What lay between its events, in nanoseconds.
+    pub elapsed_ns: u64,
+    /// The stream was busy from its first event to its last.
+    pub is_busy: bool,
+}
+
+/// GPU time of a batch in nanoseconds.
+#[must_use]
+pub const fn charged(batch: &Batch) -> u64 {
+    // An eighth more than estimated: kernels grow slower, and costs are learned one by one.
+    let most = batch.estimate_ns.saturating_add(batch.estimate_ns / 8);
+    if batch.is_busy || batch.elapsed_ns < most { batch.elapsed_ns } else { most }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_batch_is_charged_what_it_took() {
+        let batch = Batch { estimate_ns: 10, elapsed_ns: 9_000_000, is_busy: true };
+        assert_eq!(charged(&batch), 9_000_000);
+    }
+
+    #[test]
+    fn idle_time_in_a_batch_is_not_charged() {
+        let batch = Batch { estimate_ns: 400_000, elapsed_ns: 50_000_000, is_busy: false };
+        assert_eq!(charged(&batch), 450_000);
+        let short = Batch { elapsed_ns: 300_000, ..batch };
+        assert_eq!(charged(&short), 300_000);
+    }
+}

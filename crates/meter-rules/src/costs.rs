@@ -1,0 +1,163 @@
+//! What a kernel, a graph or a copy costs, learned from those that were measured alone.
+//!
+//! A table without locks that never grows: a cost that finds no room takes an old one's place, and is
+//! learned again when it is met again.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How many places a key may lie in.
+const REACH: usize = 4;
+/// How much a new measurement weighs against those before: one part in so many.
+const WEIGHT: i64 = 4;
+
+/// `N` learned costs; `N` is a power of two.
+pub struct Costs<const N: usize> {
+    places: [Place; N],
+}
+
+/// Two words that are not changed together: a reader who meets a change sees another cost once.
+struct Place {
+    key: AtomicU64,
+    ns: AtomicU64,
+}
+
+impl<const N: usize> Costs<N> {
+    /// None known.
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(N.is_power_of_two() && N >= REACH) };
+        let places = [const { Place { key: AtomicU64::new(0), ns: AtomicU64::new(0) } }; N];
+        Self { places }
+    }
+
+    /// What was learned of `key`, in nanoseconds; 0: nothing yet.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, key: u64) -> u64 {
+        let from = hash(key);
+        match self.places.get(from & (N - 1)) {
+            Some(place) if place.key.load(Relaxed) == key => place.ns.load(Relaxed),
+            _ => self.elsewhere(key),
+        }
+    }
+
+    /// Learns that `key` took `ns`.
+    pub fn learn(&self, key: u64, ns: u64) {
+        let ns = ns.clamp(1, i64::MAX.unsigned_abs());
+        if let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) {
+            let before = place.ns.load(Relaxed);
+            return place.ns.store(next(before, ns), Relaxed);
+        }
+        let free = self.reach(key).find(|place| place.key.load(Relaxed) == 0);
+        // An old one goes where there is no room: which, the measurement itself decides.
+        if let Some(place) = free.or_else(|| self.reach(key).nth(ns as usize % REACH)) {
+            place.ns.store(ns, Relaxed);
+            place.key.store(key, Relaxed);
+        }
+    }
+
+    /// Takes `ns` for what `key` costs, unless something was learned.
+    pub fn learn_if_unknown(&self, key: u64, ns: u64) {
+        if self.of(key) == 0 {
+            self.learn(key, ns);
+        }
+    }
+
+    /// Forgets a key: another thing may be given its handle.
+    pub fn forget(&self, key: u64) {
+        for place in self.reach(key).filter(|place| place.key.load(Relaxed) == key) {
+            place.ns.store(0, Relaxed);
+        }
+    }
+
+    #[cold]
+    fn elsewhere(&self, key: u64) -> u64 {
+        let found = self.reach(key).find(|place| place.key.load(Relaxed) == key);
+        found.map_or(0, |place| place.ns.load(Relaxed))
+    }
+
+    fn reach(&self, key: u64) -> impl Iterator<Item = &Place> {
+        let from = hash(key);
+        (from..from + REACH).filter_map(|at| self.places.get(at & (N - 1)))
+    }
+}
+
+impl<const N: usize> Default for Costs<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A kernel with so many blocks: the same kernel costs more with more of them, so each power of two of
+/// them is learned by itself.
+#[inline]
+#[must_use]
+pub const fn kernel_key(function: u64, blocks: u64) -> u64 {
+    function ^ ((65 - blocks.leading_zeros() as u64) << 56)
+}
+
+/// A kind of work on so many bytes; each power of two of them is learned by itself.
+#[inline]
+#[must_use]
+pub const fn sized_key(kind: u32, bytes: u64) -> u64 {
+    // No handle has its topmost bit set.
+    1 << 63 | (kind as u64) << 8 | (64 - bytes.leading_zeros() as u64)
+}
+
+const fn hash(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+}
+
+/// Moves towards the new one; never to 0, which would be unknown.
+fn next(before: u64, ns: u64) -> u64 {
+    if before == 0 {
+        return ns;
+    }
+    let step = (ns.cast_signed().saturating_sub(before.cast_signed())) / WEIGHT;
+    before.saturating_add_signed(step).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_measurement_stands_and_later_ones_move_it() {
+        let costs = Costs::<64>::new();
+        assert_eq!(costs.of(7), 0);
+        costs.learn(7, 1_000);
+        assert_eq!(costs.of(7), 1_000);
+        costs.learn(7, 2_000);
+        assert_eq!(costs.of(7), 1_250);
+        (0..100).for_each(|_| costs.learn(7, 50));
+        assert!(costs.of(7) < 60);
+    }
+
+    #[test]
+    fn a_cost_that_was_forgotten_is_learned_anew() {
+        let costs = Costs::<64>::new();
+        costs.learn(7, 1_000);
+        costs.forget(7);
+        assert_eq!(costs.of(7), 0);
+        costs.learn(7, 3);
+        assert_eq!(costs.of(7), 3);
+    }
+
+    #[test]
+    fn a_full_table_learns_what_it_meets() {
+        let costs = Costs::<8>::new();
+        for key in 1..1_000 {
+            costs.learn(key, key);
+            assert_eq!(costs.of(key), key);
+        }
+    }
+
+    #[test]
+    fn the_same_kernel_in_another_size_is_another_cost() {
+        assert_ne!(kernel_key(0x1000, 1), kernel_key(0x1000, 2));
+        assert_eq!(kernel_key(0x1000, 5), kernel_key(0x1000, 7));
+        assert_ne!(kernel_key(0x1000, 0), 0x1000);
+        assert_ne!(sized_key(1, 512), sized_key(2, 512));
+        assert_eq!(sized_key(1, 513), sized_key(1, 1_000));
+    }
+}

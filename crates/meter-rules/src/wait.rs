@@ -1,0 +1,130 @@
+//! Whether a launch goes on, and how long it waits before the next look.
+//!
+//! A launch waits for credit, and for what is in flight to come down to a quantum. It never waits for
+//! ever: what runs may be a kernel that spins until another is launched.
+
+/// What is known when a launch asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// GPU time that is left, in nanoseconds; debt below zero.
+    pub left_ns: i64,
+    /// GPU time in flight, estimated, in nanoseconds.
+    pub in_flight_ns: u64,
+    /// What the launch is estimated to take, in nanoseconds.
+    pub cost_ns: u64,
+    /// The quantum in nanoseconds.
+    pub quantum_ns: u64,
+    /// The share in percent, 1 to 100.
+    pub share: u64,
+    /// Credit comes with time and by itself, not from an arbiter that wakes.
+    pub is_alone: bool,
+    /// How long it has waited, in nanoseconds.
+    pub waited_ns: u64,
+    /// For how long nothing was settled, in nanoseconds; at most what it has waited.
+    pub unsettled_ns: u64,
+}
+
+/// What becomes of a launch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is launched.
+    Launch,
+    /// It looks again when something was granted, or after so many nanoseconds.
+    Wait(u64),
+}
+
+/// The shortest wait in nanoseconds: sleeping takes about as long.
+const SHORTEST_NS: u64 = 100_000;
+/// The longest: an arbiter that has gone is noticed meanwhile.
+const LONGEST_NS: u64 = 5_000_000;
+
+/// Decides.
+#[must_use]
+pub fn verdict(asked: &Asked) -> Verdict {
+    let is_full = asked.in_flight_ns >= asked.quantum_ns;
+    if (asked.left_ns > 0 && !is_full) || may_be_awaited(asked) {
+        return Verdict::Launch;
+    }
+    let credit_ns = match asked.left_ns {
+        1.. => 0,
+        left if asked.is_alone => {
+            left.unsigned_abs().saturating_add(1).saturating_mul(100) / asked.share.clamp(1, 100)
+        }
+        _ => LONGEST_NS,
+    };
+    // What is in flight comes down without a wake.
+    let flight_ns = if is_full { asked.in_flight_ns / 16 } else { 0 };
+    let longest = if is_full { LONGEST_NS / 5 } else { LONGEST_NS };
+    Verdict::Wait(credit_ns.max(flight_ns).clamp(SHORTEST_NS, longest))
+}
+
+/// Whether something that runs may be waiting for this launch: nothing was settled for four quanta and
+/// for twice as long as what is in flight should take, or it has waited far beyond what its cost at its
+/// share explains.
+fn may_be_awaited(asked: &Asked) -> bool {
+    let patience = (4 * asked.quantum_ns).max(asked.in_flight_ns.saturating_mul(2));
+    if asked.in_flight_ns > 0 && asked.unsettled_ns >= patience {
+        return true;
+    }
+    let fair = asked.cost_ns.saturating_mul(200) / asked.share.clamp(1, 100);
+    asked.waited_ns >= fair.saturating_add(20 * asked.quantum_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const ASKED: Asked = Asked {
+        left_ns: 1,
+        in_flight_ns: 0,
+        cost_ns: 20_000,
+        quantum_ns: 5 * MS,
+        share: 25,
+        is_alone: false,
+        waited_ns: 0,
+        unsettled_ns: 0,
+    };
+
+    #[test]
+    fn with_credit_and_room_it_is_launched_and_else_it_waits() {
+        let cases = [
+            (1, 0, Verdict::Launch),
+            (1, 5 * MS - 1, Verdict::Launch),
+            (1, 5 * MS, Verdict::Wait(5 * MS / 16)),
+            (1, 80 * MS, Verdict::Wait(MS)),
+            (0, 0, Verdict::Wait(LONGEST_NS)),
+            (-1, MS, Verdict::Wait(LONGEST_NS)),
+        ];
+        for (left_ns, in_flight_ns, expected) in cases {
+            assert_eq!(verdict(&Asked { left_ns, in_flight_ns, ..ASKED }), expected);
+        }
+    }
+
+    #[test]
+    fn alone_it_waits_as_long_as_its_share_needs() {
+        let alone = Asked { is_alone: true, ..ASKED };
+        assert_eq!(verdict(&Asked { left_ns: -250_000 + 1, ..alone }), Verdict::Wait(MS));
+        assert_eq!(verdict(&Asked { left_ns: -1, ..alone }), Verdict::Wait(SHORTEST_NS));
+        assert_eq!(verdict(&Asked { left_ns: i64::MIN, ..alone }), Verdict::Wait(LONGEST_NS));
+    }
+
+    #[test]
+    fn a_kernel_that_may_spin_for_it_gets_its_launch() {
+        let stuck = Asked { left_ns: -100, in_flight_ns: MS, ..ASKED };
+        let after = |unsettled_ns, in_flight_ns| {
+            verdict(&Asked { unsettled_ns, in_flight_ns, waited_ns: unsettled_ns, ..stuck })
+        };
+        assert_ne!(after(19 * MS, MS), Verdict::Launch);
+        assert_eq!(after(20 * MS, MS), Verdict::Launch);
+        assert_ne!(after(99 * MS, 50 * MS), Verdict::Launch, "it may just be long");
+        assert_eq!(after(100 * MS, 50 * MS), Verdict::Launch);
+    }
+
+    #[test]
+    fn no_launch_waits_for_ever() {
+        let broke = Asked { left_ns: i64::MIN, cost_ns: 50 * MS, ..ASKED };
+        assert_ne!(verdict(&Asked { waited_ns: 499 * MS, ..broke }), Verdict::Launch);
+        assert_eq!(verdict(&Asked { waited_ns: 500 * MS, ..broke }), Verdict::Launch);
+    }
+}

@@ -1,0 +1,340 @@
+//! A stream as it is metered: what was launched into it since the last event, and the batches in
+//! flight.
+//!
+//! The launch that opens a batch is measured by itself, because costs are learned so; the rest is
+//! measured from there to the launch that fills the batch. Where the GPU had come to the first event
+//! before the last was launched, the stream may have run dry between: then what was learned bounds
+//! what is charged.
+
+use crate::allotments::Share;
+use crate::meter::busy;
+use crate::meter::flight::{self, Flight, Flown};
+use crate::meter::stream::{Stream, thread};
+use crate::meter::timer::{Event, Passed, Timer};
+use crate::region::Place;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU32, AtomicU64};
+use ledger::Engine;
+use meter_rules::{BATCH_NS, UNKNOWN_NS, UNMEASURED_NS};
+
+/// One launch in a word of pending ones; below it their cost in nanoseconds.
+const ONE: u64 = 1 << 44;
+const COST: u64 = ONE - 1;
+/// Launches that must stay together are not parted by events for so many batches.
+const TOGETHER: u64 = 10;
+
+/// A stream.
+#[repr(C, align(128))]
+pub(crate) struct Lane {
+    /// [`Stream::key`]; 0: free.
+    pub(crate) key: AtomicU64,
+    /// The thread that launches here without an atomic addition.
+    owner: AtomicU64,
+    /// What it launched since the batch was opened.
+    own: AtomicU64,
+    /// Where the batch is full, in nanoseconds; 0: none is open.
+    limit: AtomicU64,
+    /// What other threads launched.
+    others: AtomicU64,
+    /// The number of its share and one more; 0: not known yet.
+    share: AtomicU32,
+    /// The number of its timer.
+    timer: AtomicU32,
+    /// Where the rest of the open batch begins, if it is measured.
+    from: AtomicU32,
+    /// The last event, if nothing was launched after it.
+    last: AtomicU32,
+    /// When the open batch was opened, by this process's clock.
+    opened_ns: AtomicU64,
+    pub(crate) flight: Flight,
+}
+
+// SAFETY: atomics, of which zero is a value.
+unsafe impl Place for Lane {}
+
+/// A launch as it is metered.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    /// What learns its cost.
+    pub(crate) key: u64,
+    /// Its cost in nanoseconds; 0: not known.
+    pub(crate) cost_ns: u64,
+    /// No event may come between it and the launch before.
+    pub(crate) is_kept: bool,
+    pub(crate) engine: Engine,
+}
+
+/// What is to be done when the launch has been made.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// It opened a batch, which begins here.
+    Opens { from: Event },
+    /// It fills one; whether the stream was busy all the while.
+    Fills { is_busy: bool },
+    /// There is no place for a batch: it joins the open one, which becomes longer.
+    Joins,
+}
+
+impl Work {
+    /// Its cost, or what is taken for it while it is in flight.
+    pub(crate) fn estimate_ns(&self) -> u64 {
+        if self.cost_ns == 0 { UNKNOWN_NS } else { self.cost_ns }
+    }
+
+    /// Its cost, or what is counted for it where nothing measures it.
+    pub(crate) fn counted_ns(&self) -> u64 {
+        if self.cost_ns == 0 { UNMEASURED_NS } else { self.cost_ns }
+    }
+}
+
+impl Lane {
+    /// Counts a launch of this cost that fits into the open batch; false where it does not.
+    #[inline]
+    pub(crate) fn takes(&self, cost_ns: u64) -> bool {
+        let limit = self.limit.load(Relaxed);
+        let is_own = self.owner.load(Relaxed) == thread();
+        let pending = if is_own { &self.own } else { &self.others };
+        let before = pending.load(Relaxed);
+        if cost_ns == 0 || (before & COST) + cost_ns >= limit {
+            return false;
+        }
+        if is_own {
+            pending.store(before + ONE + cost_ns, Relaxed);
+        } else {
+            pending.fetch_add(ONE + cost_ns, Relaxed);
+        }
+        true
+    }
+
+    /// The share and the timer, if they are known.
+    pub(crate) fn known(&self) -> Option<(Share, u32)> {
+        let number = self.share.load(Acquire).checked_sub(1)?;
+        Some((flight::share(number as u8)?, self.timer.load(Relaxed)))
+    }
+
+    /// Says which share and timer it has.
+    pub(crate) fn introduce(&self, share: Share, timer: u32) {
+        self.owner.store(thread(), Relaxed);
+        self.timer.store(timer, Relaxed);
+        self.share.store(u32::from(share.number) + 1, Release);
+    }
+
+    /// Before the launch: makes room for it, and records where a batch begins.
+    pub(crate) fn before(&self, stream: Stream, work: &Work) -> Step {
+        let Some((share, number)) = self.known() else { return Step::Joins };
+        let timer = Timer::at(number);
+        let is_open = self.limit.load(Relaxed) > 0;
+        if !self.flight.has_room() || (work.is_kept && work.cost_ns > 0 && self.may_keep()) {
+            return Step::Joins;
+        }
+        if is_open && work.cost_ns != 0 && work.cost_ns < BATCH_NS {
+            let from = self.from.load(Relaxed);
+            let passed = timer.filter(|_| from != 0).map(|timer| timer.passed(from));
+            return Step::Fills { is_busy: passed == Some(Passed::No) };
+        }
+        if is_open {
+            let from = self.from.load(Relaxed);
+            let passed = timer.filter(|_| from != 0).map(|timer| timer.passed(from));
+            self.close(share, number, stream, work.engine, passed == Some(Passed::No));
+        }
+        let last = self.last.swap(0, AcqRel);
+        let Some(timer) = timer else { return Step::Opens { from: 0 } };
+        if last != 0 && timer.passed(last) == Passed::No {
+            return Step::Opens { from: last };
+        }
+        timer.release(last);
+        Step::Opens { from: timer.record(stream) }
+    }
+
+    /// After a launch that the driver has taken.
+    pub(crate) fn after(&self, stream: Stream, work: &Work, step: Step, launched_ns: u64) {
+        let Some((share, number)) = self.known() else { return };
+        match step {
+            Step::Opens { from } => {
+                self.opened(share, number, stream, work, from, launched_ns);
+            }
+            Step::Fills { is_busy } => {
+                self.others.fetch_add(ONE + work.estimate_ns(), Relaxed);
+                self.close(share, number, stream, work.engine, is_busy);
+            }
+            Step::Joins => self.join(work),
+        }
+    }
+
+    /// The driver has refused the launch: nothing happened.
+    pub(crate) fn undo(&self, step: Step) {
+        if let (Step::Opens { from }, Some((_, number))) = (step, self.known())
+            && let Some(timer) = Timer::at(number)
+        {
+            timer.release(from);
+        }
+    }
+
+    /// Ends the open batch by what was learned: the stream is about to end.
+    pub(crate) fn retire(&self) {
+        let Some((share, number)) = self.known() else { return };
+        self.share.store(0, Relaxed);
+        self.limit.store(0, Relaxed);
+        let (launches, cost_ns) = self.take();
+        if launches > 0 {
+            estimated(share, Engine::Compute, launches, cost_ns);
+        }
+        let (from, last) = (self.from.swap(0, AcqRel), self.last.swap(0, AcqRel));
+        if let Some(timer) = Timer::at(number) {
+            timer.release(from);
+            timer.release(last);
+        }
+    }
+
+    /// The program has waited and nothing is in flight: launches that found no place for a batch are
+    /// counted by what was learned.
+    pub(crate) fn drained(&self) {
+        let cost = |pending: &AtomicU64| pending.load(Relaxed) & COST;
+        if cost(&self.own) + cost(&self.others) < BATCH_NS {
+            return;
+        }
+        let Some((share, number)) = self.known() else { return };
+        self.limit.store(0, Relaxed);
+        let (launches, cost_ns) = self.take();
+        estimated(share, Engine::Compute, launches, cost_ns);
+        self.put(Timer::at(number), &self.from, 0);
+    }
+
+    /// The same where the events are gone with their context.
+    pub(crate) fn abandon(&self, timer: u32, now_ns: u64) {
+        self.flight.abandon(timer, now_ns);
+        if self.timer.load(Relaxed) == timer && self.share.load(Relaxed) != 0 {
+            self.from.store(0, Relaxed);
+            self.last.store(0, Relaxed);
+            self.retire();
+        }
+    }
+
+    /// Whether launches that must stay together can go on doing so.
+    fn may_keep(&self) -> bool {
+        let cost = |pending: &AtomicU64| pending.load(Relaxed) & COST;
+        cost(&self.own) + cost(&self.others) < TOGETHER * BATCH_NS
+    }
+
+    fn join(&self, work: &Work) {
+        self.others.fetch_add(ONE + work.counted_ns(), Relaxed);
+        let last = self.last.swap(0, AcqRel);
+        if self.limit.load(Relaxed) > 0 {
+            if let Some(timer) = Timer::at(self.timer.load(Relaxed)) {
+                timer.release(last);
+            }
+            return;
+        }
+        // What follows the last event directly is measured from it.
+        self.from.store(last, Relaxed);
+        self.opened_ns.store(flight::now_ns(), Relaxed);
+        self.limit.store(1, Relaxed);
+    }
+
+    fn opened(
+        &self,
+        share: Share,
+        number: u32,
+        stream: Stream,
+        work: &Work,
+        from: Event,
+        launched_ns: u64,
+    ) {
+        let estimate_ns = work.estimate_ns();
+        let timer = Timer::at(number);
+        let to = timer.map_or(0, |timer| timer.record(stream));
+        commit(share, work.engine, estimate_ns, 1);
+        let last = timer.map_or(0, |timer| timer.hold(to));
+        let batch = Flown {
+            share: share.number,
+            timer: number,
+            from,
+            to,
+            estimate_ns,
+            launched_ns,
+            key: work.key,
+            is_busy: true,
+            engine: work.engine,
+        };
+        if from == 0 || to == 0 || !self.flight.add(&batch) {
+            if let Some(timer) = timer {
+                timer.release(from);
+                timer.release(to);
+            }
+            super::COSTS.learn_if_unknown(work.key, UNMEASURED_NS);
+            let cost_ns = work.counted_ns();
+            if work.engine == Engine::Compute {
+                let less_ns = estimate_ns.saturating_sub(cost_ns);
+                share.allotment.settle(share.device, less_ns, 0);
+            }
+            busy::count_estimate(share, work.engine, cost_ns);
+        }
+        if estimate_ns >= BATCH_NS {
+            return self.put(timer, &self.last, last);
+        }
+        self.put(timer, &self.from, last);
+        self.opened_ns.store(flight::now_ns(), Relaxed);
+        self.owner.store(thread(), Relaxed);
+        self.limit.store(BATCH_NS - estimate_ns, Relaxed);
+    }
+
+    /// Ends the open batch behind the last launch.
+    fn close(&self, share: Share, number: u32, stream: Stream, engine: Engine, is_busy: bool) {
+        self.limit.store(0, Relaxed);
+        let (launches, estimate_ns) = self.take();
+        let timer = Timer::at(number);
+        let from = self.from.swap(0, AcqRel);
+        if launches == 0 {
+            return self.put(timer, &self.last, from);
+        }
+        commit(share, engine, estimate_ns, launches);
+        let to = timer.map_or(0, |timer| timer.record(stream));
+        let last = timer.map_or(0, |timer| timer.hold(to));
+        let launched_ns = self.opened_ns.load(Relaxed);
+        let batch = Flown {
+            share: share.number,
+            timer: number,
+            from,
+            to,
+            estimate_ns,
+            launched_ns,
+            key: 0,
+            is_busy,
+            engine,
+        };
+        if from == 0 || to == 0 || !self.flight.add(&batch) {
+            if let Some(timer) = timer {
+                timer.release(from);
+                timer.release(to);
+            }
+            busy::count_estimate(share, engine, estimate_ns);
+        }
+        self.put(timer, &self.last, last);
+    }
+
+    /// Puts an event into a place and lets go of the one before.
+    fn put(&self, timer: Option<&Timer>, place: &AtomicU32, event: Event) {
+        let before = place.swap(event, AcqRel);
+        if let Some(timer) = timer {
+            timer.release(before);
+        }
+    }
+
+    /// What was launched since the batch was opened: how many, and their cost.
+    fn take(&self) -> (u64, u64) {
+        let all = self.own.swap(0, AcqRel).wrapping_add(self.others.swap(0, AcqRel));
+        (all / ONE, all & COST)
+    }
+}
+
+/// A batch that nothing measures: committed and settled at once.
+pub(crate) fn estimated(share: Share, engine: Engine, launches: u64, cost_ns: u64) {
+    commit(share, engine, cost_ns, launches);
+    busy::count_estimate(share, engine, cost_ns);
+}
+
+fn commit(share: Share, engine: Engine, estimate_ns: u64, launches: u64) {
+    if engine == Engine::Compute {
+        share.allotment.commit(share.device, estimate_ns, launches);
+    }
+}

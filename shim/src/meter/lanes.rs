@@ -1,0 +1,112 @@
+//! The streams of this process, found by their key. A stream beyond those that find room is counted by
+//! what was learned, launch by launch.
+
+use crate::meter::flight;
+use crate::meter::lane::Lane;
+use crate::meter::timer::Timer;
+use crate::region::Region;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use nvidia_sys::cuda::CUcontext;
+
+/// Streams of one process.
+const MOST: usize = 1024;
+/// How many places a key may lie in.
+const REACH: usize = 8;
+
+static LANES: Region<Lane, MOST> = Region::new();
+/// One bit for each stream that may have batches in flight.
+static FLYING: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
+
+/// The stream with this key, where it lies at the likeliest place.
+#[inline]
+pub(crate) fn quick(key: u64) -> Option<&'static Lane> {
+    let lane = LANES.known().get(first(key))?;
+    (lane.key.load(Relaxed) == key).then_some(lane)
+}
+
+/// The stream with this key, which gets a place if it has none.
+pub(crate) fn get(key: u64) -> Option<&'static Lane> {
+    let places = LANES.places()?;
+    let reach = || (first(key)..first(key) + REACH).filter_map(|at| places.get(at % MOST));
+    let found = reach().find(|lane| lane.key.load(Acquire) == key);
+    let take = |lane: &Lane| lane.key.compare_exchange(0, key, AcqRel, Relaxed).is_ok();
+    found.or_else(|| reach().find(|lane| take(lane))).or_else(|| {
+        let idle = |lane: &&Lane| lane.flight.is_empty();
+        reach().find(idle).filter(|lane| evict(lane, key))
+    })
+}
+
+/// The stream with this key, if it is known.
+pub(crate) fn find(key: u64) -> Option<&'static Lane> {
+    let places = LANES.known();
+    (first(key)..first(key) + REACH)
+        .filter_map(|at| places.get(at % MOST))
+        .find(|lane| lane.key.load(Acquire) == key)
+}
+
+/// Notes that a stream has batches in flight.
+pub(crate) fn flies(lane: &'static Lane) {
+    let base = LANES.known().as_ptr().addr();
+    let at = (core::ptr::from_ref(lane).addr() - base) / size_of::<Lane>();
+    if let Some(word) = FLYING.get(at / 64) {
+        let bit = 1 << (at % 64);
+        if word.load(Relaxed) & bit == 0 {
+            word.fetch_or(bit, Relaxed);
+        }
+    }
+}
+
+/// Whether anything may be in flight.
+#[inline]
+pub(crate) fn any_flies() -> bool {
+    FLYING.iter().any(|word| word.load(Relaxed) != 0)
+}
+
+/// Settles what is done, in all streams; the program `waited` for the GPU, or did not.
+pub(crate) fn settle(waited: bool) {
+    let now_ns = flight::now_ns();
+    let places = LANES.known();
+    for (at, word) in (0..).step_by(64).zip(&FLYING) {
+        let mut bits = word.load(Relaxed);
+        while bits != 0 {
+            let bit = bits & bits.wrapping_neg();
+            bits &= !bit;
+            let Some(lane) = places.get(at + bit.trailing_zeros() as usize) else { continue };
+            lane.flight.settle(now_ns);
+            if lane.flight.is_empty() {
+                if waited {
+                    lane.drained();
+                }
+                word.fetch_and(!bit, Relaxed);
+                // A batch that began to fly meanwhile is not forgotten.
+                if !lane.flight.is_empty() {
+                    word.fetch_or(bit, Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// Forgets a context's events and settles what is in flight there, before the context ends.
+pub(crate) fn context_ends(context: CUcontext) {
+    if let Some(timer) = Timer::end(context) {
+        let now_ns = flight::now_ns();
+        LANES.known().iter().for_each(|lane| {
+            if lane.key.load(Relaxed) != 0 {
+                lane.abandon(timer, now_ns);
+            }
+        });
+    }
+}
+
+/// Gives the place of a stream that is not busy to another.
+fn evict(lane: &Lane, key: u64) -> bool {
+    let before = lane.key.load(Acquire);
+    lane.retire();
+    lane.key.compare_exchange(before, key, AcqRel, Relaxed).is_ok()
+}
+
+const fn first(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize % MOST
+}

@@ -1,0 +1,179 @@
+//! The meter: every launch is counted, its GPU time measured, and one that has no credit waits.
+//!
+//! A launch that fits into its stream's open batch costs two look-ups and an addition: no clock, no
+//! call of the driver, no word that other threads write. Once per batch (half a millisecond of GPU
+//! time) it records an event, settles what is done, and looks at its credit.
+//!
+//! Launches that are captured are not counted: the graph's launch is. Where the driver cannot say
+//! whether a stream is captured (a callback's thread, the legacy stream beside a capture) the call goes
+//! to the driver untouched.
+
+mod busy;
+mod flight;
+mod lane;
+mod lanes;
+pub(crate) mod stream;
+mod throttle;
+mod timer;
+
+pub(crate) use lanes::context_ends;
+
+use crate::device::{self, Device};
+use crate::hooks::real;
+use crate::{allotments, contexts};
+use allotments::Share;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use lane::{Lane, Work};
+use ledger::Engine;
+use meter_rules::Costs;
+use nvidia_sys::cuda::{CUcontext, CUresult, CUstreamCaptureStatus};
+use stream::Stream;
+use timer::{Timer, quietly};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+
+/// What was learned of kernels, graphs and copies.
+static COSTS: Costs<4096> = Costs::new();
+
+/// Captures that this process has under way; it may say too much, and costs time then.
+static CAPTURES: AtomicU32 = AtomicU32::new(0);
+
+/// A launch.
+#[derive(Clone, Copy)]
+pub(crate) struct Launch {
+    pub(crate) stream: Stream,
+    /// What learns its cost.
+    pub(crate) key: u64,
+    /// No event may come between it and the launch before it.
+    pub(crate) is_kept: bool,
+}
+
+/// Meters a launch that `driver` makes.
+#[inline]
+pub(crate) fn launch(launch: Launch, driver: impl Fn() -> CUresult) -> CUresult {
+    let cost_ns = COSTS.of(launch.key);
+    if CAPTURES.load(Relaxed) == 0
+        && lanes::quick(launch.stream.key()).is_some_and(|lane| lane.takes(cost_ns))
+    {
+        return driver();
+    }
+    slowly(launch, cost_ns, &driver)
+}
+
+/// Another graph or kernel may be given this handle.
+pub(crate) fn forget(key: u64) {
+    COSTS.forget(key);
+}
+
+/// A capture has begun, or one has ended.
+pub(crate) fn captures(begins: bool) {
+    let change = |count: u32| if begins { count.checked_add(1) } else { count.checked_sub(1) };
+    let _ = CAPTURES.fetch_update(Relaxed, Relaxed, change);
+}
+
+/// A stream is about to end: another may be given its handle.
+pub(crate) fn stream_ends(stream: Stream) {
+    if let Some(lane) = lanes::find(stream.key()) {
+        lane.retire();
+    }
+}
+
+/// The program has waited for the GPU: what it waited for is done.
+#[inline]
+pub(crate) fn waited() {
+    if lanes::any_flies() {
+        settle();
+    }
+}
+
+#[cold]
+fn settle() {
+    quietly(|| lanes::settle(true));
+}
+
+#[cold]
+#[inline(never)]
+fn slowly(launch: Launch, cost_ns: u64, driver: &dyn Fn() -> CUresult) -> CUresult {
+    let is_taken = |lane: &Lane| lane.takes(cost_ns);
+    if CAPTURES.load(Relaxed) == 0 && lanes::find(launch.stream.key()).is_some_and(is_taken) {
+        return driver();
+    }
+    let Some((lane, share)) = quietly(|| prepared(launch.stream)) else { return driver() };
+    if lane.is_some_and(is_taken) {
+        return driver();
+    }
+    let work = Work { key: launch.key, cost_ns, is_kept: launch.is_kept, engine: Engine::Compute };
+    throttle::admit(share, work.estimate_ns());
+    let Some(lane) = lane else {
+        let result = driver();
+        if result == SUCCESS {
+            lane::estimated(share, work.engine, 1, work.counted_ns());
+        }
+        return result;
+    };
+    let step = quietly(|| lane.before(launch.stream, &work));
+    let launched_ns = flight::now_ns();
+    let result = driver();
+    if result == SUCCESS {
+        quietly(|| lane.after(launch.stream, &work, step, launched_ns));
+        lanes::flies(lane);
+    } else {
+        lane.undo(step);
+    }
+    result
+}
+
+/// The stream and its share, with what is done settled. None: the call is not ours to meter.
+fn prepared(stream: Stream) -> Option<(Option<&'static Lane>, Share)> {
+    if !is_plain(stream) {
+        return None;
+    }
+    lanes::settle(false);
+    let lane = lanes::get(stream.key());
+    if let Some((share, _)) = lane.and_then(Lane::known) {
+        return Some((lane, share));
+    }
+    let context = context_of(stream)?;
+    let share = share_of(context)?;
+    // Without a slot nothing is counted: a forked child, or one process too many.
+    share.allotment.take_slot().ok()?;
+    let timer = Timer::of(context).map_or(0, |(number, _)| number);
+    lane.inspect(|lane| lane.introduce(share, timer));
+    Some((lane, share))
+}
+
+/// Whether what is put into the stream is run, and not captured.
+fn is_plain(stream: Stream) -> bool {
+    let Some(ask) = real::cuStreamIsCapturing.get() else { return true };
+    let mut status = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+    // SAFETY: the stream is the program's own argument; the driver writes one word.
+    let answer = unsafe { ask(stream.handle(), &mut status) };
+    answer == SUCCESS && status == CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE
+}
+
+/// The context of a stream: its own, or the thread's.
+fn context_of(stream: Stream) -> Option<CUcontext> {
+    let mut context = core::ptr::null_mut();
+    if !stream.is_default()
+        && let Some(get) = real::cuStreamGetCtx.get()
+    {
+        // SAFETY: the stream is the program's own argument; the driver writes one handle.
+        let result = unsafe { get(stream.handle(), &mut context) };
+        if result == SUCCESS && !context.is_null() {
+            return Some(context);
+        }
+    }
+    // SAFETY: the driver writes one handle.
+    let result = unsafe { real::cuCtxGetCurrent.get()?(&mut context) };
+    (result == SUCCESS && !context.is_null()).then_some(context)
+}
+
+/// The share of a context's device.
+fn share_of(context: CUcontext) -> Option<Share> {
+    let ordinal = contexts::device_of(context).or_else(device::current_ordinal)?;
+    match device::of(ordinal) {
+        Device::Share(share) => Some(share),
+        Device::Full | Device::Unknown => None,
+    }
+}

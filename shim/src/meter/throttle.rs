@@ -1,0 +1,98 @@
+//! Where a launch waits: before the driver sees it, on no lock, with nothing held.
+//!
+//! It waits on the page that the agent writes, for as long as `meter::verdict` says, and looks again.
+//! The system call is none of those at which a thread is cancelled; a signal ends it and it goes on.
+
+use crate::allotments::Share;
+use crate::meter::timer::quietly;
+use crate::meter::{flight, lanes};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+use ledger::{Credit, Pace, Terms};
+use meter_rules::{Asked, Verdict, verdict};
+
+/// So long after the last beat the arbiter counts as gone, in nanoseconds.
+const SILENCE_NS: u64 = 250_000_000;
+/// A process that did not look for so long knows nothing of the beat.
+const UNSEEN_NS: u64 = 100_000_000;
+/// Shares of one process.
+const MOST: usize = 64;
+
+/// What this process saw of an arbiter's beat.
+struct Beat {
+    seen: AtomicU64,
+    since_ns: AtomicU64,
+    looked_ns: AtomicU64,
+}
+
+static BEATS: [Beat; MOST] = [const {
+    Beat { seen: AtomicU64::new(0), since_ns: AtomicU64::new(0), looked_ns: AtomicU64::new(0) }
+}; MOST];
+
+/// Waits until a launch of this cost may go on.
+pub(crate) fn admit(share: Share, cost_ns: u64) {
+    let terms = share.allotment.terms(share.device);
+    if terms.delays() {
+        wait(share, cost_ns, &terms);
+    }
+}
+
+fn wait(share: Share, cost_ns: u64, terms: &Terms) {
+    let (allotment, device) = (share.allotment, share.device);
+    let start_ns = flight::now_ns();
+    let mut progress = (u64::MAX, start_ns);
+    let mut waits = false;
+    loop {
+        let word = allotment.grant_word(device);
+        let now_ns = flight::now_ns();
+        let Some((credit, is_alone)) = credit(share, now_ns) else { break };
+        if credit.spent_ns != progress.0 {
+            progress = (credit.spent_ns, now_ns);
+        }
+        let asked = Asked {
+            left_ns: credit.left_ns,
+            in_flight_ns: credit.in_flight_ns,
+            cost_ns,
+            quantum_ns: terms.quantum_ns(),
+            share: u64::from(terms.share()),
+            is_alone,
+            waited_ns: now_ns.saturating_sub(start_ns),
+            unsettled_ns: now_ns.saturating_sub(progress.1),
+        };
+        let Verdict::Wait(longest_ns) = verdict(&asked) else { break };
+        // A forked child has no slot, and no driver that would launch anything.
+        if !waits && !allotment.wait_begins(device) {
+            break;
+        }
+        waits = true;
+        allotment.await_grant(device, word, longest_ns);
+        if lanes::any_flies() {
+            quietly(|| lanes::settle(false));
+        }
+    }
+    if waits {
+        allotment.wait_ends(device, flight::now_ns().saturating_sub(start_ns));
+    }
+}
+
+/// What is left, and whether it comes by itself. None: idle time is lent, and nothing waits.
+fn credit(share: Share, now_ns: u64) -> Option<(Credit, bool)> {
+    let (allotment, device) = (share.allotment, share.device);
+    let pace = allotment.pace(device);
+    if pace == Pace::Alone || !arbiter_lives(share, now_ns) {
+        return Some((allotment.own_credit(device, now_ns), true));
+    }
+    (pace == Pace::Metered).then(|| (allotment.credit(device), false))
+}
+
+/// Whether an arbiter beats. One that was not looked at for a while has its chance to.
+fn arbiter_lives(share: Share, now_ns: u64) -> bool {
+    let Some(beat) = BEATS.get(usize::from(share.number)) else { return false };
+    let now = share.allotment.beat(share.device);
+    let is_unseen = now_ns.saturating_sub(beat.looked_ns.swap(now_ns, Relaxed)) > UNSEEN_NS;
+    if beat.seen.swap(now, Relaxed) != now || is_unseen {
+        beat.since_ns.store(now_ns, Relaxed);
+        return true;
+    }
+    now_ns.saturating_sub(beat.since_ns.load(Relaxed)) < SILENCE_NS
+}

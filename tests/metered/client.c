@@ -1,0 +1,238 @@
+/*
+ * A program that launches, as its words say. Each word prints a line: itself and the driver's answer, or
+ * what it found. It speaks to the driver as programs do: through dlopen and dlsym.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FUNCTION 0x100000000ul
+#define SPINS ((void *)(FUNCTION - 16))
+#define KERNEL(us) ((void *)(FUNCTION + 16 * (uintptr_t)(us)))
+#define SIZES unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned
+#define ONES 1, 1, 1, 1, 1, 1, 0
+
+static void *cuda;
+static void *streams[16], *graphs[16], *execs[16], *contexts[4];
+static void *find(const char *name) {
+    void *at = dlsym(cuda, name);
+    if (!at) fprintf(stderr, "no %s\n", name), exit(2);
+    return at;
+}
+#define CALL(name, types, ...) (((int (*) types)find(name))(__VA_ARGS__))
+static uint64_t book(const char *name) { return ((uint64_t(*)(void))find(name))(); }
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static int launch(const char *kind, int us, void *s) {
+    void *f = us < 0 ? SPINS : KERNEL(us);
+    if (!strcmp(kind, "refused")) kind = "kernel", f = 0;
+    if (!strcmp(kind, "kernel"))
+        return CALL("cuLaunchKernel", (void *, SIZES, void *, void **, void **), f, ONES, s, 0, 0);
+    if (!strcmp(kind, "kernel-ptsz"))
+        return CALL("cuLaunchKernel_ptsz", (void *, SIZES, void *, void **, void **), f, ONES, s, 0, 0);
+    if (!strcmp(kind, "cooperative"))
+        return CALL("cuLaunchCooperativeKernel", (void *, SIZES, void *, void **), f, ONES, s, 0);
+    if (!strcmp(kind, "cooperative-ptsz"))
+        return CALL("cuLaunchCooperativeKernel_ptsz", (void *, SIZES, void *, void **), f, ONES, s, 0);
+    struct config {
+        unsigned x, y, z, bx, by, bz, shared;
+        void *stream, *attributes;
+        unsigned count;
+    } config = {1, 1, 1, 1, 1, 1, 0, s, 0, 0};
+    if (!strcmp(kind, "ex")) return CALL("cuLaunchKernelEx", (void *, void *, void **, void **), &config, f, 0, 0);
+    if (!strcmp(kind, "ex-ptsz"))
+        return CALL("cuLaunchKernelEx_ptsz", (void *, void *, void **, void **), &config, f, 0, 0);
+    /* Programmatic stream serialisation: attribute 6, allowed. */
+    uint64_t early[9] = {6, 1};
+    config.attributes = early, config.count = 1;
+    if (!strcmp(kind, "early")) return CALL("cuLaunchKernelEx", (void *, void *, void **, void **), &config, f, 0, 0);
+    struct {
+        void *f;
+        unsigned x, y, z, bx, by, bz, shared;
+        void *stream, **params;
+    } both[2] = {{f, ONES, s, 0}, {f, ONES, streams[15], 0}};
+    if (!strcmp(kind, "multi")) return CALL("cuLaunchCooperativeKernelMultiDevice", (void *, unsigned, unsigned), both, 2, 0);
+    if (!strcmp(kind, "plain")) return CALL("cuLaunch", (void *), f);
+    if (!strcmp(kind, "grid")) return CALL("cuLaunchGrid", (void *, int, int), f, 1, 1);
+    if (!strcmp(kind, "grid-async")) return CALL("cuLaunchGridAsync", (void *, int, int, void *), f, 1, 1, s);
+    if (!strncmp(kind, "cuMemset", 8)) {
+        int is_async = strstr(kind, "Async") != 0, is_2d = strstr(kind, "D2D") != 0;
+        if (is_2d && is_async) return CALL(kind, (uint64_t, size_t, unsigned, size_t, size_t, void *), 0, 0, 0, 64, 1, s);
+        if (is_2d) return CALL(kind, (uint64_t, size_t, unsigned, size_t, size_t), 0, 0, 0, 64, 1);
+        if (is_async) return CALL(kind, (uint64_t, unsigned, size_t, void *), 0, 0, 64, s);
+        return CALL(kind, (uint64_t, unsigned, size_t), 0, 0, 64);
+    }
+    fprintf(stderr, "no kind %s\n", kind);
+    exit(2);
+}
+
+static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
+
+static int callback_answer = -1;
+static void callback(void *us) { callback_answer = launch("kernel", (int)(intptr_t)us, 0); }
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile int stops;
+static void nothing(int signal) {}
+/* Launches under a lock until told to stop. */
+static void *under_lock(void *at) {
+    void *ctx = at;
+    CALL("cuCtxSetCurrent", (void *), ctx);
+    uint64_t done = 0;
+    while (!stops) {
+        pthread_mutex_lock(&lock);
+        launch("kernel", 200, 0);
+        pthread_mutex_unlock(&lock);
+        done++;
+    }
+    return (void *)done;
+}
+/* Launches without end; cancelled from outside. */
+static void *without_end(void *at) {
+    CALL("cuCtxSetCurrent", (void *), at);
+    for (;;) {
+        launch("kernel", 2000, 0);
+        pthread_testcancel();
+    }
+}
+static void *capture_in(void *at) {
+    CALL("cuCtxSetCurrent", (void *), contexts[0]);
+    intptr_t m = (intptr_t)at;
+    CALL("cuStreamBeginCapture_v2", (void *, int), streams[0], (int)m);
+    for (int i = 0; i < 50; i++) launch("kernel", 100, streams[0]), usleep(2000);
+    return (void *)(intptr_t)CALL("cuStreamEndCapture", (void *, void **), streams[0], &graphs[0]);
+}
+
+int main(int argc, char **argv) {
+    setvbuf(stdout, 0, _IOLBF, 0);
+    cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    if (!cuda) return fprintf(stderr, "%s\n", dlerror()), 2;
+    CALL("cuInit", (unsigned), 0);
+    CALL("cuDevicePrimaryCtxRetain", (void **, int), &contexts[0], 0);
+    CALL("cuCtxSetCurrent", (void *), contexts[0]);
+    for (int i = 1; i < argc; i++) {
+        char kind[64];
+        int us = 0, s = -1, count = 1, ms = 0, n = 0, m = 0;
+        long long answer = 0;
+        errno = 77;
+        if (sscanf(argv[i], "launch=%63[^,],%d,%d,%d", kind, &us, &s, &count) >= 2)
+            for (int k = 0; k < count; k++) answer |= launch(kind, us, stream_of(s));
+        else if (sscanf(argv[i], "stream=%d", &n) == 1)
+            answer = CALL("cuStreamCreate", (void **, unsigned), &streams[n], 0);
+        else if (sscanf(argv[i], "destroy=%d", &n) == 1)
+            answer = CALL("cuStreamDestroy_v2", (void *), streams[n]);
+        /* Keeps the GPU busy for so many ms: GPU time got in us. */
+        else if (sscanf(argv[i], "saturate=%63[^,],%d,%d,%d", kind, &us, &ms, &s) >= 3) {
+            int64_t end = now() + ms * 1000000ll;
+            int64_t before = book("standin_busy_ns");
+            while (now() < end) {
+                launch(kind, us, stream_of(s));
+                /* As a driver's queue does: no more than 20 ms ahead. */
+                while (book("standin_ahead_ns") > 20000000) usleep(100);
+            }
+            CALL("cuCtxSynchronize", (void));
+            answer = (book("standin_busy_ns") - before) / 1000;
+        /* One launch each so many us, for ms. */
+        } else if (sscanf(argv[i], "sparse=%63[^,],%d,%d,%d", kind, &us, &n, &ms) == 4) {
+            int64_t end = now() + ms * 1000000ll, before = book("standin_busy_ns");
+            while (now() < end) launch(kind, us, 0), usleep(n);
+            CALL("cuCtxSynchronize", (void));
+            answer = (book("standin_busy_ns") - before) / 1000;
+        } else if (sscanf(argv[i], "graph-saturate=%d,%d", &n, &ms) == 2) {
+            int64_t end = now() + ms * 1000000ll, before = book("standin_busy_ns");
+            while (now() < end) {
+                CALL("cuGraphLaunch", (void *, void *), execs[n], 0);
+                while (book("standin_ahead_ns") > 20000000) usleep(100);
+            }
+            CALL("cuCtxSynchronize", (void));
+            answer = (book("standin_busy_ns") - before) / 1000;
+        } else if (sscanf(argv[i], "begin=%d,%d", &n, &m) == 2)
+            answer = CALL("cuStreamBeginCapture_v2", (void *, int), streams[n], m);
+        else if (sscanf(argv[i], "end=%d,%d", &n, &m) == 2) {
+            answer = CALL("cuStreamEndCapture", (void *, void **), streams[n], &graphs[m]);
+            printf("captured %d\n", (int)((uint64_t(*)(void *))find("standin_captured_kernels"))(graphs[m]));
+        } else if (sscanf(argv[i], "instantiate=%d", &n) == 1)
+            answer = CALL("cuGraphInstantiateWithFlags", (void **, void *, uint64_t), &execs[n], graphs[n], 0);
+        else if (sscanf(argv[i], "launch-graph=%d,%d", &n, &count) >= 1)
+            for (int k = 0; k < count; k++) answer |= CALL("cuGraphLaunch", (void *, void *), execs[n], 0);
+        else if (!strcmp(argv[i], "sync"))
+            answer = CALL("cuCtxSynchronize", (void));
+        else if (sscanf(argv[i], "sync-stream=%d", &n) == 1)
+            answer = CALL("cuStreamSynchronize", (void *), stream_of(n));
+        else if (sscanf(argv[i], "callback=%d", &us) == 1) {
+            CALL("cuLaunchHostFunc", (void *, void (*)(void *), void *), 0, callback, (void *)(intptr_t)us);
+            CALL("cuCtxSynchronize", (void));
+            answer = callback_answer;
+        } else if (sscanf(argv[i], "capture-beside=%d", &m) == 1) {
+            pthread_t thread;
+            pthread_create(&thread, 0, capture_in, (void *)(intptr_t)m);
+            for (int k = 0; k < 200; k++) launch("kernel", 400, streams[1]), usleep(300);
+            void *ended;
+            pthread_join(thread, &ended);
+            answer = (intptr_t)ended;
+        } else if (sscanf(argv[i], "locked=%d", &ms) == 1) {
+            pthread_t threads[4];
+            void *done;
+            for (int k = 0; k < 4; k++) pthread_create(&threads[k], 0, under_lock, contexts[0]);
+            usleep(ms * 1000);
+            stops = 1;
+            for (int k = 0; k < 4; k++) pthread_join(threads[k], &done), answer += (uint64_t)done > 0;
+        } else if (sscanf(argv[i], "cancel=%d", &ms) == 1) {
+            pthread_t thread;
+            void *ended;
+            pthread_create(&thread, 0, without_end, contexts[0]);
+            usleep(ms * 1000);
+            pthread_cancel(thread);
+            pthread_join(thread, &ended);
+            answer = ended == PTHREAD_CANCELED;
+        } else if (sscanf(argv[i], "alarms=%d", &ms) == 1) {
+            struct sigaction action = {.sa_handler = nothing};
+            sigaction(SIGALRM, &action, 0);
+            ualarm(ms * 1000, ms * 1000);
+        } else if (!strcmp(argv[i], "fork")) {
+            pid_t child = fork();
+            if (!child) {
+                launch("kernel", 100, 0);
+                _exit(5);
+            }
+            int status;
+            waitpid(child, &status, 0);
+            answer = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        } else if (sscanf(argv[i], "context=%d", &n) == 1)
+            answer = CALL("cuCtxCreate_v2", (void **, unsigned, int), &contexts[n], 0, 0);
+        else if (sscanf(argv[i], "use=%d", &n) == 1)
+            answer = CALL("cuCtxSetCurrent", (void *), contexts[n]);
+        else if (sscanf(argv[i], "end-context=%d", &n) == 1)
+            answer = CALL("cuCtxDestroy_v2", (void *), contexts[n]);
+        else if (!strcmp(argv[i], "reset"))
+            answer = CALL("cuDevicePrimaryCtxReset_v2", (int), 0);
+        else if (sscanf(argv[i], "sleep=%d", &ms) == 1)
+            usleep(ms * 1000);
+        else if (!strcmp(argv[i], "wait")) {
+            printf("waiting\n");
+            getchar();
+        } else if (sscanf(argv[i], "book=%63s", kind) == 1) {
+            char name[80];
+            snprintf(name, sizeof name, "standin_%s", kind);
+            answer = book(name);
+        } else
+            return fprintf(stderr, "no word %s\n", argv[i]), 2;
+        if (errno != 77 && strncmp(argv[i], "launch", 6) == 0) printf("errno-changed %s\n", argv[i]);
+        printf("%s %lld\n", argv[i], answer);
+    }
+    printf("end\n");
+    return 0;
+}

@@ -1,0 +1,158 @@
+//! Every launch is counted, and its time measured.
+
+use crate::stage::{Stage, number};
+
+const KINDS: [&str; 10] = [
+    "kernel",
+    "kernel-ptsz",
+    "cooperative",
+    "cooperative-ptsz",
+    "ex",
+    "ex-ptsz",
+    "early",
+    "plain",
+    "grid",
+    "grid-async",
+];
+
+fn fills() -> Vec<String> {
+    let mut names = Vec::new();
+    for (two, bits) in ["", "2D"].into_iter().flat_map(|two| [8, 16, 32].map(|bits| (two, bits))) {
+        for variant in ["", "_v2", "_v2_ptds", "Async", "Async_ptsz"] {
+            names.push(format!("cuMemsetD{two}{bits}{variant}"));
+        }
+    }
+    names
+}
+
+#[test]
+fn a_launch_of_every_kind_is_counted_and_measured() {
+    for kind in KINDS {
+        let stage = Stage::free();
+        let outcome =
+            stage.run(&format!("launch={kind},2000,-1,10 sync sync-stream=-1 book=busy_ns"));
+        assert_eq!(number(&outcome.lines, &format!("launch={kind},2000,-1,10")), 0);
+        let used = stage.used();
+        assert_eq!(used.launches, 10, "{kind}");
+        let truth = number(&outcome.lines, "book=busy_ns") as u64;
+        // What took longer than its kernels is between them: the machine may be slow.
+        assert!(used.spent_compute_ns + 200_000 >= truth.min(used.spent_compute_ns * 2), "{kind}");
+        assert!(used.spent_compute_ns > 0, "{kind}");
+    }
+}
+
+#[test]
+fn a_launch_on_two_devices_is_two() {
+    let stage = Stage::free();
+    stage.run("stream=14 stream=15 launch=multi,1000,14,3 sync-stream=15");
+    assert_eq!(stage.used().launches, 6);
+}
+
+#[test]
+fn filling_memory_in_every_way_counts_as_computing() {
+    for name in fills() {
+        let stage = Stage::free();
+        stage.run(&format!("launch={name},0,-1,3 sync"));
+        assert!(stage.used().launches >= 1, "{name}");
+    }
+}
+
+#[test]
+fn what_a_saturating_program_took_is_what_the_card_says() {
+    for us in [5, 100, 3_000] {
+        let stage = Stage::free();
+        let outcome = stage.run(&format!("saturate=kernel,{us},600 book=records book=busy_ns"));
+        let truth = number(&outcome.lines, "book=busy_ns") as f64;
+        let spent = stage.used().spent_compute_ns as f64;
+        assert!((spent / truth - 1.0).abs() < 0.03, "{us} us: {spent} of {truth}: {outcome:?}");
+        // Two events for half a millisecond of GPU time, and what was not known yet.
+        let records = number(&outcome.lines, "book=records") as f64;
+        assert!(
+            records <= 3.0 * truth / 500_000.0 + 16.0,
+            "{us} us: {records} events in {truth} ns"
+        );
+    }
+}
+
+#[test]
+fn idle_time_between_launches_is_not_spent() {
+    let stage = Stage::free();
+    let outcome = stage.run("sparse=kernel,20,2000,800 sync");
+    let truth = number(&outcome.lines, "sparse=kernel,20,2000,800") as f64 * 1e3;
+    let spent = stage.used().spent_compute_ns as f64;
+    // Beside the kernel itself what lies between an event and a launch counts.
+    assert!(spent < truth * 6.0 + 1e6, "{spent} of {truth}: {outcome:?}");
+}
+
+#[test]
+fn a_graph_is_one_launch_that_costs_what_it_runs() {
+    let stage = Stage::free();
+    let words =
+        "stream=0 begin=0,2 launch=kernel,700,0,10 end=0,0 instantiate=0 launch-graph=0,20 sync";
+    let outcome = stage.run(&format!("{words} book=violations book=busy_ns"));
+    assert_eq!(number(&outcome.lines, "captured"), 10);
+    assert_eq!(number(&outcome.lines, "book=violations"), 0);
+    let used = stage.used();
+    assert_eq!(used.launches, 20, "what was captured is not counted");
+    let truth = number(&outcome.lines, "book=busy_ns") as f64;
+    assert!((used.spent_compute_ns as f64 / truth - 1.0).abs() < 0.05, "{used:?} of {truth}");
+}
+
+#[test]
+fn no_capture_is_broken_in_any_mode_on_any_thread() {
+    for mode in 0..3 {
+        let stage = Stage::new();
+        let words = format!(
+            "stream=0 stream=1 launch=kernel,300,0,4 launch=kernel,300,1,4 capture-beside={mode} book=violations book=mode"
+        );
+        let outcome = stage.run(&words);
+        assert_eq!(number(&outcome.lines, &format!("capture-beside={mode}")), 0, "mode {mode}");
+        assert_eq!(number(&outcome.lines, "book=violations"), 0, "mode {mode}");
+        assert_eq!(number(&outcome.lines, "book=mode"), 0, "the thread's own mode is kept");
+    }
+}
+
+#[test]
+fn contexts_and_streams_that_end_take_their_events_along() {
+    let stage = Stage::free();
+    let words = "context=1 stream=3 launch=kernel,3000,3,4 launch=kernel,3000,-1,4 end-context=1 \
+                 use=0 stream=4 launch=kernel,3000,4,4 destroy=4 launch=kernel,3000,-1,4 reset \
+                 launch=kernel,3000,-1,4 sync sleep=20 launch=kernel,100,-1,1 sync";
+    let outcome = stage.run(words);
+    assert_eq!(outcome.stderr, "");
+    assert_eq!(stage.used().launches, 21);
+    assert_eq!(stage.used().in_flight_ns, 0, "all is settled");
+}
+
+#[test]
+fn a_launch_that_the_driver_refuses_is_not_counted() {
+    let stage = Stage::free();
+    let outcome = stage.run("launch=refused,0,-1,3 sync");
+    assert_eq!(number(&outcome.lines, "launch=refused,0,-1,3"), 400);
+    assert_eq!(stage.used().launches, 0);
+}
+
+#[test]
+fn what_was_published_is_what_was_spent() {
+    let stage = Stage::free();
+    let mut reader = stage.reader();
+    stage.run("saturate=kernel,2000,300");
+    reader.read().unwrap();
+    let (mut sum, mut last) = (0, 0);
+    let lost = reader.intervals(0, |claim| {
+        sum += claim.end_ns - claim.start_ns;
+        last = claim.end_ns;
+    });
+    assert_eq!(lost, Ok(0));
+    assert_eq!(sum, reader.device(0).spent_compute_ns);
+    let now = ledger::clock::own_ns();
+    assert!(last < now && now - last < 60_000_000_000, "{last} is not near {now}");
+}
+
+#[test]
+fn a_kernel_that_follows_early_is_not_parted_from_the_one_before() {
+    let stage = Stage::free();
+    let outcome = stage.run("launch=kernel,50,-1,1 launch=early,50,-1,1 sync sync launch=early,50,-1,60 sync book=records");
+    // The first of each kind is measured; no event is among the others.
+    assert!(number(&outcome.lines, "book=records") <= 5, "{outcome:?}");
+}

@@ -1,0 +1,357 @@
+/*
+ * The stand-in driver of the meter's tests: cards on which time passes. A function's handle says how long
+ * its kernel runs; streams run beside each other; events, captures, graphs and callbacks obey CUDA's rules,
+ * and whoever breaks one is counted: an event in a captured stream, a call that breaks a capture, an event
+ * of a context that is gone.
+ */
+static void context_ends(void *context);
+#define CONTEXT_ENDS(context) context_ends(context)
+#include "../shim/driver.c"
+
+#ifndef NVML
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define NEVER INT64_MAX
+/* A function's handle: its kernel's microseconds above this. The one below spins until another kernel is
+ * launched. */
+#define FUNCTION 0x100000000ul
+#define SPINS ((void *)(FUNCTION - 16))
+
+typedef struct graph {
+    int64_t ns;
+    int kernels;
+} graph;
+typedef struct stream {
+    context *ctx;
+    int64_t until;
+    graph *capture;
+    int mode, broken;
+    pthread_t capturer;
+} stream;
+typedef struct event {
+    context *ctx;
+    stream *on;
+    int64_t at;
+    int dead;
+} event;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static stream legacy[CARDS], *spinner;
+static __thread stream own;
+static __thread int mode, in_callback;
+#define MOST 65536
+static event *events[MOST];
+static stream *captured[64];
+static int event_count;
+static int64_t busy;
+static uint64_t kernels, records, queries, violations, graphs, copies;
+
+EXPORT int64_t standin_busy_ns(void) { return busy; }
+EXPORT uint64_t standin_kernels(void) { return kernels; }
+EXPORT uint64_t standin_records(void) { return records; }
+EXPORT uint64_t standin_violations(void) { return violations; }
+EXPORT uint64_t standin_captured_kernels(graph *g) { return g ? g->kernels : 0; }
+EXPORT int standin_mode(void) { return mode; }
+/* How far the default stream is behind the program. */
+EXPORT int64_t standin_ahead_ns(void);
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+static void rest(void) {
+    struct timespec t = {0, 50000};
+    nanosleep(&t, 0);
+}
+static stream *of(void *handle, int ptsz) {
+    uintptr_t h = (uintptr_t)handle;
+    if (h == 2 || (h == 0 && ptsz)) return own.ctx = current, &own;
+    return h < 2 ? &legacy[current ? current->device : 0] : handle;
+}
+/* What no thread may do while a stream is captured in global mode, unless it says that it knows. */
+static void unsafe_call(void) {
+    for (int i = 0; i < 64; i++) {
+        stream *s = captured[i];
+        int mine = s && pthread_equal(s->capturer, pthread_self());
+        if (s && mode != 2 && (s->mode == 0 || (s->mode == 1 && mine))) {
+            s->broken = 1;
+            violations++;
+        }
+    }
+}
+static void end_spin(void) {
+    if (!spinner) return;
+    int64_t t = now();
+    for (int i = 0; i < event_count; i++)
+        if (events[i]->on == spinner && events[i]->at == NEVER) events[i]->at = t;
+    spinner->until = t;
+    spinner = 0;
+}
+/* The lock is held. */
+static void put(stream *s, int64_t ns) {
+    int64_t t = now();
+    s->until = (s->until > t ? s->until : t) + ns;
+    busy += ns;
+}
+/* A forked child has no driver. */
+static int is_forked(void) {
+    static pid_t first;
+    if (!first) first = getpid();
+    return first != getpid();
+}
+static int run(void *function, stream *s) {
+    if (!initialised || is_forked()) return 3;
+    if (in_callback) return 800;
+    if (!function) return 400;
+    pthread_mutex_lock(&lock);
+    int64_t us = ((uintptr_t)function - FUNCTION) / 16;
+    if (s->capture) {
+        s->capture->kernels++;
+        s->capture->ns += us * 1000;
+    } else if (function == SPINS) {
+        kernels++;
+        s->until = NEVER;
+        spinner = s;
+    } else {
+        kernels++;
+        end_spin();
+        put(s, us * 1000);
+    }
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+#define SIZES unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared
+int cuLaunchKernel(void *f, SIZES, void *s, void **p, void **e) { return run(f, of(s, 0)); }
+int cuLaunchKernel_ptsz(void *f, SIZES, void *s, void **p, void **e) { return run(f, of(s, 1)); }
+int cuLaunchCooperativeKernel(void *f, SIZES, void *s, void **p) { return run(f, of(s, 0)); }
+int cuLaunchCooperativeKernel_ptsz(void *f, SIZES, void *s, void **p) { return run(f, of(s, 1)); }
+typedef struct config {
+    unsigned x, y, z, bx, by, bz, shared;
+    void *stream, *attributes;
+    unsigned count;
+} config;
+int cuLaunchKernelEx(config *c, void *f, void **p, void **e) { return c ? run(f, of(c->stream, 0)) : 1; }
+int cuLaunchKernelEx_ptsz(config *c, void *f, void **p, void **e) { return c ? run(f, of(c->stream, 1)) : 1; }
+typedef struct params {
+    void *function;
+    unsigned x, y, z, bx, by, bz, shared;
+    void *stream, **params;
+} params;
+int cuLaunchCooperativeKernelMultiDevice(params *list, unsigned count, unsigned flags) {
+    int result = 0;
+    for (unsigned i = 0; i < count && !result; i++) result = run(list[i].function, of(list[i].stream, 0));
+    return result;
+}
+int cuLaunch(void *f) { return run(f, of(0, 0)); }
+int cuLaunchGrid(void *f, int w, int h) { return run(f, of(0, 0)); }
+int cuLaunchGridAsync(void *f, int w, int h, void *s) { return run(f, of(s, 0)); }
+
+/* Filling takes a microsecond for each KiB, at least one. */
+static int fill(uint64_t bytes, stream *s) { return run((void *)(FUNCTION + 16 * (bytes / 1024 + 1)), s); }
+#define FILLS(bits)                                                                                        \
+    int cuMemsetD##bits(unsigned a, unsigned v, unsigned n) { return fill(n * bits / 8, of(0, 0)); }       \
+    int cuMemsetD##bits##_v2(uint64_t a, unsigned v, size_t n) { return fill(n * bits / 8, of(0, 0)); }    \
+    int cuMemsetD##bits##_v2_ptds(uint64_t a, unsigned v, size_t n) { return fill(n * bits / 8, of(0, 1)); } \
+    int cuMemsetD##bits##Async(uint64_t a, unsigned v, size_t n, void *s) { return fill(n * bits / 8, of(s, 0)); } \
+    int cuMemsetD##bits##Async_ptsz(uint64_t a, unsigned v, size_t n, void *s) { return fill(n * bits / 8, of(s, 1)); } \
+    int cuMemsetD2D##bits(unsigned a, unsigned p, unsigned v, unsigned w, unsigned h) { return fill(w * h * bits / 8, of(0, 0)); } \
+    int cuMemsetD2D##bits##_v2(uint64_t a, size_t p, unsigned v, size_t w, size_t h) { return fill(w * h * bits / 8, of(0, 0)); } \
+    int cuMemsetD2D##bits##_v2_ptds(uint64_t a, size_t p, unsigned v, size_t w, size_t h) { return fill(w * h * bits / 8, of(0, 1)); } \
+    int cuMemsetD2D##bits##Async(uint64_t a, size_t p, unsigned v, size_t w, size_t h, void *s) { return fill(w * h * bits / 8, of(s, 0)); } \
+    int cuMemsetD2D##bits##Async_ptsz(uint64_t a, size_t p, unsigned v, size_t w, size_t h, void *s) { return fill(w * h * bits / 8, of(s, 1)); }
+FILLS(8)
+FILLS(16)
+FILLS(32)
+
+int cuStreamCreate(stream **s, unsigned flags) {
+    if (!current) return 201;
+    *s = calloc(1, sizeof **s);
+    (*s)->ctx = current;
+    return 0;
+}
+int cuStreamDestroy_v2(stream *s) { return 0; }
+int cuStreamDestroy(stream *s) { return 0; }
+int cuStreamGetCtx(void *s, context **ctx) {
+    unsafe_call();
+    return *ctx = of(s, 0)->ctx ? of(s, 0)->ctx : current, 0;
+}
+static int await(stream *s) {
+    if (in_callback) return 800;
+    for (;; rest()) {
+        pthread_mutex_lock(&lock);
+        int done = now() >= s->until;
+        pthread_mutex_unlock(&lock);
+        if (done) return 0;
+    }
+}
+int cuStreamSynchronize(void *s) { return await(of(s, 0)); }
+int cuStreamSynchronize_ptsz(void *s) { return await(of(s, 1)); }
+int cuCtxSynchronize(void) {
+    int result = await(of(0, 0));
+    return result ? result : await(&own);
+}
+
+int cuEventCreate(event **e, unsigned flags) {
+    if (in_callback) return 800;
+    if (!current) return 201;
+    pthread_mutex_lock(&lock);
+    unsafe_call();
+    event *made = event_count < MOST ? calloc(1, sizeof *made) : 0;
+    if (made) {
+        made->ctx = current;
+        events[event_count++] = made;
+    }
+    pthread_mutex_unlock(&lock);
+    return *e = made, made ? 0 : 2;
+}
+int cuEventDestroy_v2(event *e) { return 0; }
+static void check(event *e) {
+    if (!e->dead) return;
+    fprintf(stderr, "an event of a context that is gone\n");
+    abort();
+}
+int cuEventRecord(event *e, void *handle) {
+    stream *s = of(handle, 0);
+    if (in_callback) return 800;
+    check(e);
+    if (s->ctx && s->ctx != e->ctx) return 400;
+    pthread_mutex_lock(&lock);
+    records++;
+    violations += s->capture != 0;
+    int64_t t = now();
+    e->on = s;
+    e->at = s->until > t ? s->until : t;
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+int cuEventQuery(event *e) {
+    if (in_callback) return 800;
+    check(e);
+    pthread_mutex_lock(&lock);
+    unsafe_call();
+    queries++;
+    int result = now() >= e->at ? 0 : 600;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+int cuEventSynchronize(event *e) {
+    while (cuEventQuery(e)) rest();
+    return 0;
+}
+int cuEventElapsedTime(float *ms, event *from, event *to) {
+    check(from), check(to);
+    if (now() < from->at || now() < to->at) return 600;
+    return *ms = (to->at - from->at) / 1e6, 0;
+}
+
+int cuThreadExchangeStreamCaptureMode(int *other) {
+    int before = mode;
+    mode = *other;
+    *other = before;
+    return 0;
+}
+static int begin(stream *s, int m) {
+    pthread_mutex_lock(&lock);
+    s->capture = calloc(1, sizeof *s->capture);
+    s->mode = m;
+    s->broken = 0;
+    s->capturer = pthread_self();
+    for (int i = 0; i < 64; i++)
+        if (!captured[i]) {
+            captured[i] = s;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+int cuStreamBeginCapture_v2(void *s, int m) { return begin(of(s, 0), m); }
+int cuStreamBeginCapture_v2_ptsz(void *s, int m) { return begin(of(s, 1), m); }
+int cuStreamBeginCapture(void *s) { return begin(of(s, 0), 0); }
+int cuStreamBeginCapture_ptsz(void *s) { return begin(of(s, 1), 0); }
+static int end(stream *s, graph **g) {
+    if (!s->capture) return 903;
+    pthread_mutex_lock(&lock);
+    *g = s->broken ? 0 : s->capture;
+    int result = s->broken ? 901 : 0;
+    s->capture = 0;
+    for (int i = 0; i < 64; i++)
+        if (captured[i] == s) captured[i] = 0;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+int cuStreamEndCapture(void *s, graph **g) { return end(of(s, 0), g); }
+int cuStreamEndCapture_ptsz(void *s, graph **g) { return end(of(s, 1), g); }
+static int capturing(stream *s, int *status) {
+    if (is_forked()) return 3;
+    if (in_callback) return 800;
+    return *status = s->capture ? s->broken ? 2 : 1 : 0, 0;
+}
+int cuStreamIsCapturing(void *s, int *status) { return capturing(of(s, 0), status); }
+int cuStreamIsCapturing_ptsz(void *s, int *status) { return capturing(of(s, 1), status); }
+
+/* A graph is one piece of work; its memory nodes are none. */
+int cuGraphGetNodes(graph *g, void **nodes, size_t *count) { return *count = 0, 0; }
+int cuGraphInstantiateWithFlags(graph **exec, graph *g, uint64_t flags) {
+    *exec = malloc(sizeof **exec);
+    return **exec = *g, 0;
+}
+int cuGraphExecDestroy(graph *exec) { return 0; }
+static int launch_graph(graph *g, stream *s) {
+    if (in_callback) return 800;
+    pthread_mutex_lock(&lock);
+    graphs++;
+    kernels++;
+    end_spin();
+    put(s, g->ns);
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+int cuGraphLaunch(graph *g, void *s) { return launch_graph(g, of(s, 0)); }
+int cuGraphLaunch_ptsz(graph *g, void *s) { return launch_graph(g, of(s, 1)); }
+
+/* A callback runs on a thread of its own, in the stream's order, and the stream waits for it. */
+typedef struct call {
+    void (*function)(void *);
+    void *data;
+    stream *s;
+    int64_t due;
+} call;
+static void *call_back(void *at) {
+    call c = *(call *)at;
+    while (now() < c.due) rest();
+    in_callback = 1;
+    c.function(c.data);
+    pthread_mutex_lock(&lock);
+    c.s->until = now();
+    pthread_mutex_unlock(&lock);
+    free(at);
+    return 0;
+}
+int cuLaunchHostFunc(void *handle, void (*function)(void *), void *data) {
+    stream *s = of(handle, 0);
+    call *c = malloc(sizeof *c);
+    pthread_mutex_lock(&lock);
+    *c = (call){function, data, s, s->until};
+    s->until = NEVER;
+    pthread_mutex_unlock(&lock);
+    pthread_t thread;
+    return pthread_create(&thread, 0, call_back, c);
+}
+
+int64_t standin_ahead_ns(void) {
+    int64_t ahead = of(0, 0)->until - now();
+    return ahead > 0 ? ahead : 0;
+}
+
+static void context_ends(void *context) {
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < event_count; i++)
+        if (events[i]->ctx == context) events[i]->dead = 1;
+    pthread_mutex_unlock(&lock);
+}
+#endif

@@ -1,0 +1,127 @@
+//! Nothing waits for ever, and nothing that a program does while it waits goes wrong.
+
+use std::time::{Duration, Instant};
+
+use ledger::{Pace, Terms};
+
+use crate::stage::{Stage, number};
+
+/// No credit at all, from an arbiter that lives.
+fn starving() -> Stage {
+    Stage::new().with(|terms| Terms { weight: 10, ..terms })
+}
+
+fn starved<T>(stage: &Stage, work: impl FnOnce() -> T) -> T {
+    let page = stage.page();
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    page.grant(0, 0, Pace::Metered);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                page.beat(0);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+        done.unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+    })
+}
+
+#[test]
+fn a_kernel_that_spins_until_another_is_launched_gets_it() {
+    let stage = starving();
+    let outcome =
+        starved(&stage, || stage.run("launch=kernel,-1,-1,1 launch=kernel,100,-1,1 sync"));
+    assert_eq!(number(&outcome.lines, "sync"), 0);
+}
+
+#[test]
+fn a_program_without_any_credit_still_moves() {
+    let stage = starving();
+    let start = Instant::now();
+    starved(&stage, || stage.run("launch=kernel,1000,-1,5 sync"));
+    let used = stage.used();
+    assert!(used.waits > 0, "{used:?}");
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn launches_under_a_lock_of_the_program_all_move() {
+    let stage = starving();
+    let lines = stage.run("locked=1200").lines;
+    assert_eq!(number(&lines, "locked=1200"), 4, "each thread has launched");
+}
+
+#[test]
+fn a_launch_in_a_callback_is_answered_by_the_driver_at_once() {
+    let stage = starving();
+    let lines = starved(&stage, || stage.run("launch=kernel,100,-1,1 callback=100")).lines;
+    assert_eq!(number(&lines, "callback=100"), 800);
+}
+
+#[test]
+fn a_launch_that_is_captured_never_waits() {
+    let stage = starving();
+    let words = "stream=0 begin=0,0 launch=kernel,100000,0,100 end=0,0";
+    let lines = starved(&stage, || stage.run(words)).lines;
+    assert_eq!(number(&lines, "captured"), 100);
+    assert_eq!((stage.used().waits, stage.used().launches), (0, 0));
+}
+
+#[test]
+fn signals_do_not_end_a_wait_too_early_or_make_it_endless() {
+    let stage = Stage::new().with(|terms| Terms { weight: 20, ..terms });
+    let words = "alarms=3 saturate=kernel,500,1000";
+    let got = number(&stage.run(words).lines, "saturate=kernel,500,1000") as f64 / 1e4;
+    assert!(got < 25.0, "{got} percent");
+}
+
+#[test]
+fn a_thread_can_be_cancelled_while_it_waits() {
+    let stage = starving();
+    let lines = starved(&stage, || stage.run("cancel=150 launch=kernel,100,-1,1")).lines;
+    assert_eq!(number(&lines, "cancel=150"), 1);
+}
+
+#[test]
+fn a_forked_child_does_not_wait_and_counts_nothing() {
+    let stage = starving();
+    let lines = starved(&stage, || stage.run("launch=kernel,100,-1,1 sync fork")).lines;
+    assert_eq!(number(&lines, "fork"), 5);
+    assert_eq!(stage.used().launches, 1);
+}
+
+#[test]
+fn who_dies_waiting_leaves_the_others_their_credit() {
+    let stage = starving();
+    let mut running = starved(&stage, || {
+        let running = stage.start("saturate=kernel,3000,60000");
+        std::thread::sleep(Duration::from_millis(400));
+        running
+    });
+    running.0.kill().unwrap();
+    running.0.wait().unwrap();
+    // The next process takes the slot, and what the dead had in flight counts as spent.
+    stage.run("launch=kernel,100,-1,1 sync");
+    let mut reader = stage.reader();
+    reader.read().unwrap();
+    let time = reader.device(0);
+    assert_eq!((time.waiting, time.in_flight_ns()), (0, 0), "{time:?}");
+}
+
+#[test]
+fn a_stopped_process_holds_up_nobody() {
+    let stage = Stage::new();
+    let stopped = stage.start("saturate=kernel,500,60000");
+    std::thread::sleep(Duration::from_millis(200));
+    let pid = stopped.0.id() as i32;
+    // SAFETY: a signal for our own child.
+    unsafe { libc::kill(pid, libc::SIGSTOP) };
+    let words = "saturate=kernel,500,800";
+    let got = number(&stage.run(words).lines, words) as f64 / 8e3;
+    let mut child = stopped.0;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(got > 15.0, "{got} percent beside a stopped process");
+}

@@ -1,0 +1,122 @@
+//! Who has no credit waits: alone by the share, under an arbiter by what it grants.
+
+use std::time::Duration;
+
+use ledger::{BackEnd, Pace, Policy, Terms};
+
+use crate::stage::{Stage, number};
+
+/// GPU time in percent of so many milliseconds.
+fn percent(us: i64, ms: i64) -> f64 {
+    us as f64 / 10.0 / ms as f64
+}
+
+#[test]
+fn without_an_arbiter_a_container_paces_itself_to_its_share() {
+    for (weight, us) in [(50, 100), (25, 5), (25, 3_000)] {
+        let stage = Stage::new().with(|terms| Terms { weight, ..terms });
+        let words = format!("saturate=kernel,{us},1200");
+        let got = percent(number(&stage.run(&words).lines, &words), 1200);
+        // Slower than its share it may be, on a busy machine.
+        let used = stage.used();
+        assert!(
+            got < f64::from(weight) + 4.0,
+            "{got} of {weight} percent in kernels of {us} us: {used:?}"
+        );
+        assert!(got > f64::from(weight) * 0.5, "{got} of {weight} percent in kernels of {us} us");
+    }
+}
+
+#[test]
+fn graphs_are_paced_like_kernels() {
+    let stage = Stage::new().with(|terms| Terms { weight: 25, ..terms });
+    let words =
+        "stream=0 begin=0,2 launch=kernel,300,0,10 end=0,0 instantiate=0 graph-saturate=0,1200";
+    let got = percent(number(&stage.run(words).lines, "graph-saturate=0,1200"), 1200);
+    assert!(got < 29.0 && got > 12.0, "{got} percent");
+}
+
+#[test]
+fn what_the_administrator_exempts_counts_and_never_waits() {
+    let exempt: [fn(Terms) -> Terms; 3] = [
+        |terms| Terms { policy: Policy::Observe, ..terms },
+        |terms| Terms { policy: Policy::Unlimited, ..terms },
+        |terms| Terms { back_end: BackEnd::Mps, ..terms },
+    ];
+    for change in exempt {
+        let stage = Stage::new().with(|terms| Terms { weight: 5, ..change(terms) });
+        stage.run("saturate=kernel,500,300");
+        let used = stage.used();
+        assert_eq!(used.waits, 0);
+        assert!(used.spent_compute_ns > 15_000_000 * 2, "{used:?}");
+    }
+}
+
+#[test]
+fn credit_is_spent_and_no_more() {
+    let stage = Stage::new();
+    let page = stage.page();
+    let mut reader = stage.reader();
+    page.grant(0, 30_000_000, Pace::Metered);
+    let running = stage.start("saturate=kernel,1000,4000");
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(50));
+        page.beat(0);
+    }
+    reader.read().unwrap();
+    let time = reader.device(0);
+    // A batch beyond the last credit, and one for each tenth of a second that it starved.
+    let starved = 20 * 2_000_000;
+    assert!(time.committed_ns < 30_000_000 + 6_000_000 + starved, "{time:?}");
+    assert!(time.spent_compute_ns >= 25_000_000, "{time:?}");
+    assert_eq!(time.waiting, 1);
+    let mut child = running.0;
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn idle_time_that_is_lent_needs_no_credit() {
+    let stage = Stage::new().with(|terms| Terms { weight: 5, ..terms });
+    let words = "saturate=kernel,500,600";
+    let lines = stage.granting(0, Pace::Free, || stage.run(words)).lines;
+    assert_eq!(stage.used().waits, 0);
+    assert!(percent(number(&lines, words), 600) > 30.0);
+}
+
+#[test]
+fn an_arbiter_that_falls_silent_is_not_waited_for() {
+    let stage = Stage::new();
+    stage.page().grant(0, 0, Pace::Metered);
+    let words = "saturate=kernel,500,2000";
+    let got = percent(number(&stage.run(words).lines, words), 2000);
+    assert!(got > 20.0 && got < 54.0, "{got} percent");
+}
+
+#[test]
+fn work_in_flight_is_bounded_by_about_a_quantum() {
+    let stage = Stage::new();
+    let mut reader = stage.reader();
+    let most = stage.granting(1_000_000_000, Pace::Metered, || {
+        let running = stage.start("saturate=kernel,400,800");
+        let mut most = 0;
+        for _ in 0..200 {
+            reader.read().unwrap();
+            most = most.max(reader.device(0).in_flight_ns());
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        running.finish();
+        most
+    });
+    assert!(most > 0 && most < 8_000_000, "{most} ns in flight");
+}
+
+#[test]
+fn several_processes_share_the_credit_of_their_container() {
+    let stage = Stage::new().with(|terms| Terms { weight: 20, ..terms });
+    let words = "saturate=kernel,500,1500";
+    let running = [stage.start(words), stage.start(words), stage.start(words)];
+    let got = running.map(|running| percent(number(&running.finish(), words), 1500));
+    let sum: f64 = got.iter().sum();
+    assert!(sum < 26.0 && sum > 10.0, "{got:?} percent");
+}

@@ -1,0 +1,130 @@
+//! A container with half a card on which time passes, the client of this folder, and an arbiter that a
+//! test plays by writing the limits page.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ledger::agent::{DeviceUse, LimitsPage, TimeReader, read_ledger};
+use ledger::{Pace, Policy, Terms};
+
+use crate::container::{Container, Outcome, compile};
+
+struct Built {
+    folder: tempfile::TempDir,
+    client: PathBuf,
+}
+
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let library =
+            ["-w", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,-soname,libcuda.so.1", "-lpthread"];
+        compile("../metered/driver.c", &folder.path().join("libcuda.so.1"), &library);
+        let client = folder.path().join("client");
+        compile("../metered/client.c", &client, &["-w", "-ldl", "-lpthread"]);
+        Built { folder, client }
+    })
+}
+
+/// A container and its card.
+pub(crate) struct Stage(pub(crate) Container);
+
+impl Stage {
+    /// Half a card, and no arbiter.
+    pub(crate) fn new() -> Self {
+        Self(Container::half().driver(built().folder.path()))
+    }
+
+    /// The same where launches are counted and never wait.
+    pub(crate) fn free() -> Self {
+        Self::new().with(|terms| Terms { policy: Policy::Unlimited, ..terms })
+    }
+
+    /// The same with other terms.
+    pub(crate) fn with(self, change: impl FnOnce(Terms) -> Terms) -> Self {
+        let page = self.page();
+        let terms = page.terms(0).expect("it has a device");
+        page.set_terms(0, &change(terms)).expect("they are good");
+        self
+    }
+
+    /// The limits page, as its arbiter has it.
+    pub(crate) fn page(&self) -> LimitsPage {
+        LimitsPage::open(&self.0.allotment(1)).expect("it can be opened")
+    }
+
+    /// The ledger, as an arbiter reads it.
+    pub(crate) fn reader(&self) -> TimeReader {
+        TimeReader::open(&self.0.allotment(1).join("ledger")).expect("it can be opened")
+    }
+
+    /// What the ledger says of the device.
+    pub(crate) fn used(&self) -> DeviceUse {
+        read_ledger(&self.0.allotment(1).join("ledger")).expect("it can be read").devices[0]
+    }
+
+    /// Runs the client with these words to its end.
+    #[track_caller]
+    pub(crate) fn run(&self, words: &str) -> Outcome {
+        let outcome = self.0.run(&built().client, words);
+        outcome.assert_lived();
+        let strange = |line: &&String| line.contains("errno-changed");
+        assert_eq!(outcome.lines.iter().find(strange), None, "{outcome:?}");
+        outcome
+    }
+
+    /// Starts the client and lets it run.
+    pub(crate) fn start(&self, words: &str) -> Running {
+        let mut command = self.0.command(&built().client, words);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        Running(command.spawn().expect("it starts"))
+    }
+
+    /// Runs `work` while an arbiter keeps this much credit granted, all the time.
+    pub(crate) fn granting<T>(&self, credit_ns: u64, pace: Pace, work: impl FnOnce() -> T) -> T {
+        let (page, mut reader) = (self.page(), self.reader());
+        page.grant(0, credit_ns, pace);
+        let ends = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ends.load(Ordering::Relaxed) {
+                    reader.read().expect("it can be read");
+                    let committed = reader.device(0).committed_ns;
+                    page.grant(0, committed.wrapping_add(credit_ns), pace);
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            ends.store(true, Ordering::Relaxed);
+            done.unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        })
+    }
+}
+
+/// A client that runs.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// What it says until its end, which must be a good one.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Vec<String> {
+        let stdout = BufReader::new(self.0.stdout.take().expect("it is a pipe"));
+        let lines: Vec<String> = stdout.lines().map_while(Result::ok).collect();
+        assert!(self.0.wait().expect("it is our child").success(), "{lines:?}");
+        assert_eq!(lines.last().map(String::as_str), Some("end"), "{lines:?}");
+        lines
+    }
+}
+
+/// The number that the client said behind a word.
+#[track_caller]
+pub(crate) fn number(lines: &[String], word: &str) -> i64 {
+    let line = lines.iter().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+    let line = line.unwrap_or_else(|| panic!("nothing of {word}: {lines:?}"));
+    line.parse().unwrap_or_else(|_| panic!("no number of {word}: {line}"))
+}
