@@ -111,9 +111,9 @@ pub async fn serve(
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
-    let (arbitrated, _view) = watch::channel(arbiter::View::default());
+    let (arbitrated, times) = watch::channel(arbiter::View::default());
     tasks.spawn(arbiter::keep_arbitrating(node.clone(), arbitrated, stopped.clone()));
-    let seeing = seen::Seeing::new(node.clone(), options, config.clone()).await?;
+    let seeing = seen::Seeing::new(node.clone(), options, config.clone(), times).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(cdi::keep_specified(node.clone(), config.clone(), stopped.clone()));

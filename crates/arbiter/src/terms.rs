@@ -74,12 +74,17 @@ impl Terms {
         u64::from(self.weight_percent.clamp(1, 100))
     }
 
-    /// The part of the clock's time that it has whatever others do, in percent.
-    pub(crate) fn guaranteed(&self) -> u64 {
+    /// The part of the clock's time that it has whatever others do, in percent of the GPU.
+    #[must_use]
+    pub fn guaranteed_percent(&self) -> u32 {
         match self.policy {
-            Policy::Strict => u64::from(self.cap_percent.clamp(1, 100)),
-            _ => self.weight(),
+            Policy::Strict => self.cap_percent.clamp(1, 100),
+            _ => self.weight_percent.clamp(1, 100),
         }
+    }
+
+    pub(crate) fn guaranteed(&self) -> u64 {
+        u64::from(self.guaranteed_percent())
     }
 }
 

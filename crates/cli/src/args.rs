@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show GPUs, allotments and who holds what
     Status(StatusArgs),
+    /// Show who has how much of each GPU's time, live
+    Top(TopArgs),
     /// Say why a pod is refused or waits, and which GPU had how much
     Why(WhyArgs),
     /// Show the whole way on simulated GPUs: pods, shares, a refusal
@@ -82,6 +84,25 @@ pub(crate) struct StatusArgs {
     /// One JSON object in place of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TopArgs {
+    /// How often the table is made anew, in seconds: 0.2 to 60
+    #[arg(long, default_value_t = 1.0, value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) every: f64,
+    /// Show it once, after one such time
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// One JSON object in place of the table, once
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The node agent's records
+    #[arg(long, default_value = contract::paths::NODE_STATE)]
+    pub(crate) state_dir: PathBuf,
+    /// The node agent's pages
+    #[arg(long, default_value = contract::paths::NODE_PAGES)]
+    pub(crate) pages_dir: PathBuf,
 }
 
 #[derive(Args)]
@@ -228,6 +249,12 @@ pub(crate) struct Cards(pub(crate) Vec<(String, u32)>);
 
 fn fraction(text: &str) -> Result<Percent, contract::FractionError> {
     contract::parse_fraction(text)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: Result<f64, _> = text.parse();
+    let good = seconds.ok().filter(|seconds| (0.2..=60.0).contains(seconds));
+    good.ok_or_else(|| "write seconds from 0.2 to 60, such as 1".to_owned())
 }
 
 fn gpu(text: &str) -> Result<GpuName, contract::IdError> {

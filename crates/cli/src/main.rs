@@ -11,6 +11,7 @@ mod machine;
 mod run;
 mod sim;
 mod status;
+mod top;
 mod why;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Enter(args) => run::enter(&args),
         Command::Status(args) => status::status(&args),
+        Command::Top(args) => top::top(&args),
         Command::Why(args) => why::why(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Sim(args) => sim::sim(&args),

@@ -91,6 +91,17 @@ impl Desk {
         Terms { policy, weight_percent, cap_percent, class: self.class }
     }
 
+    /// The policy that the page states, as people write it.
+    pub(super) fn policy_name(&self) -> &'static str {
+        match self.page.terms(self.index).map(|terms| (terms.back_end, terms.policy)) {
+            Some((BackEnd::Mps, _)) => "mps",
+            Some((_, ledger::Policy::Strict)) => "strict",
+            Some((_, ledger::Policy::Unlimited)) => "unlimited",
+            Some((_, ledger::Policy::Observe)) => "observe",
+            Some((_, ledger::Policy::Fair)) | None => "fair",
+        }
+    }
+
     /// The quantum that the page states, in microseconds.
     pub(super) fn quantum_us(&self) -> u32 {
         self.page.terms(self.index).map_or(5000, |terms| terms.quantum_us)

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use arbiter::{Class, Gpu, Policy, Settings};
 use contract::{AllotmentId, DeviceUuid};
 use ledger::clock;
+use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use super::desk::Desk;
@@ -34,24 +35,36 @@ pub struct Share {
 }
 
 /// What the arbiter knows of one container's time.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Seen {
     /// What it was charged, in nanoseconds of the card's own time, while this arbiter looked.
     pub charged_ns: u64,
+    /// What it says that its batches took, others' slices in them included, in nanoseconds.
+    pub spent_ns: u64,
+    /// What it says that it had of the copy engines, in nanoseconds.
+    pub copy_ns: u64,
+    /// Launches, as it says.
+    pub launches: u64,
+    /// How long its threads have waited for credit, in nanoseconds, as it says.
+    pub waited_ns: u64,
+    /// Threads that wait for credit.
+    pub waiting: u32,
     /// Whether it is at work or wants to be.
     pub is_active: bool,
     /// Whether it runs freely because nobody else wants the GPU.
     pub is_free: bool,
-    /// Threads that wait for credit.
-    pub waiting: u32,
-    /// Credit that it was given last, in nanoseconds.
-    pub credit_ns: u64,
+    /// Its policy, as people write it.
+    pub policy: String,
+    /// Its weight or cap, in percent of the GPU.
+    pub percent: u32,
     /// Claims that could not be.
     pub oddities: u64,
 }
 
 /// What one GPU's thread has done.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Work {
     /// Looks at containers.
     pub ticks: u64,
@@ -281,12 +294,18 @@ impl Keeper {
         state.seen.retain(|id, _| self.desks.iter().any(|desk| desk.id == *id));
         for (key, grant) in self.policy.grants() {
             let Some(desk) = self.desks.iter().find(|desk| desk.id.0 == key) else { continue };
+            let (time, terms) = (desk.time(), desk.terms());
             let seen = Seen {
                 charged_ns: self.policy.charged_ns(key),
+                spent_ns: time.spent_compute_ns,
+                copy_ns: time.spent_copy_ns,
+                launches: time.launches,
+                waited_ns: time.waited_ns,
+                waiting: time.waiting,
                 is_active: self.policy.is_active(key),
                 is_free: grant.pace == arbiter::Pace::Free,
-                waiting: desk.time().waiting,
-                credit_ns: grant.credit_ns,
+                policy: desk.policy_name().to_owned(),
+                percent: terms.guaranteed_percent(),
                 oddities: self.policy.oddities(key),
             };
             state.seen.insert(desk.id, seen);

@@ -6,17 +6,20 @@
 
 mod desk;
 mod keeper;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use contract::{AllotmentId, DeviceUuid};
+use ledger::clock;
 use tokio::sync::watch;
 use tracing::warn;
 
 pub use arbiter::Class;
 pub use keeper::{Seen, Share, Work};
+pub use view::{GpuView, View};
 
 use crate::allotment::Holding;
 use crate::node::Node;
@@ -34,15 +37,6 @@ pub struct Arbiter {
 struct Thread {
     board: Arc<Board>,
     handle: JoinHandle<()>,
-}
-
-/// What is known of every container's time, and of the threads.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct View {
-    /// By GPU and allotment.
-    pub seen: BTreeMap<(DeviceUuid, AllotmentId), Seen>,
-    /// By GPU.
-    pub work: BTreeMap<DeviceUuid, Work>,
 }
 
 impl Arbiter {
@@ -68,13 +62,12 @@ impl Arbiter {
     /// What is known.
     #[must_use]
     pub fn view(&self) -> View {
-        let mut view = View::default();
-        for (&gpu, thread) in &self.threads {
+        let gpu = |(gpu, thread): (&DeviceUuid, &Thread)| {
             let (seen, work) = thread.board.seen();
-            view.work.insert(gpu, work);
-            view.seen.extend(seen.into_iter().map(|(id, seen)| ((gpu, id), seen)));
-        }
-        view
+            let containers = seen.into_iter().map(|(id, seen)| (id.to_string(), seen)).collect();
+            (gpu.to_string(), GpuView { work, containers })
+        };
+        View { at_ns: clock::own_ns(), gpus: self.threads.iter().map(gpu).collect() }
     }
 }
 
@@ -111,11 +104,17 @@ pub async fn keep_arbitrating(
     let mut arbiter = Arbiter::default();
     let mut held = node.watch_held();
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
+    let file = View::file(&node.layout().pages);
     arbiter.follow(shares(&node));
     loop {
         tokio::select! {
             Ok(()) = held.changed() => arbiter.follow(shares(&node)),
-            _ = ticks.tick() => drop(view.send_replace(arbiter.view())),
+            _ = ticks.tick() => {
+                let seen = arbiter.view();
+                // For people: what is not written now is in a second.
+                let _ = seen.write(&file);
+                view.send_replace(seen);
+            }
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use contract::{AllotmentId, DeviceUuid};
+
 use crate::allotment::{Holding, Record};
+use crate::arbiter::View;
 
 /// Namespaces that are told apart; what further ones hold is summed up under [`OTHERS`].
 const MOST: usize = 1000;
@@ -14,6 +17,9 @@ const OTHERS: &str = "(others)";
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Chargeback {
     by_namespace: BTreeMap<String, f64>,
+    used: BTreeMap<String, u64>,
+    /// What each allotment had been charged at the last look, in nanoseconds.
+    known: BTreeMap<(AllotmentId, DeviceUuid), u64>,
 }
 
 impl Chargeback {
@@ -22,18 +28,45 @@ impl Chargeback {
     pub fn add(&mut self, records: &[Record], time: Duration) {
         for record in records {
             let Some(holder) = &record.holder else { continue };
-            let known = self.by_namespace.contains_key(&holder.namespace);
-            let room = known || self.by_namespace.len() < MOST;
-            let namespace = if room { &holder.namespace } else { OTHERS };
-            let sum = self.by_namespace.entry(namespace.to_owned()).or_default();
+            let namespace = name(&self.by_namespace, &holder.namespace);
+            let sum = self.by_namespace.entry(namespace).or_default();
             *sum += gpus(&record.holding) * time.as_secs_f64();
         }
+    }
+
+    /// Adds the GPU time that the arbiter has charged `records` for since the last look.
+    pub fn used(&mut self, records: &[Record], times: &View) {
+        let mut known = BTreeMap::new();
+        for record in records {
+            let Some(holder) = &record.holder else { continue };
+            for &gpu in record.holding.gpus() {
+                let Some(seen) = times.seen(gpu, record.id) else { continue };
+                let before = self.known.get(&(record.id, gpu)).copied().unwrap_or(0);
+                // An arbiter that begins anew counts from zero.
+                let fresh = seen.charged_ns.checked_sub(before).unwrap_or(seen.charged_ns);
+                let namespace = name(&self.used, &holder.namespace);
+                *self.used.entry(namespace).or_default() += fresh;
+                known.insert((record.id, gpu), seen.charged_ns);
+            }
+        }
+        self.known = known;
+    }
+
+    /// GPU seconds used by namespace, of shares.
+    pub fn used_sums(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.used.iter().map(|(namespace, ns)| (namespace.as_str(), *ns as f64 / 1e9))
     }
 
     /// GPU seconds by namespace: half a GPU for ten seconds is five.
     pub fn sums(&self) -> impl Iterator<Item = (&str, f64)> {
         self.by_namespace.iter().map(|(namespace, sum)| (namespace.as_str(), *sum))
     }
+}
+
+/// The namespace, or what those beyond the most are called.
+fn name<T>(known: &BTreeMap<String, T>, namespace: &str) -> String {
+    let room = known.contains_key(namespace) || known.len() < MOST;
+    if room { namespace.to_owned() } else { OTHERS.to_owned() }
 }
 
 /// How many GPUs a holding is.
@@ -78,6 +111,25 @@ mod tests {
         chargeback.add(&records, Duration::from_secs(10));
         chargeback.add(&records[..1], Duration::from_secs(10));
         assert_eq!(chargeback.sums().collect::<Vec<_>>(), [("a", 15.0), ("b", 20.0)]);
+    }
+
+    #[test]
+    fn a_namespace_is_charged_for_the_time_that_its_containers_had() {
+        let half = Percent::new(50).unwrap();
+        let grant = Grant::Share { gpu: uuid(0), percent: half, memory: Mib(1), context: Mib(1) };
+        let record = record(Some("a"), &grant);
+        let view = |charged_ns| {
+            let seen = crate::arbiter::Seen { charged_ns, ..Default::default() };
+            let containers = [(record.id.to_string(), seen)].into();
+            let gpu = crate::arbiter::GpuView { containers, ..Default::default() };
+            View { at_ns: 0, gpus: [(uuid(0).to_string(), gpu)].into() }
+        };
+        let mut chargeback = Chargeback::default();
+        // The third is of an arbiter that began anew.
+        for charged_ns in [1_000_000_000, 3_000_000_000, 500_000_000] {
+            chargeback.used(std::slice::from_ref(&record), &view(charged_ns));
+        }
+        assert_eq!(chargeback.used_sums().collect::<Vec<_>>(), [("a", 3.5)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::chargeback::gpus;
 use super::state::{Held, State};
 use crate::allotment::Holding;
 use crate::api::PoolState;
+use crate::arbiter::Seen;
 use crate::audit::Kind;
 use crate::inventory::Gpu;
 
@@ -62,6 +63,16 @@ families! {
     observed: Counters, "container_memory_observed", None, "Requests for memory that would have been refused";
     gpu_seconds: Counters, "container_gpu", Some(Unit::Seconds), "GPU time that a container has used";
     waited: Counters, "container_waited", Some(Unit::Seconds), "Time that a container has waited for its turn";
+    charged: Counters, "container_gpu_charged", Some(Unit::Seconds), "GPU time that a container is charged for, without others' slices";
+    waiting: Gauges, "container_waiting", None, "Threads of a container that wait for their turn";
+    active: Gauges, "container_active", None, "1 while a container uses the GPU or wants to";
+    launches: Counters, "container_launches", None, "Launches of kernels and graphs that a container tells of";
+    oddities: Counters, "container_time_oddities", None, "What a container tells of its GPU time and cannot be";
+    policy: Gauges, "container_compute_info", None, "How a container's share of compute is meant";
+    used_seconds: Counters, "namespace_gpu", Some(Unit::Seconds), "GPU time that a namespace's containers are charged for";
+    looks: Counters, "arbiter_looks", None, "Looks of the arbiter at a GPU's containers";
+    looked: Counters, "arbiter_busy", Some(Unit::Seconds), "Time that the arbiter's looks took";
+    latest: Gauges, "arbiter_latest", Some(Unit::Seconds), "The latest that a look of the arbiter ever came";
     share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
     allotments: Gauges, "allotments", None, "Allotments on the node";
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
@@ -97,6 +108,15 @@ impl Families {
         state.held.iter().for_each(|held| self.fill_container(state, held));
         for (namespace, seconds) in state.chargeback.sums() {
             add(&self.share_seconds, vec![("namespace", namespace.to_owned())], seconds);
+        }
+        for (namespace, seconds) in state.chargeback.used_sums() {
+            add(&self.used_seconds, vec![("namespace", namespace.to_owned())], seconds);
+        }
+        for (gpu, view) in &state.times.gpus {
+            let labels = || vec![("gpu", gpu.clone())];
+            add(&self.looks, labels(), view.work.ticks as f64);
+            add(&self.looked, labels(), seconds(view.work.busy_ns));
+            set(&self.latest, labels(), seconds(view.work.latest_ns));
         }
         for (resource, registration) in &state.registrations {
             let labels = vec![("resource", resource.clone())];
@@ -154,6 +174,9 @@ impl Families {
                 }
                 _ => set(&self.share, labels(), 1.0),
             }
+            if let Some(seen) = state.times.seen(gpu, held.record.id) {
+                self.fill_time(&labels, seen);
+            }
             if let Some(ledger) = &held.ledger {
                 self.fill_use(&labels, ledger, index);
             }
@@ -171,6 +194,16 @@ impl Families {
             let engine = ("engine", engine.to_owned());
             add(&self.gpu_seconds, labels().into_iter().chain([engine]).collect(), seconds(spent));
         }
+    }
+
+    fn fill_time(&self, labels: &dyn Fn() -> Labels, seen: &Seen) {
+        add(&self.charged, labels(), seconds(seen.charged_ns));
+        add(&self.launches, labels(), seen.launches as f64);
+        add(&self.oddities, labels(), seen.oddities as f64);
+        set(&self.waiting, labels(), f64::from(seen.waiting));
+        set(&self.active, labels(), f64::from(u8::from(seen.is_active)));
+        let policy = ("policy", seen.policy.clone());
+        set(&self.policy, labels().into_iter().chain([policy]).collect(), 1.0);
     }
 
     fn fill_audit(&self, state: &State) {

@@ -20,6 +20,7 @@ pub use flags::SeenFlags;
 pub use state::{Held, State};
 
 use crate::api::{self, Api};
+use crate::arbiter;
 use crate::audit::lister::NvmlLister;
 use crate::audit::{Audit, Audited, keep_auditing};
 use crate::config::Config;
@@ -35,6 +36,7 @@ const CHARGE_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Witness {
     node: Arc<Node>,
     audited: watch::Receiver<Arc<Audited>>,
+    times: watch::Receiver<arbiter::View>,
     chargeback: Mutex<Chargeback>,
 }
 
@@ -55,6 +57,7 @@ impl Seeing {
         node: Arc<Node>,
         options: &Options,
         config: watch::Receiver<Arc<Config>>,
+        times: watch::Receiver<arbiter::View>,
     ) -> Result<Self> {
         let (audited, audited_now) = watch::channel(Arc::new(Audited::default()));
         let (news, heard) = mpsc::channel(NEWS);
@@ -75,7 +78,7 @@ impl Seeing {
         let chargeback = Mutex::new(Chargeback::default());
         Ok(Self {
             audit: Audit { node: node.clone(), lister, proc, audited, news },
-            witness: Arc::new(Witness { node, audited: audited_now, chargeback }),
+            witness: Arc::new(Witness { node, audited: audited_now, times, chargeback }),
             listener: server::bind(options.seen.metrics_address).await?,
             api,
         })
@@ -106,8 +109,8 @@ impl Witness {
     /// All that is known at this moment.
     pub(crate) async fn state(self: &Arc<Self>) -> Option<State> {
         let (witness, chargeback) = (self.clone(), self.chargeback().clone());
-        let audited = self.audited.borrow().clone();
-        let gather = move || State::gather(&witness.node, audited, chargeback);
+        let (audited, times) = (self.audited.borrow().clone(), self.times.borrow().clone());
+        let gather = move || State { times, ..State::gather(&witness.node, audited, chargeback) };
         tokio::task::spawn_blocking(gather).await.ok()
     }
 
@@ -122,6 +125,8 @@ impl Witness {
             }
             let records = self.node.records();
             self.chargeback().add(&records, last.elapsed());
+            let times = self.times.borrow().clone();
+            self.chargeback().used(&records, &times);
             last = Instant::now();
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::chargeback::Chargeback;
 use crate::allotment::{self, Holding, Record};
 use crate::api::PoolStates;
+use crate::arbiter::View;
 use crate::audit::Audited;
 use crate::inventory::Inventory;
 use crate::node::Node;
@@ -32,6 +33,8 @@ pub struct State {
     pub chargeback: Chargeback,
     /// Whether the node's pools are alike on all their nodes.
     pub pools: Arc<PoolStates>,
+    /// What the arbiter knows of containers' time.
+    pub times: View,
 }
 
 /// An allotment and its use.
@@ -65,6 +68,7 @@ impl State {
             denials: node.refusals().counts(),
             chargeback,
             pools: node.pools().borrow().clone(),
+            times: View::default(),
         }
     }
 
@@ -104,6 +108,7 @@ impl State {
                 "hidden": self.audited.hidden,
                 "unknown": self.audited.unknown,
             },
+            "arbiter": self.times,
             "share_seconds": self.chargeback.sums().collect::<BTreeMap<_, _>>(),
         })
     }
@@ -143,6 +148,7 @@ pub(crate) mod tests {
             denials: BTreeMap::new(),
             chargeback: Chargeback::default(),
             pools: Arc::default(),
+            times: View::default(),
         }
     }
 

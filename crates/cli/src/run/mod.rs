@@ -4,6 +4,7 @@
 //! it; otherwise, or with `--preload`, the environment carries the shim. Whatever was made for the
 //! command goes when it ends, however it ends.
 
+mod arbitrate;
 mod enter;
 mod place;
 mod registry;
@@ -34,6 +35,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         preloaded(args, &run, &shim)
     };
     driver.expose(&mut command, placement.uuid);
+    // Ends before the run does: its pages are the last to go.
+    let _turn = arbitrate::Turn::begin(registry);
     supervise::wait(&mut command)
 }
 

@@ -117,6 +117,7 @@ mod tests {
             pool: None,
             slices: None,
             foreign: None,
+            no_shares: None,
             sick: None,
             cordon: None,
         }

@@ -59,6 +59,11 @@ impl Registry {
         entries.filter_map(|entry| self.visit(&entry.path())).collect()
     }
 
+    /// The folder itself.
+    pub(crate) fn base(&self) -> &Path {
+        &self.0
+    }
+
     /// The pages of a run.
     pub(crate) fn pages(&self, id: AllotmentId) -> PathBuf {
         allotments(&self.0.join(id.to_string())).join(id.to_string())

@@ -1,0 +1,96 @@
+//! Neighbours share out their GPUs' time: one of the runs of a user is the arbiter for all of them, by
+//! a file lock. When it ends the kernel frees the lock and another takes over; meanwhile each paces
+//! itself. A run without neighbours is its own arbiter.
+
+use std::fs::{File, TryLockError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use aliquot_node::arbiter::{Arbiter, Class, Share, Shares, View};
+
+use super::Registry;
+
+/// How soon a run that comes or goes is noticed, and an arbiter that has ended is replaced.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often it is written down what is known.
+const TELL: Duration = Duration::from_secs(1);
+const LOCK: &str = "arbiter.lock";
+
+/// Arbitrates, or waits to, for as long as this lives.
+pub(crate) struct Turn {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Turn {
+    /// Takes part in choosing who is the arbiter.
+    pub(crate) fn begin(registry: Registry) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let told = over.clone();
+        let thread = thread::Builder::new().name("arbiter-turn".into());
+        let thread = thread.spawn(move || keep(&registry, &told)).ok();
+        Self { over, thread }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.over.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(registry: &Registry, over: &AtomicBool) {
+    let mut lock = None;
+    while !over.load(Relaxed) {
+        lock = lock.or_else(|| take(registry));
+        if lock.is_some() {
+            arbitrate(registry, over);
+        }
+        thread::park_timeout(LOOK);
+    }
+}
+
+/// The lock, if nobody has it.
+fn take(registry: &Registry) -> Option<File> {
+    let file = File::create(registry.base().join(LOCK)).ok()?;
+    match file.try_lock() {
+        Ok(()) => Some(file),
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+    }
+}
+
+fn arbitrate(registry: &Registry, over: &AtomicBool) {
+    let mut arbiter = Arbiter::default();
+    let (mut known, mut told) = (Shares::new(), None::<Instant>);
+    let file = View::file(registry.base());
+    while !over.load(Relaxed) {
+        let shares = shares(registry);
+        if shares != known {
+            known.clone_from(&shares);
+            arbiter.follow(shares);
+        }
+        if told.is_none_or(|told| told.elapsed() >= TELL) {
+            // For people: what is not written now is in a second.
+            let _ = arbiter.view().write(&file);
+            told = Some(Instant::now());
+        }
+        thread::park_timeout(LOOK);
+    }
+}
+
+fn shares(registry: &Registry) -> Shares {
+    let mut shares = Shares::new();
+    for (id, card) in registry.live() {
+        if let Some((gpu, ..)) = card.share() {
+            let share = Share { folder: registry.pages(id), class: Class::Batch };
+            shares.entry(gpu).or_default().insert(id, share);
+        }
+    }
+    shares
+}

@@ -1,0 +1,187 @@
+//! Two moments, and what went on between them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use contract::Mib;
+use serde::Serialize;
+
+use super::sample::{Container, Sample};
+
+/// What is shown.
+#[derive(Serialize)]
+pub(super) struct Table {
+    /// Between the two moments.
+    seconds: f64,
+    gpus: Vec<GpuRow>,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct GpuRow {
+    gpu: String,
+    index: Option<u32>,
+    product: Option<String>,
+    /// Of the GPU's time, by all its containers, in percent.
+    busy_percent: f64,
+    containers: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    allotment: String,
+    namespace: Option<String>,
+    pod: Option<String>,
+    container: String,
+    share_percent: u32,
+    policy: String,
+    /// Of the GPU's time, in percent.
+    got_percent: f64,
+    /// `arbiter`, or `container` where no arbiter lives: others' slices are in it then.
+    told_by: &'static str,
+    /// Of the time, in percent, summed over threads.
+    waited_percent: f64,
+    waiting_threads: u32,
+    launches_per_second: f64,
+    used_mib: u64,
+    limit_mib: u64,
+    processes: usize,
+}
+
+impl Table {
+    /// What went on from `before` to `now`.
+    pub(super) fn between(before: &Sample, now: &Sample) -> Self {
+        let seconds = now.at_ns.saturating_sub(before.at_ns).max(1) as f64 / 1e9;
+        let mut rows = BTreeMap::<&str, Vec<Row>>::new();
+        for (key, container) in &now.containers {
+            let earlier = before.containers.get(key);
+            let row = Row::new(key.1.to_string(), earlier, container, seconds);
+            rows.entry(&key.0).or_default().push(row);
+        }
+        let gpus = rows.into_iter().map(|(uuid, containers)| {
+            let known = now.gpus.iter().find(|gpu| gpu.uuid.to_string() == uuid);
+            GpuRow {
+                gpu: uuid.to_owned(),
+                index: known.map(|gpu| gpu.index),
+                product: known.map(|gpu| gpu.name.clone()),
+                busy_percent: containers.iter().map(|row| row.got_percent).sum(),
+                containers,
+            }
+        });
+        Self { seconds, gpus: gpus.collect(), problems: now.problems.clone() }
+    }
+}
+
+impl Row {
+    fn new(allotment: String, before: Option<&Container>, now: &Container, seconds: f64) -> Self {
+        // What was told by another is no figure to compare with; a container that began anew has none.
+        let before = before.filter(|before| before.is_charged == now.is_charged);
+        let since = |of: fn(&Container) -> u64| {
+            before.map_or(0, |before| of(now).saturating_sub(of(before))) as f64 / seconds
+        };
+        Self {
+            allotment,
+            namespace: now.namespace.clone(),
+            pod: now.pod.clone(),
+            container: now.name.clone(),
+            share_percent: now.percent,
+            policy: now.policy.clone(),
+            got_percent: since(|container| container.gpu_ns) / 1e7,
+            told_by: if now.is_charged { "arbiter" } else { "container" },
+            waited_percent: since(|container| container.waited_ns) / 1e7,
+            waiting_threads: now.waiting,
+            launches_per_second: since(|container| container.launches),
+            used_mib: Mib::floor_of_bytes(now.used_bytes).0,
+            limit_mib: Mib::floor_of_bytes(now.limit_bytes).0,
+            processes: now.processes,
+        }
+    }
+
+    fn name(&self) -> String {
+        match (&self.namespace, &self.pod) {
+            (Some(namespace), Some(pod)) => format!("{namespace}/{pod} {}", self.container),
+            _ => self.container.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.gpus.is_empty() {
+            writeln!(f, "nobody has a share of a GPU")?;
+        }
+        for gpu in &self.gpus {
+            let index = gpu.index.map_or_else(String::new, |index| format!("{index} "));
+            let product = gpu.product.as_deref().unwrap_or("");
+            writeln!(f, "GPU {index}{product} {}  {:.0}% busy", gpu.gpu, gpu.busy_percent)?;
+            writeln!(
+                f,
+                "  SHARE  POLICY     GPU%   WAIT%  THREADS  LAUNCHES/S            MEMORY  PROCS  WHO"
+            )?;
+            gpu.containers.iter().try_for_each(|row| write!(f, "{row}"))?;
+        }
+        self.problems.iter().try_for_each(|problem| writeln!(f, "problem: {problem}"))
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let memory = format!("{} / {}", Mib(self.used_mib), Mib(self.limit_mib));
+        let own = if self.told_by == "container" { "  (its own figures)" } else { "" };
+        writeln!(
+            f,
+            "  {:>4}%  {:<9} {:>5.1} {:>7.1} {:>8} {:>11.0} {memory:>17}  {:>5}  {}{own}",
+            self.share_percent,
+            self.policy,
+            self.got_percent,
+            self.waited_percent,
+            self.waiting_threads,
+            self.launches_per_second,
+            self.processes,
+            self.name(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::AllotmentId;
+
+    fn sample(at_ns: u64, gpu_ns: u64, is_charged: bool) -> Sample {
+        let container = Container {
+            name: "main".into(),
+            namespace: Some("default".into()),
+            pod: Some("a".into()),
+            percent: 30,
+            policy: "strict".into(),
+            gpu_ns,
+            is_charged,
+            launches: gpu_ns / 1000,
+            used_bytes: 2 << 20,
+            limit_bytes: 8 << 20,
+            ..Container::default()
+        };
+        let containers = [(("GPU-1".to_owned(), AllotmentId(7)), container)].into();
+        Sample { at_ns, gpus: Vec::new(), containers, problems: vec!["x: cut".into()] }
+    }
+
+    #[test]
+    fn a_row_says_what_went_on_between_two_moments() {
+        let table = Table::between(&sample(0, 0, true), &sample(2_000_000_000, 500_000_000, true));
+        let text = table.to_string();
+        assert!(text.contains("GPU GPU-1  25% busy"), "{text}");
+        let row = text.lines().find(|line| line.contains("default/a main")).unwrap();
+        let words: Vec<_> = row.split_whitespace().collect();
+        assert_eq!(words[..4], ["30%", "strict", "25.0", "0.0"], "{text}");
+        assert!(row.contains("2MiB / 8MiB") && text.contains("problem: x: cut"), "{text}");
+    }
+
+    #[test]
+    fn figures_of_two_kinds_are_not_compared() {
+        let table = Table::between(&sample(0, 9_000_000, false), &sample(1_000_000_000, 500, true));
+        assert!(table.to_string().contains(" 0.0 "), "{table}");
+        let own = Table::between(&sample(0, 0, false), &sample(1_000_000_000, 1, false));
+        assert!(own.to_string().contains("its own figures"), "{own}");
+    }
+}
