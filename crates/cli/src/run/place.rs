@@ -118,6 +118,8 @@ mod tests {
             slices: None,
             foreign: None,
             no_shares: None,
+            capability: None,
+            mig_capable: false,
             sick: None,
             cordon: None,
         }
