@@ -8,6 +8,7 @@ mod wheel;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -149,10 +150,25 @@ fn unpack(work: &Path, folder: &Path, part: &Part) -> Result<()> {
     for group in &part.debian {
         debian::unpack(group, work, folder)?;
     }
+    for archive in &part.archives {
+        unpack_within(folder, archive)?;
+    }
+    for file in &part.executables {
+        fs::set_permissions(folder.join(file), fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot make {file} executable"))?;
+    }
     match part.gives.iter().find(|file| !folder.join(file).exists()) {
         Some(file) => bail!("it should have given {file}, but did not"),
         None => Ok(()),
     }
+}
+
+/// By Python's own modules: pip brought it, so they are there.
+fn unpack_within(folder: &Path, archive: &str) -> Result<()> {
+    let module = if archive.ends_with(".zip") { "zipfile" } else { "tarfile" };
+    let mut unpack = sh::command("python3");
+    unpack.args(["-m", module, "-e"]).arg(folder.join(archive)).arg(folder);
+    sh::read(&mut unpack).map(drop).with_context(|| format!("cannot unpack {archive}"))
 }
 
 /// Puts the finished folder in its place; a part of another version leaves with the temporary

@@ -2,6 +2,7 @@
 //! `Args` and a `run`, named once in `mod` and once in the table below.
 
 mod bench;
+mod chart;
 mod codegen;
 mod demo;
 mod dist;
@@ -52,6 +53,8 @@ commands! {
     Test => test,
     /// Measure what the shim adds to a call, beside the bare call.
     Bench => bench,
+    /// Render the chart with helm into daemonset/manifests.
+    Chart => chart,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
     /// Look at every claim about memory on a real card.

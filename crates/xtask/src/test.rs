@@ -25,6 +25,11 @@ const STEPS: &[Step] = &[
     Step { name: "loom", what: "the ledger holds under every interleaving", run: loom },
     Step { name: "unit", what: "each room by itself", run: unit },
     Step { name: "system", what: "all rooms together, with real clients", run: system },
+    Step {
+        name: "chart",
+        what: "the chart renders with helm and fits the API's types",
+        run: chart,
+    },
     Step { name: "deny", what: "licences, bans and sources of dependencies", run: deny },
 ];
 
@@ -121,6 +126,10 @@ fn pytorch() -> Result<()> {
     fetch::ensure(&["pytorch", "nvidia-535"])?;
     dist::ensure(&Part::ALL)?;
     sh::run(sh::cargo().args(["test", "--locked", "-p", "aliquot-tests", "--test", "pytorch"]))
+}
+
+fn chart() -> Result<()> {
+    crate::chart::check()
 }
 
 fn deny() -> Result<()> {

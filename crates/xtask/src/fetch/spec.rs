@@ -24,6 +24,13 @@ pub(super) struct Part {
     pub(super) links: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) wheels: Vec<Wheel>,
+    /// Archives within the part, unpacked there one after the other: a wheel can carry another kind of
+    /// package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) archives: Vec<String>,
+    /// Files to be made executable: not every archive says that they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) executables: Vec<String>,
     #[serde(default)]
     pub(super) debian: Vec<Group>,
 }

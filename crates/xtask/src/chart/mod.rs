@@ -1,0 +1,131 @@
+//! `cargo xtask chart`: the chart, rendered by the real helm and held to the types of the real API. The
+//! plain manifests under daemonset/manifests are what it renders without any values.
+
+mod models;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{fetch, sh};
+use models::Models;
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Change nothing: look whether what lies there is what would be written.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Renders into daemonset/manifests.
+pub(crate) fn run(args: Args) -> Result<()> {
+    if args.check {
+        return check();
+    }
+    for (file, values) in KEPT {
+        let path = manifests().join(file);
+        fs::create_dir_all(manifests())?;
+        fs::write(&path, kept(values)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The rendered manifests that are checked in, and their values.
+const KEPT: [(&str, &str); 2] =
+    [("aliquot.yaml", ""), ("aliquot-policy.yaml", "admission.mode=policy")];
+
+/// Values that change what is rendered: each rendering has to fit the API.
+const VARIANTS: [&str; 9] = [
+    "",
+    "admission.mode=policy,domain=gpu.example.org",
+    "admission.mode=none,scheduler.enabled=false",
+    "admission.certificate.from=cert-manager",
+    "admission.certificate.from=cert-manager,admission.certificate.issuer.kind=ClusterIssuer,admission.certificate.issuer.name=ca",
+    "admission.certificate.from=secret,admission.certificate.secret=s,admission.certificate.authority=PEM",
+    "agent.driver.from=root,agent.driver.root=/home/kubernetes/bin/nvidia,agent.audit=false,openshift=true",
+    "monitoring.serviceMonitor.enabled=true,monitoring.dashboard.enabled=true,image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    "scheduler.slices={mig-1g.10gb},scheduler.ignorable=true,admission.leaveAlone={infra},agent.config.placement=spread",
+];
+
+/// Values that are refused, and a word of why.
+const REFUSED: [(&str, &str); 6] = [
+    ("agnet.audit=false", "agnet"),
+    ("agent.config.domain=x.org", "config"),
+    ("admission.mode=maybe", "mode"),
+    ("admission.certificate.from=secret", "secret"),
+    ("domain=Not A Domain", "domain"),
+    ("image.digest=latest", "digest"),
+];
+
+/// Looks at every variant, and at what is checked in.
+pub(crate) fn check() -> Result<()> {
+    let models = Models::read(&fetch::ensure(&["kubernetes-models"])?.part("kubernetes-models"))?;
+    let mut objects = 0;
+    for values in VARIANTS {
+        for object in documents(&render(values, KUBERNETES)?)? {
+            models.check(&object).with_context(|| format!("with {values:?}"))?;
+            objects += 1;
+        }
+    }
+    for (values, word) in REFUSED {
+        let Err(said) = render(values, KUBERNETES) else { bail!("{values} was not refused") };
+        ensure!(
+            said.to_string().contains(word),
+            "{values} was refused without a word of why: {said}"
+        );
+    }
+    let Err(said) = render("admission.mode=policy", "1.33.0") else {
+        bail!("policies were rendered for a cluster that has none")
+    };
+    ensure!(said.to_string().contains("webhook"), "no way out is told: {said}");
+    for (file, values) in KEPT {
+        let path = manifests().join(file);
+        let lies = fs::read_to_string(&path).unwrap_or_default();
+        ensure!(lies == kept(values)?, "{} is stale: cargo xtask chart", path.display());
+    }
+    println!("chart: {objects} objects of {} variants fit the API; 0 failed", VARIANTS.len());
+    Ok(())
+}
+
+/// The version that the manifests are rendered for.
+const KUBERNETES: &str = "1.36.3";
+
+fn kept(values: &str) -> Result<String> {
+    let text = render(values, KUBERNETES)?;
+    Ok(format!("# Rendered from daemonset/chart by `cargo xtask chart`; a test compares.\n{text}"))
+}
+
+fn render(values: &str, kubernetes: &str) -> Result<String> {
+    let helm = fetch::ensure(&["helm"])?.part("helm").join("helm/helm");
+    let chart = manifests().with_file_name("chart");
+    let mut command = sh::command(&helm);
+    command.args(["template", "aliquot"]).arg(chart);
+    command.args(["--namespace", "aliquot-system", "--kube-version", kubernetes]);
+    if !values.is_empty() {
+        command.args(["--set", values]);
+    }
+    let output = command.output().context("cannot start helm")?;
+    if !output.status.success() {
+        bail!("helm: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn documents(text: &str) -> Result<Vec<Value>> {
+    let all = format!("\n{text}");
+    let documents = all.split("\n---").map(|document| document.trim_start_matches('\n'));
+    let speaks =
+        |document: &&str| document.lines().any(|line| !line.is_empty() && !line.starts_with('#'));
+    let read = |document: &str| {
+        serde_saphyr::from_str::<Value>(document).with_context(|| format!("no YAML: {document}"))
+    };
+    documents.filter(speaks).map(read).collect()
+}
+
+fn manifests() -> PathBuf {
+    sh::root().join("daemonset/manifests")
+}
