@@ -15,6 +15,16 @@ pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result
     install_programs(system, profile, &both, into)
 }
 
+/// aliquot-admission and aliquot-scheduler.
+pub(super) fn servers(system: &System, profile: Profile, into: &Path) -> Result<()> {
+    install_programs(
+        system,
+        profile,
+        &["aliquot-admission", "aliquot-scheduler"].map(|one| (one, one)),
+        into,
+    )
+}
+
 /// gpu-client, which tests run in containers, and the programs that ask a real card.
 pub(super) fn client(system: &System, profile: Profile, into: &Path) -> Result<()> {
     let all = ["gpu-client", "gpu-suite", "gpu-probe"].map(|program| ("driver", program));

@@ -41,10 +41,12 @@ pub(crate) enum Part {
     Sim,
     /// The driver's client for tests, gpu-suite and gpu-probe
     GpuClient,
+    /// aliquot-admission and aliquot-scheduler, for the image: built only where named
+    Servers,
 }
 
 impl Part {
-    /// All of them, in the order in which they are built.
+    /// Those that tests need, in the order in which they are built.
     pub(crate) const ALL: [Part; 4] = [Part::Shim, Part::Programs, Part::Sim, Part::GpuClient];
 
     /// For people.
@@ -54,6 +56,7 @@ impl Part {
             Part::Programs => "aliquot and aliquot-node",
             Part::Sim => "the simulated driver",
             Part::GpuClient => "gpu-client, gpu-suite and gpu-probe",
+            Part::Servers => "aliquot-admission and aliquot-scheduler",
         }
     }
 }
@@ -123,6 +126,7 @@ fn build(parts: &[Part], arch: Arch, profile: Profile) -> Result<Dist> {
         match (part, arch) {
             (Part::Shim, _) => shim::build(&system, &dist.shim())?,
             (Part::Programs, _) => build::programs(&system, profile, &dist.folder())?,
+            (Part::Servers, _) => build::servers(&system, profile, &dist.folder())?,
             (Part::Sim, Arch::X86_64) => build::sim(&system, profile, &dist.sim())?,
             (Part::GpuClient, Arch::X86_64) => build::client(&system, profile, &dist.folder())?,
             (Part::Sim | Part::GpuClient, Arch::Aarch64) => {
