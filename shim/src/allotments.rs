@@ -5,6 +5,7 @@
 //! for the life of the process: it fails closed.
 
 use crate::folder::{Distrust, Folder, Path};
+use crate::own;
 use crate::say::{Line, Once};
 use crate::sys;
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
@@ -12,14 +13,14 @@ use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use ledger::pointers::Pointers;
-use ledger::{Allotment, DeviceIndex, PageError};
+use ledger::{Allotment, DeviceIndex, Own, PageError};
 
 /// How many allotments one container can hold.
-const MOST: usize = 16;
+pub(crate) const MOST: usize = 16;
 /// How many GPUs and MIG instances they can have in all.
 const MOST_SHARES: usize = 64;
 /// How many threads may open them at the same moment.
-const OPENERS: usize = 4;
+pub(crate) const OPENERS: usize = 4;
 /// The version that a slot shows, as `major << 16 | minor << 8 | patch`.
 const VERSION: u32 = version();
 
@@ -92,9 +93,15 @@ impl Shares {
     }
 }
 
+// What first use touches lies in `.data` (`entry` says why).
+#[unsafe(link_section = ".data")]
 static OPENED: AtomicPtr<Shares> = AtomicPtr::new(core::ptr::null_mut());
+#[unsafe(link_section = ".data")]
 static BROKEN: AtomicBool = AtomicBool::new(false);
+#[unsafe(link_section = ".data")]
 static OPENING: AtomicUsize = AtomicUsize::new(0);
+// This begins `.bss`, in what is left of the last page of `.data`.
+#[unsafe(link_section = ".bss")]
 static PLACES: [Place; OPENERS] = [const { Place::new() }; OPENERS];
 
 /// Where one thread opens the allotments.
@@ -134,7 +141,7 @@ fn open() -> Result<&'static Shares, Broken> {
     // SAFETY: no other thread has this number.
     let (room, shares) = unsafe { (&mut *place.room.get(), &mut *place.shares.get()) };
     let mut at = Path::EMPTY;
-    match fill(room, shares, &mut at) {
+    match fill(number, room, shares, &mut at) {
         Ok(()) => {
             let none = core::ptr::null_mut();
             let _ = OPENED.compare_exchange(none, shares, Ordering::AcqRel, Ordering::Relaxed);
@@ -170,35 +177,31 @@ enum Fault {
 type Room = &'static mut [MaybeUninit<Allotment>; MOST];
 
 /// Opens every allotment into `room` and lists their devices. `at` is where it stands.
-fn fill(room: Room, shares: &mut Shares, at: &mut Path) -> Result<(), Fault> {
+fn fill(opener: usize, room: Room, shares: &mut Shares, at: &mut Path) -> Result<(), Fault> {
     let folder = Folder::find().map_err(Fault::Distrust)?;
     *at = folder.path;
-    let mut room = room.iter_mut();
+    let first = own::memory().map_err(|(call, errno)| Fault::Page(PageError::Io(call, errno)))?;
+    let mut room = room.iter_mut().zip(first.slots.get(opener).into_iter().flatten());
     let mut result = Err(Fault::None);
     let read = folder.each(|path| {
         if matches!(result, Ok(()) | Err(Fault::None)) {
             *at = path;
-            result = room.next().ok_or(Fault::TooMany).and_then(|place| {
-                let allotment = open_one(&folder, at)?;
+            result = room.next().ok_or(Fault::TooMany).and_then(|(place, own)| {
+                let allotment = open_one(&folder, own, at)?;
                 shares.add(place.write(allotment))
             });
         }
     });
     read.map_err(Fault::Distrust)?;
     result?;
-    shares.pointers = Some(ManuallyDrop::new(Pointers::new().map_err(Fault::Page)?));
+    shares.pointers = Some(ManuallyDrop::new(own::pointers(first)));
     Ok(())
 }
 
 /// Opens the allotment whose folder is `at`, and moves `at` to the file that is not believed.
-fn open_one(folder: &Folder, at: &mut Path) -> Result<Allotment, Fault> {
-    let allotment = *at;
-    let limits = allotment.join(LIMITS_FILE.as_bytes()).unwrap_or(allotment);
-    *at = limits;
-    folder.trusts(at).map_err(Fault::Distrust)?;
-    *at = allotment;
-    Allotment::open(allotment.as_c_str(), VERSION).map_err(|error| {
-        *at = blamed(&allotment, &error);
+fn open_one(folder: &Folder, own: &'static Own, at: &mut Path) -> Result<Allotment, Fault> {
+    Allotment::open_for(at.as_c_str(), VERSION, own, folder.trust()).map_err(|error| {
+        *at = blamed(at, &error);
         Fault::Page(error)
     })
 }
@@ -208,7 +211,7 @@ fn open_one(folder: &Folder, at: &mut Path) -> Result<Allotment, Fault> {
 fn blamed(allotment: &Path, error: &PageError) -> Path {
     let file = match error {
         PageError::Mismatch | PageError::LongPath => return *allotment,
-        PageError::Value(_) | PageError::Uuid => LIMITS_FILE,
+        PageError::Value(_) | PageError::Uuid | PageError::Owner => LIMITS_FILE,
         _ if Allotment::limits_are_good(allotment.as_c_str()) => LEDGER_FILE,
         _ => LIMITS_FILE,
     };
@@ -230,9 +233,6 @@ impl Fault {
         match self {
             Self::None => line.text("no allotment lies here, and without one nothing is permitted"),
             Self::TooMany => line.text("more than 16 allotments lie here"),
-            Self::Distrust(Distrust::Owner) => {
-                line.text("not believed: somebody other than root and the agent may write it")
-            }
             Self::Distrust(Distrust::LongPath) => line.text("its path is longer than 255 bytes"),
             Self::Distrust(Distrust::Io(call, errno)) => {
                 line.text(call).text(" failed with errno ").number(*errno as u64)

@@ -112,6 +112,7 @@ impl Here {
 
     /// Those on the device of this ordinal.
     pub(crate) fn of(device: CUdevice) -> Option<&'static Self> {
+        #[unsafe(link_section = ".data")]
         static DEVICES: [Here; device::MOST] = [const { Here::new() }; device::MOST];
         DEVICES.get(usize::try_from(device).ok()?)
     }
@@ -186,7 +187,10 @@ const OWNERS: usize = 14;
 /// The owner's number of the first: below are [`UNKNOWN`] and what `held` has for itself.
 const FIRST: usize = 2;
 
-static KNOWN: [Known; MOST] = [const { Known::new() }; MOST];
+// What first use touches lies in `.data` (`entry` says why).
+#[unsafe(link_section = ".data")]
+static OWNING: [Known; OWNERS] = [const { Known::new() }; OWNERS];
+static OTHERS: [Known; MOST - OWNERS] = [const { Known::new() }; MOST - OWNERS];
 
 impl Known {
     const fn new() -> Self {
@@ -199,13 +203,17 @@ impl Known {
         }
     }
 
+    fn all() -> impl Iterator<Item = &'static Self> {
+        OWNING.iter().chain(&OTHERS)
+    }
+
     fn remember(context: CUcontext, device: CUdevice, is_primary: bool, bytes: u64) {
         let reserved = core::ptr::without_provenance_mut(1);
         let free = core::ptr::null_mut();
         let take = |place: &&Known| {
             place.handle.compare_exchange(free, reserved, Relaxed, Relaxed).is_ok()
         };
-        if let Some(place) = KNOWN.iter().find(take) {
+        if let Some(place) = Self::all().find(take) {
             place.device.store(device, Relaxed);
             place.is_primary.store(is_primary, Relaxed);
             place.bytes.store(bytes, Relaxed);
@@ -218,7 +226,7 @@ impl Known {
     #[inline]
     fn find(context: CUcontext) -> Option<(u8, &'static Self)> {
         let is_it = |place: &&Known| !context.is_null() && place.handle.load(Acquire) == context;
-        let (at, known) = (0..).zip(&KNOWN).find(|(_, place)| is_it(place))?;
+        let (at, known) = (0..).zip(Self::all()).find(|(_, place)| is_it(place))?;
         let owner = if at < OWNERS { (at + FIRST) as u8 } else { UNKNOWN };
         Some((owner, known))
     }

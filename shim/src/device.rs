@@ -83,7 +83,9 @@ pub(crate) fn usage(ordinal: CUdevice, share: Share) -> Usage {
 
 /// What is known of each ordinal: [`FIRST`] and the number of its share. Ordinals do not change
 /// their meaning in a process after cuInit; what is not allotted is asked for each time.
+#[unsafe(link_section = ".data")]
 static KNOWN: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
+#[unsafe(link_section = ".data")]
 static EXACT: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
 const FIRST: u32 = 1;
 

@@ -6,9 +6,13 @@
 //! costs a load and an indirect jump, and writes nothing.
 
 use crate::dlsym::{Verdict, bind, bind_versioned, decide, decide_versioned};
-use core::arch::naked_asm;
+use core::arch::{global_asm, naked_asm};
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::AtomicPtr;
+
+// The loader writes the pages of `.data` when it relocates the slots there. What first use touches lies
+// in the same pages, so that it does not pay for a page fault again; beginning with a page, they are few.
+global_asm!(".pushsection .data", ".p2align 12", ".popsection");
 
 /// Where a look-up that is not ours goes: the binder at first, then the next `dlsym` behind us. It
 /// starts out by a relocation, so that no constructor is needed.

@@ -4,7 +4,7 @@
 use crate::sys::keeping_errno;
 use contract::paths::{ALLOTMENTS_ENV, CONTAINER_ALLOTMENTS};
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
-use core::mem::MaybeUninit;
+use ledger::Trust;
 
 /// Where allotments are looked for.
 pub(crate) struct Folder {
@@ -27,8 +27,6 @@ pub(crate) enum Distrust {
     Io(&'static str, c_int),
     /// A path does not fit.
     LongPath,
-    /// Somebody other than the agent owns it or may write it.
-    Owner,
 }
 
 impl Folder {
@@ -70,42 +68,12 @@ impl Folder {
         result
     }
 
-    /// Whether `file` is what the agent put there: root's, or on a mount that the container cannot
-    /// write; the user's own where the folder is. Nobody else may write it.
-    pub(crate) fn trusts(&self, file: &Path) -> Result<(), Distrust> {
-        let stat = stat(file).map_err(|errno| Distrust::Io("stat", errno))?;
+    /// Whose limits are believed here: root's or, where the folder is the user's own, the user's too.
+    pub(crate) fn trust(&self) -> Trust {
         // SAFETY: takes nothing and cannot fail.
-        let own = self.is_own && stat.st_uid == unsafe { libc::getuid() };
-        let is_shut = stat.st_mode & (libc::S_IWGRP | libc::S_IWOTH) == 0;
-        let is_believed = is_shut && (stat.st_uid == 0 || own) || is_read_only(file);
-        if is_believed { Ok(()) } else { Err(Distrust::Owner) }
+        Trust::Agent(if self.is_own { unsafe { libc::getuid() } } else { 0 })
     }
 }
-
-fn stat(file: &Path) -> Result<libc::stat, c_int> {
-    let mut stat = MaybeUninit::<libc::stat>::zeroed();
-    let (path, into) = (file.as_c_str().as_ptr(), stat.as_mut_ptr());
-    // SAFETY: a C string, and a place for a whole stat.
-    keeping_errno(|| unsafe {
-        match libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path, into, NO_FOLLOW) {
-            -1 => Err(*libc::__errno_location()),
-            // Zeros are a valid stat, and the kernel wrote over them.
-            _ => Ok(stat.assume_init()),
-        }
-    })
-}
-
-/// Whether a file lies on a mount that nobody here can write.
-fn is_read_only(file: &Path) -> bool {
-    let mut mount = MaybeUninit::<libc::statvfs>::zeroed();
-    let (path, into) = (file.as_c_str().as_ptr(), mount.as_mut_ptr());
-    // SAFETY: a C string, and a place for a whole statvfs; zeros are a valid one.
-    keeping_errno(|| unsafe {
-        libc::statvfs(path, into) == 0 && mount.assume_init().f_flag & libc::ST_RDONLY != 0
-    })
-}
-
-const NO_FOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
 
 unsafe extern "C" {
     /// secure_getenv(3), in glibc since 2.17.

@@ -150,7 +150,7 @@ struct List {
 impl List {
     fn of(count: usize) -> Option<Self> {
         let bytes = count.checked_mul(size_of::<CUgraphNode>())?;
-        let start = crate::region::map_zeroes(bytes)?.cast();
+        let start = crate::sys::map_zeroes(bytes).ok()?.cast();
         Some(Self { start, bytes })
     }
 

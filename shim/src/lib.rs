@@ -47,6 +47,7 @@ mod nvml_accounting;
 mod nvml_processes;
 mod nvml_table;
 mod nvml_usage;
+mod own;
 mod pool_current;
 mod pool_lives;
 mod pools;

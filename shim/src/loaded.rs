@@ -144,7 +144,8 @@ pub(crate) struct Tables {
 pub(crate) struct Name {
     /// The name.
     pub(crate) text: &'static CStr,
-    hash: u32,
+    /// Its hash, as [`gnu_hash`] makes it.
+    pub(crate) hash: u32,
 }
 
 impl Name {
@@ -212,6 +213,7 @@ unsafe fn entry(mut dynamic: *const Dynamic, tag: u64) -> Option<usize> {
     None
 }
 
+/// The hash of DT_GNU_HASH.
 const fn gnu_hash(name: &CStr) -> u32 {
     let (mut bytes, mut hash) = (name.to_bytes(), 5381_u32);
     while let [byte, rest @ ..] = bytes {

@@ -31,9 +31,10 @@ impl<T: Place, const N: usize> Region<T, N> {
         Some(unsafe { core::slice::from_raw_parts(base, N) })
     }
 
-    /// The places, if anybody has asked for them before.
+    /// The places, if anybody has asked for them before. Of two threads that ask, and fill a place before,
+    /// one sees the other's.
     pub(crate) fn known(&'static self) -> &'static [T] {
-        let base = self.0.load(Ordering::Acquire);
+        let base = self.0.load(Ordering::SeqCst);
         // SAFETY: null, or as above.
         if base.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(base, N) } }
     }
@@ -42,19 +43,16 @@ impl<T: Place, const N: usize> Region<T, N> {
     #[cold]
     #[inline(never)]
     fn map(&self) -> Option<*mut T> {
-        sys::keeping_errno(|| {
-            let mapped = map_zeroes(N * size_of::<T>())?;
-            let none = core::ptr::null_mut();
-            let base = mapped.cast();
-            match self.0.compare_exchange(none, base, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => Some(base),
-                Err(first) => {
-                    // SAFETY: ours, and nobody else has seen it.
-                    unsafe { libc::munmap(mapped, N * size_of::<T>()) };
-                    Some(first)
-                }
+        let mapped = sys::map_zeroes(N * size_of::<T>()).ok()?;
+        let none = core::ptr::null_mut();
+        let base = mapped.cast();
+        match self.0.compare_exchange(none, base, Ordering::SeqCst, Ordering::Acquire) {
+            Ok(_) => Some(base),
+            Err(first) => {
+                sys::unmap(mapped, N * size_of::<T>());
+                Some(first)
             }
-        })
+        }
     }
 }
 
@@ -72,22 +70,4 @@ pub(crate) fn reach<T: Place, const N: usize>(
 /// Puts one number in another's place; of several threads that try, one succeeds.
 pub(crate) fn change(place: &AtomicU64, from: u64, to: u64) -> bool {
     place.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-}
-
-/// Zeroes at an address of the kernel's choice, for as long as nobody unmaps them.
-pub(crate) fn map_zeroes(bytes: usize) -> Option<*mut libc::c_void> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let null = core::ptr::null_mut();
-    // SAFETY: new memory at an address of the kernel's choice.
-    let mapped = unsafe { libc::mmap(null, bytes, protection, flags, -1, 0) };
-    if mapped == libc::MAP_FAILED {
-        return None;
-    }
-    for advice in [libc::MADV_WIPEONFORK, libc::MADV_NOHUGEPAGE] {
-        // SAFETY: the mapping made above. Where a kernel is too old to wipe it (before 4.14) a child
-        // has a copy, and no driver to use it with.
-        unsafe { libc::madvise(mapped, bytes, advice) };
-    }
-    Some(mapped)
 }

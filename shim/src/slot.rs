@@ -11,7 +11,7 @@
 use crate::dlsym;
 use crate::loaded::{self, Name};
 use crate::sys::{self, LinkMap, RTLD_NEXT};
-use core::ffi::{CStr, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 
@@ -69,6 +69,7 @@ impl Library {
     /// Whether every name of it has been looked for in the loaded library: what is not found then, it
     /// does not have.
     fn sought(self) -> &'static AtomicBool {
+        #[unsafe(link_section = ".data")]
         static SOUGHT: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
         match self {
             Self::Cuda => &SOUGHT[0],
@@ -84,7 +85,7 @@ impl Library {
 
     /// Fills the empty slots from `handle`. No driver has all of them.
     pub(crate) fn fill_from(self, handle: *mut c_void) {
-        self.slots().for_each(|slot| slot.offer(dlsym::next(handle, slot.name.text)));
+        self.slots().for_each(|slot| slot.offer(dlsym::next(handle, slot.name().text)));
         sys::clear_dlerror();
     }
 
@@ -97,7 +98,7 @@ impl Library {
                 return None;
             }
             let tables = object.tables().filter(|_| self.is_file(object.path()));
-            let tables = tables.filter(|tables| tables.find(slot.name) == Some(found));
+            let tables = tables.filter(|tables| tables.find(slot.name()) == Some(found));
             Some(tables.map(|tables| self.take_all(&tables)).is_some())
         });
         filled == Some(true)
@@ -105,7 +106,7 @@ impl Library {
 
     fn take_all(self, tables: &loaded::Tables) {
         for slot in self.slots() {
-            let found = tables.find(slot.name).unwrap_or(core::ptr::null_mut());
+            let found = tables.find(slot.name()).unwrap_or(core::ptr::null_mut());
             slot.address.store(found, Relaxed);
         }
         self.sought().store(true, Relaxed);
@@ -130,14 +131,33 @@ impl Library {
     }
 }
 
-/// A slot without the type of its function.
+/// A slot without the type of its function. In three words, because there are many, in pages that the
+/// loader writes in every process.
 pub(crate) struct Erased {
     pub(crate) address: AtomicPtr<c_void>,
-    pub(crate) name: Name,
+    text: &'static c_char,
+    hash: u32,
+    len: u16,
     pub(crate) library: Library,
 }
 
 impl Erased {
+    const fn new(library: Library, name: &'static CStr) -> Self {
+        let address = AtomicPtr::new(core::ptr::null_mut());
+        let Name { text, hash } = Name::new(name);
+        // SAFETY: a C string has at least its end.
+        let first = unsafe { &*text.as_ptr() };
+        Self { address, text: first, hash, len: text.count_bytes() as u16, library }
+    }
+
+    fn name(&self) -> Name {
+        let (text, len) = (core::ptr::from_ref(self.text).cast(), usize::from(self.len) + 1);
+        // SAFETY: `new` was given a C string of this length.
+        let text =
+            unsafe { CStr::from_bytes_with_nul_unchecked(core::slice::from_raw_parts(text, len)) };
+        Name { text, hash: self.hash }
+    }
+
     /// Takes `address` if the slot is empty.
     pub(crate) fn offer(&self, address: *mut c_void) {
         if !address.is_null() {
@@ -178,8 +198,7 @@ impl<F: Copy> Slot<F> {
     /// `F` is the type of the C function of that name.
     pub(crate) const unsafe fn new(library: Library, name: &'static CStr) -> Self {
         let () = Self::IS_POINTER;
-        let address = AtomicPtr::new(core::ptr::null_mut());
-        Self { erased: Erased { address, name: Name::new(name), library }, function: PhantomData }
+        Self { erased: Erased::new(library, name), function: PhantomData }
     }
 
     /// The real function, if there is a driver that has it.

@@ -7,8 +7,9 @@
 //! pages.
 
 use crate::charge::Charge;
-use crate::region::{Place, Region, change, reach};
-use core::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::own;
+use crate::region::{Place, Region};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// What the driver takes from the card at once.
 pub(crate) const PAGE: u64 = 2 << 20;
@@ -17,20 +18,26 @@ pub(crate) const LARGEST: u64 = 1 << 20;
 /// Allocations are whole steps of this.
 pub(crate) const STEP: u64 = 512;
 
-/// Pages that one process can have: more than any card has.
-const PAGES: usize = 1 << 17;
+/// Buckets for more pages than any card has.
+const BUCKETS: usize = 1 << 14;
 const FREE: u64 = 0;
 /// How often a place is looked for: each time another thread has filled one.
 const TRIES: usize = 64;
 
-static KNOWN: Region<Page, PAGES> = Region::new();
+/// Pages that found no place among the first.
+#[unsafe(link_section = ".data")]
+static MORE: Region<Bucket, BUCKETS> = Region::new();
+
+/// Where a page may be remembered: a cache line of places.
+#[repr(C, align(64))]
+pub(crate) struct Bucket([Page; 8]);
+
+// SAFETY: atomics, of which zero is a value.
+unsafe impl Place for Bucket {}
 
 /// A page's word: its number, whose it is, and how many steps of it are allocated. One that is free has
 /// none.
 struct Page(AtomicU64);
-
-// SAFETY: an atomic, of which zero is a value.
-unsafe impl Place for Page {}
 
 const STEPS: u64 = (1 << 16) - 1;
 const OWNER: u32 = 16;
@@ -39,6 +46,7 @@ const NUMBER: u32 = 28;
 
 /// `charge` is of one page, and so many bytes were put at an address: false where they lie in a page
 /// that is charged, and the charge is to be given back. None: there is no place to remember it.
+#[inline]
 pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
     let (owner, steps) = (whose(charge, address), bytes / STEP);
     let is_within = address % PAGE + bytes <= PAGE;
@@ -55,8 +63,8 @@ pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
                 _ => (),
             }
         }
-        let page = free?;
-        if change(&page.0, FREE, owner | steps) {
+        let page = free.or_else(|| among_more(owner))?;
+        if page.change(FREE, owner | steps) {
             page.join(charge, owner, steps);
             return Some(true);
         }
@@ -65,6 +73,7 @@ pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
 }
 
 /// The driver has them back; with the last of its page, what the page was charged.
+#[inline]
 pub(crate) fn take(charge: Charge, address: u64) {
     let owner = whose(charge, address);
     take_off(near(owner), charge, owner, charge.bytes / STEP);
@@ -73,6 +82,7 @@ pub(crate) fn take(charge: Charge, address: u64) {
 /// Takes steps off the places of a page, and gives back what was charged for each that has none left.
 /// Threads that came to a new page at once may have remembered it twice: what the first place has not,
 /// the others have.
+#[inline]
 fn take_off(
     pages: impl Iterator<Item = &'static Page>,
     charge: Charge,
@@ -91,9 +101,25 @@ fn take_off(
     }
 }
 
-/// The places where a page may be remembered: few, because most are free.
+/// The places where a page may be remembered.
+#[inline]
 fn near(owner: u64) -> impl Iterator<Item = &'static Page> {
-    reach(&KNOWN, owner).take(8)
+    let at = hash(owner);
+    let first = own::known().and_then(|first| first.pages.get(at % first.pages.len()));
+    let more = MORE.known().get(at % BUCKETS);
+    first.into_iter().chain(more).flat_map(|bucket| &bucket.0)
+}
+
+/// A free place behind the first ones, which are full.
+#[cold]
+#[inline(never)]
+fn among_more(owner: u64) -> Option<&'static Page> {
+    let bucket = MORE.places()?.get(hash(owner) % BUCKETS)?;
+    bucket.0.iter().find(|page| page.0.load(Ordering::Relaxed) == FREE)
+}
+
+fn hash(owner: u64) -> usize {
+    (owner.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
 }
 
 /// A page's word without steps.
@@ -107,7 +133,7 @@ impl Page {
     #[inline]
     fn add(&self, mut word: u64, owner: u64, steps: u64) -> bool {
         while word & !STEPS == owner && word & STEPS > 0 {
-            if change(&self.0, word, word + steps) {
+            if self.change(word, word + steps) {
                 return true;
             }
             word = self.0.load(Ordering::Relaxed);
@@ -116,15 +142,23 @@ impl Page {
     }
 
     /// This place was just filled with steps that no other thread knows. Where another place is the same
-    /// page's, they go there, and with them what was charged for this one.
+    /// page's, they go there, and with them what was charged for this one. Of two threads that fill two
+    /// places, one sees the other's: both fill and look in one order for all.
+    #[inline]
+    fn join(&'static self, charge: Charge, owner: u64, steps: u64) {
+        let word = |page: &Self| page.0.load(Ordering::SeqCst);
+        let mut others = near(owner).filter(|page| !core::ptr::eq(*page, self));
+        if let Some(other) = others.find(|page| word(page) & !STEPS == owner) {
+            self.join_one(other, charge, owner, steps);
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    fn join(&'static self, charge: Charge, owner: u64, steps: u64) {
-        // Of two threads that fill two places, one sees the other's.
-        fence(Ordering::SeqCst);
-        let mut others = near(owner).filter(|page| !core::ptr::eq(*page, self));
+    fn join_one(&'static self, other: &'static Self, charge: Charge, owner: u64, steps: u64) {
         let joins = |page: &'static Self| page.add(page.0.load(Ordering::Relaxed), owner, steps);
-        if others.any(joins) {
+        let mut others = near(owner).filter(|page| !core::ptr::eq(*page, self));
+        if joins(other) || others.any(joins) {
             take_off(core::iter::once(self).chain(near(owner)), charge, owner, steps);
         }
     }
@@ -136,11 +170,17 @@ impl Page {
         while word & !STEPS == owner && word != FREE {
             let taken = steps.min(word & STEPS);
             let is_last = taken == word & STEPS;
-            if change(&self.0, word, if is_last { FREE } else { word - taken }) {
+            if self.change(word, if is_last { FREE } else { word - taken }) {
                 return (taken, is_last);
             }
             word = self.0.load(Ordering::Relaxed);
         }
         (0, false)
+    }
+
+    /// Puts one word in another's place; of several threads that try, one succeeds.
+    #[inline]
+    fn change(&self, from: u64, to: u64) -> bool {
+        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::Acquire).is_ok()
     }
 }

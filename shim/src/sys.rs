@@ -143,6 +143,36 @@ pub(crate) fn file_bytes(path: *const c_char) -> Option<u64> {
     })
 }
 
+/// Zeroes at an address of the kernel's choice, for as long as nobody unmaps them; a forked child finds
+/// zeroes there. Else which system call failed, and errno: a kernel that is too old to wipe them (before
+/// 4.14) is refused, because a child would take what its parent holds for its own.
+pub(crate) fn map_zeroes(bytes: usize) -> Result<*mut c_void, (&'static str, c_int)> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let null = core::ptr::null_mut();
+    // SAFETY: new memory at an address of the kernel's choice, and the location of errno.
+    keeping_errno(|| unsafe {
+        let mapped = libc::mmap(null, bytes, protection, flags, -1, 0);
+        if mapped == libc::MAP_FAILED {
+            return Err(("mmap", *libc::__errno_location()));
+        }
+        if libc::madvise(mapped, bytes, libc::MADV_WIPEONFORK) != 0 {
+            let errno = *libc::__errno_location();
+            libc::munmap(mapped, bytes);
+            return Err(("madvise(MADV_WIPEONFORK)", errno));
+        }
+        // The first touch is not to cost 2 MiB. A kernel without huge pages refuses: so much the better.
+        libc::madvise(mapped, bytes, libc::MADV_NOHUGEPAGE);
+        Ok(mapped)
+    })
+}
+
+/// Gives back what [`map_zeroes`] mapped and nobody else has seen.
+pub(crate) fn unmap(mapped: *mut c_void, bytes: usize) {
+    // SAFETY: the caller's own mapping.
+    keeping_errno(|| unsafe { libc::munmap(mapped, bytes) });
+}
+
 /// Writes to standard error once. What cannot go out at once is lost: a pipe that nobody reads must
 /// neither hold the program up nor end it with SIGPIPE.
 pub(crate) fn write_stderr(bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! The shim's side: one allotment, opened once per process and kept.
 //!
-//! [`Allotment::open`] makes about ten system calls, the first charge of a process about fifteen.
+//! [`Allotment::open_for`] makes eight system calls, the first charge of a process nine.
 //! After that a charge or release that succeeds makes none, takes no lock, and allocates nothing. A
 //! forked child finds itself without a slot and without anything to release; its first charge takes
 //! a slot of its own.
@@ -12,7 +12,7 @@ use crate::abi::{AtLimit, Kind, MAX_BYTES, SUM_LOCK, SlotState, state_parts};
 use crate::charge::{self, Books};
 use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
-use crate::map::{DeviceIndex, Pages};
+use crate::map::{DeviceIndex, Own, Pages, Trust};
 use crate::slot::{self, Slot};
 use crate::sys::{self, Fd};
 use crate::total::bytes_of;
@@ -53,16 +53,31 @@ impl Usage {
 }
 
 impl Allotment {
-    /// Maps the allotment whose folder is `dir`, an absolute path of at most 240 bytes. `version` is
-    /// the shim's, for people.
+    /// Maps the allotment whose folder is `dir`, an absolute path of at most 240 bytes, whoever owns it.
+    /// `version` is the shim's, for people.
     ///
     /// # Errors
     /// [`PageError`]: a file is missing, cut, grown, overwritten, of an unknown ABI, or needs an
-    /// unknown feature. Who owns the folder is the caller's to judge.
+    /// unknown feature.
     pub fn open(dir: &CStr, version: u32) -> Result<Self, PageError> {
-        let limits = Path::join(dir, contract::paths::LIMITS_FILE)?;
-        let ledger = Path::join(dir, contract::paths::LEDGER_FILE)?;
-        let pages = Pages::open(limits.as_c_str(), ledger.as_c_str())?;
+        let (limits, ledger) = files(dir)?;
+        let pages = Pages::open_apart(limits.as_c_str(), ledger.as_c_str())?;
+        Ok(Self { pages, ledger, version })
+    }
+
+    /// As [`Self::open`], if the limits are whose they should be. `own` is this allotment's alone: a zero
+    /// that a forked child finds to be zero again.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`PageError::Owner`].
+    pub fn open_for(
+        dir: &CStr,
+        version: u32,
+        own: &'static Own,
+        trust: Trust,
+    ) -> Result<Self, PageError> {
+        let (limits, ledger) = files(dir)?;
+        let pages = Pages::open(limits.as_c_str(), ledger.as_c_str(), own, trust)?;
         Ok(Self { pages, ledger, version })
     }
 
@@ -332,6 +347,12 @@ impl Books for DeviceBooks<'_> {
     fn pause(&self) {
         core::hint::spin_loop();
     }
+}
+
+/// The limits and the ledger of an allotment.
+fn files(dir: &CStr) -> Result<(Path, Path), PageError> {
+    use contract::paths::{LEDGER_FILE, LIMITS_FILE};
+    Ok((Path::join(dir, LIMITS_FILE)?, Path::join(dir, LEDGER_FILE)?))
 }
 
 /// A path in a buffer of its own: no heap.

@@ -14,6 +14,8 @@ pub enum PageError {
     LongPath,
     /// Not a regular file.
     NotRegular,
+    /// Somebody who is not believed owns it or may write it.
+    Owner,
     /// The file's size is not what its layout needs: expected, found (bytes).
     Size(u64, u64),
     /// Not one of our pages at all.
@@ -44,6 +46,7 @@ impl PageError {
             Self::Io(call, _) => call,
             Self::LongPath => "its path is longer than 255 bytes",
             Self::NotRegular => "it is not a regular file",
+            Self::Owner => "not believed: somebody other than root and the agent may write it",
             Self::Size(..) => "its size is not the size of a page: it was cut or grown",
             Self::Magic => "it does not begin like a page of ours: it was overwritten",
             Self::Major(_) => "its ABI is unknown to this version",

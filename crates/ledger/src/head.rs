@@ -1,7 +1,7 @@
 //! The 80 bytes that both files begin with, checked before anything else of a file is believed.
 //!
-//! They are read with `pread`, by the shim as by the agent, so that a file too short for its own
-//! words is an error and not a fault.
+//! The agent reads them with `pread`, the shim from memory that the file was long enough for: a file too
+//! short for its own words is an error and not a fault.
 
 use crate::abi::{ABI_MAJOR, KNOWN_FEATURES, LEDGER_MAGIC, LIMITS_MAGIC, SLOTS};
 use crate::error::PageError;
@@ -60,7 +60,7 @@ impl Page {
     }
 
     /// The file's length in bytes.
-    fn len(self, geometry: Geometry) -> u64 {
+    pub(crate) fn len(self, geometry: Geometry) -> u64 {
         match self {
             Self::Limits => geometry.limits_len() as u64,
             Self::Ledger => geometry.ledger_len() as u64,

@@ -56,4 +56,4 @@ pub use abi::{AtLimit, BackEnd, Command, DeviceKind, Engine, Kind, Pace, Policy,
 pub use allotment::{Allotment, Credit, Holder, Terms, Usage};
 pub use error::{PageError, Refused};
 #[cfg(not(loom))]
-pub use map::DeviceIndex;
+pub use map::{DeviceIndex, Own, Trust};

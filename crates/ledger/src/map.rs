@@ -16,7 +16,7 @@ use crate::layout::{
     AgentSlot, Geometry, Interval, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader,
     SlotDevice, SlotHeader,
 };
-use crate::sys::{Fd, Mapping, Shared};
+use crate::sys::{Fd, Mapping, Shared, Stat};
 
 /// A device of an allotment. Only the allotment that gave it out takes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -30,42 +30,78 @@ impl DeviceIndex {
     }
 }
 
-/// What only this process knows, in memory that a forked child finds zeroed.
+/// What only this process knows of an allotment, in memory that a forked child finds zeroed.
 #[repr(C)]
-pub(crate) struct Private {
+pub struct Own {
     /// Generation (high 32 bits) and index + 1 of this process's slot; 0: it has none.
     pub(crate) slot: AtomicU64,
 }
 
 // SAFETY: `repr(C)` and atomics alone.
-unsafe impl Shared for Private {}
+unsafe impl Shared for Own {}
+
+/// Whose limits page is believed. Judged by what the kernel says of the very file that is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// Anybody's.
+    Anybody,
+    /// The agent's: root's or this user's, where nobody else may write it; anybody's, where it lies on a
+    /// mount that nobody here can write.
+    Agent(u32),
+}
+
+impl Trust {
+    fn has(self, stat: Stat, fd: &Fd) -> bool {
+        let Self::Agent(user) = self else { return true };
+        let is_shut = stat.mode & 0o022 == 0 && (stat.uid == 0 || stat.uid == user);
+        is_shut || fd.is_on_read_only_mount()
+    }
+}
 
 /// The mapped files.
 pub(crate) struct Pages {
     limits: Mapping,
     ledger: Mapping,
-    private: Mapping,
+    own: &'static Own,
     geometry: Geometry,
     identity: (u64, u64),
+    /// Where `own` lies, if nobody else keeps it.
+    _kept: Option<Mapping>,
 }
 
 impl Pages {
     /// Maps both files after checking them against the sizes that the kernel states.
-    pub(crate) fn open(limits: &CStr, ledger: &CStr) -> Result<Self, PageError> {
-        let (limits, head, _) = map(limits, Page::Limits)?;
-        let (ledger, other, identity) = map(ledger, Page::Ledger)?;
+    pub(crate) fn open(
+        limits: &CStr,
+        ledger: &CStr,
+        own: &'static Own,
+        trust: Trust,
+    ) -> Result<Self, PageError> {
+        // A write first: what is read first is mapped twice.
+        own.slot.store(0, Ordering::Relaxed);
+        let (limits, head, _) = map(limits, Page::Limits, trust)?;
+        let (ledger, other, identity) = map(ledger, Page::Ledger, Trust::Anybody)?;
         if head != other {
             return Err(PageError::Mismatch);
         }
-        let private = Mapping::private(size_of::<Private>()).map_err(io)?;
-        let pages = Self { limits, ledger, private, geometry: head.geometry, identity };
+        let geometry = head.geometry;
+        let pages = Self { limits, ledger, own, geometry, identity, _kept: None };
         pages.check_devices().map(|()| pages)
     }
 
-    /// Whether the limits page by itself would be mapped.
+    /// As [`Self::open`], whoever owns the files, with memory of its own for what the process knows.
+    pub(crate) fn open_apart(limits: &CStr, ledger: &CStr) -> Result<Self, PageError> {
+        let mapping = Mapping::private(size_of::<Own>()).map_err(io)?;
+        // SAFETY: as long as `Own`; kept for as long as the pages, which alone have the reference.
+        let own = unsafe { &*core::ptr::from_ref::<Own>(mapping.at_unchecked(0)) };
+        let pages = Self::open(limits, ledger, own, Trust::Anybody)?;
+        Ok(Self { _kept: Some(mapping), ..pages })
+    }
+
+    /// Whether the limits page by itself would be mapped, whoever owns it.
     #[cold]
     pub(crate) fn limits_are_good(limits: &CStr) -> bool {
-        map(limits, Page::Limits).is_ok()
+        map(limits, Page::Limits, Trust::Anybody).is_ok()
     }
 
     /// The place of a device; `None` where there are fewer.
@@ -141,9 +177,8 @@ impl Pages {
     }
 
     #[inline]
-    pub(crate) fn private(&self) -> &Private {
-        // SAFETY: the mapping is as long as `Private`.
-        unsafe { self.private.at_unchecked(0) }
+    pub(crate) fn own(&self) -> &Own {
+        self.own
     }
 
     /// An index of another allotment reads the last device: never beyond.
@@ -168,22 +203,42 @@ impl Pages {
     }
 }
 
-/// Maps what the shim needs of a file, once its head is believed.
-fn map(path: &CStr, page: Page) -> Result<(Mapping, Head, (u64, u64)), PageError> {
+/// Maps a file whose owner is believed, once its head is.
+fn map(path: &CStr, page: Page, trust: Trust) -> Result<(Mapping, Head, (u64, u64)), PageError> {
     let write = page == Page::Ledger;
     let fd = Fd::open(path, write).map_err(io)?;
     let stat = fd.stat().map_err(io)?;
     if !stat.regular {
         return Err(PageError::NotRegular);
     }
+    if !trust.has(stat, &fd) {
+        return Err(PageError::Owner);
+    }
+    // What is too short for a header is an error, and not a fault when the header is read.
+    if stat.size < size_of::<LedgerHeader>() as u64 {
+        return Err(PageError::Size(page.len(Geometry::ONE), stat.size));
+    }
+    let len = stat.size.min(page.len(Geometry::MOST)) as usize;
+    let mapping = Mapping::of_file(&fd, len, write).map_err(io)?;
+    if write {
+        // SAFETY: the mapping is as long as a header.
+        let header: &LedgerHeader = unsafe { mapping.at_unchecked(0) };
+        // It changes nothing. A write first maps one page, where a read would map sixteen around it.
+        header.slots_used.fetch_max(0, Ordering::Relaxed);
+    }
+    let head = page.check(&first_bytes(&mapping), HEAD, stat.size)?;
+    Ok((mapping, head, stat.identity))
+}
+
+/// What a mapping that is long enough begins with.
+fn first_bytes(mapping: &Mapping) -> [u8; HEAD] {
     let mut bytes = [0; HEAD];
-    let read = fd.read(&mut bytes).map_err(io)?;
-    let head = page.check(&bytes, read, stat.size)?;
-    let len = match page {
-        Page::Limits => head.geometry.limits_len(),
-        Page::Ledger => head.geometry.ledger_len(),
-    };
-    Ok((Mapping::of_file(&fd, len, write).map_err(io)?, head, stat.identity))
+    for (at, place) in bytes.chunks_exact_mut(8).enumerate() {
+        // SAFETY: the mapping is as long as a header, which is longer than a head.
+        let word: &AtomicU64 = unsafe { mapping.at_unchecked(8 * at) };
+        place.copy_from_slice(&load64(word).to_ne_bytes());
+    }
+    bytes
 }
 
 fn load64(word: &AtomicU64) -> u64 {

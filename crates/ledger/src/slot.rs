@@ -44,19 +44,17 @@ impl Slot {
 /// This process's slot, if it has taken one. A forked child has none.
 #[inline]
 pub(crate) fn current(pages: &Pages) -> Option<Slot> {
-    Slot::from_word(pages.private().slot.load(Ordering::Acquire))
+    Slot::from_word(pages.own().slot.load(Ordering::Acquire))
 }
 
 /// Takes a slot for this process, unless another thread was faster.
 #[cold]
 pub(crate) fn take(pages: &Pages, ledger: &CStr, version: u32) -> Result<Slot, Refused> {
-    // A write first: it maps one page, where a read would map sixteen around it.
-    pages.ledger_header().slots_used.fetch_max(0, Ordering::Relaxed);
     let fd = open(pages, ledger)?;
     let keep = Mapping::keep(&fd).map_err(slot_error)?;
     let slot = claim_any(pages, &fd)?;
     introduce(pages, slot, version);
-    let mine = &pages.private().slot;
+    let mine = &pages.own().slot;
     match mine.compare_exchange(0, slot.word(), Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             keep.leak();

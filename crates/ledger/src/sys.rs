@@ -5,8 +5,9 @@
 //! here allocates, blocks without a bound, or panics.
 #![allow(unsafe_code)]
 
-use core::ffi::{CStr, c_int, c_long, c_void};
+use core::ffi::{CStr, c_int, c_long};
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
 use crate::layout;
@@ -26,6 +27,10 @@ pub(crate) struct Stat {
     pub(crate) size: u64,
     /// Whether it is a regular file.
     pub(crate) regular: bool,
+    /// Whose it is.
+    pub(crate) uid: u32,
+    /// Who may do what with it: the low bits of its mode.
+    pub(crate) mode: u32,
 }
 
 fn errno() -> *mut c_int {
@@ -76,7 +81,21 @@ impl Fd {
             identity: (stat.st_dev, stat.st_ino),
             size: stat.st_size as u64,
             regular: stat.st_mode & libc::S_IFMT == libc::S_IFREG,
+            uid: stat.st_uid,
+            mode: stat.st_mode & !libc::S_IFMT,
         })
+    }
+
+    /// Whether it lies on a mount that nobody here can write; where the kernel does not say, it does not.
+    pub(crate) fn is_on_read_only_mount(&self) -> bool {
+        let mut mount = MaybeUninit::<libc::statfs64>::zeroed();
+        let into = mount.as_mut_ptr().expose_provenance();
+        if call("fstatfs", libc::SYS_fstatfs, [self.0 as usize, into, 0, 0, 0]).is_err() {
+            return false;
+        }
+        // SAFETY: all-zero bytes are a valid `statfs64`, and the kernel wrote a whole one over them.
+        let mount = unsafe { mount.assume_init() };
+        mount.f_flags as u64 & SURELY_READ_ONLY == SURELY_READ_ONLY
     }
 
     /// Reads from the start; the number of bytes read.
@@ -136,12 +155,15 @@ impl Drop for Fd {
     }
 }
 
+/// `ST_RDONLY` of statvfs(3), and `ST_VALID` of the kernel's `include/linux/statfs.h`: that it says so.
+const SURELY_READ_ONLY: u64 = 0x21;
+
 /// What one touch could take where huge pages are on.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// A piece of memory that is mapped until it is dropped.
 pub(crate) struct Mapping {
-    base: *mut u8,
+    base: NonNull<u8>,
     len: usize,
 }
 
@@ -217,14 +239,15 @@ impl Mapping {
             *errno = before;
             (base, failed)
         };
-        if base == libc::MAP_FAILED {
-            return Err(("mmap", failed));
+        // The kernel never chooses null.
+        match NonNull::new(base.cast()) {
+            Some(at) if base != libc::MAP_FAILED => Ok(Self { base: at, len }),
+            _ => Err(("mmap", failed)),
         }
-        Ok(Self { base: base.cast(), len })
     }
 
     fn advise(&self, name: &'static str, advice: c_int) -> Result<(), Failure> {
-        let at = self.base.expose_provenance();
+        let at = self.base.as_ptr().expose_provenance();
         call(name, libc::SYS_madvise, [at, self.len, advice as usize, 0, 0]).map(|_| ())
     }
 
@@ -238,7 +261,7 @@ impl Mapping {
         }
         // SAFETY: inside the mapping by the check above, which lives as long as `self`; aligned,
         // because mappings begin at a page; `T` is atomics alone, which any bytes are.
-        Some(unsafe { &*self.base.add(offset).cast::<T>() })
+        Some(unsafe { self.base.add(offset).cast::<T>().as_ref() })
     }
 
     /// The record at `offset`, unchecked.
@@ -250,7 +273,13 @@ impl Mapping {
     pub(crate) unsafe fn at_unchecked<T: Shared>(&self, offset: usize) -> &T {
         // SAFETY: inside the mapping by the caller's promise, which lives as long as `self`; aligned,
         // because mappings begin at a page; `T` is atomics alone, which any bytes are.
-        unsafe { &*self.base.add(offset).cast::<T>() }
+        unsafe { self.base.add(offset).cast::<T>().as_ref() }
+    }
+
+    /// What lies behind its last byte.
+    pub(crate) fn end(&self) -> NonNull<u8> {
+        // SAFETY: the end of one mapping.
+        unsafe { self.base.add(self.len) }
     }
 
     /// Forgets the mapping, which stays for the life of the process.
@@ -261,7 +290,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        let at = self.base.cast::<c_void>().expose_provenance();
+        let at = self.base.as_ptr().expose_provenance();
         let _ = call("munmap", libc::SYS_munmap, [at, self.len, 0, 0, 0]);
     }
 }

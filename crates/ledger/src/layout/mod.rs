@@ -35,6 +35,9 @@ impl Geometry {
     /// The layout for one GPU, the smallest.
     pub const ONE: Self = Self { devices: 1 };
 
+    /// The layout for as many GPUs as there can be, the largest.
+    pub const MOST: Self = Self { devices: crate::abi::MAX_DEVICES };
+
     /// The layout for `devices` GPUs; `None` unless 1 to [`crate::abi::MAX_DEVICES`].
     #[must_use]
     pub const fn new(devices: usize) -> Option<Self> {

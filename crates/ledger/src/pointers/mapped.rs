@@ -1,6 +1,8 @@
 //! The table in a mapping of its own.
 #![allow(unsafe_code)]
 
+use core::ptr::NonNull;
+
 use super::{BUCKETS, Bucket, Buckets, Charged, Full, Table};
 use crate::error::PageError;
 use crate::sys::{Mapping, Shared};
@@ -15,7 +17,17 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 pub struct Pointers(Table<Mapped>);
 
 /// Buckets in memory that costs nothing until it is touched.
-struct Mapped(Mapping);
+struct Mapped {
+    /// Behind the first one: the others lie before it.
+    end: NonNull<Bucket>,
+    /// Where they lie, if nobody else keeps it.
+    _kept: Option<Mapping>,
+}
+
+// SAFETY: buckets are atomics, in memory that belongs to the process and not to a thread.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
 
 impl Buckets for Mapped {
     #[inline]
@@ -23,20 +35,34 @@ impl Buckets for Mapped {
         if index >= BUCKETS {
             return None;
         }
-        // SAFETY: the mapping holds so many buckets, which are as large as they are aligned.
-        Some(unsafe { self.0.at_unchecked(index * size_of::<Bucket>()) })
+        // SAFETY: there are so many buckets, as `before` was promised.
+        Some(unsafe { self.end.sub(index + 1).as_ref() })
     }
 }
 
 impl Pointers {
-    /// An empty table: 37 MiB of addresses, of which the kernel gives memory as it fills.
+    /// How many bytes of addresses a table needs.
+    pub const BYTES: usize = BUCKETS * size_of::<Bucket>();
+
+    /// An empty table: 34 MiB of addresses, of which the kernel gives memory as it fills.
     ///
     /// # Errors
     /// [`PageError::Io`]: the mapping was refused.
     pub fn new() -> Result<Self, PageError> {
-        let mapping = Mapping::private(BUCKETS * size_of::<Bucket>());
+        let mapping = Mapping::private(Self::BYTES);
         let mapping = mapping.map_err(|(call, errno)| PageError::Io(call, errno))?;
-        Ok(Self(Table::new(Mapped(mapping))))
+        let end = mapping.end().cast();
+        Ok(Self(Table::new(Mapped { end, _kept: Some(mapping) })))
+    }
+
+    /// An empty table in memory of the caller's, that before `end`. What is touched first lies last.
+    ///
+    /// # Safety
+    /// [`Self::BYTES`] of zeros lie there, aligned to 64, which nobody else uses and which stay for as long
+    /// as the table. A forked child is to find zeros there again.
+    #[must_use]
+    pub unsafe fn before(end: NonNull<u8>) -> Self {
+        Self(Table::new(Mapped { end: end.cast(), _kept: None }))
     }
 
     /// Remembers a pointer. If the table knows it already, its allocation ended unseen (with its

@@ -2,7 +2,7 @@
 //!
 //! A hook inserts a pointer when the driver has given it out and takes it out *before* the driver
 //! frees it, because the driver may give the same address to another thread at once. The table is a
-//! row of levels, each eight times as large as the one before. A pointer has one bucket of places per
+//! row of levels, each much larger than the one before. A pointer has one bucket of places per
 //! level, and lies in any of those; a level is taken into use when all buckets before are full for
 //! somebody. So a program with few allocations touches few pages, an operation looks at one cache
 //! line per level in use however many allocations are alive, and a place that is given up is
@@ -19,12 +19,13 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Places in a bucket: one cache line of keys and values.
 const BUCKET: usize = if cfg!(loom) { 1 } else { 4 };
-/// Levels: 4,096 places in the first, 2,396,160 in all.
-const LEVELS: usize = if cfg!(loom) { 2 } else { 4 };
-/// Buckets in the first level.
-const FIRST: usize = if cfg!(loom) { 1 } else { 1024 };
-/// By how many bits a level is larger than the one before.
-const GROWTH: usize = 3;
+/// The size of each level, as the power of two that its buckets are: 128 places in the first, half a
+/// page of memory, and 2,236,544 in all.
+#[cfg(not(loom))]
+const SIZES: [u32; 4] = [5, 11, 15, 19];
+#[cfg(loom)]
+const SIZES: [u32; 2] = [0, 3];
+const LEVELS: usize = SIZES.len();
 /// The key of a place that nobody uses.
 const FREE: u64 = 0;
 /// The key of a place that is being filled or emptied. No driver gives out this address.
@@ -72,9 +73,14 @@ const STARTS: [usize; LEVELS] = {
     starts
 };
 
-/// The first bucket of a level.
+/// The first bucket of a level; behind the last, how many there are.
 const fn level_start(level: usize) -> usize {
-    FIRST * ((1 << (GROWTH * level)) - 1) / ((1 << GROWTH) - 1)
+    let (mut start, mut at) = (0, 0);
+    while at < level {
+        start += 1 << SIZES[at];
+        at += 1;
+    }
+    start
 }
 
 /// The table's algorithm, over any storage.
@@ -214,9 +220,8 @@ impl<B: Buckets> Table<B> {
 
     #[inline]
     fn bucket(&self, level: usize, hash: u64) -> Option<&Bucket> {
-        let buckets = FIRST << (GROWTH * level);
-        let start = STARTS.get(level)?;
-        self.buckets.bucket(start + (hash as usize & (buckets - 1)))
+        let (start, size) = (STARTS.get(level)?, SIZES.get(level)?);
+        self.buckets.bucket(start + (hash as usize & ((1 << size) - 1)))
     }
 
     /// A free place, marked busy, where those in use were full or somebody was faster.
