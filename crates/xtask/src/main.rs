@@ -6,6 +6,7 @@ mod chart;
 mod codegen;
 mod demo;
 mod dist;
+mod e2e;
 mod fetch;
 mod gates;
 mod gpu_test;
@@ -55,6 +56,8 @@ commands! {
     Bench => bench,
     /// Render the chart with helm into daemonset/manifests.
     Chart => chart,
+    /// Run the end-to-end suite against the real Kubernetes that K8S_BIN names.
+    E2e => e2e,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
     /// Look at every claim about memory on a real card.

@@ -1,0 +1,119 @@
+//! The API server as the suite speaks with it: a token, JSON, and waiting.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig, parse_pem};
+
+/// A connection to the API server.
+pub struct Api {
+    agent: Agent,
+    base: String,
+    token: String,
+}
+
+impl Api {
+    /// The API server at `base`, whose certificate `authority` has signed.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read.
+    pub fn new(base: &str, authority: &Path, token: &str) -> Result<Self> {
+        let pem = std::fs::read(authority)?;
+        let roots: Vec<Certificate<'static>> = parse_pem(&pem)
+            .filter_map(|item| match item {
+                Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        let roots = RootCerts::new_with_certs(&roots);
+        let agent = Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build();
+        Ok(Self { agent: agent.into(), base: base.to_owned(), token: token.to_owned() })
+    }
+
+    /// Whether it serves.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let bearer = format!("Bearer {}", self.token);
+        let asked = self.agent.get(format!("{}/readyz", self.base)).header("authorization", bearer);
+        asked.call().is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// An object.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub fn get(&self, path: &str) -> Result<Value> {
+        let bearer = format!("Bearer {}", self.token);
+        let asked = self.agent.get(format!("{}{path}", self.base)).header("authorization", bearer);
+        answer(path, asked.call())
+    }
+
+    /// Makes an object.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn create(&self, path: &str, object: &Value) -> Result<Value> {
+        let bearer = format!("Bearer {}", self.token);
+        let asked = self.agent.post(format!("{}{path}", self.base)).header("authorization", bearer);
+        answer(path, asked.send_json(object))
+    }
+
+    /// Takes an object away, at once.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn delete(&self, path: &str) -> Result<Value> {
+        let bearer = format!("Bearer {}", self.token);
+        let url = format!("{}{path}?gracePeriodSeconds=1", self.base);
+        answer(path, self.agent.delete(url).header("authorization", bearer).call())
+    }
+
+    /// Waits until an object is as it should be, and answers it.
+    ///
+    /// # Errors
+    /// What it is like after `patience`.
+    pub fn wait(
+        &self,
+        path: &str,
+        what: &str,
+        patience: Duration,
+        so: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let end = Instant::now() + patience;
+        loop {
+            let found = self.get(path);
+            if let Ok(object) = &found
+                && so(object)
+            {
+                return found;
+            }
+            if Instant::now() > end {
+                let found =
+                    found.map_or_else(|error| error.to_string(), |it| it["status"].to_string());
+                bail!("not {what} after {patience:?}: {path} is {found}");
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+fn answer(
+    path: &str,
+    answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value> {
+    let mut answer = answered.with_context(|| path.to_owned())?;
+    let status = answer.status();
+    let body: Value = answer.body_mut().read_json().unwrap_or_default();
+    match status.is_success() {
+        true => Ok(body),
+        false => Err(anyhow!("{path}: {status}: {}", body["message"])),
+    }
+}
