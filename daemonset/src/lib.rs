@@ -35,6 +35,7 @@ pub mod registrar;
 pub mod registrations;
 pub mod rivals;
 mod run;
+pub mod runtimes;
 pub mod seen;
 pub mod selinux;
 pub mod shim;

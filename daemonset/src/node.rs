@@ -22,6 +22,7 @@ use crate::inventory::{Inventory, Kind, PARTS};
 use crate::layout::Layout;
 use crate::refusals::{Left, Refusals, Refused};
 use crate::registrations::Registrations;
+use crate::runtimes::Runtimes;
 
 /// Everything that the agent serves from.
 pub struct Node {
@@ -41,6 +42,7 @@ pub struct Node {
     /// What the API server says of the node's software.
     software: watch::Sender<Option<Software>>,
     pools: watch::Sender<Arc<PoolStates>>,
+    runtimes: Runtimes,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -97,6 +99,7 @@ impl Node {
             refined,
             software,
             pools,
+            runtimes: Runtimes::default(),
         }
     }
 
@@ -219,12 +222,25 @@ impl Node {
                 if let Some(other) = crate::allotment::clash(&record, &held) {
                     return Err(Refusal::MixedPod(other).into());
                 }
+                self.refuse_runtime(&record, &held).await?;
                 self.name_holder(&record, &held)?;
                 self.refine_one(&record, &held);
             }
             Err(why) => warn!(allotment = %record.id, %why, "starting without a name"),
         }
         Ok(())
+    }
+
+    /// No share starts in a runtime that cannot hold one.
+    async fn refuse_runtime(&self, record: &Record, held: &[Held]) -> Result<(), Denial> {
+        let is_share = matches!(record.holding, Holding::Share { .. });
+        let holder = crate::allotment::holder_of(record, held).filter(|_| is_share);
+        let Some(holder) = holder else { return Ok(()) };
+        let refused = self.config.borrow().refused_runtimes.clone();
+        match self.runtimes.refused(&holder, &refused).await {
+            Some(handler) => Err(Refusal::Runtime(handler).into()),
+            None => Ok(()),
+        }
     }
 
     fn name_holder(&self, record: &Record, held: &[Held]) -> Result<(), BookError> {
@@ -362,6 +378,12 @@ impl Node {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Where the runtime of a pod is asked for.
+    #[must_use]
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
     }
 
     /// What the API server says of the node's software.

@@ -29,7 +29,7 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::Shim;
-use crate::{arbiter, cdi, ground, orders, rivals, seen, status, tmpfs};
+use crate::{arbiter, cdi, ground, orders, rivals, seen, selinux, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -143,6 +143,8 @@ fn node(
     if let Some(mib) = options.pages_tmpfs {
         tmpfs::ensure(&layout.pages, mib)?;
     }
+    durable::folder(&layout.pages)?;
+    selinux::label(&layout.pages)?;
     let book = Book::open(layout.clone())?;
     let (socket, domain) = (options.pod_resources(config), config.domain.to_string());
     let hook = cdi::install_hook(&options.hook, &layout)?;

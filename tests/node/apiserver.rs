@@ -41,6 +41,8 @@ pub(crate) struct Cluster {
     /// A watch from before this version is answered 410.
     forgotten: u64,
     pub(crate) lists: u32,
+    /// The runtime classes of pods, by the pod's name.
+    pub(crate) runtime_classes: BTreeMap<String, String>,
     changes: broadcast::Sender<(String, String)>,
 }
 
@@ -111,6 +113,7 @@ impl Cluster {
             budget_refuses: 0,
             forgotten: 0,
             lists: 0,
+            runtime_classes: BTreeMap::new(),
             changes: broadcast::Sender::new(64),
         };
         cluster.put_node(node);
@@ -169,6 +172,8 @@ fn router(cluster: Arc<Mutex<Cluster>>) -> Router {
         .route("/api/v1/{kind}", get(list_or_watch))
         .route("/api/v1/nodes/{name}", get(get_node).patch(patch_node))
         .route("/api/v1/nodes/{name}/status", axum::routing::patch(patch_status))
+        .route("/api/v1/namespaces/{ns}/pods/{name}", get(get_pod))
+        .route("/apis/node.k8s.io/v1/runtimeclasses/{name}", get(get_runtime_class))
         .route("/api/v1/namespaces/{ns}/events", post(post_event))
         .route("/api/v1/namespaces/{ns}/events/{name}", axum::routing::patch(patch_event))
         .route("/api/v1/namespaces/{ns}/pods/{name}/eviction", post(evict))
@@ -259,6 +264,24 @@ fn stream(
         }
     });
     Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver)).into_response()
+}
+
+async fn get_pod(
+    State(cluster): Shared,
+    Segments((namespace, name)): Segments<(String, String)>,
+) -> Response {
+    let cluster = cluster.lock().unwrap();
+    let class = cluster.runtime_classes.get(&name);
+    let metadata = json!({"name": name, "namespace": namespace});
+    Json(json!({"metadata": metadata, "spec": {"runtimeClassName": class}})).into_response()
+}
+
+/// A class `X` has the handler `X-handler`, but for one that may not be read.
+async fn get_runtime_class(Segments(name): Segments<String>) -> Response {
+    match name.as_str() {
+        "kata-closed" => status(StatusCode::FORBIDDEN, "forbidden"),
+        name => Json(json!({"handler": format!("{name}-handler")})).into_response(),
+    }
 }
 
 async fn get_node(State(cluster): Shared) -> Response {

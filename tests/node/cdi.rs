@@ -212,6 +212,8 @@ fn no_share_is_offered_where_the_shim_would_lie_on_a_noexec_file_system() {
     node.expect(WHOLE, 1);
     wait_until("percents are listed", || node.sim.capacity(PERCENT) == 100);
     assert_eq!(node.sim.allocatable(PERCENT), 0);
+    let why = ["reason=\"the shim", "mounted noexec"];
+    assert_eq!(node.metric("aliquot_gpu_no_shares_info", &why), Some(1.0));
     let (_, log) = node.terminate_agent();
     assert!(log.contains("no share can be held") && log.contains("mounted noexec"), "{log}");
 }

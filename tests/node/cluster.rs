@@ -200,3 +200,34 @@ fn an_api_server_that_is_away_keeps_nothing_from_working() {
     assert_eq!(node.holders(), ["default/a/main"]);
     drop(api);
 }
+
+#[test]
+fn shares_come_by_cdi_once_the_server_has_told_of_a_runtime_that_has_it() {
+    let (node, api) = node("");
+    let names = |name: &str| {
+        let pod = node.share(name, 10, "true");
+        let answers = pod.answers("main");
+        answers.iter().flat_map(|answer| &answer.cdi_devices).count()
+    };
+    assert_eq!(names("a"), 0);
+    let mut known = api.cluster().node.clone();
+    known["status"]["nodeInfo"] =
+        json!({"kubeletVersion": "v1.36.2", "containerRuntimeVersion": "containerd://2.1.4"});
+    api.cluster().put_node(known);
+    wait_until("the specifications are written", || node.at("cdi").exists());
+    assert_eq!(names("b"), 2);
+}
+
+#[test]
+fn a_share_does_not_start_in_a_runtime_with_a_kernel_of_its_own() {
+    let (node, api) = node("refusedRuntimes: ['runsc*', 'kata*']\n");
+    let classes = [("a", "runsc"), ("b", "kata-closed"), ("c", "nvidia")];
+    let classes = classes.map(|(pod, class)| (pod.to_owned(), class.to_owned()));
+    api.cluster().runtime_classes.extend(classes);
+    let start = |name: &str| node.share(name, 10, "true").start();
+    let why = start("a").unwrap_err();
+    assert!(why.contains("cannot be held in the runtime runsc-handler"), "{why}");
+    assert!(start("b").unwrap_err().contains("kata-closed"));
+    start("c").unwrap();
+    start("d").unwrap();
+}

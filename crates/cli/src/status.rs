@@ -73,8 +73,10 @@ impl View {
             let sick = gpu.sick.as_ref().map_or(String::new(), |why| format!("  sick: {why}"));
             let cordon =
                 gpu.cordon.as_ref().map_or(String::new(), |why| format!("  cordoned: {why}"));
+            let shares =
+                gpu.no_shares.as_ref().map_or(String::new(), |why| format!("  no shares: {why}"));
             println!(
-                "GPU {} {}  {}  {}  {mode}{sick}{cordon}",
+                "GPU {} {}  {}  {}  {mode}{sick}{cordon}{shares}",
                 gpu.index,
                 gpu.name,
                 gpu.uuid,

@@ -16,6 +16,7 @@ use super::record::{Holding, Record};
 use crate::config::{AtLimit, ComputePolicy};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
+use crate::selinux;
 
 /// How a share is held to its limits, where its pod does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -30,12 +31,14 @@ pub struct Rules {
 pub(crate) fn remake(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
     let Some(spec) = spec(record, rules)? else { return Ok(()) };
     let folder = layout.pages_of(record.id);
-    if agent::recreate(&folder, &spec).is_ok() {
-        return Ok(());
+    if agent::recreate(&folder, &spec).is_err() {
+        // The old pages may be what fills the file system: their tenant can let them grow.
+        remove_folder(&folder)?;
+        let made = agent::create(&folder, &spec);
+        made.map_err(|error| BookError::Pages { path: folder.clone(), error })?;
     }
-    // The old pages may be what fills the file system: their tenant can let them grow.
-    remove_folder(&folder)?;
-    agent::create(&folder, &spec).map_err(|error| BookError::Pages { path: folder, error })
+    let files = [LIMITS_FILE, LEDGER_FILE].map(|file| folder.join(file));
+    Ok(files.iter().chain([&folder]).try_for_each(|path| selinux::label(path))?)
 }
 
 /// The same, unless a process lives in them: what it holds is charged there.

@@ -7,6 +7,8 @@ mod labels;
 mod pools;
 mod publish;
 mod refine;
+mod runtimes;
+mod software;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,6 +89,8 @@ impl Api {
                 keep_comparing(&client, &name, &node, &config, (compared, compare_every)),
                 remove_taints(&client, &name, &node, &config),
                 publish(publish_in.as_deref()),
+                software::keep_known(&client, &name, &node),
+                runtimes::keep_answering(&client, node.runtimes().ask_here()),
             )
         };
         tokio::select! {

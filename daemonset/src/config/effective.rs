@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::section::{GpuPin, NodeSection, Section};
 use super::words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Injection, MigStrategy,
+    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, Injection, MigStrategy,
     Placement, PoolName, ResourceWord, Unloadable,
 };
 use crate::modes::Mode;
@@ -43,6 +43,8 @@ pub struct Config {
     pub injection: Injection,
     /// What becomes of a container in which the shim cannot load.
     pub unloadable: Unloadable,
+    /// Runtimes in which no share starts.
+    pub refused_runtimes: Vec<Glob>,
     /// Where the driver is installed.
     pub driver_root: PathBuf,
     /// The kubelet's folder.
@@ -162,6 +164,7 @@ impl Section {
             exposure,
             injection,
             unloadable,
+            refused_runtimes,
             driver_root,
             kubelet_root,
             audit,
@@ -193,6 +196,7 @@ impl Section {
             exposure: self.exposure.unwrap_or_default(),
             injection: self.injection.unwrap_or_default(),
             unloadable: self.unloadable.unwrap_or_default(),
+            refused_runtimes: self.refused_runtimes.unwrap_or_else(sandboxes),
             driver_root: self.driver_root.unwrap_or_else(|| "/".into()),
             kubelet_root: self.kubelet_root.unwrap_or_else(|| "/var/lib/kubelet".into()),
             audit: Audit {
@@ -207,6 +211,12 @@ impl Section {
 
 fn values<T>(list: Option<Vec<Spanned<T>>>) -> Vec<T> {
     list.unwrap_or_default().into_iter().map(|item| item.value).collect()
+}
+
+/// gVisor and Kata Containers, as their handlers are usually named.
+fn sandboxes() -> Vec<Glob> {
+    let usual = ["runsc*", "gvisor*", "kata*"];
+    usual.map(|glob| glob.parse().expect("a pattern that is not empty is one")).to_vec()
 }
 
 fn default_domain() -> DomainName {

@@ -46,6 +46,8 @@ pub struct Section {
     pub injection: Option<Injection>,
     /// What happens to a container in whose image the shim cannot load. Default: refuse
     pub unloadable: Option<Unloadable>,
+    /// Handlers of runtime classes in which no share starts, as patterns. Default: runsc*, gvisor*, kata*
+    pub refused_runtimes: Option<Vec<Glob>>,
     /// Where the driver is installed. Default: /
     #[schemars(with = "Option<String>")]
     pub driver_root: Option<PathBuf>,

@@ -53,6 +53,12 @@ pub enum Refusal {
          holds {0}: put them into pods of their own"
     )]
     MixedPod(&'static str),
+    /// A runtime with a kernel of its own.
+    #[error(
+        "a share of a GPU cannot be held in the runtime {0}, which puts a kernel of its own between \
+         the container and the node: use the node's usual runtime, or ask for a whole GPU"
+    )]
+    Runtime(String),
     /// A GPU that was not there since the agent started.
     #[error("{0} is not in this node any more: the pod has to be made again")]
     Unknown(DeviceUuid),

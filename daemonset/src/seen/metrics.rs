@@ -53,6 +53,7 @@ families! {
     gpu_measured: Gauges, "gpu_memory_measured", Some(Unit::Bytes), "Memory that containers hold, as the driver counts";
     gpu_healthy: Gauges, "gpu_healthy", None, "1 while the GPU can be allocated";
     gpu_sick: Gauges, "gpu_sick_info", None, "Why a GPU cannot be allocated";
+    gpu_no_shares: Gauges, "gpu_no_shares_info", None, "Why no share of a GPU can be held on this node";
     gpu_audited: Gauges, "gpu_audited", None, "1 while the processes on the GPU are known";
     share: Gauges, "container_share", Some(Unit::Ratios), "The part of a GPU that a container holds";
     limit: Gauges, "container_memory_limit", Some(Unit::Bytes), "Memory that a container may hold";
@@ -155,6 +156,10 @@ impl Families {
         if let Some(why) = &gpu.sick {
             let why = why.chars().take(100).collect();
             set(&self.gpu_sick, one().into_iter().chain([("reason", why)]).collect(), 1.0);
+        }
+        if let Some(why) = &gpu.no_shares {
+            let why = why.chars().take(200).collect();
+            set(&self.gpu_no_shares, one().into_iter().chain([("reason", why)]).collect(), 1.0);
         }
         let audited = gpu.sick.is_none() && !state.audited.silent.contains_key(&gpu.uuid);
         set(&self.gpu_audited, one(), f64::from(u8::from(audited)));

@@ -18,6 +18,9 @@ use crate::{
     files, sim,
 };
 
+/// The folder of the CDI specifications.
+const CDI: &str = "cdi";
+
 /// Everything that stands while the demo plays; it goes with the folder.
 pub(crate) struct Stage {
     agent: Agent,
@@ -41,7 +44,8 @@ impl Stage {
         sim::create(&root.join("driver"), &cards, &options)?;
         std::fs::create_dir_all(root.join("pods"))?;
         let own = std::env::current_exe()?;
-        let options = Options::new(&root.join("kubelet"), &own);
+        let mut options = Options::new(&root.join("kubelet"), &own);
+        options.cdi_folders = vec![root.join(CDI)];
         let agent = Agent::start(root, &options)?;
         let kubelet = KubeletSim::start(options)?;
         let cudart = args.cudart.canonicalize()?;
@@ -141,6 +145,11 @@ impl Agent {
         let mut command = Command::new(files::program("aliquot-node")?);
         command
             .args(["--gpu-mode", "1=whole", "--reconcile-every", "1", "--pages-tmpfs", "16"])
+            .args(["--injection", "cdi", "--exposure", "cdi"])
+            .arg("--cdi-dir")
+            .arg(root.join(CDI))
+            .arg("--hook")
+            .arg(files::program("aliquot-hook")?)
             .arg("--driver-root")
             .arg(root.join("driver"))
             .arg("--shim")

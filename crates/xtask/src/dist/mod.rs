@@ -35,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) enum Part {
     /// libaliquot.so
     Shim,
-    /// aliquot and aliquot-node
+    /// aliquot, aliquot-node and aliquot-hook
     Programs,
     /// The simulated driver: libcuda.so.1, libnvidia-ml.so.1 and aliquot-simd
     Sim,
@@ -53,7 +53,7 @@ impl Part {
     fn what(self) -> &'static str {
         match self {
             Part::Shim => "libaliquot.so",
-            Part::Programs => "aliquot and aliquot-node",
+            Part::Programs => "aliquot, aliquot-node and aliquot-hook",
             Part::Sim => "the simulated driver",
             Part::GpuClient => "gpu-client, gpu-suite and gpu-probe",
             Part::Servers => "aliquot-admission and aliquot-scheduler",
@@ -68,6 +68,16 @@ pub(crate) enum Profile {
     Dev,
     /// What is shipped.
     Release,
+}
+
+impl Profile {
+    /// As cargo names it.
+    fn name(self) -> &'static str {
+        match self {
+            Profile::Dev => "dev",
+            Profile::Release => "release",
+        }
+    }
 }
 
 /// Builds what the command line names.
