@@ -4,6 +4,7 @@
 
 mod broken;
 mod container;
+mod first_use;
 mod interposers;
 mod look_ups;
 mod memory;
