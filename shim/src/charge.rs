@@ -5,7 +5,7 @@
 
 use crate::allotments::Share;
 use crate::device::{self, Device};
-use crate::{contexts, graph_memory, leaving, pools, say};
+use crate::{contexts, exported, graph_memory, leaving, pools, say};
 use ledger::Kind;
 use nvidia_sys::cuda::CUdevice;
 
@@ -111,6 +111,7 @@ pub(crate) fn to_share(share: Share, kind: Kind, bytes: u64) -> Attempt {
 #[cold]
 pub(crate) fn trim(share: Share) {
     leaving::settle();
+    exported::settle();
     pools::trim_all(share);
     graph_memory::trim_all(share);
 }

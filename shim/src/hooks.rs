@@ -8,9 +8,9 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, code, context, endpoints, external, graphs, info, launches, limits, look_up, memory,
-    memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage, pool_lives,
-    sparse, startup, stream_ordered, streams, vmm,
+    arrays, code, context, endpoints, exported, external, graphs, info, launches, limits, look_up,
+    memory, memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage,
+    pool_lives, sparse, startup, stream_ordered, streams, vmm,
 };
 use core::ffi::{c_char, c_int, c_uchar, c_uint, c_ulonglong, c_ushort, c_void};
 use nvidia_sys::cuda::{
@@ -233,6 +233,12 @@ hooks! {
         handle: *mut CUmemGenericAllocationHandle,
         address: *mut c_void,
     ) -> CUresult = vmm::retain;
+    Cuda fn cuMemExportToShareableHandle(
+        shared: *mut c_void,
+        handle: CUmemGenericAllocationHandle,
+        kind: CUmemAllocationHandleType,
+        flags: c_ulonglong,
+    ) -> CUresult = exported::export;
     Cuda fn cuMemImportFromShareableHandle(
         handle: *mut CUmemGenericAllocationHandle,
         shared: *mut c_void,

@@ -6,7 +6,7 @@
 
 use crate::device::{self, Device};
 use crate::hooks::real;
-use crate::{graph_memory, leaving, pools};
+use crate::{exported, graph_memory, leaving, pools};
 use core::ffi::c_uint;
 use ledger::Usage;
 use nvidia_sys::cuda::{CUdevice, CUresult};
@@ -85,6 +85,7 @@ impl Figures {
         match device::of(ordinal) {
             Device::Share(share) => {
                 leaving::settle();
+                exported::settle();
                 pools::look_all(share);
                 graph_memory::look_all(share);
                 Some(Self::of_usage(device::usage(ordinal, share)))

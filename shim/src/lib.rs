@@ -21,6 +21,7 @@ mod device;
 mod dlsym;
 mod endpoints;
 mod entry;
+mod exported;
 mod external;
 mod folder;
 mod graph_execs;

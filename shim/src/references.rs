@@ -26,7 +26,7 @@ const REFERENCE: u64 = 1;
 const HANDLE: u64 = 1 << 32;
 const REFERENCES: u64 = HANDLE - 1;
 
-/// The bytes of a multicast object.
+/// The bytes of what takes nothing and only keeps memory.
 const OBJECT: u64 = 0;
 
 static MEMORY: Region<Memory, MEMORIES> = Region::new();
@@ -55,15 +55,22 @@ unsafe impl Place for Mapping {}
 impl Memory {
     /// Remembers memory that the driver has just made, with its first handle. Where there is no
     /// room it stays charged until the process ends.
-    pub(crate) fn remember(handle: u64, charge: Charge) {
-        let Some(key) = handle.checked_add(FIRST) else { return };
+    pub(crate) fn remember(handle: u64, charge: Charge) -> Option<&'static Self> {
+        let key = handle.checked_add(FIRST)?;
         let claim = |memory: &&Memory| change(&memory.handle, FREE, BUSY);
-        if let Some(memory) = reach(&MEMORY, key).find(claim) {
+        let memory = reach(&MEMORY, key).find(claim);
+        if let Some(memory) = memory {
             memory.bytes.store(charge.bytes, Ordering::Relaxed);
             memory.share.store(charge.share.number.into(), Ordering::Relaxed);
             memory.counts.store(REFERENCE | HANDLE, Ordering::Relaxed);
             memory.handle.store(key, Ordering::Release);
         }
+        memory
+    }
+
+    /// Whether anybody holds a handle of it.
+    pub(crate) fn has_handle(&self) -> bool {
+        self.counts.load(Ordering::Acquire) >= HANDLE
     }
 
     /// One more reference, by a handle that somebody holds.
@@ -113,12 +120,11 @@ impl Memory {
         Self::held(handle).next()
     }
 
-    /// Remembers a multicast object with its first handle: it is referred to as memory is, takes nothing,
-    /// and lets go of what is bound to it at its end.
-    pub(crate) fn remember_object(handle: u64) {
-        if let Some(share) = allotments::shares().ok().and_then(|shares| shares.at(0)) {
-            Self::remember(handle, Charge::new(share, Kind::Vmm, OBJECT));
-        }
+    /// Remembers with its first handle what is referred to as memory is, takes nothing, and lets go at its
+    /// end of what is bound to it: a multicast object, or a second handle of memory that was exported.
+    pub(crate) fn remember_object(handle: u64) -> Option<&'static Self> {
+        let share = allotments::shares().ok().and_then(|shares| shares.at(0))?;
+        Self::remember(handle, Charge::new(share, Kind::Vmm, OBJECT))
     }
 
     /// The object of a handle that somebody holds.

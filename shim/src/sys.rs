@@ -185,6 +185,27 @@ pub(crate) fn write_stderr(bytes: &[u8]) {
     });
 }
 
+/// What tells a file from others: its number, its file system's, and its own as a device.
+pub(crate) struct File {
+    pub(crate) inode: u64,
+    pub(crate) device: u64,
+    pub(crate) node: u64,
+}
+
+/// The file of an open descriptor. By system call: glibc's function has the name only since 2.33.
+pub(crate) fn file_of(descriptor: c_int) -> Option<File> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    let to = stat.as_mut_ptr();
+    // SAFETY: the kernel's struct is libc's on 64-bit machines, and the kernel writes one.
+    let done = keeping_errno(|| unsafe { libc::syscall(libc::SYS_fstat, descriptor, to) });
+    if done != 0 {
+        return None;
+    }
+    // SAFETY: zeroes are values of it, and the kernel has written others.
+    let stat = unsafe { stat.assume_init() };
+    Some(File { inode: stat.st_ino, device: stat.st_dev, node: stat.st_rdev })
+}
+
 /// Runs `f` and leaves errno as it was.
 #[inline]
 pub(crate) fn keeping_errno<T>(f: impl FnOnce() -> T) -> T {

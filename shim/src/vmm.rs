@@ -6,6 +6,7 @@
 //! is passed, unless it is this process's own. A reservation of addresses takes nothing.
 
 use crate::charge::{self, Attempt};
+use crate::exported;
 use crate::hooks::real;
 use crate::references::{self, Memory};
 use core::ffi::{c_ulonglong, c_void};
@@ -61,7 +62,7 @@ pub(crate) unsafe fn create(
     match attempt {
         // SAFETY: not null, and the driver has just written it.
         Attempt::Charged(charge) if result == SUCCESS => unsafe {
-            Memory::remember(*handle, charge)
+            let _memory = Memory::remember(*handle, charge);
         },
         Attempt::Charged(charge) => charge.give_back(),
         Attempt::Pass | Attempt::Refused => {}
@@ -77,7 +78,10 @@ pub(crate) unsafe fn release(handle: CUmemGenericAllocationHandle) -> CUresult {
     // SAFETY: the caller's argument.
     let result = unsafe { driver(handle) };
     match memory {
-        Some(memory) if result == SUCCESS => memory.let_go(),
+        Some(memory) if result == SUCCESS => {
+            memory.let_go();
+            exported::settle();
+        }
         Some(memory) => memory.become_handle(),
         None => {}
     }
@@ -149,7 +153,11 @@ pub(crate) unsafe fn import(
     let result = unsafe { driver(handle, shared, kind) };
     if result == SUCCESS {
         // SAFETY: the driver has just written it.
-        Memory::refer(unsafe { *handle }).inspect(|memory| memory.become_handle());
+        let handle = unsafe { *handle };
+        match Memory::refer(handle) {
+            Some(memory) => memory.become_handle(),
+            None => exported::imported(handle, shared, kind),
+        }
     }
     result
 }

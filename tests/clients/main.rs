@@ -7,6 +7,7 @@ mod container;
 #[allow(dead_code, reason = "this room needs a part of what the other does")]
 #[path = "../shown/harness.rs"]
 mod harness;
+mod nccl;
 mod pools;
 mod pynvml;
 mod python;

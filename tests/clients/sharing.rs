@@ -25,17 +25,36 @@ fn two_processes_of_a_container_share_events() {
 #[track_caller]
 fn in_two(function: &str) {
     let world = World::new();
-    let (one, other) = (world.half(), world.half());
+    between(&world.half(), &world.half(), function);
+}
+
+/// Runs the two sides of a function of the script beside each other.
+#[track_caller]
+fn between(one: &Container, other: &Container, function: &str) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let socket = folder.path().join("socket");
     let side = |container: &Container, side: &str| {
         let words = format!("{function} {side} {}", socket.display());
         command(container, "pynvml", "clients/py/two.py", &words).spawn().expect("python starts")
     };
-    let (mut maker, mut taker) = (side(&one, "make"), side(&other, "take"));
+    let (mut maker, mut taker) = (side(one, "make"), side(other, "take"));
     let ends = [maker.wait(), taker.wait()].map(|end| end.expect("it is our child").code());
     assert_eq!(ends, [Some(0); 2], "{function}: the script says why above");
     assert_eq!([one.held(), other.held()], [0, 0]);
+}
+
+#[test]
+fn two_ranks_of_a_container_map_each_others_memory_and_pay_for_their_own() {
+    let world = World::new();
+    let container = world.half();
+    between(&container, &container, "ranks");
+}
+
+#[test]
+fn two_processes_of_a_container_pass_memory_by_descriptor() {
+    let world = World::new();
+    let container = world.half();
+    between(&container, &container, "passed");
 }
 
 #[test]

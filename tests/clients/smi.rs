@@ -1,7 +1,8 @@
 //! NVIDIA's nvidia-smi in all its forms: each ends as it does without the shim, and what it shows of
 //! memory and processes is the share's and the container's.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use crate::container::{Outcome, fetched};
 use crate::harness::{CONTEXT, Holder, SMI, World};
@@ -38,7 +39,26 @@ const SAME: &[&str] = &[
     "topo -n 2 -i 0",
     "topo -M -i 0",
     "topo",
+    "topo -c 0",
+    "topo -C",
+    "topo -C -i 0",
+    "topo -p2p w",
+    "topo -p2p a",
+    "topo -p2p p",
+    "topo -h",
+    "drain -q -p 0000:07:00.0",
+    "clocks",
+    "daemon -t",
+    "stats",
+    "nvlink -e",
+    "nvlink -gt d",
+    "--list-excluded-gpus",
+    "--query-retired-pages=gpu_uuid,retired_pages.cause --format=csv",
+    "--dtd",
+    "encodersessions -l 0",
+    "fbcsessions -l 0",
     "dmon -c 1",
+    "dmon -c 1 -s t",
     "dmon -c 1 -s puce",
     "mig -lgi",
     "mig -lgip",
@@ -109,10 +129,15 @@ impl Scene {
         self.mine.run(&fetched(SMI), words)
     }
 
-    /// The same without the shim, beside the container.
-    fn outside(&self, words: &str) -> Outcome {
+    fn alone(&self) -> Command {
         let mut command = Command::new(fetched(SMI));
         command.env("LD_LIBRARY_PATH", self.world.root().join("usr/lib/x86_64-linux-gnu"));
+        command
+    }
+
+    /// The same without the shim, beside the container.
+    fn outside(&self, words: &str) -> Outcome {
+        let mut command = self.alone();
         let output = command.args(words.split_whitespace()).output().expect("it starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let lines = text(&output.stdout).lines().map(str::to_owned).collect();
@@ -171,6 +196,29 @@ fn every_field_of_a_card_but_its_memory_is_the_same_inside_and_outside() {
     let differing = pairs.filter(|((inside, outside), _)| inside != outside).map(|(_, name)| *name);
     let differing: Vec<_> = differing.filter(|name| *name != "timestamp").collect();
     assert_eq!(differing, ["memory.total", "memory.reserved", "memory.used", "memory.free"]);
+}
+
+/// What goes on until it is ended, by its first lines.
+#[test]
+fn what_shows_sessions_for_ever_begins_the_same_inside_and_outside() {
+    let scene = Scene::new();
+    for words in ["encodersessions", "fbcsessions"] {
+        let mut alone = scene.alone();
+        let alone = begins(alone.arg(words));
+        let inside = begins(&mut scene.mine.command(&fetched(SMI), words));
+        assert!(alone[0].contains("Session") && alone.len() == 3, "{words}: {alone:?}");
+        assert_eq!(inside, alone, "{words}");
+    }
+}
+
+/// The first lines of a program, which is ended then.
+fn begins(command: &mut Command) -> Vec<String> {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
+    let first = lines.take(3).map_while(Result::ok).collect();
+    child.kill().expect("it is our child");
+    child.wait().expect("it is our child");
+    first
 }
 
 /// Whether a number stands in a line by itself.

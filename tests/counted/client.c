@@ -237,7 +237,18 @@ static void run(char *text) {
     else if (IS("create-tiles")) {
         properties p = {1, 0, 1, 0, 0, {0, 0, 1}};
         result = CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), &place[a], b * MIB, &p, 0);
-    } else if (strstr(command, "tile") == command || strstr(command, "untile") == command)
+    } else if (IS("create-shared")) {
+        properties p = {1, 1, 1, 0, 0, {0}};
+        result = CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), &place[a], b * MIB, &p, 0);
+    } else if (IS("export")) {
+        int descriptor = -1;
+        result = CALL("cuMemExportToShareableHandle", (int *, uint64_t, int, uint64_t), &descriptor, place[a], 1, 0);
+        place[b] = (uint64_t)descriptor;
+    } else if (IS("close"))
+        result = close((int)place[a]);
+    else if (IS("import-fd"))
+        result = CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &place[a], place[b], 1);
+    else if (strstr(command, "tile") == command || strstr(command, "untile") == command)
         result = tile(command, text);
     else if (IS("block")) {
         is_blocked = 1;

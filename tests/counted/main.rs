@@ -8,6 +8,7 @@ mod code;
 #[path = "../shim/container.rs"]
 mod container;
 mod contexts;
+mod exported;
 mod external;
 mod graph_clients;
 mod graph_stage;

@@ -58,7 +58,7 @@ pub(crate) fn home(thread: usize) -> usize {
     thread * DEVICES / THREADS
 }
 
-const CALLS: [(u32, &str, Numbers); 34] = [
+const CALLS: [(u32, &str, Numbers); 35] = [
     (30, "give", Way),
     (12, "linear", Bytes),
     (4, "managed", Bytes),
@@ -93,6 +93,7 @@ const CALLS: [(u32, &str, Numbers); 34] = [
     (3, "unbind", None),
     (4, "let", None),
     (1, "green", None),
+    (3, "export", None),
 ];
 
 /// Whether calls that take from pools are drawn too. A pool of a full share that has memory idle is asked

@@ -42,6 +42,8 @@ struct place {
     uint64_t other, address;
     /* Whether the handle itself is still held, whether it is bound, and which rows of tiles are mapped. */
     int is_held, is_bound;
+    /* A descriptor of the memory, above 0. */
+    int descriptor;
     unsigned char rows[ROWS];
     /* The device that the memory lies on. */
     int device;
@@ -197,6 +199,13 @@ static int bind_to(struct place *at, int binds, int device) {
     return result;
 }
 
+static int export_fd(struct place *at) {
+    int descriptor = -1;
+    int result = CALL("cuMemExportToShareableHandle", (int *, uint64_t, int, uint64_t), &descriptor, at->handle, 1, 0);
+    if (!result) at->descriptor = descriptor;
+    return result;
+}
+
 static int green(uint64_t *at, int device) {
     static __thread unsigned char resource[256];
     uint64_t described;
@@ -237,7 +246,7 @@ static int is_green(int device) {
 /* Takes into a free place. Arguments are in units of their own, so that no sequence is without sense. */
 static int take(struct line *line, struct place *at) {
     int here = home(line->thread), pool_of = IS("lent") && line->b ? !here : here;
-    properties on_device = {1, 0, 1, IS("create") ? (int)line->b % DEVICES : here, {0}};
+    properties on_device = {1, IS("create"), 1, IS("create") ? (int)line->b % DEVICES : here, {0}};
     uint64_t pitch = UNTOUCHED, handle = UNTOUCHED;
     int result = SKIPPED;
     if (IS("linear")) result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &handle, line->a);
@@ -305,8 +314,12 @@ static int give(struct line *line, struct place *at) {
         if (!result && !by_stream) result = CALL(end, (uint64_t), at->other);
     }
     if (WAS("tiles")) result = CALL("cuMemRelease", (uint64_t), at->handle);
-    if (result == 0 && !at->mapped) memset(at, 0, sizeof *at);
-    if (result == 0 && at->mapped) strcpy(at->kind, "mapped");
+    if (WAS("closed")) result = close(at->descriptor);
+    if (result || WAS("mapped")) return result;
+    /* What is mapped, or has a descriptor, lives on. */
+    int lives = at->mapped ? 2 : at->descriptor && !WAS("closed");
+    if (lives) strcpy(at->kind, lives == 2 ? "mapped" : "closed");
+    else memset(at, 0, sizeof *at);
     return result;
 }
 
@@ -328,7 +341,8 @@ static int unmap(struct place *at) {
     if (result) return result;
     CALL("cuMemAddressFree", (uint64_t, size_t), at->mapped, at->bytes);
     at->mapped = 0;
-    if (WAS("mapped")) memset(at, 0, sizeof *at);
+    if (WAS("mapped") && at->descriptor) strcpy(at->kind, "closed");
+    else if (WAS("mapped")) memset(at, 0, sizeof *at);
     return 0;
 }
 
@@ -348,7 +362,7 @@ static void ended(void *context, int device) {
         for (int p = 0; p < PLACES; p++) {
             struct place *at = &threads[t].places[p];
             int of_pool = WAS("async") || WAS("lent");
-            int of_nobody = WAS("create") || WAS("mapped") || WAS("pool") || WAS("multi") || WAS("tiles") || WAS("green");
+            int of_nobody = WAS("create") || WAS("mapped") || WAS("pool") || WAS("multi") || WAS("tiles") || WAS("green") || WAS("closed");
             if (of_pool ? !(none_left && at->device == device) : at->context != context || of_nobody) continue;
             if (WAS("sparse") && at->is_held) {
                 strcpy(at->kind, "tiles");
@@ -378,7 +392,8 @@ static int own_context(struct line *line, struct thread *me) {
 
 /* Whether a call finds a use for a place. */
 static int suits(struct line *line, struct place *at) {
-    if (IS("give")) return *at->kind != 0;
+    if (IS("give")) return *at->kind && !WAS("mapped");
+    if (IS("export")) return WAS("create") && !at->descriptor;
     if (IS("map")) return WAS("create") && !at->mapped;
     if (IS("unmap") || IS("retain")) return at->mapped != 0;
     if (IS("trim")) return WAS("pool");
@@ -402,7 +417,7 @@ static void run(struct line *line) {
     struct place *at = &me->places[line->place];
     line->address = 0;
     if (IS("give"))
-        line->result = *at->kind ? give(line, at) : SKIPPED;
+        line->result = *at->kind && !WAS("mapped") ? give(line, at) : SKIPPED;
     else if (IS("map"))
         line->result = map(at);
     else if (IS("unmap"))
@@ -423,6 +438,8 @@ static void run(struct line *line) {
         line->result = CALL("cuDeviceGraphMemTrim", (int), home(line->thread));
     else if (IS("row") || IS("unrow"))
         line->result = WAS("sparse") ? row(at, line->a, IS("row"), home(line->thread)) : SKIPPED;
+    else if (IS("export"))
+        line->result = WAS("create") && !at->descriptor ? export_fd(at) : SKIPPED;
     else if (IS("bind") || IS("unbind"))
         line->result = WAS("multi") ? bind_to(at, IS("bind"), home(line->thread)) : SKIPPED;
     else if (IS("let")) {

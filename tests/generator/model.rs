@@ -38,6 +38,8 @@ struct Object {
     /// A handle is held; it is mapped, or bound.
     handle: bool,
     mapped: bool,
+    /// A descriptor of it is open.
+    exported: bool,
     /// The rows of an array that are mapped.
     rows: BTreeSet<u64>,
 }
@@ -45,12 +47,12 @@ struct Object {
 impl Object {
     fn new(what: &'static str, context: Context, device: usize, takes: Takes) -> Self {
         let rows = BTreeSet::new();
-        Self { what, context, device, takes, handle: true, mapped: false, rows }
+        Self { what, context, device, takes, handle: true, mapped: false, exported: false, rows }
     }
 
     /// Whether anything keeps its memory.
     fn lives(&self) -> bool {
-        self.handle || self.mapped || !self.rows.is_empty()
+        self.handle || self.mapped || self.exported || !self.rows.is_empty()
     }
 }
 
@@ -148,7 +150,7 @@ impl Process {
         let at = (call.thread, call.place);
         let context = if self.own[call.thread] { call.thread + DEVICES } else { home(call.thread) };
         match call.name {
-            "row" | "unrow" | "bind" | "unbind" | "let" => self.changed(at, call),
+            "row" | "unrow" | "bind" | "unbind" | "let" | "export" => self.changed(at, call),
             "give" => self.given(at),
             "map" | "unmap" => self.mapped(at, call.name == "map"),
             "context" => self.own[call.thread] = true,
@@ -192,8 +194,10 @@ impl Process {
 
     fn given(&mut self, at: (usize, usize)) {
         if let Some(object) = self.objects.get_mut(&at) {
+            // What has a descriptor alone is given back by closing it.
+            object.exported &= object.handle;
             object.handle = false;
-            if !object.mapped || object.what == "multi" {
+            if !object.lives() || object.what == "multi" || object.what == "sparse" {
                 self.objects.remove(&at);
             }
         }
@@ -208,6 +212,7 @@ impl Process {
             "row" => drop(object.rows.insert(row)),
             "unrow" => drop(object.rows.remove(&row)),
             "let" => object.handle = false,
+            "export" => object.exported = true,
             name => object.mapped = name == "bind",
         }
     }
@@ -215,7 +220,7 @@ impl Process {
     fn mapped(&mut self, at: (usize, usize), is_mapped: bool) {
         if let Some(object) = self.objects.get_mut(&at) {
             object.mapped = is_mapped;
-            if !is_mapped && !object.handle {
+            if !object.lives() {
                 self.objects.remove(&at);
             }
         }

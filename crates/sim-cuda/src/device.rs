@@ -14,6 +14,7 @@ use crate::pool;
 use crate::process;
 use crate::space::{self, Space};
 use crate::status::{Res, Status};
+use crate::vmm;
 
 /// A device.
 pub(crate) struct Device {
@@ -53,6 +54,7 @@ impl Device {
 
     /// Bytes free and in total.
     pub(crate) fn free_and_total(&self) -> Res<(u64, u64)> {
+        vmm::sweep();
         let world = &process::driver()?.world;
         let memory = world.memory(&self.card).map_err(|e| process::world_lost(&e))?;
         Ok((memory.free, self.total()))
@@ -85,7 +87,7 @@ impl Device {
     /// idle in this process's pools.
     pub(crate) fn allocate(&self, context: usize, size: usize) -> Res<usize> {
         match self.allocate_once(context, size) {
-            Err(Status::OUT_OF_MEMORY) if pool::reclaim(self.ordinal) => {
+            Err(Status::OUT_OF_MEMORY) if pool::reclaim(self.ordinal) | vmm::sweep_any() => {
                 self.allocate_once(context, size)
             }
             answer => answer,

@@ -2,7 +2,7 @@
 //! not inherit a mapping, and core dumps leave it out.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::status::{Res, Status};
 
@@ -33,6 +33,32 @@ pub(crate) fn duplicate(file: i32) -> Res<OwnedFd> {
             copy => Ok(OwnedFd::from_raw_fd(copy)),
         }
     }
+}
+
+/// A descriptor of the same file that is locked for as long as it, or a copy of it, is open anywhere.
+pub(crate) fn locked(file: BorrowedFd<'_>) -> Res<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open(path);
+    let opened = OwnedFd::from(opened.map_err(|_| Status::OPERATING_SYSTEM)?);
+    match lock(opened.as_fd(), libc::F_RDLCK) {
+        true => Ok(opened),
+        false => Err(Status::OPERATING_SYSTEM),
+    }
+}
+
+/// Whether no such descriptor of a file is open.
+pub(crate) fn is_unlocked(file: BorrowedFd<'_>) -> bool {
+    lock(file, libc::F_WRLCK)
+}
+
+/// Locks a file's first byte for its open file description, if nobody else has.
+fn lock(file: BorrowedFd<'_>, kind: i32) -> bool {
+    // SAFETY: zeroes are values of it.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as i16;
+    lock.l_len = 1;
+    // SAFETY: an open descriptor, and a lock that is alive.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) == 0 }
 }
 
 /// How long a file is.

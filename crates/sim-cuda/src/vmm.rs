@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sim_world::Kind;
@@ -83,6 +84,8 @@ struct Physical {
     properties: Properties,
     charged: bool,
     object: Option<Multicast>,
+    /// Whether there was ever a descriptor of it.
+    exported: AtomicBool,
 }
 
 impl Physical {
@@ -100,7 +103,15 @@ impl Physical {
         if let Some(ordinal) = device {
             charge(ordinal, size as u64)?;
         }
-        Ok(Self { file, size, device, properties, charged: device.is_some(), object: None })
+        Ok(Self {
+            file,
+            size,
+            device,
+            properties,
+            charged: device.is_some(),
+            object: None,
+            exported: no(),
+        })
     }
 
     /// What a descriptor of another process's memory stands for. The world does not charge it twice.
@@ -120,7 +131,7 @@ impl Physical {
         let location = Location { kind, id: device.unwrap_or(0) as i32 };
         let properties =
             Properties { kind: PINNED, handles: DESCRIPTOR, location, windows: 0, flags: [0; 8] };
-        Ok(Self { file, size, device, properties, charged: false, object: None })
+        Ok(Self { file, size, device, properties, charged: false, object: None, exported: no() })
     }
 
     /// A multicast object, which takes nothing.
@@ -129,18 +140,52 @@ impl Physical {
         let location = Location { kind: *ON_HOST.start(), id: 0 };
         let properties = Properties { kind: PINNED, handles, location, windows: 0, flags: [0; 8] };
         let object = Some(object);
-        Ok(Self { file, size, device: None, properties, charged: false, object })
+        Ok(Self { file, size, device: None, properties, charged: false, object, exported: no() })
     }
+}
+
+fn no() -> AtomicBool {
+    AtomicBool::new(false)
 }
 
 impl Drop for Physical {
     fn drop(&mut self) {
-        if let Some(ordinal) = self.device.filter(|_| self.charged)
-            && let Ok(device) = process::device(ordinal)
+        let Some(ordinal) = self.device.filter(|_| self.charged) else { return };
+        if self.exported.load(Ordering::Relaxed)
+            && let Ok(file) = self.file.try_clone()
         {
-            device.refund(Kind::Allocation, self.size as u64);
+            orphans().push((file, ordinal, self.size));
+            return sweep();
         }
+        refund(ordinal, self.size);
     }
+}
+
+fn refund(ordinal: usize, size: usize) {
+    if let Ok(device) = process::device(ordinal) {
+        device.refund(Kind::Allocation, size as u64);
+    }
+}
+
+/// Memory whose handles and mappings are gone, and that may live by its descriptors alone.
+fn orphans() -> MutexGuard<'static, Vec<(OwnedFd, usize, usize)>> {
+    static ORPHANS: Mutex<Vec<(OwnedFd, usize, usize)>> = Mutex::new(Vec::new());
+    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`sweep`]; whether there was anything to look at.
+pub(crate) fn sweep_any() -> bool {
+    let any = !orphans().is_empty();
+    sweep();
+    any
+}
+
+/// Gives the card back what lived by descriptors that are closed: in whatever process they were, each
+/// has a lock on its file for as long as it is open.
+pub(crate) fn sweep() {
+    let closed: Vec<_> =
+        orphans().extract_if(.., |(file, ..)| mapping::is_unlocked(file.as_fd())).collect();
+    closed.iter().for_each(|(_, ordinal, size)| refund(*ordinal, *size));
 }
 
 /// Memory with a handle: how often the program holds it, and how often it is mapped.
@@ -249,6 +294,7 @@ pub(crate) fn with_object<T>(handle: u64, of: impl FnOnce(&Multicast, usize) -> 
 
 /// Charges a card, with what lies idle in pools before it refuses.
 fn charge(ordinal: usize, bytes: u64) -> Res {
+    sweep();
     let device = process::device(ordinal)?;
     match device.charge(Kind::Allocation, bytes) {
         Err(Status::OUT_OF_MEMORY) if pool::reclaim(ordinal) => {
@@ -360,7 +406,8 @@ fn export_to(out: Opaque, handle: u64, kind: u32) -> Res {
     if out.is_null() || kind != DESCRIPTOR || physical.properties.handles & DESCRIPTOR == 0 {
         return Err(Status::INVALID_VALUE);
     }
-    let copy = physical.file.try_clone().map_err(|_| Status::OPERATING_SYSTEM)?;
+    let copy = mapping::locked(physical.file.as_fd())?;
+    physical.exported.store(true, Ordering::Relaxed);
     // SAFETY: for this kind of handle the interface has the caller pass room for an integer.
     unsafe { out.cast::<i32>().write_unaligned(copy.into_raw_fd()) };
     Ok(())

@@ -74,6 +74,7 @@ def descriptor_make(peer):
     call("cuMemExportToShareableHandle", ref(descriptor), memory, 1, U64(0))
     assert taken(before) == SIZE
     socket.send_fds(peer, [b"x"], [descriptor.value])
+    os.close(descriptor.value)
     assert peer.recv(4) == b"read"
     assert read(start, 4) == b"took"
     unmap_whole(start, memory)
@@ -84,12 +85,100 @@ def descriptor_take(peer):
     before = free_bytes()
     descriptors = socket.recv_fds(peer, 1, 1)[1]
     memory = made("cuMemImportFromShareableHandle", P(descriptors[0]), 1, kind=U64)
+    os.close(descriptors[0])
     start = map_whole(memory)
     assert read(start, 4) == b"made" and taken(before) == 0
     call("cuMemcpyHtoD_v2", start, b"took", S(4))
     unmap_whole(start, memory)
     peer.send(b"read")
     assert taken(before) == 0
+
+
+def barrier(peer):
+    peer.send(b"here")
+    assert peer.recv(4) == b"here"
+
+
+def exchange(peer, mine, yours):
+    """What ranks of NCCL do: each lets the other map its memory, by descriptor and by handle, says by an
+    event when it is ready, and finds in its own what the other has put there."""
+    barrier(peer)
+    before = free_bytes()
+    barrier(peer)
+    memory = made("cuMemCreate", S(SIZE), ref(Props(type=1, handles=1, location=HERE)), U64(0), kind=U64)
+    start, address = map_whole(memory), alloc(SIZE)
+    event = made("cuEventCreate", 6)
+    for at in (start, address):
+        call("cuMemcpyHtoD_v2", at, mine, S(4))
+    call("cuEventRecord", event, None)
+    descriptor = I32(-1)
+    call("cuMemExportToShareableHandle", ref(descriptor), memory, 1, U64(0))
+    handles = raw(made("cuIpcGetMemHandle", address, kind=Handle))
+    handles += raw(made("cuIpcGetEventHandle", event, kind=Handle))
+    socket.send_fds(peer, [handles], [descriptor.value])
+    os.close(descriptor.value)
+    message, descriptors, _, _ = socket.recv_fds(peer, 128, 1)
+    theirs = made("cuMemImportFromShareableHandle", P(descriptors[0]), 1, kind=U64)
+    os.close(descriptors[0])
+    their_start = map_whole(theirs)
+    their_address = made("cuIpcOpenMemHandle_v2", Handle.from_buffer_copy(message[:64]), 1, kind=U64)
+    their_event = made("cuIpcOpenEventHandle", Handle.from_buffer_copy(message[64:]))
+    call("cuStreamWaitEvent", None, their_event, 0)
+    for at in (their_start, their_address):
+        assert read(at, 4) == yours
+        call("cuMemcpyHtoD_v2", U64(at.value + 4), mine, S(4))
+    barrier(peer)
+    for at in (start, address):
+        assert read(at, 8) == mine + yours
+    # Both ranks' own memory, each piece once.
+    assert taken(before) == 4 * SIZE, taken(before)
+    barrier(peer)
+    unmap_whole(their_start, theirs)
+    call("cuIpcCloseMemHandle", their_address)
+    assert taken(before) == 4 * SIZE, taken(before)
+    barrier(peer)
+    unmap_whole(start, memory)
+    call("cuMemFree_v2", address)
+    barrier(peer)
+    assert taken(before) == 0, taken(before)
+    barrier(peer)
+
+
+def passed_make(peer):
+    """Memory whose handles are gone lives, and is charged, by the descriptor that its maker has."""
+    before = free_bytes()
+    memory = made("cuMemCreate", S(SIZE), ref(Props(type=1, handles=1, location=HERE)), U64(0), kind=U64)
+    descriptor = I32(-1)
+    call("cuMemExportToShareableHandle", ref(descriptor), memory, 1, U64(0))
+    call("cuMemRelease", memory)
+    assert taken(before) == SIZE
+    again = made("cuMemImportFromShareableHandle", P(descriptor.value), 1, kind=U64)
+    socket.send_fds(peer, [b"x"], [descriptor.value])
+    os.close(descriptor.value)
+    assert peer.recv(4) == b"mine"
+    assert taken(before) == SIZE
+    call("cuMemRelease", again)
+    assert taken(before) == 0
+    peer.send(b"gone")
+
+
+def passed_take(peer):
+    descriptors = socket.recv_fds(peer, 1, 1)[1]
+    memory = made("cuMemImportFromShareableHandle", P(descriptors[0]), 1, kind=U64)
+    os.close(descriptors[0])
+    start = map_whole(memory)
+    call("cuMemcpyHtoD_v2", start, b"mine", S(4))
+    unmap_whole(start, memory)
+    peer.send(b"mine")
+    assert peer.recv(4) == b"gone"
+
+
+def ranks_make(peer):
+    exchange(peer, b"left", b"rite")
+
+
+def ranks_take(peer):
+    exchange(peer, b"rite", b"left")
 
 
 def fabric_alone(_):

@@ -1,0 +1,146 @@
+//! Descriptors by which memory was exported: each keeps its memory alive as a handle does, and it stays
+//! charged as long as this process has the descriptor.
+//!
+//! Nothing tells when a program closes one. So of memory that has no handle any more the descriptors are
+//! looked at: when the last handle is released, when somebody asks what is used, and before a refusal. A
+//! copy that the program has made of a descriptor, or sent to another process, is not seen: what that
+//! keeps alone is left to the agent's audit.
+
+use crate::bindings::{self, Object};
+use crate::hooks::real;
+use crate::references::Memory;
+use crate::region::{Place, Region, change};
+use crate::sys;
+use core::ffi::{c_int, c_ulonglong, c_void};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use nvidia_sys::cuda::{CUmemAllocationHandleType, CUmemGenericAllocationHandle, CUresult};
+
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
+const DESCRIPTOR: CUmemAllocationHandleType =
+    CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+/// Descriptors that one process can have exported memory by at a time.
+const MOST: usize = 1 << 12;
+/// A place that nobody uses, and one that is being filled or emptied. Descriptors lie above.
+const FREE: u64 = 0;
+const BUSY: u64 = 1;
+const FIRST: u64 = 2;
+
+static EXPORTED: Region<Exported, MOST> = Region::new();
+/// Places that are not free: mostly none.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// A descriptor of a piece of memory, and the file that it was then.
+struct Exported {
+    descriptor: AtomicU64,
+    file: AtomicU64,
+    memory: AtomicPtr<Memory>,
+}
+
+// SAFETY: atomics, of which zero is a value.
+unsafe impl Place for Exported {}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn export(
+    shared: *mut c_void,
+    handle: CUmemGenericAllocationHandle,
+    kind: CUmemAllocationHandleType,
+    flags: c_ulonglong,
+) -> CUresult {
+    let Some(driver) = real::cuMemExportToShareableHandle.get() else { return NOT_INITIALIZED };
+    let memory = Memory::refer(handle);
+    // SAFETY: the caller's arguments.
+    let result = unsafe { driver(shared, handle, kind, flags) };
+    match memory {
+        Some(memory) if result == SUCCESS && kind == DESCRIPTOR => {
+            // SAFETY: of this kind the driver has just written one.
+            remember(unsafe { shared.cast::<c_int>().read_unaligned() }, memory);
+        }
+        Some(memory) => memory.let_go(),
+        None => {}
+    }
+    result
+}
+
+/// A handle was made of a descriptor: where that is one of our own memory's, the handle is one more.
+#[cold]
+pub(crate) fn imported(handle: u64, shared: *mut c_void, kind: CUmemAllocationHandleType) {
+    if kind != DESCRIPTOR || COUNT.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    let descriptor = shared as usize as c_int;
+    let key = key(descriptor);
+    let is_it = |place: &&Exported| place.descriptor.load(Ordering::Acquire) == key;
+    let Some(place) = EXPORTED.known().iter().find(is_it).filter(|place| place.is_open()) else {
+        return;
+    };
+    // The handle is a piece of memory that takes nothing, and keeps the one that was exported.
+    let (Some(memory), Some(alias)) = (place.memory(), Memory::remember_object(handle)) else {
+        return;
+    };
+    memory.refer_more(1);
+    bindings::settle(SUCCESS, Some(memory), Object::Team(alias), 0, 0);
+}
+
+/// Lets go of memory without a handle whose descriptors are closed.
+#[inline]
+pub(crate) fn settle() {
+    if COUNT.load(Ordering::Acquire) > 0 {
+        sweep(|memory| !memory.has_handle());
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn sweep(which: impl Fn(&Memory) -> bool) {
+    for place in EXPORTED.known() {
+        let known = place.descriptor.load(Ordering::Acquire);
+        let is_wanted = known > BUSY && place.memory().is_some_and(&which);
+        if is_wanted && !place.is_open() && change(&place.descriptor, known, BUSY) {
+            let memory = place.memory();
+            place.descriptor.store(FREE, Ordering::Release);
+            COUNT.fetch_sub(1, Ordering::AcqRel);
+            memory.inspect(|memory| memory.let_go());
+        }
+    }
+}
+
+/// Remembers a descriptor, whose reference it takes over. Where there is no room nothing keeps the memory.
+fn remember(descriptor: c_int, memory: &'static Memory) {
+    let claim = |place: &&Exported| change(&place.descriptor, FREE, BUSY);
+    let find = || EXPORTED.places().unwrap_or(&[]).iter().find(claim);
+    let place = find().or_else(|| {
+        sweep(|_| true);
+        find()
+    });
+    let Some(place) = place else { return memory.let_go() };
+    COUNT.fetch_add(1, Ordering::AcqRel);
+    place.file.store(file_of(descriptor).unwrap_or(0), Ordering::Relaxed);
+    place.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
+    place.descriptor.store(key(descriptor), Ordering::Release);
+}
+
+impl Exported {
+    /// Whether the descriptor is still the file that it was.
+    fn is_open(&self) -> bool {
+        let known = self.descriptor.load(Ordering::Acquire);
+        let Some(descriptor) = known.checked_sub(FIRST) else { return false };
+        file_of(descriptor as c_int) == Some(self.file.load(Ordering::Relaxed))
+    }
+
+    fn memory(&self) -> Option<&'static Memory> {
+        // SAFETY: null or a place of a region, which stays.
+        unsafe { self.memory.load(Ordering::Relaxed).as_ref() }
+    }
+}
+
+fn key(descriptor: c_int) -> u64 {
+    u64::from(descriptor.unsigned_abs()) + FIRST
+}
+
+/// A number of the file that a descriptor is; none if it is closed.
+fn file_of(descriptor: c_int) -> Option<u64> {
+    let file = sys::file_of(descriptor)?;
+    Some(file.inode ^ file.device.rotate_left(32) ^ file.node.rotate_left(48))
+}
