@@ -16,13 +16,13 @@ use crate::error::Result;
 use crate::library::{Library, call};
 use table::Table;
 
-pub use capture::{CaptureMode, Graph};
+pub use capture::{CaptureMode, Executable, Graph};
 pub use context::{Context, Primary};
 pub use device::Device;
 pub(crate) use device::uuid_text;
 pub use lookup::Found;
 pub use memory::{Address, MemInfo, Pool};
-pub use module::{Kernel, Module, Spin};
+pub use module::{Kernel, Module, Spin, Work};
 pub use stream::{Event, Stream};
 pub use tables::{SIZED, SizedTable, SizedUuid, UNSIZED};
 

@@ -1,6 +1,6 @@
 //! Capturing a stream's work into a graph, and how careful a thread must be meanwhile.
 
-use nvidia_sys::cuda::{CUgraph, CUstreamCaptureMode};
+use nvidia_sys::cuda::{CUgraph, CUgraphExec, CUstreamCaptureMode};
 
 use super::{Driver, Stream};
 use crate::error::Result;
@@ -23,7 +23,44 @@ pub struct Graph<'d> {
     handle: CUgraph,
 }
 
-impl Stream<'_> {
+/// A graph that is ready to be launched, destroyed when dropped.
+pub struct Executable<'d> {
+    driver: &'d Driver,
+    handle: CUgraphExec,
+}
+
+impl<'d> Graph<'d> {
+    /// Makes it ready to be launched as it is now.
+    ///
+    /// # Errors
+    /// The driver's code.
+    pub fn instantiate(&self) -> Result<Executable<'d>> {
+        let (table, mut handle) = (&self.driver.table, std::ptr::null_mut());
+        call!(table.cuGraphInstantiateWithFlags(&mut handle, self.handle, 0))?;
+        Ok(Executable { driver: self.driver, handle })
+    }
+}
+
+impl Executable<'_> {
+    /// Launches it.
+    ///
+    /// # Errors
+    /// The driver's code.
+    pub fn launch(&self, stream: &Stream<'_>) -> Result<()> {
+        let table = &self.driver.table;
+        call!(table.cuGraphLaunch(self.handle, stream.handle))
+    }
+}
+
+impl Drop for Executable<'_> {
+    fn drop(&mut self) {
+        let table = &self.driver.table;
+        // Nothing is left to do for a caller if this fails.
+        let _ = call!(table.cuGraphExecDestroy(self.handle));
+    }
+}
+
+impl<'d> Stream<'d> {
     /// Begins to capture.
     ///
     /// # Errors
@@ -37,7 +74,7 @@ impl Stream<'_> {
     ///
     /// # Errors
     /// The driver's code.
-    pub fn end_capture(&self) -> Result<Graph<'_>> {
+    pub fn end_capture(&self) -> Result<Graph<'d>> {
         let (table, mut handle) = (&self.driver.table, std::ptr::null_mut());
         call!(table.cuStreamEndCapture(self.handle, &mut handle))?;
         Ok(Graph { driver: self.driver, handle })

@@ -60,6 +60,45 @@ again:
     }
 }
 
+/// A kernel that has a known amount of work to do. On a card that others use too it takes as much longer as
+/// it does not have the card, where a [`Spin`] would end all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The kernel's name, which says its time: `work_ns_10000`. A simulated driver reads it there.
+    pub name: String,
+    /// A module with that kernel, as PTX text for compute capability 5.0 and later.
+    pub ptx: String,
+}
+
+impl Work {
+    /// The kernel that takes that long, if it is told as many rounds as a card turns meanwhile. A real card
+    /// turns rounds whatever the name says; a simulated one takes the time whatever the rounds are.
+    #[must_use]
+    pub fn new(time: Duration) -> Self {
+        let name = format!("work_ns_{}", time.as_nanos());
+        let ptx = format!(
+            "
+.version 6.0
+.target sm_50
+.address_size 64
+
+.visible .entry {name}(.param .u64 rounds)
+{{
+    .reg .u64 %left;
+    .reg .pred %more;
+    ld.param.u64 %left, [rounds];
+again:
+    sub.u64 %left, %left, 1;
+    setp.gt.s64 %more, %left, 0;
+    @%more bra again;
+    ret;
+}}
+"
+        );
+        Self { name, ptx }
+    }
+}
+
 impl Driver {
     /// Loads a module from PTX text into the current context.
     ///
@@ -95,6 +134,21 @@ impl Kernel<'_> {
         let table = &self.driver.table;
         let (kernel, stream, none) = (self.handle, stream.handle, std::ptr::null_mut());
         call!(table.cuLaunchKernel(kernel, blocks, 1, 1, 1, 1, 1, 0, stream, none, none))
+    }
+}
+
+impl Kernel<'_> {
+    /// Launches `blocks` blocks of one thread with a number as the only parameter.
+    ///
+    /// # Errors
+    /// The driver's code.
+    pub fn launch_with(&self, stream: &Stream<'_>, blocks: u32, mut number: u64) -> Result<()> {
+        let table = &self.driver.table;
+        let (kernel, stream, none) = (self.handle, stream.handle, std::ptr::null_mut());
+        let mut parameters = [(&raw mut number).cast::<std::ffi::c_void>()];
+        let list = parameters.as_mut_ptr();
+        // The driver copies the parameters before it returns.
+        call!(table.cuLaunchKernel(kernel, blocks, 1, 1, 1, 1, 1, 0, stream, list, none))
     }
 }
 

@@ -42,9 +42,10 @@ pub(super) fn servers(system: &System, profile: Profile, into: &Path) -> Result<
     )
 }
 
-/// gpu-client, which tests run in containers, and the programs that ask a real card.
+/// gpu-client and gpu-load, which run in containers, and the programs that ask a real card.
 pub(super) fn client(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    let all = ["gpu-client", "gpu-suite", "gpu-probe"].map(|program| ("driver", program));
+    let all =
+        ["gpu-client", "gpu-load", "gpu-suite", "gpu-probe"].map(|program| ("driver", program));
     install_programs(system, profile, &all, into)
 }
 

@@ -55,7 +55,7 @@ impl Part {
             Part::Shim => "libaliquot.so",
             Part::Programs => "aliquot, aliquot-node and aliquot-hook",
             Part::Sim => "the simulated driver",
-            Part::GpuClient => "gpu-client, gpu-suite and gpu-probe",
+            Part::GpuClient => "gpu-client, gpu-load, gpu-suite and gpu-probe",
             Part::Servers => "aliquot-admission and aliquot-scheduler",
         }
     }

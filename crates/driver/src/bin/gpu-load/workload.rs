@@ -1,0 +1,136 @@
+//! The workloads: what is launched when.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use driver::cuda::Driver;
+
+use crate::gpu::Gpu;
+use crate::tally::Tally;
+
+/// A way to use a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Workload {
+    /// Kernels of 500 µs without a pause.
+    Saturate,
+    /// Kernels of 5 µs without a pause.
+    Tiny,
+    /// Kernels of 50 ms without a pause.
+    Long,
+    /// Nothing but graphs of twenty kernels of 250 µs, without a pause.
+    Graph,
+    /// 20 ms of kernels of 500 µs, then 20 ms of rest.
+    Burst,
+    /// A request each 20 ms, answered by eight kernels of 500 µs.
+    Inference,
+    /// Steps of thirty kernels of 1 ms, each waited for.
+    Trainer,
+    /// Copies of 16 MiB to the device without a pause.
+    Copy,
+    /// A context and nothing else.
+    Idle,
+}
+
+/// How much work goes into a batch at least, so that the host is not what is measured.
+const BATCH: Duration = Duration::from_millis(1);
+const PERIOD: Duration = Duration::from_millis(20);
+const COPY_BYTES: usize = 16 << 20;
+
+impl Workload {
+    /// How long one of its kernels takes.
+    pub(crate) fn kernel(self) -> Duration {
+        Duration::from_micros(match self {
+            Self::Tiny => 5,
+            Self::Graph => 250,
+            Self::Trainer => 1_000,
+            Self::Long => 50_000,
+            Self::Saturate | Self::Burst | Self::Inference | Self::Copy | Self::Idle => 500,
+        })
+    }
+}
+
+/// Does it until the time is over.
+pub(crate) fn play<'d>(
+    workload: Workload,
+    driver: &'d Driver,
+    gpu: &mut Gpu<'d>,
+    tally: &mut Tally,
+    until: Instant,
+) -> Result<()> {
+    match workload {
+        Workload::Saturate | Workload::Tiny | Workload::Long => saturate(gpu, tally, until),
+        Workload::Graph => graphs(gpu, tally, until),
+        Workload::Burst => bursts(gpu, tally, until),
+        Workload::Inference => inference(gpu, tally, until),
+        Workload::Trainer => train(gpu, tally, until),
+        Workload::Copy => copy(driver, tally, until),
+        Workload::Idle => {
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            Ok(())
+        }
+    }
+}
+
+fn saturate(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
+    let count = BATCH.as_nanos().div_ceil(gpu.kernel.as_nanos()) as u32;
+    while Instant::now() < until {
+        gpu.kernels(count, tally)?;
+    }
+    gpu.drain(tally)
+}
+
+fn graphs<'d>(gpu: &mut Gpu<'d>, tally: &mut Tally, until: Instant) -> Result<()> {
+    const KERNELS: u32 = 20;
+    let (graph, takes) = (gpu.graph(KERNELS)?, gpu.kernel * KERNELS);
+    while Instant::now() < until {
+        gpu.launch(&graph, takes, tally)?;
+    }
+    gpu.drain(tally)
+}
+
+fn bursts(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
+    while Instant::now() < until {
+        for _ in 0..20 {
+            gpu.kernels(2, tally)?;
+        }
+        gpu.drain(tally)?;
+        std::thread::sleep(PERIOD);
+        tally.rested();
+    }
+    Ok(())
+}
+
+fn inference(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
+    let mut due = Instant::now();
+    while due < until {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        tally.rested();
+        gpu.kernels(8, tally)?;
+        gpu.drain(tally)?;
+        tally.answered(due.elapsed())?;
+        due += PERIOD;
+    }
+    Ok(())
+}
+
+fn train(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
+    while Instant::now() < until {
+        let step = Instant::now();
+        for _ in 0..30 {
+            gpu.kernels(1, tally)?;
+        }
+        gpu.drain(tally)?;
+        tally.answered(step.elapsed())?;
+    }
+    Ok(())
+}
+
+fn copy(driver: &Driver, tally: &mut Tally, until: Instant) -> Result<()> {
+    let (host, device) = (vec![1u8; COPY_BYTES], driver.alloc(COPY_BYTES as u64)?);
+    while Instant::now() < until {
+        let begun = Instant::now();
+        driver.write(device, &host)?;
+        tally.answered(begun.elapsed())?;
+    }
+    Ok(driver.free(device)?)
+}
