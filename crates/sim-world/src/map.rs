@@ -126,6 +126,7 @@ mod tests {
         assert!(two > 2_000_000 && one.abs_diff(two) <= 1_000, "{one} {two}");
         let two = page.slot_busy_ns(1, Engine::Compute);
         assert!(two >= after[1]);
+        assert_eq!(page.take_slot_gap_ns(1), 1_000);
         page.leave(0);
         let one = page.slot_busy_ns(0, Engine::Compute);
         std::thread::sleep(std::time::Duration::from_millis(1));

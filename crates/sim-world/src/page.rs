@@ -79,6 +79,9 @@ pub(crate) struct Line {
 #[repr(C)]
 struct Slot {
     busy_ns: [AtomicU64; Engine::ALL.len()],
+    /// When its kernels ran last, and the longest time since then and before in which none did.
+    last_ns: AtomicU64,
+    longest_gap_ns: AtomicU64,
     compute: Meter,
 }
 
@@ -149,6 +152,12 @@ impl CardPage {
         self.slots.get(slot as usize).map_or(0, |s| s.busy_ns[engine as usize].load(Relaxed))
     }
 
+    /// The longest time between two of `slot`'s kernels since this was last asked, in nanoseconds.
+    pub(crate) fn take_slot_gap_ns(&self, slot: u32) -> u64 {
+        self.settle();
+        self.slots.get(slot as usize).map_or(0, |slot| slot.longest_gap_ns.swap(0, Relaxed))
+    }
+
     /// Percent of the last window in which `engine` of `lane` was busy.
     pub(crate) fn percent(&self, lane: usize, engine: Engine) -> u32 {
         self.settle();
@@ -194,6 +203,7 @@ impl CardPage {
             slot.busy_ns[engine as usize].fetch_add(busy_ns, Relaxed);
             if engine == Engine::Compute {
                 slot.compute.add(now_ns, interval);
+                slot.ran(interval);
             }
         }
     }
@@ -226,7 +236,20 @@ impl CardPage {
                 .iter()
                 .filter(|busy| busy.load(Relaxed) != 0)
                 .for_each(|b| b.store(0, Relaxed));
+            slot.last_ns.store(0, Relaxed);
+            slot.longest_gap_ns.store(0, Relaxed);
             slot.compute.clear();
+        }
+    }
+}
+
+impl Slot {
+    /// Its kernels ran. Runs of the same process are entered in order, but for what two writers enter at
+    /// once.
+    fn ran(&self, interval: Interval) {
+        let last = self.last_ns.fetch_max(interval.end_ns, Relaxed);
+        if last != 0 {
+            self.longest_gap_ns.fetch_max(interval.start_ns.saturating_sub(last), Relaxed);
         }
     }
 }

@@ -276,6 +276,13 @@ impl World {
         process.slots.iter().map(|slot| card.map.slot_busy_ns(*slot, engine)).sum()
     }
 
+    /// The longest time between two kernels of `process` on `card` since this was last asked, in
+    /// nanoseconds.
+    pub fn take_process_gap_ns(&self, card: &Card, process: &Process) -> u64 {
+        let gaps = process.slots.iter().map(|slot| card.map.take_slot_gap_ns(*slot));
+        gaps.max().unwrap_or(0)
+    }
+
     /// One question and its answer.
     pub(crate) fn ask(&self, request: &Request) -> Result<Reply, WorldError> {
         if !self.mark.is_ours() {

@@ -19,9 +19,15 @@ pub(crate) struct Args {
     /// Write the figures to this file as JSON; to stdout, in place of the table, if none is named.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
-    /// Measure this alone, by its name in the JSON.
+    /// Measure this alone, by its name in the JSON; of `compute`, what has this in its name.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Of `compute`: only these modes, of none, fair and strict.
+    #[arg(long, value_name = "MODES")]
+    modes: Option<String>,
+    /// Of `compute`: how long each scenario takes.
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
 }
 
 /// What else can be measured.
@@ -29,12 +35,15 @@ pub(crate) struct Args {
 enum What {
     /// The node agent: how soon it registers, how fast it answers, what it holds.
     Agent,
+    /// How a card's time is shared, on a simulated card: a table, and a plot in target/bench/compute.svg.
+    Compute,
 }
 
 /// Does it.
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.what {
         Some(What::Agent) => agent(args.json),
+        Some(What::Compute) => compute(args),
         None => shim(args),
     }
 }
@@ -49,6 +58,28 @@ fn agent(json: Option<PathBuf>) -> Result<()> {
     bench.arg("--programs").arg(dist.folder()).arg("--sim").arg(dist.sim());
     bench.arg("--scratch").arg(&built);
     json_to(&mut bench, json)?;
+    sh::run(&mut bench)
+}
+
+/// Tenants of a simulated card, each with an allotment of the agent as it is shipped.
+fn compute(args: Args) -> Result<()> {
+    let dist = dist::ensure(&[Part::Shim, Part::Programs, Part::Sim, Part::GpuClient])?;
+    let built = sh::target("bench");
+    let build = ["build", "--locked", "--release", "-p", "aliquot-benches", "--target-dir"];
+    sh::run(sh::cargo().args(build).arg(&built).args(["--bin", "aliquot-bench-compute"]))?;
+    let mut bench = sh::command(built.join("release/aliquot-bench-compute"));
+    bench.arg("--programs").arg(dist.folder()).arg("--sim").arg(dist.sim());
+    bench.arg("--svg").arg(built.join("compute.svg"));
+    json_to(&mut bench, args.json)?;
+    if let Some(name) = args.only {
+        bench.args(["--only", &name]);
+    }
+    if let Some(modes) = args.modes {
+        bench.args(["--modes", &modes]);
+    }
+    if let Some(seconds) = args.seconds {
+        bench.args(["--seconds", &seconds.to_string()]);
+    }
     sh::run(&mut bench)
 }
 

@@ -6,7 +6,6 @@
 
 mod desk;
 mod keeper;
-pub(crate) mod mps;
 mod view;
 
 use std::collections::BTreeMap;
