@@ -10,10 +10,11 @@ use kubelet::deviceplugin::ContainerAllocateResponse;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::allotment::{Book, BookError, Held, Holding, Record, Rules};
+use crate::allotment::{Book, BookError, Held, Holding, Record, RuleBook, Rules};
 use crate::answer::Wares;
 use crate::api::{Meta, Pods, PoolStates, Refinement};
-use crate::config::{Config, Exposure, Placement, Who};
+use crate::arbiter;
+use crate::config::{Compute, ComputeBackEnd, Config, Exposure, Placement, Who};
 use crate::decide::{self, Offers, Refusal};
 use crate::durable::FileError;
 use crate::identity::Identity;
@@ -39,6 +40,8 @@ pub struct Node {
     refusals: Refusals,
     pods: watch::Sender<Arc<Pods>>,
     refined: Mutex<BTreeSet<AllotmentId>>,
+    /// Of allotments that go first.
+    classes: Mutex<BTreeMap<AllotmentId, arbiter::Class>>,
     /// What the API server says of the node's software.
     software: watch::Sender<Option<Software>>,
     pools: watch::Sender<Arc<PoolStates>>,
@@ -83,7 +86,7 @@ impl Node {
         let refusals = Refusals::load(&wares.layout.refusals());
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
-        let (pods, refined, pools) = Default::default();
+        let (pods, refined, classes, pools) = Default::default();
         let software = watch::Sender::new(None);
         Self {
             inventory,
@@ -97,6 +100,7 @@ impl Node {
             refusals,
             pods,
             refined,
+            classes,
             software,
             pools,
             runtimes: Runtimes::default(),
@@ -117,8 +121,22 @@ impl Node {
 
     /// Whether an allotment goes first where somebody waits for its answers.
     #[must_use]
-    pub fn class_of(&self, _id: AllotmentId) -> crate::arbiter::Class {
-        crate::arbiter::Class::default()
+    pub fn class_of(&self, id: AllotmentId) -> arbiter::Class {
+        let classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.get(&id).copied().unwrap_or_default()
+    }
+
+    /// An allotment is of this class from now on; the arbiter hears of it.
+    fn classify(&self, id: AllotmentId, class: arbiter::Class) {
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match class {
+            arbiter::Class::Batch => classes.remove(&id).unwrap_or_default(),
+            class => classes.insert(id, class).unwrap_or_default(),
+        };
+        drop(classes);
+        if before != class {
+            self.held.send_replace(());
+        }
     }
 
     /// The node has these labels: they choose what holds of the configuration.
@@ -149,7 +167,10 @@ impl Node {
         let allotted = self.decide(ids, &inventory, resource);
         let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
         info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
-        let answer = self.wares.answer(&record, &inventory, &self.way());
+        let mut answer = self.wares.answer(&record, &inventory, &self.way());
+        if let Some(pipes) = self.mps_pipes(&record) {
+            arbiter::mps::extend(&mut answer, &record, &pipes);
+        }
         if !answer.cdi_devices.is_empty() {
             // Before the kubelet stores a name that it can replay after the next reboot.
             self.wares.cdi.mark_used(&self.wares.layout)?;
@@ -340,6 +361,7 @@ impl Node {
         let its = |pod: &&Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
         let Some(pod) = pods.values().find(its) else { return Vec::new() };
         let (refinement, mut problems) = Refinement::parse(&pod.annotations, domain);
+        self.classify(record.id, refinement.class);
         let mut refined = self.refined.lock().unwrap_or_else(PoisonError::into_inner);
         // One whose annotations were taken away becomes what it was.
         if refinement != Refinement::default() || refined.remove(&record.id) {
@@ -352,7 +374,7 @@ impl Node {
     }
 
     fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
-        let rules = self.book().rules();
+        let rules = self.book().rules(record);
         crate::allotment::refine(&self.wares.layout, record, rules, refinement)
     }
 
@@ -436,14 +458,36 @@ impl Node {
         self.inventory.borrow().clone()
     }
 
+    fn rules(&self) -> RuleBook {
+        let (config, inventory) = (self.config.borrow(), self.inventory());
+        let rules = |compute: &Compute| Rules {
+            compute: compute.policy,
+            at_limit: config.at_limit,
+            back_end: compute.back_end,
+            quantum_us: compute.quantum_ms * 1000,
+        };
+        let of_pools = inventory.gpus().iter().filter_map(|gpu| {
+            let own = config.pools.get(&gpu.pool.as_ref()?.name.parse().ok()?)?.compute.as_ref()?;
+            Some((gpu.uuid, rules(own)))
+        });
+        RuleBook { all: rules(&config.compute), by_gpu: of_pools.collect() }
+    }
+
+    /// Where the MPS daemon's pipes lie for an allotment, if MPS is what holds it to its share.
+    fn mps_pipes(&self, record: &Record) -> Option<PathBuf> {
+        let (config, inventory) = (self.config.borrow(), self.inventory());
+        let gpu = inventory.get(*record.holding.gpus().first()?)?;
+        let pool = gpu.pool.as_ref().and_then(|pool| config.pools.get(&pool.name.parse().ok()?));
+        let compute = pool.and_then(|pool| pool.compute.as_ref()).unwrap_or(&config.compute);
+        let is_mps = compute.back_end == ComputeBackEnd::Mps;
+        is_mps.then(|| compute.mps_pipe_directory.clone())
+    }
+
     /// The book, for pages that are about to be made.
     fn ruled_book(&self) -> MutexGuard<'_, Book> {
-        let (compute, at_limit) = {
-            let config = self.config.borrow();
-            (config.compute_policy, config.at_limit)
-        };
+        let rules = self.rules();
         let mut book = self.book();
-        book.follow(Rules { compute, at_limit });
+        book.follow(rules);
         book
     }
 

@@ -93,6 +93,8 @@ pub enum Annotation {
     GpuCompute,
     /// `compute-policy`: `fair` or `strict`.
     ComputePolicy,
+    /// `compute-class`: `latency` or `batch`: who goes first, each within its own share.
+    ComputeClass,
     /// `placement`: `pack` or `spread`, what the scheduler extender does with the pod.
     Placement,
 }
@@ -107,6 +109,7 @@ impl Annotation {
             Self::GpuMemory => "gpu-memory",
             Self::GpuCompute => "gpu-compute",
             Self::ComputePolicy => "compute-policy",
+            Self::ComputeClass => "compute-class",
             Self::Placement => "placement",
         }
     }

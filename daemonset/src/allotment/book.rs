@@ -8,7 +8,7 @@ use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
 
 use super::holders::{Held, holder_of};
-use super::pages::{self, Rules};
+use super::pages::{self, RuleBook, Rules};
 use super::record::{Holder, Record};
 use super::release::{Signs, has_ended};
 use super::store;
@@ -43,7 +43,7 @@ pub enum BookError {
 pub struct Book {
     layout: Layout,
     entries: BTreeMap<AllotmentId, Entry>,
-    rules: Rules,
+    rules: RuleBook,
 }
 
 #[derive(Debug)]
@@ -67,14 +67,14 @@ impl Book {
                 "a record cannot be read: its allotment is made again when it is needed"
             );
         }
-        let mut book = Self { layout, entries: BTreeMap::new(), rules: Rules::default() };
+        let mut book = Self { layout, entries: BTreeMap::new(), rules: RuleBook::default() };
         for record in loaded.records {
             // Killed between writing an allotment down and ending those that it follows.
             for id in book.overlapping(&record) {
                 book.end(id)?;
             }
             // Before the kubelet knows of us it starts containers without a word, as after a reboot.
-            pages::restore(&book.layout, &record, book.rules)?;
+            pages::restore(&book.layout, &record, book.rules.of(&record))?;
             book.enter(record);
         }
         book.sweep_pages()?;
@@ -82,14 +82,14 @@ impl Book {
     }
 
     /// Pages that are made from now on follow these rules; a container that runs keeps its own.
-    pub fn follow(&mut self, rules: Rules) {
+    pub fn follow(&mut self, rules: RuleBook) {
         self.rules = rules;
     }
 
-    /// How shares are held to their limits.
+    /// How a share is held to its limits.
     #[must_use]
-    pub fn rules(&self) -> Rules {
-        self.rules
+    pub fn rules(&self, record: &Record) -> Rules {
+        self.rules.of(record)
     }
 
     /// All records, by id.
@@ -122,7 +122,7 @@ impl Book {
         let resource = resource.map(str::to_owned);
         let record = Record { resource, shim, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
-        pages::remake(&self.layout, &record, self.rules)?;
+        pages::remake(&self.layout, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
             self.end(id)?;
@@ -140,7 +140,7 @@ impl Book {
         let id = super::name(devices);
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(None) };
         entry.changed = Instant::now();
-        pages::renew(&self.layout, &entry.record, self.rules)?;
+        pages::renew(&self.layout, &entry.record, self.rules.of(&entry.record))?;
         Ok(Some(entry.record.clone()))
     }
 
@@ -226,7 +226,7 @@ fn now() -> u64 {
 mod tests {
     use super::super::holders::tests::parts;
     use super::*;
-    use crate::config::{AtLimit, ComputePolicy};
+    use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
     use crate::inventory::tests::uuid;
     use contract::{Mib, Percent};
     use std::fs;
@@ -365,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn a_gpu_whose_pool_has_rules_of_its_own_follows_those() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let own = Rules { back_end: ComputeBackEnd::Mps, quantum_us: 8000, ..Rules::default() };
+        book.follow(RuleBook { all: Rules::default(), by_gpu: [(uuid(0), own)].into() });
+        let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+        assert_eq!(book.rules(&record), own);
+        let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
+        let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
+        assert_eq!((device.back_end, device.quantum_us), (ledger::BackEnd::Mps, 8000));
+    }
+
+    #[test]
     fn pages_follow_the_rules_of_when_they_were_made() {
         let (_folder, layout) = node();
         let mut book = Book::open(layout.clone()).unwrap();
@@ -374,11 +387,15 @@ mod tests {
             let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
             (device.policy, device.at_limit)
         };
+        let strict = |at_limit| {
+            let all = Rules { compute: ComputePolicy::Strict, at_limit, ..Rules::default() };
+            RuleBook { all, ..RuleBook::default() }
+        };
         assert_eq!(limits(), (ledger::Policy::Fair, ledger::AtLimit::Refuse));
-        book.follow(Rules { compute: ComputePolicy::Strict, at_limit: AtLimit::Refuse });
+        book.follow(strict(AtLimit::Refuse));
         book.renew(&parts(0, 0..50)).unwrap();
         assert_eq!(limits(), (ledger::Policy::Strict, ledger::AtLimit::Refuse));
-        book.follow(Rules { compute: ComputePolicy::Strict, at_limit: AtLimit::Observe });
+        book.follow(strict(AtLimit::Observe));
         book.renew(&parts(0, 0..50)).unwrap();
         assert_eq!(limits(), (ledger::Policy::Observe, ledger::AtLimit::Observe));
     }

@@ -1,19 +1,19 @@
 //! The pages of a share, through the ledger's agent side. Nothing that a tenant may write is mapped
 //! here, and nothing that it wrote is believed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
-use contract::{AllotmentId, Mib, Percent};
+use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
-use ledger::{PageError, Policy};
+use ledger::{BackEnd, PageError, Policy};
 
 use super::book::BookError;
 use super::record::{Holding, Record};
-use crate::config::{AtLimit, ComputePolicy};
+use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
 use crate::selinux;
@@ -25,6 +25,28 @@ pub struct Rules {
     pub compute: ComputePolicy,
     /// What happens at a limit.
     pub at_limit: AtLimit,
+    /// Who holds containers to their shares of compute.
+    pub back_end: ComputeBackEnd,
+    /// The quantum in microseconds; 0: the usual one.
+    pub quantum_us: u32,
+}
+
+/// The rules of the node's GPUs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RuleBook {
+    /// Where nothing else is said.
+    pub all: Rules,
+    /// Of GPUs whose pool has its own.
+    pub by_gpu: BTreeMap<DeviceUuid, Rules>,
+}
+
+impl RuleBook {
+    /// What holds for an allotment.
+    #[must_use]
+    pub fn of(&self, record: &Record) -> Rules {
+        let own = record.holding.gpus().first().and_then(|gpu| self.by_gpu.get(gpu));
+        own.copied().unwrap_or(self.all)
+    }
 }
 
 /// Makes the pages of a share anew; a whole GPU has none.
@@ -118,7 +140,12 @@ pub(super) fn spec(record: &Record, rules: Rules) -> Result<Option<AllotmentSpec
         AtLimit::Refuse => ledger::AtLimit::Refuse,
         AtLimit::Observe => ledger::AtLimit::Observe,
     };
-    let device = DeviceSpec { policy, at_limit, ..device };
+    let back_end = match rules.back_end {
+        ComputeBackEnd::Arbiter => BackEnd::Shim,
+        ComputeBackEnd::Mps => BackEnd::Mps,
+    };
+    let quantum_us = if rules.quantum_us == 0 { device.quantum_us } else { rules.quantum_us };
+    let device = DeviceSpec { policy, at_limit, back_end, quantum_us, ..device };
     Ok(Some(AllotmentSpec::new(record.id, vec![device])))
 }
 

@@ -6,6 +6,8 @@ use contract::{Annotation, Domain, Mib, parse_memory};
 use ledger::Policy;
 use ledger::agent::DeviceSpec;
 
+use crate::arbiter::Class;
+
 /// What annotations ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Refinement {
@@ -15,6 +17,8 @@ pub struct Refinement {
     pub compute: Option<u32>,
     /// `compute-policy`.
     pub policy: Option<Policy>,
+    /// `compute-class`: who goes first, each within its own share.
+    pub class: Class,
 }
 
 impl Refinement {
@@ -31,6 +35,7 @@ impl Refinement {
         };
         let (memory, compute) = (get(Annotation::GpuMemory), get(Annotation::GpuCompute));
         let policy = get(Annotation::ComputePolicy);
+        let class = get(Annotation::ComputeClass);
         let mut wrong = |name: String, text: &str, why: &str| {
             problems.push(format!("{name}: {text:?} does not count: {why}"));
         };
@@ -52,6 +57,13 @@ impl Refinement {
                 "fair" => refinement.policy = Some(Policy::Fair),
                 "strict" => refinement.policy = Some(Policy::Strict),
                 _ => wrong(name, text, "write fair or strict"),
+            }
+        }
+        if let Some((name, text)) = class {
+            match text {
+                "latency" => refinement.class = Class::Latency,
+                "batch" => refinement.class = Class::Batch,
+                _ => wrong(name, text, "write latency or batch"),
             }
         }
         (refinement, problems)
@@ -116,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn a_class_is_latency_where_the_pod_says_so_and_batch_where_it_says_nothing() {
+        let class = |text: Option<&str>| {
+            let all = text.map(|text| ("a.com/compute-class".to_owned(), text.to_owned()));
+            let domain = Domain::parse("a.com").unwrap();
+            Refinement::parse(&all.into_iter().collect(), domain).0.class
+        };
+        let found = [None, Some("latency"), Some("batch")].map(class);
+        assert_eq!(found, [Class::Batch, Class::Latency, Class::Batch]);
+    }
+
+    #[test]
     fn what_would_make_it_more_or_is_no_value_is_refused_alone() {
         let table = [
             ("gpu-memory", "17Gi", "only less than the share's 16000MiB"),
@@ -124,6 +147,7 @@ mod tests {
             ("gpu-compute", "51", "the share has 50"),
             ("gpu-compute", "0", "write a percent"),
             ("compute-policy", "unlimited", "write fair or strict"),
+            ("compute-class", "urgent", "write latency or batch"),
         ];
         for (word, text, part) in table {
             let is_policy = word == "compute-policy";

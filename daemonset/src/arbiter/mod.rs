@@ -6,6 +6,7 @@
 
 mod desk;
 mod keeper;
+pub(crate) mod mps;
 mod view;
 
 use std::collections::BTreeMap;

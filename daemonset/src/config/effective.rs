@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_saphyr::Spanned;
 
-use super::section::{GpuPin, NodeSection, Section};
+use super::section::{ComputeSection, GpuPin, NodeSection, Section};
 use super::words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, Injection, MigStrategy,
-    Placement, PoolName, ResourceWord, Unloadable,
+    Action, AtLimit, ComputeBackEnd, ComputePolicy, DomainName, Eviction, Exposure, Glob,
+    Injection, MigStrategy, Placement, PoolName, ResourceWord, Unloadable,
 };
 use crate::modes::Mode;
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub placement: Placement,
     /// Where a pod does not say.
     pub compute_policy: ComputePolicy,
+    /// How compute is shared out, but for its policy.
+    pub compute: Compute,
     /// What happens at a limit.
     pub at_limit: AtLimit,
     /// Faults.
@@ -63,6 +65,47 @@ pub struct Pool {
     pub mode: Mode,
     /// The name of its whole GPUs.
     pub resource: ResourceWord,
+    /// What differs in how compute is shared out there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compute: Option<Compute>,
+}
+
+/// How compute is shared out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compute {
+    /// Where a pod does not say.
+    pub policy: ComputePolicy,
+    /// Who holds containers to their shares.
+    pub back_end: ComputeBackEnd,
+    /// The quantum in milliseconds.
+    pub quantum_ms: u32,
+    /// Where the node's MPS daemon has its pipes.
+    pub mps_pipe_directory: PathBuf,
+}
+
+impl Compute {
+    /// This, where `over` says nothing.
+    fn under(self, over: &ComputeSection) -> Self {
+        let pipes = over.mps_pipe_directory.clone();
+        Self {
+            policy: over.policy.unwrap_or(self.policy),
+            back_end: over.back_end.unwrap_or(self.back_end),
+            quantum_ms: over.quantum_ms.unwrap_or(self.quantum_ms),
+            mps_pipe_directory: pipes.unwrap_or(self.mps_pipe_directory),
+        }
+    }
+}
+
+impl Default for Compute {
+    fn default() -> Self {
+        Self {
+            policy: ComputePolicy::default(),
+            back_end: ComputeBackEnd::default(),
+            quantum_ms: 5,
+            mps_pipe_directory: "/tmp/nvidia-mps".into(),
+        }
+    }
 }
 
 /// MIG.
@@ -113,7 +156,12 @@ impl Config {
         let all = matching.fold(file.clone(), Section::under);
         let mut pins = flags.gpus.clone().unwrap_or_default();
         pins.extend(all.gpus.clone().unwrap_or_default());
-        Section { gpus: Some(pins), ..all.under(flags) }.decided()
+        let mut all = Section { gpus: Some(pins), ..all.under(flags) };
+        if let (Some(_), Some(compute)) = (flags.compute_policy, &mut all.compute) {
+            // The flag wins over either way in which the file can say it.
+            compute.value.policy = None;
+        }
+        all.decided()
     }
 
     /// The file that says the same, as YAML.
@@ -158,6 +206,7 @@ impl Section {
             mig,
             placement,
             compute_policy,
+            compute,
             at_limit,
             health,
             honest_advertising,
@@ -175,9 +224,15 @@ impl Section {
     fn decided(self) -> Config {
         let default_mode = self.default_mode.unwrap_or_default();
         let (health, audit) = (self.health.unwrap_or_default(), self.audit.unwrap_or_default());
+        let compute_policy = self.compute_policy.unwrap_or_default();
+        let base = Compute { policy: compute_policy, ..Compute::default() };
+        let said = self.compute.map(|compute| compute.value).unwrap_or_default();
+        let compute = base.under(&said);
+        let own = |said: &Spanned<ComputeSection>| compute.clone().under(&said.value);
         let pool = |(name, pool): (PoolName, Spanned<super::PoolSection>)| {
             let resource = pool.value.resource.unwrap_or_else(|| default_resource(&name));
-            (name, Pool { mode: pool.value.mode.unwrap_or(default_mode), resource })
+            let mode = pool.value.mode.unwrap_or(default_mode);
+            (name, Pool { mode, resource, compute: pool.value.compute.as_ref().map(own) })
         };
         Config {
             domain: self.domain.unwrap_or_else(default_domain),
@@ -186,7 +241,8 @@ impl Section {
             pools: self.pools.unwrap_or_default().into_iter().map(pool).collect(),
             mig: Mig { strategy: self.mig.and_then(|mig| mig.strategy).unwrap_or_default() },
             placement: self.placement.unwrap_or_default(),
-            compute_policy: self.compute_policy.unwrap_or_default(),
+            compute_policy: compute.policy,
+            compute: compute.clone(),
             at_limit: self.at_limit.unwrap_or_default(),
             health: Health {
                 xids: health.xids.unwrap_or_default(),

@@ -10,14 +10,15 @@ mod schema;
 mod section;
 mod words;
 
-pub use effective::{Audit, Config, Health, Mig, Pool, Who};
+pub use effective::{Audit, Compute, Config, Health, Mig, Pool, Who};
 pub use live::{Live, keep_fresh};
 pub use read::{ConfigError, Problem, parse};
 pub use schema::schema;
 pub use section::{
-    AuditSection, GpuPin, HealthSection, MigSection, NodeSection, PoolSection, Section,
+    AuditSection, ComputeSection, GpuPin, HealthSection, MigSection, NodeSection, PoolSection,
+    Section,
 };
 pub use words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, Injection, MigStrategy,
-    PciAddress, Placement, PoolName, ResourceWord, Unloadable,
+    Action, AtLimit, ComputeBackEnd, ComputePolicy, DomainName, Eviction, Exposure, Glob,
+    Injection, MigStrategy, PciAddress, Placement, PoolName, ResourceWord, Unloadable,
 };

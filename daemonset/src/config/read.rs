@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_saphyr::{Error, Location, Spanned};
 
-use super::section::{GpuPin, PoolSection, Section};
+use super::section::{ComputeSection, GpuPin, PoolSection, Section};
 use super::words::PoolName;
 
 /// After so many unknown keys the rest is not looked for.
@@ -164,6 +164,11 @@ fn check(section: &Section, pools: &Pools, nested: bool, problems: &mut Vec<Prob
         problems.extend(pin_problem(&pin.value, pools).map(|what| at(pin.referenced, what)));
     }
     problems.extend(pool_problems(section));
+    let of_pools =
+        section.pools.iter().flatten().filter_map(|(_, pool)| pool.value.compute.as_ref());
+    for compute in section.compute.iter().chain(of_pools) {
+        problems.extend(compute_problem(&compute.value).map(|what| at(compute.referenced, what)));
+    }
     for taint in section.startup_taints.iter().flatten() {
         if !is_key(&taint.value) {
             let what = format!(
@@ -225,6 +230,19 @@ fn pool_problems(section: &Section) -> Vec<Problem> {
     problems
 }
 
+fn compute_problem(compute: &ComputeSection) -> Option<String> {
+    let pipes = compute.mps_pipe_directory.as_ref();
+    match compute.quantum_ms {
+        Some(ms) if !(1..=10).contains(&ms) => {
+            Some(format!("a quantum of {ms} ms is not possible: write 1 to 10"))
+        }
+        _ if pipes.is_some_and(|path| path.is_relative()) => {
+            Some("mpsPipeDirectory is a path of the node: begin it with /".into())
+        }
+        _ => None,
+    }
+}
+
 fn is_key(text: &str) -> bool {
     let name = |name: &str| {
         let inner = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -274,6 +292,11 @@ mod tests {
                 "line 3: the pools a and b both offer `gpu-b-percent`",
             ),
             ("pools:\n  a: {resource: gpu}", "line 2: `gpu` is a resource of every node"),
+            ("compute: {quantumMs: 0}", "line 1: a quantum of 0 ms is not possible: write 1 to 10"),
+            ("compute: {backEnd: mpss}", "did you mean `mps`?"),
+            ("compute: {policy: lax}", "`lax` is not possible here"),
+            ("compute: {mpsPipeDirectory: tmp}", "line 1: mpsPipeDirectory is a path of the node"),
+            ("pools:\n  a: {compute: {quantumMs: 11}}", "line 2: a quantum of 11 ms"),
             ("startupTaints: [a/b/c]", "line 1: \"a/b/c\" is not the key of a taint"),
             ("nodes:\n- set:\n    nodes:\n    - set: {}", "there are no nodes within nodes"),
             (

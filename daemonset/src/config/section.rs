@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::words::{
-    Action, AtLimit, ComputePolicy, DomainName, Eviction, Exposure, Glob, Injection, MigStrategy,
-    PciAddress, Placement, PoolName, ResourceWord, Unloadable,
+    Action, AtLimit, ComputeBackEnd, ComputePolicy, DomainName, Eviction, Exposure, Glob,
+    Injection, MigStrategy, PciAddress, Placement, PoolName, ResourceWord, Unloadable,
 };
 use crate::modes::Mode;
 
@@ -34,6 +34,9 @@ pub struct Section {
     pub placement: Option<Placement>,
     /// How compute is shared out where a pod does not say. Default: fair
     pub compute_policy: Option<ComputePolicy>,
+    /// How compute is shared out, in more detail.
+    #[schemars(with = "Option<ComputeSection>")]
+    pub compute: Option<Spanned<ComputeSection>>,
     /// What happens at a limit. Default: refuse
     pub at_limit: Option<AtLimit>,
     /// Which faults of a GPU mean what.
@@ -116,6 +119,24 @@ pub struct PoolSection {
     /// The name of its whole GPUs, without the domain; `-percent` is added for shares. Default:
     /// gpu-<pool>
     pub resource: Option<ResourceWord>,
+    /// How compute is shared out on its GPUs; a key that stands here replaces the one above.
+    #[schemars(with = "Option<ComputeSection>")]
+    pub compute: Option<Spanned<ComputeSection>>,
+}
+
+/// How compute is shared out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ComputeSection {
+    /// Where a pod does not say; wins over computePolicy. Default: fair
+    pub policy: Option<ComputePolicy>,
+    /// Who holds containers to their shares. Default: arbiter
+    pub back_end: Option<ComputeBackEnd>,
+    /// The quantum in milliseconds, 1 to 10. Default: 5
+    pub quantum_ms: Option<u32>,
+    /// Where the MPS daemon of the node has its pipes. Default: /tmp/nvidia-mps
+    #[schemars(with = "Option<String>")]
+    pub mps_pipe_directory: Option<PathBuf>,
 }
 
 /// MIG.

@@ -187,6 +187,16 @@ choice! {
     }
 }
 choice! {
+    /// Who holds containers to their shares of compute.
+    ComputeBackEnd {
+        /// Credit of GPU time, granted by the node agent.
+        #[default]
+        Arbiter,
+        /// CUDA MPS, where its daemon runs on the node.
+        Mps,
+    }
+}
+choice! {
     /// What happens at a limit.
     AtLimit {
         /// The call is refused or waits.
