@@ -22,9 +22,10 @@ mod refusal;
 pub mod review;
 mod rules;
 pub mod server;
+pub mod translate;
 mod workload;
 
 pub use admit::{Admission, admit};
 pub use refusal::{Place, Refusal, Refusals, Why};
-pub use rules::Rules;
+pub use rules::{Rules, Translation};
 pub use workload::Workload;

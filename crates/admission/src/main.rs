@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use aliquot_admission::certificate::files::Files;
 use aliquot_admission::options::{Command, Options};
+use aliquot_admission::policies::ChartFile;
 use aliquot_admission::{policies, server};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
@@ -28,11 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn write_policies(options: &Options, chart: bool) -> anyhow::Result<()> {
-    let text = match chart {
-        true => policies::for_the_chart(),
-        false => policies::yaml(&policies::manifests(&options.rules()?)),
-    };
+fn write_policies(options: &Options, chart: Option<ChartFile>) -> anyhow::Result<()> {
+    let rules = options.rules()?;
+    let all = || [policies::manifests(&rules), policies::limits(&rules)].concat();
+    let text = chart.map_or_else(|| policies::yaml(&all()), policies::for_the_chart);
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 

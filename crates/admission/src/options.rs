@@ -4,18 +4,25 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use contract::Domain;
+use contract::{Domain, Mib};
 use kube_api::{ApiFlags, Client};
 use serde_json::{Value, json};
 
-use crate::Rules;
 use crate::certificate::keeper::Keeper;
 use crate::certificate::names;
+use crate::policies::ChartFile;
+use crate::{Rules, Translation};
 
 /// The admission of Aliquot's shares of GPUs.
 #[derive(clap::Parser)]
 #[command(name = "aliquot-admission", version)]
 pub struct Options {
+    /// Translate new pods that speak HAMi's, KAI's or Run:ai's words.
+    #[arg(long)]
+    translate: bool,
+    /// What the cluster's cards have to divide, such as 32510Mi: for those who ask by amounts of memory.
+    #[arg(long, value_name = "AMOUNT", requires = "translate", value_parser = card_memory)]
+    card_memory: Option<Mib>,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -58,9 +65,9 @@ pub enum Command {
     /// Write the admission policies for these rules, to be applied to a cluster of 1.36 or later: they
     /// do what the server does, without one.
     Policies {
-        /// Write them as the chart has them, with words in place of the rules.
-        #[arg(long)]
-        chart: bool,
+        /// Write a file of the chart, with words in place of the rules.
+        #[arg(long, value_enum, value_name = "FILE")]
+        chart: Option<ChartFile>,
     },
 }
 
@@ -87,9 +94,15 @@ impl Options {
     pub fn rules(&self) -> anyhow::Result<Rules> {
         let domain = Domain::parse(&self.domain)
             .map_err(|error| anyhow::anyhow!("--domain {:?}: {error}", self.domain))?;
+        let translation = self.translate.then_some(Translation { card: self.card_memory });
         let rules = Rules::new(domain).with_tolerations(self.tolerate.clone());
+        let rules = rules.translating(translation);
         Ok(rules.leaving_alone(self.leave_alone.iter().cloned()))
     }
+}
+
+fn card_memory(text: &str) -> Result<Mib, contract::MemoryError> {
+    contract::parse_memory(text)
 }
 
 /// A core/v1 Toleration from the form in which `kubectl taint` writes taints.

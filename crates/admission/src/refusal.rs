@@ -125,6 +125,9 @@ pub enum Why {
          the variable, the GPU is given with the share"
     )]
     AsksForGpus(String),
+    /// Another system's words that have no counterpart.
+    #[error("{0}")]
+    Untranslatable(crate::translate::Untranslatable),
     /// The mutation did not take place.
     #[error(
         "the share was not written as percent, because the mutating webhook was not asked: try again, \

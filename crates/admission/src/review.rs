@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::translate::translate;
 use crate::{Admission, Place, Refusal, Refusals, Rules, Why, Workload, admit};
 
 /// What the API server sends (k8s.io/api/admission/v1, AdmissionReview with a request).
@@ -137,10 +138,36 @@ impl Request {
             Some(workload) if self.sub_resource.is_empty() => {
                 let old = (!self.old_object.is_null()).then_some(&self.old_object);
                 let namespace = &self.namespace;
-                admit(&Admission { workload, namespace, object: &self.object, old }, rules)
+                let admit =
+                    |object: &Value| admit(&Admission { workload, namespace, object, old }, rules);
+                match self.translated(workload, rules)? {
+                    None => admit(&self.object),
+                    Some(mut object) => {
+                        let patch = admit(&object)?;
+                        // What `admit` patches is there: its tests hold it to that.
+                        let _ = json_patch::patch(&mut object, &patch);
+                        Ok(json_patch::diff(&self.object, &object))
+                    }
+                }
             }
             _ => Ok(json_patch::Patch::default()),
         }
+    }
+}
+
+impl Request {
+    /// A new pod in our words, where it speaks another system's and that is wanted. Templates stay as
+    /// their authors wrote them.
+    fn translated(&self, workload: Workload, rules: &Rules) -> Result<Option<Value>, Refusals> {
+        let Some(translation) = rules.translation() else { return Ok(None) };
+        if !workload.is_pod() || !self.old_object.is_null() || !rules.touch(&self.namespace) {
+            return Ok(None);
+        }
+        let mut object = self.object.clone();
+        let notes = translate(workload, &mut object, translation.card, rules).map_err(|error| {
+            Refusals(vec![Refusal { place: Place::Pod, why: Why::Untranslatable(error) }])
+        })?;
+        Ok((!notes.is_empty()).then_some(object))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an administrator decided about admission.
 
-use contract::{Annotation, Domain, Resource};
+use contract::{Annotation, Domain, Mib, Resource};
 use serde_json::Value;
 
 /// The rules of one cluster.
@@ -9,6 +9,14 @@ pub struct Rules {
     domain: String,
     tolerations: Vec<Value>,
     left_alone: Vec<String>,
+    translation: Option<Translation>,
+}
+
+/// Pods that speak other systems' words are translated ([`crate::translate`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Translation {
+    /// What the cluster's cards have to divide, for amounts of memory.
+    pub card: Option<Mib>,
 }
 
 impl Rules {
@@ -21,7 +29,19 @@ impl Rules {
             domain: domain.as_str().to_owned(),
             tolerations: Vec::new(),
             left_alone: left_alone.map(str::to_owned).to_vec(),
+            translation: None,
         }
+    }
+
+    /// With pods in other systems' words translated.
+    #[must_use]
+    pub fn translating(mut self, translation: Option<Translation>) -> Self {
+        self.translation = translation;
+        self
+    }
+
+    pub(crate) fn translation(&self) -> Option<Translation> {
+        self.translation
     }
 
     /// With tolerations, each a core/v1 Toleration, that every pod with a GPU gets.
@@ -42,6 +62,10 @@ impl Rules {
     #[must_use]
     pub fn touch(&self, namespace: &str) -> bool {
         !self.left_alone.iter().any(|name| name == namespace)
+    }
+
+    pub(crate) fn domain(&self) -> &str {
+        &self.domain
     }
 
     /// The namespaces that are left alone.

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Say why a pod is refused or waits, and which GPU had how much
     Why(WhyArgs),
+    /// Turn manifests that were written for HAMi, KAI or Run:ai into ours
+    Translate(TranslateArgs),
     /// Show the whole way on simulated GPUs: pods, shares, a refusal
     Demo(DemoArgs),
     /// Make, inspect and change a simulated world
@@ -56,6 +58,19 @@ pub(crate) struct RunArgs {
     /// The command and its arguments
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct TranslateArgs {
+    /// The manifests, YAML; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the cluster's cards have to divide, such as 32510Mi: for those who ask by amounts of memory
+    #[arg(long, value_name = "AMOUNT", value_parser = contract::parse_memory)]
+    pub(crate) card_memory: Option<Mib>,
+    /// The domain of our resources
+    #[arg(long, env = "ALIQUOT_DOMAIN", default_value = contract::DEFAULT_DOMAIN)]
+    pub(crate) domain: String,
 }
 
 #[derive(Args)]

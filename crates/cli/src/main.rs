@@ -12,6 +12,7 @@ mod run;
 mod sim;
 mod status;
 mod top;
+mod translate;
 mod why;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Top(args) => top::top(&args),
         Command::Why(args) => why::why(&args),
+        Command::Translate(args) => translate::translate(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Sim(args) => sim::sim(&args),
     };

@@ -37,8 +37,10 @@ seccompProfile: {type: RuntimeDefault}
 {{/* Whether an object names one of our resources or annotations, in CEL. */}}
 {{- define "aliquot.speaks" -}}
 {{- $pod := "(request.kind.kind == 'Pod' ? dyn(object) : request.kind.kind == 'PodTemplate' ? dyn(object).?template.orValue({}) : request.kind.kind == 'CronJob' ? dyn(object).?spec.?jobTemplate.?spec.?template.orValue({}) : dyn(object).?spec.?template.orValue({}))" -}}
-{{ $pod }}.?metadata.?annotations.orValue({}).exists(name, name.startsWith('{{ .Values.domain }}/')) ||
+{{- $ours := printf "name.startsWith('%s/')" .domain -}}
+{{- if .translate }}{{ $ours = printf "(%s || name.startsWith('nvidia.com/gpu') || name.startsWith('gpu-'))" $ours }}{{ end -}}
+{{ $pod }}.?metadata.?annotations.orValue({}).exists(name, {{ $ours }}) ||
 ({{ $pod }}.?spec.?containers.orValue([]) + {{ $pod }}.?spec.?initContainers.orValue([])).exists(c,
-c.?resources.?limits.orValue({}).exists(name, name.startsWith('{{ .Values.domain }}/')) ||
-c.?resources.?requests.orValue({}).exists(name, name.startsWith('{{ .Values.domain }}/')))
+c.?resources.?limits.orValue({}).exists(name, {{ $ours }}) ||
+c.?resources.?requests.orValue({}).exists(name, {{ $ours }}))
 {{- end }}

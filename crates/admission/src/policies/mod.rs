@@ -5,6 +5,7 @@
 //! What CEL cannot say stands in ARCHITECTURE.md, and the tests name each.
 
 mod common;
+mod limits;
 mod mutating;
 mod validating;
 mod words;
@@ -29,6 +30,22 @@ pub fn manifests(rules: &Rules) -> Vec<Value> {
     ]
 }
 
+/// The policy that holds namespaces to their own limits, and its binding.
+#[must_use]
+pub fn limits(rules: &Rules) -> Vec<Value> {
+    let mut policy = policy("ValidatingAdmissionPolicy", limits::spec(&Words::of(rules)));
+    policy["spec"]["matchConstraints"] = constraints(rules);
+    let mut binding =
+        binding("ValidatingAdmissionPolicy", json!({ "validationActions": ["Deny"] }));
+    policy["metadata"]["name"] = json!(LIMITS);
+    binding["metadata"]["name"] = json!(LIMITS);
+    binding["spec"]["policyName"] = json!(LIMITS);
+    vec![policy, binding]
+}
+
+/// The name of the policy of namespaces' limits.
+const LIMITS: &str = "aliquot-limits";
+
 /// The manifests as one stream of YAML documents.
 #[must_use]
 pub fn yaml(manifests: &[Value]) -> String {
@@ -36,14 +53,27 @@ pub fn yaml(manifests: &[Value]) -> String {
     manifests.iter().map(|one| format!("---\n{}", document(one))).collect()
 }
 
+/// A file of the chart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum ChartFile {
+    /// [`manifests`].
+    Policies,
+    /// [`limits`].
+    Limits,
+}
+
 /// The manifests as the chart has them: for the default domain, with words that the chart replaces by
 /// what its values say.
 #[must_use]
-pub fn for_the_chart() -> String {
+pub fn for_the_chart(file: ChartFile) -> String {
     let tolerations = vec![Value::from(TOLERATIONS)];
     let rules = Rules::new(contract::Domain::default()).with_tolerations(tolerations);
     let rules = rules.leaving_alone([LEFT_ALONE.to_owned()]);
-    let text = yaml(&manifests(&rules)).replace(&format!("[\"{TOLERATIONS}\"]"), TOLERATIONS);
+    let manifests = match file {
+        ChartFile::Policies => manifests(&rules),
+        ChartFile::Limits => limits(&rules),
+    };
+    let text = yaml(&manifests).replace(&format!("[\"{TOLERATIONS}\"]"), TOLERATIONS);
     format!("# Written by `aliquot-admission policies --chart`; a test compares.\n{text}")
 }
 
@@ -78,20 +108,13 @@ fn mutating(rules: &Rules) -> Value {
 
 fn validating(rules: &Rules) -> Value {
     let words = Words::of(rules);
-    let validation = |rule: &validating::Rule| {
-        json!({
-            "expression": format!("variables.leftAlone || (\n{}\n)", words.fill(rule.holds)),
-            "messageExpression": format!("'aliquot: ' + (\n{}\n)", words.fill(rule.message)),
-            "reason": "Invalid",
-        })
-    };
     policy(
         "ValidatingAdmissionPolicy",
         json!({
             "failurePolicy": "Fail",
             "matchConstraints": constraints(rules),
             "variables": common::variables(&words, validating::variables()),
-            "validations": validating::RULES.iter().map(validation).collect::<Vec<_>>(),
+            "validations": validating::RULES.iter().map(|rule| rule.validation(&words)).collect::<Vec<_>>(),
         }),
     )
 }

@@ -3,7 +3,10 @@
 //! It looks at what all mutation left and believes none of it, so a mutation that did not take place
 //! admits nothing that it should not.
 
+use serde_json::{Value, json};
+
 use super::common::{SHARED, Variable};
+use super::words::Words;
 
 /// A rule: what has to hold, and what is said where it does not.
 pub(super) struct Rule {
@@ -11,8 +14,19 @@ pub(super) struct Rule {
     pub(super) message: &'static str,
 }
 
+impl Rule {
+    /// As the API has it.
+    pub(super) fn validation(&self, words: &Words) -> Value {
+        json!({
+            "expression": format!("variables.leftAlone || (\n{}\n)", words.fill(self.holds)),
+            "messageExpression": format!("'aliquot: ' + (\n{}\n)", words.fill(self.message)),
+            "reason": "Invalid",
+        })
+    }
+}
+
 /// The containers with a share, and its percent; 1000000 stands for anything above.
-const SHARES: Variable = (
+pub(super) const SHARES: Variable = (
     "shares",
     "
     variables.all.map(c, {

@@ -16,6 +16,7 @@ impl Words {
             ("$fraction_key", escaped(&rules.fraction())),
             ("$percent_key", escaped(&rules.resource(Resource::GpuPercent))),
             ("$refused_key", escaped(&rules.refused())),
+            ("$domain", rules.domain().to_owned()),
             ("$fraction", rules.fraction()),
             ("$percent", rules.resource(Resource::GpuPercent)),
             ("$refused", rules.refused()),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aliquot_admission::certificate::files::Files;
-use aliquot_admission::{Rules, server};
+use aliquot_admission::{Rules, Translation, server};
 use axum_server::Handle;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,7 +33,7 @@ impl Server {
         let root = write_certificate(folder.path());
         let (files, tls) = Files::open(folder.path()).await.expect("the certificate");
         let handle = Handle::new();
-        let rules = Rules::new(Domain::default());
+        let rules = Rules::new(Domain::default()).translating(Some(Translation { card: None }));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         tokio::spawn(server::serve(any, tls.clone(), rules, handle.clone()));
         let address = handle.listening().await.expect("the server listens");
@@ -137,6 +137,23 @@ async fn what_the_mutation_never_saw_is_not_admitted_without_its_share() {
         let said = answer["response"]["status"]["message"].as_str().expect("a reason");
         assert!(said.contains("not written as percent"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_pod_in_other_systems_words_is_translated_and_a_template_is_not() {
+    let server = Server::start().await;
+    let hami = json!({ "limits": { "nvidia.com/gpu": "1", "nvidia.com/gpumem-percentage": "40" } });
+    let mut object = cases::pod(hami.clone());
+    let answer = server.review("/mutate", review(("", "Pod"), &object)).await;
+    assert_eq!(percents(("", "Pod"), &patched(object.clone(), &answer["response"])), [Some(40)]);
+    let template = cases::templated("apps", "Deployment", &object);
+    let answer = server.review("/mutate", review(("apps", "Deployment"), &template)).await;
+    assert!(answer["response"]["allowed"] == true && answer["response"].get("patch").is_none());
+    object["spec"]["containers"][0]["resources"]["limits"] =
+        json!({ "nvidia.com/gpu": "2", "nvidia.com/gpumem-percentage": "40" });
+    let answer = server.review("/mutate", review(("", "Pod"), &object)).await;
+    let said = answer["response"]["status"]["message"].as_str().expect("a reason");
+    assert!(said.contains("one container for each"), "{said}");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ const KEPT: [(&str, &str); 2] =
     [("aliquot.yaml", ""), ("aliquot-policy.yaml", "admission.mode=policy")];
 
 /// Values that change what is rendered: each rendering has to fit the API.
-const VARIANTS: [&str; 9] = [
+const VARIANTS: [&str; 10] = [
     "",
     "admission.mode=policy,domain=gpu.example.org",
     "admission.mode=none,scheduler.enabled=false",
@@ -48,6 +48,7 @@ const VARIANTS: [&str; 9] = [
     "admission.certificate.from=secret,admission.certificate.secret=s,admission.certificate.authority=PEM",
     "agent.driver.from=root,agent.driver.root=/home/kubernetes/bin/nvidia,agent.audit=false,openshift=true",
     "monitoring.serviceMonitor.enabled=true,monitoring.dashboard.enabled=true,image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    "admission.translate.enabled=true,admission.translate.cardMemory=32510Mi",
     "scheduler.slices={mig-1g.10gb},scheduler.ignorable=true,admission.leaveAlone={infra},agent.config.placement=spread",
 ];
 

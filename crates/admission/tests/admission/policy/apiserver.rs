@@ -1,7 +1,7 @@
 //! The API server's way of one object, as far as the policies see it: decoding, the mutating policy, its
 //! own validation, the validating policy. What it refuses by itself it says in its own words.
 
-use aliquot_admission::policies::manifests;
+use aliquot_admission::policies::{limits, manifests};
 use aliquot_admission::{Rules, Workload};
 use cel::Context;
 use serde_json::{Value, json};
@@ -31,6 +31,9 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Cluster {
     mutating: Policy,
     validating: Policy,
+    limits: Policy,
+    /// What the namespace says of itself.
+    pub(crate) namespace: Value,
     /// Whether the mutating policy is there.
     pub(crate) mutates: bool,
 }
@@ -46,6 +49,7 @@ struct Policy {
 impl Cluster {
     pub(crate) fn with(rules: &Rules) -> Self {
         let all = manifests(rules);
+        let limits = Policy::read(&limits(rules)[0]["spec"]);
         let policy = |kind: &str| {
             let found = all.iter().find(|one| one["kind"] == kind).expect("a policy");
             Policy::read(&found["spec"])
@@ -53,13 +57,15 @@ impl Cluster {
         Self {
             mutating: policy("MutatingAdmissionPolicy"),
             validating: policy("ValidatingAdmissionPolicy"),
+            limits,
+            namespace: json!({ "metadata": {} }),
             mutates: true,
         }
     }
 
     /// All expressions of both policies.
     pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
-        [&self.mutating, &self.validating].into_iter().flat_map(|policy| {
+        [&self.mutating, &self.validating, &self.limits].into_iter().flat_map(|policy| {
             let pairs = policy.validations.iter().flat_map(|(holds, message)| [holds, message]);
             let named = policy.variables.iter().map(|(_, expression)| expression);
             pairs.chain(named).chain(&policy.conditions).chain(&policy.mutations)
@@ -83,8 +89,10 @@ impl Cluster {
             object = decoded(&self.mutating.mutated(asked, object), workload)?;
         }
         validate(&mut object, workload)?;
-        if self.validating.looks_at(asked) {
-            self.validating.validate(asked, &object)?;
+        for policy in [&self.validating, &self.limits] {
+            if policy.looks_at(asked) {
+                policy.validate(asked, &object, &self.namespace)?;
+            }
         }
         Ok(object)
     }
@@ -123,7 +131,7 @@ impl Policy {
             };
             has("apiGroups", asked.kind.0) && has("resources", &resource)
         };
-        let context = self.context(asked, asked.object, false);
+        let context = self.context(asked, asked.object, None);
         !excluded
             && rules.iter().any(matches)
             && self.conditions.iter().all(|one| one.evaluate(&context) == cel::Value::Bool(true))
@@ -133,7 +141,7 @@ impl Policy {
         &self,
         asked: Asked<'_>,
         object: &Value,
-        with_variables: bool,
+        namespace: Option<&Value>,
     ) -> Context<'static, 'static> {
         let mut context = environment();
         let operation = if asked.old.is_some() { "UPDATE" } else { "CREATE" };
@@ -143,9 +151,11 @@ impl Policy {
         for (name, json) in [("object", object), ("oldObject", &old), ("request", &request)] {
             context.add_variable_from_value(name, value(json));
         }
+        context
+            .add_variable_from_value("namespaceObject", value(namespace.unwrap_or(&Value::Null)));
         let mut known = std::collections::HashMap::new();
         context.add_variable_from_value("variables", cel::Value::from(known.clone()));
-        for (name, expression) in self.variables.iter().filter(|_| with_variables) {
+        for (name, expression) in self.variables.iter().filter(|_| namespace.is_some()) {
             known.insert(name.clone(), expression.evaluate(&context));
             context.add_variable_from_value("variables", cel::Value::from(known.clone()));
         }
@@ -154,7 +164,7 @@ impl Policy {
 
     fn mutated(&self, asked: Asked<'_>, mut object: Value) -> Value {
         for mutation in &self.mutations {
-            let patch = mutation.evaluate(&self.context(asked, &object, true));
+            let patch = mutation.evaluate(&self.context(asked, &object, Some(&Value::Null)));
             let patch = patch.json().expect("a patch is JSON");
             let patch: json_patch::Patch = serde_json::from_value(patch).expect("a JSON patch");
             json_patch::patch(&mut object, &patch)
@@ -163,8 +173,8 @@ impl Policy {
         object
     }
 
-    fn validate(&self, asked: Asked<'_>, object: &Value) -> Result<(), Refused> {
-        let context = self.context(asked, object, true);
+    fn validate(&self, asked: Asked<'_>, object: &Value, namespace: &Value) -> Result<(), Refused> {
+        let context = self.context(asked, object, Some(namespace));
         for (holds, message) in &self.validations {
             if holds.evaluate(&context) != cel::Value::Bool(true) {
                 let cel::Value::String(said) = message.evaluate(&context) else {

@@ -5,6 +5,7 @@ mod apiserver;
 mod cel;
 mod quantity;
 
+use aliquot_admission::policies::{ChartFile, for_the_chart};
 use aliquot_admission::{Admission, Rules, Workload, admit};
 use contract::Domain;
 use proptest::prelude::*;
@@ -226,6 +227,7 @@ fn only_functions_are_called_that_the_api_server_has() {
         "asApproximateFloat",
         "flatten",
         "join",
+        "contains",
     ];
     for call in cluster().expressions().flat_map(|expression| expression.calls()) {
         assert!(known.contains(&call.as_str()), "{call}");
@@ -234,13 +236,57 @@ fn only_functions_are_called_that_the_api_server_has() {
 
 #[test]
 fn the_chart_has_the_policies_that_the_program_writes() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../daemonset/chart/files/policies.yaml");
-    let lies = std::fs::read_to_string(path).expect("the chart's policies");
-    let written = aliquot_admission::policies::for_the_chart();
-    assert!(
-        lies == written,
-        "write it again: cargo run -p aliquot-admission -- policies --chart > {path}"
-    );
+    for (name, file) in [("policies", ChartFile::Policies), ("limits", ChartFile::Limits)] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../daemonset/chart/files");
+        let lies =
+            std::fs::read_to_string(format!("{folder}/{name}.yaml")).expect("the chart's file");
+        let again = format!(
+            "cargo run -p aliquot-admission -- policies --chart {name} > {folder}/{name}.yaml"
+        );
+        assert!(lies == for_the_chart(file), "write it again: {again}");
+    }
+}
+
+#[test]
+fn a_namespace_has_no_more_than_its_annotations_say() {
+    let mut cluster = cluster();
+    let mut said = |annotations: Value, object: &Value| {
+        cluster.namespace = json!({ "metadata": { "name": "team", "annotations": annotations } });
+        cluster.admit(create(("", "Pod"), object)).err().map(|refused| format!("{refused:?}"))
+    };
+    let half = cases::fraction(json!("0.5"));
+    let whole = cases::pod(json!({ "limits": { "example.com/gpu": "1" } }));
+    let mut strict = half.clone();
+    strict["metadata"]["annotations"] = json!({ "example.com/compute-policy": "strict" });
+    let table = [
+        (json!({}), &half, None),
+        (json!({ "example.com/largest-percent": "50" }), &half, None),
+        (json!({ "example.com/largest-percent": "49" }), &half, Some("at most 49%")),
+        (json!({ "example.com/largest-percent": "49" }), &whole, None),
+        (json!({ "example.com/largest-percent": "half" }), &whole, Some("no whole number")),
+        (json!({ "example.com/allowed-resources": "example.com/gpu-percent" }), &half, None),
+        (
+            json!({ "example.com/allowed-resources": "example.com/gpu-percent" }),
+            &whole,
+            Some("example.com/gpu,"),
+        ),
+        (json!({ "example.com/allowed-compute-policies": "fair,strict" }), &strict, None),
+        (
+            json!({ "example.com/allowed-compute-policies": "fair" }),
+            &strict,
+            Some("\\\"strict\\\""),
+        ),
+    ];
+    for (annotations, object, words) in table {
+        let said = said(annotations.clone(), object);
+        match words {
+            None => assert_eq!(said, None, "{annotations}"),
+            Some(words) => assert!(
+                said.clone().is_some_and(|said| said.contains(words)),
+                "{annotations}: {said:?}"
+            ),
+        }
+    }
 }
 
 /// Through the webhook on the same API server: mutation, the server's own validation, validation.

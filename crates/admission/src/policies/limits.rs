@@ -1,0 +1,73 @@
+//! What a namespace may ask for, by annotations of the Namespace itself: who may only write into it cannot
+//! lift them. A ValidatingAdmissionPolicy beside the webhook as beside the policies (clusters of 1.30 and
+//! later); the webhook is never told of Namespaces.
+
+use serde_json::{Value, json};
+
+use super::common::{SHARED, Variable};
+use super::validating::{Rule, SHARES};
+use super::words::Words;
+
+/// The Namespace's own words. An object of no namespace has none.
+const LIMITS: Variable = (
+    "limits",
+    "namespaceObject == null ? dyn({}) : dyn(namespaceObject).?metadata.?annotations.orValue({})",
+);
+
+/// Every resource of ours that is asked for.
+const RESOURCES: Variable = (
+    "resources",
+    "
+    variables.all.map(c,
+      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$domain/')) +
+      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$domain/'))
+    ).flatten()",
+);
+
+/// Names in a list are between commas, without blanks.
+const RULES: [Rule; 4] = [
+    Rule {
+        holds: "
+        !('$domain/largest-percent' in variables.limits) ||
+        variables.limits['$domain/largest-percent'].matches('^[0-9]{1,3}$')",
+        message: "
+        'the namespace: its annotation $domain/largest-percent is \"' + variables.limits['$domain/largest-percent'] +
+        '\", which is no whole number of percent: its owner has to put it right'",
+    },
+    Rule {
+        holds: "
+        !variables.limits[?'$domain/largest-percent'].orValue('').matches('^[0-9]{1,3}$') ||
+        !variables.shares.exists(s, s.percent > int(variables.limits['$domain/largest-percent']))",
+        message: "
+        'container \"' + variables.shares.filter(s, s.percent > int(variables.limits['$domain/largest-percent']))[0].name +
+        '\": asks for ' + string(variables.shares.filter(s, s.percent > int(variables.limits['$domain/largest-percent']))[0].percent) +
+        '% of a GPU, and this namespace may have at most ' + variables.limits['$domain/largest-percent'] + '%'",
+    },
+    Rule {
+        holds: "
+        !('$domain/allowed-resources' in variables.limits) ||
+        !variables.resources.exists(name, !(',' + variables.limits['$domain/allowed-resources'] + ',').contains(',' + name + ','))",
+        message: "
+        'the pod: asks for ' + variables.resources.filter(name,
+          !(',' + variables.limits['$domain/allowed-resources'] + ',').contains(',' + name + ','))[0] +
+        ', and this namespace may have ' + variables.limits['$domain/allowed-resources'] + ' only'",
+    },
+    Rule {
+        holds: "
+        !('$domain/allowed-compute-policies' in variables.limits) || !('$policy' in variables.annotations) ||
+        (',' + variables.limits['$domain/allowed-compute-policies'] + ',').contains(',' + variables.annotations['$policy'] + ',')",
+        message: "
+        'annotation $policy: \"' + variables.annotations['$policy'] + '\" is not what this namespace may have: ' +
+        variables.limits['$domain/allowed-compute-policies']",
+    },
+];
+
+/// The policy's variables and rules, as the API has them.
+pub(super) fn spec(words: &Words) -> Value {
+    let own = [SHARES, LIMITS, RESOURCES];
+    json!({
+        "failurePolicy": "Fail",
+        "variables": super::common::variables(words, SHARED.iter().chain(own.iter())),
+        "validations": RULES.iter().map(|rule| rule.validation(words)).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,147 @@
+//! What others wrote, and what it becomes.
+
+use super::*;
+use contract::Domain;
+
+const CARD: Option<Mib> = Some(Mib(32510));
+
+fn translated(mut pod: Value, card: Option<Mib>) -> Result<Value, String> {
+    let rules = Rules::new(Domain::default());
+    translate(Workload::Pod, &mut pod, card, &rules).map_err(|error| error.to_string())?;
+    Ok(pod)
+}
+
+fn hami(limits: Value) -> Value {
+    json!({ "metadata": {}, "spec": { "containers": [{ "name": "a", "resources": { "limits": limits } }] } })
+}
+
+fn kai(annotations: Value) -> Value {
+    json!({ "metadata": { "annotations": annotations },
+            "spec": { "schedulerName": "kai-scheduler", "containers": [{ "name": "a" }, { "name": "b" }] } })
+}
+
+#[test]
+fn hamis_resources_become_a_percent_that_holds_both_and_what_is_less_is_annotated() {
+    let table = [
+        (json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem-percentage": 50 }), "50", json!(null)),
+        (
+            json!({ "nvidia.com/gpu": "1", "nvidia.com/gpumem": "3000" }),
+            "10",
+            json!({ "example.com/gpu-memory": "3000Mi" }),
+        ),
+        (
+            json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem": 3000, "nvidia.com/gpucores": 30 }),
+            "30",
+            json!({ "example.com/gpu-memory": "3000Mi" }),
+        ),
+        (
+            json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem-percentage": 50, "nvidia.com/gpucores": 20 }),
+            "50",
+            json!({ "example.com/gpu-compute": "20" }),
+        ),
+        (
+            json!({ "nvidia.com/gpu": 1, "nvidia.com/gpucores": 40 }),
+            "100",
+            json!({ "example.com/gpu-compute": "40" }),
+        ),
+    ];
+    for (limits, percent, annotations) in table {
+        let pod = translated(hami(limits.clone()), CARD).unwrap();
+        let after = &pod["spec"]["containers"][0]["resources"]["limits"];
+        assert_eq!(after, &json!({ "example.com/gpu-percent": percent }), "{limits}");
+        assert_eq!(pod["metadata"]["annotations"], annotations, "{limits}");
+    }
+    let whole = translated(hami(json!({ "nvidia.com/gpu": 2 })), None).unwrap();
+    assert_eq!(
+        whole["spec"]["containers"][0]["resources"]["limits"],
+        json!({ "example.com/gpu": "2" })
+    );
+}
+
+#[test]
+fn what_was_translated_is_admitted_as_it_stands() {
+    let object = translated(
+        hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem": 3000, "nvidia.com/gpucores": 5 })),
+        CARD,
+    );
+    let object = object.unwrap();
+    let asked =
+        crate::Admission { workload: Workload::Pod, namespace: "n", object: &object, old: None };
+    let patch = crate::admit(&asked, &Rules::new(Domain::default())).expect("admitted");
+    assert!(patch.0.is_empty());
+}
+
+#[test]
+fn annotations_of_kai_and_runai_go_to_their_container() {
+    let pod = translated(
+        kai(json!({ "gpu-fraction": "0.5", "gpu-fraction-container-name": "b", "mine": "x" })),
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        pod["spec"]["containers"][1]["resources"]["limits"],
+        json!({ "example.com/gpu-percent": "50" })
+    );
+    assert_eq!(pod["metadata"]["annotations"], json!({ "mine": "x" }));
+    assert_eq!(pod["spec"]["schedulerName"], "aliquot");
+    let pod = translated(kai(json!({ "gpu-memory": "2000" })), CARD).unwrap();
+    assert_eq!(
+        pod["spec"]["containers"][0]["resources"]["limits"],
+        json!({ "example.com/gpu-percent": "7" })
+    );
+    assert_eq!(pod["metadata"]["annotations"], json!({ "example.com/gpu-memory": "2000Mi" }));
+}
+
+#[test]
+fn what_has_no_counterpart_is_refused_with_what_to_do() {
+    let table = [
+        (
+            hami(json!({ "nvidia.com/gpu": 2, "nvidia.com/gpumem": 3000 })),
+            CARD,
+            "one container for each",
+        ),
+        (hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem": 3000 })), None, "--card-memory"),
+        (
+            hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem": 99999 })),
+            CARD,
+            "more than a card of 32510MiB",
+        ),
+        (hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpucores": 0 })), CARD, "1 to 100"),
+        (kai(json!({ "gpu-fraction": "1.5" })), None, "more than one GPU"),
+        (
+            kai(json!({ "gpu-fraction": "0.5", "gpu-fraction-num-devices": "2" })),
+            None,
+            "gpu-fraction-num-devices: 2",
+        ),
+        (
+            kai(json!({ "gpu-fraction": "0.5", "gpu-fraction-container-name": "x" })),
+            None,
+            "no container \"x\"",
+        ),
+        (kai(json!({ "gpu-memory": "much" })), CARD, "amount of memory"),
+    ];
+    for (pod, card, words) in table {
+        let said = translated(pod.clone(), card).unwrap_err();
+        assert!(said.contains(words), "{pod}: {said}");
+    }
+}
+
+#[test]
+fn a_stream_is_translated_object_by_object_and_the_rest_is_kept_as_it_was() {
+    let stream = "# first\nkind: Service\nmetadata: {name: s} # kept\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n        resources:\n          limits:\n            nvidia.com/gpu: 1\n            nvidia.com/gpumem-percentage: 25\n";
+    let rules = Rules::new(Domain::default());
+    let (out, notes) = translate_yaml(stream, None, &rules).unwrap();
+    assert!(out.contains("metadata: {name: s} # kept"), "{out}");
+    assert!(out.contains("example.com/gpu-percent: \"25\"") && !out.contains("gpumem"), "{out}");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].starts_with("Deployment d: container \"a\""), "{notes:?}");
+    assert_eq!(translate_yaml(&out, None, &rules).unwrap(), (out, Vec::new()));
+    assert!(translate_yaml("kind: [", None, &rules).is_err());
+}
+
+#[test]
+fn what_speaks_nobody_elses_words_is_not_touched() {
+    for pod in [hami(json!({ "example.com/gpu-percent": "50" })), json!({}), json!({ "spec": 1 })] {
+        assert_eq!(translated(pod.clone(), None), Ok(pod));
+    }
+}

@@ -1,0 +1,91 @@
+//! What the extender costs on a large cluster: 5,000 nodes of 8 GPUs, nearly full, asked about all of
+//! them at once, from kube-scheduler's JSON to the answer's. (kube-scheduler asks about far fewer: it
+//! stops looking once it has enough.)
+//!
+//! `cargo run --release -p aliquot-scheduler --example large`
+
+use std::time::{Duration, Instant};
+
+use aliquot_scheduler::wire::Args;
+use aliquot_scheduler::{Cluster, filter, prioritize};
+use contract::Domain;
+use published::{Gpu, Holder, Mode, Node};
+use serde_json::json;
+
+const NODES: usize = 5_000;
+const QUESTIONS: usize = 2_000;
+
+fn main() {
+    let mut cluster = Cluster::default();
+    let mut bytes = 0;
+    for number in 0..NODES {
+        let node = node(number);
+        bytes += node.text().len();
+        cluster.publish(&name(number), node, Duration::ZERO);
+    }
+    let names: Vec<String> = (0..NODES).map(name).collect();
+    let (mut filters, mut scores) = (Vec::new(), Vec::new());
+    for question in 0..QUESTIONS {
+        let limits = json!({ "example.com/gpu-percent": (1 + question % 100).to_string() });
+        let pod = json!({ "metadata": { "name": "p", "uid": question.to_string() },
+                          "spec": { "containers": [{ "resources": { "limits": limits } }] } });
+        let asked = json!({ "Pod": pod, "NodeNames": names }).to_string();
+        filters.push(timed(|| {
+            let args: Args = serde_json::from_str(&asked).expect("a question");
+            serde_json::to_vec(&filter(args, &cluster, Domain::default())).expect("an answer");
+        }));
+        scores.push(timed(|| {
+            let args: Args = serde_json::from_str(&asked).expect("a question");
+            serde_json::to_vec(&prioritize(&args, &cluster, Domain::default())).expect("an answer");
+        }));
+    }
+    let published = bytes / NODES;
+    println!(
+        "{NODES} nodes of 8 GPUs with 20 pods, {published} bytes published by each, {}",
+        memory()
+    );
+    for (what, mut times) in [("filter", filters), ("prioritize", scores)] {
+        times.sort();
+        let at = |percent: usize| times[times.len() * percent / 100];
+        println!("{what:10} of all {NODES}: p50 {:?}, p99 {:?}", at(50), at(99));
+    }
+}
+
+fn timed(mut work: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn name(number: usize) -> String {
+    format!("ip-10-{}-{}.eu-central-1.compute.internal", number / 250, number % 250)
+}
+
+/// Each GPU is held to a different part, the same every time.
+fn node(number: usize) -> Node {
+    let taken = |gpu: usize| ((number * 31 + gpu * 17) % 101) as u32;
+    let gpu = |index: usize| Gpu {
+        uuid: format!("GPU-{number:08}-0000-0000-0000-{index:012}"),
+        mode: Mode::Shared,
+        taken_percent: taken(index),
+        is_whole: false,
+        is_usable: true,
+    };
+    let pod = |pod: usize| Holder {
+        uid: format!("{number:08}-0000-0000-0000-{pod:012}"),
+        parts: vec![(pod % 8, taken(pod % 8) / 3)],
+        ..Holder::default()
+    };
+    Node {
+        gpus: (0..8).map(gpu).collect(),
+        pods: (0..20).map(pod).collect(),
+        least_percent: 1,
+        ..Node::default()
+    }
+}
+
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    line.map_or_else(String::new, |line| format!("resident {}", line[6..].trim()))
+}
