@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Say why a pod is refused or waits, and which GPU had how much
     Why(WhyArgs),
+    /// Look what on this machine keeps shares from working, each with what to do
+    Doctor(DoctorArgs),
     /// Turn manifests that were written for HAMi, KAI or Run:ai into ours
     Translate(TranslateArgs),
     /// Show the whole way on simulated GPUs: pods, shares, a refusal
@@ -58,6 +60,27 @@ pub(crate) struct RunArgs {
     /// The command and its arguments
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    /// Where the driver is
+    #[arg(long, value_name = "DIR", default_value = "/", env = "ALIQUOT_DRIVER_ROOT")]
+    pub(crate) driver_root: PathBuf,
+    /// The kubelet's folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/kubelet",
+        env = "ALIQUOT_KUBELET_ROOT"
+    )]
+    pub(crate) kubelet_root: PathBuf,
+    /// The shim
+    #[arg(long, value_name = "FILE", default_value = contract::paths::CONTAINER_SHIM)]
+    pub(crate) shim: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -6,6 +6,7 @@
 
 mod args;
 mod demo;
+mod doctor;
 mod files;
 mod machine;
 mod run;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Top(args) => top::top(&args),
         Command::Why(args) => why::why(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Translate(args) => translate::translate(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Sim(args) => sim::sim(&args),

@@ -20,7 +20,7 @@ struct Model {
 }
 
 /// Groups whose types are not Kubernetes' own.
-const FOREIGN: [&str; 2] = ["monitoring.coreos.com/", "cert-manager.io/"];
+const FOREIGN: [&str; 3] = ["monitoring.coreos.com/", "cert-manager.io/", "config.kueue.x-k8s.io/"];
 
 impl Models {
     /// Reads the client's sources under `part`.
