@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod demo;
+mod neighbours;
 mod share;
 
 use std::path::{Path, PathBuf};
