@@ -2,6 +2,7 @@
 
 mod cases;
 mod certificate;
+mod chart;
 mod decision;
 mod policy;
 mod webhook;

@@ -2,7 +2,7 @@
 //! thought of. What CEL cannot say is listed here, and tested to be so.
 
 mod apiserver;
-mod cel;
+pub(crate) mod cel;
 mod quantity;
 
 use aliquot_admission::policies::{ChartFile, for_the_chart};
