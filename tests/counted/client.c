@@ -234,7 +234,13 @@ static void run(char *text) {
                       b * MIB);
     else if (IS("end-endpoint"))
         result = CALL("cuLogicalEndpointDestroy", (unsigned), 0x901);
-    else if (IS("create-tiles")) {
+    else if (IS("reserve")) {
+        /* The addresses that `map` names, for a driver that looks at them. */
+        uint64_t at = 0, wish = 0x10000000;
+        result = CALL("cuMemAddressReserve", (uint64_t *, size_t, size_t, uint64_t, uint64_t), &at, a * MIB, 0,
+                      wish, 0);
+        if (at != wish) result = 999;
+    } else if (IS("create-tiles")) {
         properties p = {1, 0, 1, 0, 0, {0, 0, 1}};
         result = CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), &place[a], b * MIB, &p, 0);
     } else if (IS("create-shared")) {

@@ -15,7 +15,7 @@ fn memory_lives_as_long_as_its_descriptor_is_open() {
 
 #[test]
 fn memory_that_is_imported_where_it_was_made_is_charged_once() {
-    let words = "create-shared=0,64 export=0,1 release=0 import-fd=2,1 close=1 used map=2,0,64 \
+    let words = "create-shared=0,64 export=0,1 release=0 import-fd=2,1 close=1 used reserve=64 map=2,0,64 \
                  release=2 used unmap=0,64 used";
     assert_eq!(used(words), [64.0, 64.0, 0.0]);
     let words = "create-shared=0,64 export=0,1 import-fd=2,1 import-fd=3,1 close=1 used release=0 \

@@ -103,7 +103,7 @@ fn memory_bound_to_a_multicast_object_lives_as_long_on_a_card_too() {
     // Another process may have what can be exported.
     let shared = "multicast=0,4,1 create=1,4 team-bind=0,1,4 release=1 used release=0 used";
     assert_eq!(used_on("h100-80gb", shared), [4.0, 4.0]);
-    let by_address = "multicast=0,4 create=1,4 map=1,1,4 team-bind-at=0,1,4 release=1 unmap=1,4 used \
+    let by_address = "multicast=0,4 create=1,4 reserve=8 map=1,2,4 team-bind-at=0,2,4 release=1 unmap=2,4 used \
                       team-unbind=0,4 used";
     assert_eq!(used_on("h100-80gb", by_address), [4.0, 0.0]);
 }
