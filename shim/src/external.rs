@@ -3,7 +3,7 @@
 //! the shim sees was charged for it. Imported twice, it is charged twice; so is what lies on the host.
 //!
 //! Buffers and mipmapped arrays that are mapped from it take nothing of their own and keep it: it is
-//! given back when its handle and all of them are gone, or with the last context of its device.
+//! given back when its handle and all of them are gone, or with its context.
 
 use crate::allotments::{self, Share};
 use crate::arrays;
@@ -121,16 +121,23 @@ pub(crate) fn unmapped(number: u64) {
     number.and_then(|number| IMPORTS.known().get(number)).inspect(|import| import.let_go());
 }
 
-/// The last context of a device has ended, and with it its imports.
+/// A context of a device has ended, or its last one (no owner), and with it its imports.
 #[cold]
-pub(crate) fn forget_all(share: Share) {
+pub(crate) fn forget(share: Share, owner: Option<u8>) {
     for import in IMPORTS.known() {
         let known = import.handle.load(Ordering::Acquire);
-        let is_here = import.share.load(Ordering::Relaxed) == share.number.into();
-        if known > BUSY && is_here && change(&import.handle, known, BUSY) {
+        let is_its = import.is_of(share, owner);
+        if known > BUSY && is_its && change(&import.handle, known, BUSY) {
             import.let_go();
         }
     }
+}
+
+/// Whether the import of this number is a context's.
+#[cold]
+pub(crate) fn is_owned(number: u64, share: Share, owner: u8) -> bool {
+    let import = usize::try_from(number).ok().and_then(|number| IMPORTS.known().get(number));
+    import.is_some_and(|import| import.is_of(share, Some(owner)))
 }
 
 /// Imports that one process can have.
@@ -147,6 +154,8 @@ struct Import {
     holders: AtomicU64,
     bytes: AtomicU64,
     share: AtomicU64,
+    /// The context that it ends with.
+    owner: AtomicU64,
 }
 
 // SAFETY: atomics, of which zero is a value.
@@ -160,6 +169,7 @@ impl Import {
         if let Some(import) = reach(&IMPORTS, key).find(claim) {
             import.bytes.store(charge.bytes, Ordering::Relaxed);
             import.share.store(charge.share.number.into(), Ordering::Relaxed);
+            import.owner.store(charge.owner.into(), Ordering::Relaxed);
             import.holders.store(1, Ordering::Relaxed);
             import.handle.store(key, Ordering::Release);
         }
@@ -192,6 +202,12 @@ impl Import {
             self.handle.store(FREE, Ordering::Release);
             share.inspect(|&share| Charge::new(share, Kind::Imported, bytes).give_back());
         }
+    }
+
+    fn is_of(&self, share: Share, owner: Option<u8>) -> bool {
+        let its = self.owner.load(Ordering::Relaxed);
+        self.share.load(Ordering::Relaxed) == share.number.into()
+            && owner.is_none_or(|owner| its == owner.into())
     }
 
     fn number(&self) -> Option<u64> {

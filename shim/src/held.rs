@@ -93,7 +93,7 @@ pub(crate) fn forget_all(share: Share) {
     let Ok(shares) = allotments::shares() else { return };
     let Some(pointers) = shares.pointers() else { return };
     pointers.remove_where(|charged| charged.device() == share.number, end);
-    external::forget_all(share);
+    external::forget(share, None);
     sparse_arrays::forget(share, None);
     leaving::forget(share, None);
 }
@@ -103,8 +103,12 @@ pub(crate) fn forget_all(share: Share) {
 pub(crate) fn forget_owned(share: Share, owner: u8) {
     let Ok(shares) = allotments::shares() else { return };
     let Some(pointers) = shares.pointers() else { return };
-    let is_its = |charged: Charged| charged.device() == share.number && charged.tag() == owner;
+    let is_its = |charged: Charged| {
+        let is_part = || charged.tag() == PART && external::is_owned(charged.bytes(), share, owner);
+        charged.device() == share.number && (charged.tag() == owner || is_part())
+    };
     pointers.remove_where(is_its, end);
+    external::forget(share, Some(owner));
     sparse_arrays::forget(share, Some(owner));
     leaving::forget(share, Some(owner));
 }

@@ -358,6 +358,8 @@ static void run(char *text) {
             unsigned long long size;
             unsigned flags, rest[16];
         } d = {1, {0, 0}, b * MIB};
+        /* The driver takes it over. */
+        *(int *)d.handle = dup(2);
         place[a] = UNTOUCHED;
         result = CALL("cuImportExternalMemory", (uint64_t *, void *), &place[a], &d);
         if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
@@ -368,7 +370,7 @@ static void run(char *text) {
     } else if (IS("import-end")) {
         result = CALL("cuDestroyExternalMemory", (uint64_t), place[a]);
     } else if (IS("buffer-of") || IS("mipmap-of")) {
-        uint64_t d[16] = {0};
+        uint64_t d[16] = {0, MIB};
         const char *name = IS("buffer-of") ? "cuExternalMemoryGetMappedBuffer"
                                            : "cuExternalMemoryGetMappedMipmappedArray";
         result = CALL(name, (uint64_t *, uint64_t, void *), c ? 0 : &place[a], place[b], d);

@@ -56,6 +56,13 @@ fn nothing_passes_the_share_that_the_card_would_have_room_for() {
 }
 
 #[test]
+fn imported_memory_lives_as_long_as_its_handle_or_what_is_mapped_of_it() {
+    let words = "import=0,64 used buffer-of=1,0 import-end=0 used free=1 used";
+    assert_eq!(used(words), [64.0, 64.0, 0.0]);
+    assert_eq!(used("import=0,64 buffer-of=1,0 used stop start used"), [64.0, 0.0]);
+}
+
+#[test]
 fn what_lies_idle_in_a_pool_makes_room() {
     assert_eq!(used("lend=0,15000 give=0 alloc=1,15000 used"), [15000.0]);
 }

@@ -58,7 +58,7 @@ pub(crate) fn home(thread: usize) -> usize {
     thread * DEVICES / THREADS
 }
 
-const CALLS: [(u32, &str, Numbers); 35] = [
+const CALLS: [(u32, &str, Numbers); 36] = [
     (30, "give", Way),
     (12, "linear", Bytes),
     (4, "managed", Bytes),
@@ -94,6 +94,7 @@ const CALLS: [(u32, &str, Numbers); 35] = [
     (4, "let", None),
     (1, "green", None),
     (3, "export", None),
+    (4, "external", Bytes),
 ];
 
 /// Whether calls that take from pools are drawn too. A pool of a full share that has memory idle is asked

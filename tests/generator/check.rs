@@ -290,7 +290,14 @@ fn compare(
     let expected = Held { memory: model.memory + pools, ..model };
     let in_ledger = Held {
         contexts: of(&[Kind::Context]),
-        memory: of(&[Kind::Linear, Kind::Array, Kind::Vmm, Kind::Pool, Kind::Graph]),
+        memory: of(&[
+            Kind::Linear,
+            Kind::Array,
+            Kind::Vmm,
+            Kind::Pool,
+            Kind::Graph,
+            Kind::Imported,
+        ]),
         managed: of(&[Kind::Managed]),
         buffers: of(&[Kind::Local]),
     };

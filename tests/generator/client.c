@@ -206,6 +206,27 @@ static int export_fd(struct place *at) {
     return result;
 }
 
+/* Memory of another interface: its handle, and a buffer of it. */
+static int external(struct place *at, uint64_t bytes) {
+    struct {
+        int kind, padding, descriptor, rest[3];
+        unsigned long long size;
+        unsigned flags, reserved[16];
+    } params = {1, 0, dup(2), {0}, bytes, 0, {0}};
+    struct {
+        unsigned long long offset, size;
+        unsigned flags, reserved[16];
+    } buffer = {0, bytes, 0, {0}};
+    uint64_t handle = UNTOUCHED;
+    int result = CALL("cuImportExternalMemory", (uint64_t *, void *), &handle, &params);
+    at->handle = handle;
+    if (result) {
+        close(params.descriptor);
+        return result;
+    }
+    return CALL("cuExternalMemoryGetMappedBuffer", (uint64_t *, uint64_t, void *), &at->other, handle, &buffer);
+}
+
 static int green(uint64_t *at, int device) {
     static __thread unsigned char resource[256];
     uint64_t described;
@@ -266,10 +287,12 @@ static int take(struct line *line, struct place *at) {
         result = CALL("cuMemCreate", (uint64_t *, size_t, void *, uint64_t), &handle, line->a, &on_device, 0);
     if (IS("module")) result = CALL("cuModuleLoadData", (uint64_t *, void *), &handle, "image");
     if (IS("green") && primary[here] && !is_green(here)) result = green(&handle, here);
-    int is_pair = IS("graph") || IS("sparse") || IS("multi");
+    int is_pair = IS("graph") || IS("sparse") || IS("multi") || IS("external");
     if (IS("graph")) result = graph(at, line->a, here, line->b & 1);
     if (IS("sparse")) result = sparse(at, line->a, here);
+    if (IS("external")) result = external(at, line->a);
     if (IS("multi")) result = multicast(at, line->a, here);
+    if (is_pair && result) handle = at->handle ? at->handle : UNTOUCHED;
     if (is_pair && result) at->handle = 0;
     if (is_pair && !result) handle = at->handle;
     if (result == 0) {
@@ -305,6 +328,12 @@ static int give(struct line *line, struct place *at) {
     if (WAS("graph")) {
         result = CALL("cuGraphExecDestroy", (uint64_t), at->handle);
         CALL("cuGraphDestroy", (uint64_t), at->other);
+    }
+    if (WAS("external")) {
+        /* In either order. */
+        result = by_stream ? CALL("cuMemFree_v2", (uint64_t), at->other) : 0;
+        if (!result) result = CALL("cuDestroyExternalMemory", (uint64_t), at->handle);
+        if (!result && !by_stream) result = CALL("cuMemFree_v2", (uint64_t), at->other);
     }
     if (WAS("sparse") || WAS("multi")) {
         /* In either order; what is left of the other goes with it. */

@@ -136,7 +136,7 @@ impl Process {
             "linear" | "pitch" => taken(size(call)).max(PAGE),
             "managed" => taken(size(call)),
             "array" | "mipmap" => size(call),
-            "create" | "sparse" | "multi" => call.a,
+            "create" | "sparse" | "multi" | "external" => call.a,
             "launch" | "upload" | "clone" | "update" => u64::MAX / 2,
             "async" | "lent" => call.a.next_multiple_of(32 * MIB),
             "context" => CONTEXT.bytes(),
@@ -186,6 +186,7 @@ impl Process {
             "linear" | "pitch" => Takes::Part(address / PAGE),
             "array" | "mipmap" | "create" | "sparse" | "multi" => Takes::Pages(bytes),
             "managed" => Takes::Managed(taken(bytes)),
+            "external" => Takes::Pages(bytes),
             _ => Takes::Nothing,
         };
         let object = Object::new(call.name, context, Self::device(call), takes);

@@ -13,6 +13,7 @@ use crate::array;
 use crate::code::{Buffers, Code};
 use crate::device::Device;
 use crate::event::EVENTS;
+use crate::external;
 use crate::front;
 use crate::graph_memory;
 use crate::host;
@@ -144,6 +145,7 @@ impl Context {
         module::unload_all(handle);
         host::free_all(handle);
         array::forget(handle);
+        external::forget(handle);
         ipc::close_all(handle);
         self.forget_settings();
         if let Ok(device) = self.device() {

@@ -27,6 +27,7 @@ mod device;
 mod device_api;
 mod event;
 mod exports;
+mod external;
 mod fill_api;
 mod front;
 mod function;

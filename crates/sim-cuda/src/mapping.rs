@@ -35,6 +35,12 @@ pub(crate) fn duplicate(file: i32) -> Res<OwnedFd> {
     }
 }
 
+/// Closes a descriptor that a program has given up.
+pub(crate) fn close(descriptor: i32) {
+    // SAFETY: the program has handed it over, and nobody here has it otherwise.
+    unsafe { libc::close(descriptor) };
+}
+
 /// A descriptor of the same file that is locked for as long as it, or a copy of it, is open anywhere.
 pub(crate) fn locked(file: BorrowedFd<'_>) -> Res<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());

@@ -6,6 +6,7 @@ use crate::arg::Out;
 use crate::capture;
 use crate::context;
 use crate::device::Device;
+use crate::external;
 use crate::front::LineId;
 use crate::graph_memory;
 use crate::host;
@@ -41,6 +42,9 @@ pub(crate) fn free(address: usize) -> Res {
         return Ok(());
     }
     if graph_memory::free(address)? {
+        return Ok(());
+    }
+    if external::free(address)? {
         return Ok(());
     }
     if pool::pools().lends(address) {

@@ -15,6 +15,8 @@ pub(crate) enum What {
     Graph,
     /// Texels of an array that memory is mapped into.
     Texels,
+    /// It is another interface's.
+    External,
     /// It is another process's.
     Imported,
 }
