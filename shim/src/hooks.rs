@@ -8,24 +8,25 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, code, context, endpoints, exported, external, graphs, info, launches, limits, look_up,
-    memory, memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table, nvml_usage,
-    pool_lives, sparse, startup, stream_ordered, streams, vmm,
+    arrays, code, context, copies, endpoints, exported, external, graphs, info, launches, limits,
+    look_up, memory, memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table,
+    nvml_usage, pool_lives, sparse, startup, stream_ordered, streams, vmm,
 };
 use core::ffi::{c_char, c_int, c_uchar, c_uint, c_ulonglong, c_ushort, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
     CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_LAUNCH_PARAMS,
-    CUarray, CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice,
-    CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent, CUexecAffinityParam,
-    CUexternalMemory, CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec, CUgraphExecUpdateResult,
-    CUgraphExecUpdateResultInfo, CUgraphNode, CUgraphRecaptureCallback, CUgreenCtx, CUjit_option,
-    CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption, CUlimit, CUlogicalEndpointId,
-    CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
-    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemoryPool, CUmipmappedArray,
-    CUmodule, CUmulticastObjectProp, CUresult, CUstream, CUstreamCaptureMode, VdpDevice,
-    VdpGetProcAddress, cuuint64_t,
+    CUDA_MEMCPY2D, CUDA_MEMCPY2D_v1, CUDA_MEMCPY3D, CUDA_MEMCPY3D_BATCH_OP, CUDA_MEMCPY3D_PEER,
+    CUDA_MEMCPY3D_v1, CUarray, CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc,
+    CUdevice, CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent,
+    CUexecAffinityParam, CUexternalMemory, CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec,
+    CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgraphRecaptureCallback,
+    CUgreenCtx, CUjit_option, CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption, CUlimit,
+    CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
+    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemcpyAttributes, CUmemoryPool,
+    CUmipmappedArray, CUmodule, CUmulticastObjectProp, CUresult, CUstream, CUstreamCaptureMode,
+    VdpDevice, VdpGetProcAddress, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -813,6 +814,432 @@ hooks! {
     Cuda fn cuEventSynchronize(event: CUevent) -> CUresult = streams::wait_event;
     Cuda fn cuStreamDestroy(stream: CUstream) -> CUresult = streams::destroy;
     Cuda fn cuStreamDestroy_v2(stream: CUstream) -> CUresult = streams::destroy_v2;
+
+    Cuda fn cuMemcpy(to: CUdeviceptr, from: CUdeviceptr, bytes: usize) -> CUresult = copies::copy;
+    Cuda fn cuMemcpy2D(copy: *const CUDA_MEMCPY2D_v1) -> CUresult = copies::copy_2d;
+    Cuda fn cuMemcpy2DAsync(
+        copy: *const CUDA_MEMCPY2D_v1,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_2d_async;
+    Cuda fn cuMemcpy2DAsync_v2(
+        copy: *const CUDA_MEMCPY2D,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_2d_async_v2;
+    Cuda fn cuMemcpy2DAsync_v2_ptsz(
+        copy: *const CUDA_MEMCPY2D,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_2d_async_v2_ptsz;
+    Cuda fn cuMemcpy2DUnaligned(
+        copy: *const CUDA_MEMCPY2D_v1,
+    ) -> CUresult = copies::copy_2d_unaligned;
+    Cuda fn cuMemcpy2DUnaligned_v2(
+        copy: *const CUDA_MEMCPY2D,
+    ) -> CUresult = copies::copy_2d_unaligned_v2;
+    Cuda fn cuMemcpy2DUnaligned_v2_ptds(
+        copy: *const CUDA_MEMCPY2D,
+    ) -> CUresult = copies::copy_2d_unaligned_v2_ptds;
+    Cuda fn cuMemcpy2D_v2(copy: *const CUDA_MEMCPY2D) -> CUresult = copies::copy_2d_v2;
+    Cuda fn cuMemcpy2D_v2_ptds(copy: *const CUDA_MEMCPY2D) -> CUresult = copies::copy_2d_v2_ptds;
+    Cuda fn cuMemcpy3D(copy: *const CUDA_MEMCPY3D_v1) -> CUresult = copies::copy_3d;
+    Cuda fn cuMemcpy3DAsync(
+        copy: *const CUDA_MEMCPY3D_v1,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_async;
+    Cuda fn cuMemcpy3DAsync_v2(
+        copy: *const CUDA_MEMCPY3D,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_async_v2;
+    Cuda fn cuMemcpy3DAsync_v2_ptsz(
+        copy: *const CUDA_MEMCPY3D,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_async_v2_ptsz;
+    Cuda fn cuMemcpy3DBatchAsync(
+        count: usize,
+        list: *mut CUDA_MEMCPY3D_BATCH_OP,
+        failed: *mut usize,
+        flags: c_ulonglong,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_batch_async;
+    Cuda fn cuMemcpy3DBatchAsync_ptsz(
+        count: usize,
+        list: *mut CUDA_MEMCPY3D_BATCH_OP,
+        failed: *mut usize,
+        flags: c_ulonglong,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_batch_async_ptsz;
+    Cuda fn cuMemcpy3DBatchAsync_v2(
+        count: usize,
+        list: *mut CUDA_MEMCPY3D_BATCH_OP,
+        flags: c_ulonglong,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_batch_async_v2;
+    Cuda fn cuMemcpy3DBatchAsync_v2_ptsz(
+        count: usize,
+        list: *mut CUDA_MEMCPY3D_BATCH_OP,
+        flags: c_ulonglong,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_batch_async_v2_ptsz;
+    Cuda fn cuMemcpy3DPeer(copy: *const CUDA_MEMCPY3D_PEER) -> CUresult = copies::copy_3d_peer;
+    Cuda fn cuMemcpy3DPeerAsync(
+        copy: *const CUDA_MEMCPY3D_PEER,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_peer_async;
+    Cuda fn cuMemcpy3DPeerAsync_ptsz(
+        copy: *const CUDA_MEMCPY3D_PEER,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_peer_async_ptsz;
+    Cuda fn cuMemcpy3DPeer_ptds(
+        copy: *const CUDA_MEMCPY3D_PEER,
+    ) -> CUresult = copies::copy_3d_peer_ptds;
+    Cuda fn cuMemcpy3DWithAttributesAsync(
+        op: *mut CUDA_MEMCPY3D_BATCH_OP,
+        flags: c_ulonglong,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_with_attributes_async;
+    Cuda fn cuMemcpy3DWithAttributesAsync_ptsz(
+        op: *mut CUDA_MEMCPY3D_BATCH_OP,
+        flags: c_ulonglong,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_3d_with_attributes_async_ptsz;
+    Cuda fn cuMemcpy3D_v2(copy: *const CUDA_MEMCPY3D) -> CUresult = copies::copy_3d_v2;
+    Cuda fn cuMemcpy3D_v2_ptds(copy: *const CUDA_MEMCPY3D) -> CUresult = copies::copy_3d_v2_ptds;
+    Cuda fn cuMemcpyAsync(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_async;
+    Cuda fn cuMemcpyAsync_ptsz(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_async_ptsz;
+    Cuda fn cuMemcpyAtoA(
+        to: CUarray,
+        to_offset: c_uint,
+        from: CUarray,
+        from_offset: c_uint,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_atoa;
+    Cuda fn cuMemcpyAtoA_v2(
+        to: CUarray,
+        to_offset: usize,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+    ) -> CUresult = copies::copy_atoa_v2;
+    Cuda fn cuMemcpyAtoA_v2_ptds(
+        to: CUarray,
+        to_offset: usize,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+    ) -> CUresult = copies::copy_atoa_v2_ptds;
+    Cuda fn cuMemcpyAtoD(
+        to: CUdeviceptr_v1,
+        from: CUarray,
+        from_offset: c_uint,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_atod;
+    Cuda fn cuMemcpyAtoD_v2(
+        to: CUdeviceptr,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+    ) -> CUresult = copies::copy_atod_v2;
+    Cuda fn cuMemcpyAtoD_v2_ptds(
+        to: CUdeviceptr,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+    ) -> CUresult = copies::copy_atod_v2_ptds;
+    Cuda fn cuMemcpyAtoH(
+        to: *mut c_void,
+        from: CUarray,
+        from_offset: c_uint,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_atoh;
+    Cuda fn cuMemcpyAtoHAsync(
+        to: *mut c_void,
+        from: CUarray,
+        from_offset: c_uint,
+        bytes: c_uint,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_atoh_async;
+    Cuda fn cuMemcpyAtoHAsync_v2(
+        to: *mut c_void,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_atoh_async_v2;
+    Cuda fn cuMemcpyAtoHAsync_v2_ptsz(
+        to: *mut c_void,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_atoh_async_v2_ptsz;
+    Cuda fn cuMemcpyAtoH_v2(
+        to: *mut c_void,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+    ) -> CUresult = copies::copy_atoh_v2;
+    Cuda fn cuMemcpyAtoH_v2_ptds(
+        to: *mut c_void,
+        from: CUarray,
+        from_offset: usize,
+        bytes: usize,
+    ) -> CUresult = copies::copy_atoh_v2_ptds;
+    Cuda fn cuMemcpyBatchAsync(
+        to: *mut CUdeviceptr,
+        from: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        attributes: *mut CUmemcpyAttributes,
+        places: *mut usize,
+        attribute_count: usize,
+        failed: *mut usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_batch_async;
+    Cuda fn cuMemcpyBatchAsync_ptsz(
+        to: *mut CUdeviceptr,
+        from: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        attributes: *mut CUmemcpyAttributes,
+        places: *mut usize,
+        attribute_count: usize,
+        failed: *mut usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_batch_async_ptsz;
+    Cuda fn cuMemcpyBatchAsync_v2(
+        to: *mut CUdeviceptr,
+        from: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        attributes: *mut CUmemcpyAttributes,
+        places: *mut usize,
+        attribute_count: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_batch_async_v2;
+    Cuda fn cuMemcpyBatchAsync_v2_ptsz(
+        to: *mut CUdeviceptr,
+        from: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        attributes: *mut CUmemcpyAttributes,
+        places: *mut usize,
+        attribute_count: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_batch_async_v2_ptsz;
+    Cuda fn cuMemcpyDtoA(
+        to: CUarray,
+        to_offset: c_uint,
+        from: CUdeviceptr_v1,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_dtoa;
+    Cuda fn cuMemcpyDtoA_v2(
+        to: CUarray,
+        to_offset: usize,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_dtoa_v2;
+    Cuda fn cuMemcpyDtoA_v2_ptds(
+        to: CUarray,
+        to_offset: usize,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_dtoa_v2_ptds;
+    Cuda fn cuMemcpyDtoD(
+        to: CUdeviceptr_v1,
+        from: CUdeviceptr_v1,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_dtod;
+    Cuda fn cuMemcpyDtoDAsync(
+        to: CUdeviceptr_v1,
+        from: CUdeviceptr_v1,
+        bytes: c_uint,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_dtod_async;
+    Cuda fn cuMemcpyDtoDAsync_v2(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_dtod_async_v2;
+    Cuda fn cuMemcpyDtoDAsync_v2_ptsz(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_dtod_async_v2_ptsz;
+    Cuda fn cuMemcpyDtoD_v2(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_dtod_v2;
+    Cuda fn cuMemcpyDtoD_v2_ptds(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_dtod_v2_ptds;
+    Cuda fn cuMemcpyDtoH(
+        to: *mut c_void,
+        from: CUdeviceptr_v1,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_dtoh;
+    Cuda fn cuMemcpyDtoHAsync(
+        to: *mut c_void,
+        from: CUdeviceptr_v1,
+        bytes: c_uint,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_dtoh_async;
+    Cuda fn cuMemcpyDtoHAsync_v2(
+        to: *mut c_void,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_dtoh_async_v2;
+    Cuda fn cuMemcpyDtoHAsync_v2_ptsz(
+        to: *mut c_void,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_dtoh_async_v2_ptsz;
+    Cuda fn cuMemcpyDtoH_v2(
+        to: *mut c_void,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_dtoh_v2;
+    Cuda fn cuMemcpyDtoH_v2_ptds(
+        to: *mut c_void,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_dtoh_v2_ptds;
+    Cuda fn cuMemcpyHtoA(
+        to: CUarray,
+        to_offset: c_uint,
+        from: *const c_void,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_htoa;
+    Cuda fn cuMemcpyHtoAAsync(
+        to: CUarray,
+        to_offset: c_uint,
+        from: *const c_void,
+        bytes: c_uint,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_htoa_async;
+    Cuda fn cuMemcpyHtoAAsync_v2(
+        to: CUarray,
+        to_offset: usize,
+        from: *const c_void,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_htoa_async_v2;
+    Cuda fn cuMemcpyHtoAAsync_v2_ptsz(
+        to: CUarray,
+        to_offset: usize,
+        from: *const c_void,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_htoa_async_v2_ptsz;
+    Cuda fn cuMemcpyHtoA_v2(
+        to: CUarray,
+        to_offset: usize,
+        from: *const c_void,
+        bytes: usize,
+    ) -> CUresult = copies::copy_htoa_v2;
+    Cuda fn cuMemcpyHtoA_v2_ptds(
+        to: CUarray,
+        to_offset: usize,
+        from: *const c_void,
+        bytes: usize,
+    ) -> CUresult = copies::copy_htoa_v2_ptds;
+    Cuda fn cuMemcpyHtoD(
+        to: CUdeviceptr_v1,
+        from: *const c_void,
+        bytes: c_uint,
+    ) -> CUresult = copies::copy_htod;
+    Cuda fn cuMemcpyHtoDAsync(
+        to: CUdeviceptr_v1,
+        from: *const c_void,
+        bytes: c_uint,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_htod_async;
+    Cuda fn cuMemcpyHtoDAsync_v2(
+        to: CUdeviceptr,
+        from: *const c_void,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_htod_async_v2;
+    Cuda fn cuMemcpyHtoDAsync_v2_ptsz(
+        to: CUdeviceptr,
+        from: *const c_void,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_htod_async_v2_ptsz;
+    Cuda fn cuMemcpyHtoD_v2(
+        to: CUdeviceptr,
+        from: *const c_void,
+        bytes: usize,
+    ) -> CUresult = copies::copy_htod_v2;
+    Cuda fn cuMemcpyHtoD_v2_ptds(
+        to: CUdeviceptr,
+        from: *const c_void,
+        bytes: usize,
+    ) -> CUresult = copies::copy_htod_v2_ptds;
+    Cuda fn cuMemcpyPeer(
+        to: CUdeviceptr,
+        to_context: CUcontext,
+        from: CUdeviceptr,
+        from_context: CUcontext,
+        bytes: usize,
+    ) -> CUresult = copies::copy_peer;
+    Cuda fn cuMemcpyPeerAsync(
+        to: CUdeviceptr,
+        to_context: CUcontext,
+        from: CUdeviceptr,
+        from_context: CUcontext,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_peer_async;
+    Cuda fn cuMemcpyPeerAsync_ptsz(
+        to: CUdeviceptr,
+        to_context: CUcontext,
+        from: CUdeviceptr,
+        from_context: CUcontext,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_peer_async_ptsz;
+    Cuda fn cuMemcpyPeer_ptds(
+        to: CUdeviceptr,
+        to_context: CUcontext,
+        from: CUdeviceptr,
+        from_context: CUcontext,
+        bytes: usize,
+    ) -> CUresult = copies::copy_peer_ptds;
+    Cuda fn cuMemcpyWithAttributesAsync(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        attributes: *mut CUmemcpyAttributes,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_with_attributes_async;
+    Cuda fn cuMemcpyWithAttributesAsync_ptsz(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        attributes: *mut CUmemcpyAttributes,
+        stream: CUstream,
+    ) -> CUresult = copies::copy_with_attributes_async_ptsz;
+    Cuda fn cuMemcpy_ptds(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+    ) -> CUresult = copies::copy_ptds;
 
     Cuda fn cuMemGetInfo(free: *mut c_uint, total: *mut c_uint) -> CUresult = info::get_info;
     Cuda fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> CUresult = info::get_info_v2;

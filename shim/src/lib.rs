@@ -17,6 +17,7 @@ mod charge;
 mod code;
 mod context;
 mod contexts;
+mod copies;
 mod device;
 mod dlsym;
 mod endpoints;

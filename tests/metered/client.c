@@ -79,6 +79,21 @@ static int launch(const char *kind, int us, void *s) {
     exit(2);
 }
 
+static int copy(const char *kind, size_t bytes) {
+    if (!strcmp(kind, "to")) return CALL("cuMemcpyHtoD_v2", (uint64_t, void *, size_t), 0, 0, bytes);
+    if (!strcmp(kind, "back")) return CALL("cuMemcpyDtoH_v2", (void *, uint64_t, size_t), 0, 0, bytes);
+    if (!strcmp(kind, "to-async")) return CALL("cuMemcpyHtoDAsync_v2", (uint64_t, void *, size_t, void *), 0, 0, bytes, 0);
+    if (!strcmp(kind, "back-async")) return CALL("cuMemcpyDtoHAsync_v2", (void *, uint64_t, size_t, void *), 0, 0, bytes, 0);
+    if (!strcmp(kind, "own")) return CALL("cuMemcpyAsync_ptsz", (uint64_t, uint64_t, size_t, void *), 0, 0, bytes, 0);
+    size_t area[16] = {0}, sizes[2] = {bytes / 2, bytes / 2};
+    area[14] = bytes / 16, area[15] = 16;
+    if (!strcmp(kind, "area")) return CALL("cuMemcpy2DAsync_v2", (void *, void *), area, 0);
+    if (!strcmp(kind, "batch"))
+        return CALL("cuMemcpyBatchAsync_v2", (void *, void *, size_t *, size_t, void *, void *, size_t, void *), 0, 0, sizes, 2, 0, 0, 0, 0);
+    fprintf(stderr, "no copy %s\n", kind);
+    exit(2);
+}
+
 static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
 
 static int callback_answer = -1;
@@ -130,6 +145,14 @@ int main(int argc, char **argv) {
         errno = 77;
         if (sscanf(argv[i], "launch=%63[^,],%d,%d,%d", kind, &us, &s, &count) >= 2)
             for (int k = 0; k < count; k++) answer |= launch(kind, us, stream_of(s));
+        else if (sscanf(argv[i], "copy=%63[^,],%d,%d", kind, &n, &count) == 3)
+            for (int k = 0; k < count; k++) answer |= copy(kind, n);
+        /* A kernel and a copy in turn, for so many ms. */
+        else if (sscanf(argv[i], "mix=%d,%d,%d", &us, &n, &ms) == 3)
+            for (int64_t end = now() + ms * 1000000ll; now() < end;) {
+                answer |= launch("kernel", us, 0) | copy("to-async", n);
+                while (book("standin_ahead_ns") > 20000000) usleep(100);
+            }
         else if (sscanf(argv[i], "stream=%d", &n) == 1)
             answer = CALL("cuStreamCreate", (void **, unsigned), &streams[n], 0);
         else if (sscanf(argv[i], "destroy=%d", &n) == 1)

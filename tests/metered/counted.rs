@@ -125,6 +125,38 @@ fn contexts_and_streams_that_end_take_their_events_along() {
 }
 
 #[test]
+fn copies_are_counted_apart_and_never_wait() {
+    // Some that are measured each, and many that are counted by what was learned.
+    for kind in ["to", "back", "to-async", "back-async", "own", "area", "batch"] {
+        for (bytes, count) in [(16 << 20, 4), (1 << 20, 40)] {
+            let stage = Stage::new();
+            let words =
+                format!("launch=kernel,10,-1,1 sync copy={kind},{bytes},{count} sync book=copy_ns");
+            let outcome = stage.run(&words);
+            assert_eq!(number(&outcome.lines, &format!("copy={kind},{bytes},{count}")), 0);
+            let truth = number(&outcome.lines, "book=copy_ns") as f64;
+            let used = stage.used();
+            let spent = used.spent_copy_ns as f64;
+            // A copy that is waited for is timed until the program goes on, which a busy machine delays.
+            assert!(spent > truth * 0.7, "{kind} {bytes}: {spent} of {truth}");
+            assert!(spent < truth * 20.0, "{kind} {bytes}: {spent} of {truth}");
+            assert_eq!((used.launches, used.waits), (1, 0), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn copies_between_kernels_are_no_time_of_theirs() {
+    let stage = Stage::free();
+    let outcome = stage.run("mix=100,400000,600 sync book=busy_ns book=copy_ns");
+    let used = stage.used();
+    for (spent, book) in [(used.spent_compute_ns, "busy_ns"), (used.spent_copy_ns, "copy_ns")] {
+        let truth = number(&outcome.lines, &format!("book={book}")) as f64;
+        assert!((spent as f64 / truth - 1.0).abs() < 0.15, "{book}: {spent} of {truth}");
+    }
+}
+
+#[test]
 fn a_launch_that_the_driver_refuses_is_not_counted() {
     let stage = Stage::free();
     let outcome = stage.run("launch=refused,0,-1,3 sync");

@@ -11,6 +11,8 @@ pub struct Batch {
     pub estimate_ns: u64,
     /// What lay between its events, in nanoseconds.
     pub elapsed_ns: u64,
+    /// What copies between its events took of that, in nanoseconds.
+    pub foreign_ns: u64,
     /// The stream was busy from its first event to its last.
     pub is_busy: bool,
 }
@@ -20,7 +22,8 @@ pub struct Batch {
 pub const fn charged(batch: &Batch) -> u64 {
     // An eighth more than estimated: kernels grow slower, and costs are learned one by one.
     let most = batch.estimate_ns.saturating_add(batch.estimate_ns / 8);
-    if batch.is_busy || batch.elapsed_ns < most { batch.elapsed_ns } else { most }
+    let own_ns = batch.elapsed_ns.saturating_sub(batch.foreign_ns);
+    if batch.is_busy || own_ns < most { own_ns } else { most }
 }
 
 #[cfg(test)]
@@ -29,13 +32,16 @@ mod tests {
 
     #[test]
     fn a_busy_batch_is_charged_what_it_took() {
-        let batch = Batch { estimate_ns: 10, elapsed_ns: 9_000_000, is_busy: true };
+        let batch = Batch { estimate_ns: 10, elapsed_ns: 9_000_000, foreign_ns: 0, is_busy: true };
         assert_eq!(charged(&batch), 9_000_000);
+        assert_eq!(charged(&Batch { foreign_ns: 4_000_000, ..batch }), 5_000_000);
+        assert_eq!(charged(&Batch { foreign_ns: u64::MAX, ..batch }), 0);
     }
 
     #[test]
     fn idle_time_in_a_batch_is_not_charged() {
-        let batch = Batch { estimate_ns: 400_000, elapsed_ns: 50_000_000, is_busy: false };
+        let (estimate_ns, elapsed_ns) = (400_000, 50_000_000);
+        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy: false };
         assert_eq!(charged(&batch), 450_000);
         let short = Batch { elapsed_ns: 300_000, ..batch };
         assert_eq!(charged(&short), 300_000);

@@ -30,6 +30,8 @@ pub(crate) struct Flown {
     pub(crate) from: Event,
     pub(crate) to: Event,
     pub(crate) estimate_ns: u64,
+    /// What copies between its events took, in nanoseconds.
+    pub(crate) foreign_ns: u64,
     /// When its first launch was, by this process's clock.
     pub(crate) launched_ns: u64,
     /// What learns from it; 0: nothing.
@@ -51,6 +53,7 @@ struct Seat {
     what: AtomicU64,
     events: AtomicU64,
     estimate_ns: AtomicU64,
+    foreign_ns: AtomicU64,
     launched_ns: AtomicU64,
     key: AtomicU64,
 }
@@ -145,8 +148,8 @@ impl Flown {
         }
         let Some(share) = share(self.share) else { return };
         let elapsed_ns = timed.took_ns.unwrap_or(self.estimate_ns);
-        let (estimate_ns, is_busy) = (self.estimate_ns, self.is_busy);
-        let spent_ns = charged(&Batch { estimate_ns, elapsed_ns, is_busy });
+        let Self { estimate_ns, foreign_ns, is_busy, .. } = *self;
+        let spent_ns = charged(&Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy });
         if self.key != 0 && timed.took_ns.is_some() {
             super::COSTS.learn(self.key, spent_ns);
         }
@@ -161,6 +164,7 @@ impl Seat {
         self.what.store(what, Relaxed);
         self.events.store(u64::from(batch.from) << 32 | u64::from(batch.to), Relaxed);
         self.estimate_ns.store(batch.estimate_ns, Relaxed);
+        self.foreign_ns.store(batch.foreign_ns, Relaxed);
         self.launched_ns.store(batch.launched_ns, Relaxed);
         self.key.store(batch.key, Relaxed);
     }
@@ -173,6 +177,7 @@ impl Seat {
             from: (events >> 32) as u32,
             to: events as u32,
             estimate_ns: self.estimate_ns.load(Relaxed),
+            foreign_ns: self.foreign_ns.load(Relaxed),
             launched_ns: self.launched_ns.load(Relaxed),
             key: self.key.load(Relaxed),
             is_busy: what >> 40 & 1 == 1,

@@ -46,6 +46,8 @@ pub(crate) struct Lane {
     last: AtomicU32,
     /// When the open batch was opened, by this process's clock.
     opened_ns: AtomicU64,
+    /// What copies in the open batch took, in nanoseconds: no time of the batch's own engine.
+    foreign_ns: AtomicU64,
     pub(crate) flight: Flight,
 }
 
@@ -161,6 +163,56 @@ impl Lane {
         }
     }
 
+    /// Counts a copy of known cost.
+    pub(crate) fn copied(&self, share: Share, cost_ns: u64) {
+        self.foreign_ns.fetch_add(cost_ns, Relaxed);
+        // The next launch does not follow the last event directly any more.
+        if self.last.load(Relaxed) != 0 {
+            self.put(Timer::at(self.timer.load(Relaxed)), &self.last, 0);
+        }
+        share.allotment.copied(share.device, cost_ns);
+    }
+
+    /// Before a copy that is measured: ends the open batch, so that its events lie around launches alone.
+    pub(crate) fn before_copy(&self, stream: Stream) -> Event {
+        let Some((share, number)) = self.known() else { return 0 };
+        let timer = Timer::at(number);
+        if self.limit.load(Relaxed) > 0 && self.flight.has_room() {
+            let from = self.from.load(Relaxed);
+            let passed = timer.filter(|_| from != 0).map(|timer| timer.passed(from));
+            self.close(share, number, stream, Engine::Compute, passed == Some(Passed::No));
+        }
+        self.put(timer, &self.last, 0);
+        timer.map_or(0, |timer| timer.record(stream))
+    }
+
+    /// After it.
+    pub(crate) fn after_copy(&self, stream: Stream, work: &Work, from: Event, launched_ns: u64) {
+        let Some((share, number)) = self.known() else { return };
+        let timer = Timer::at(number);
+        let to = timer.map_or(0, |timer| timer.record(stream));
+        let batch = Flown {
+            share: share.number,
+            timer: number,
+            from,
+            to,
+            estimate_ns: work.counted_ns(),
+            foreign_ns: 0,
+            launched_ns,
+            key: work.key,
+            is_busy: true,
+            engine: Engine::Copy,
+        };
+        if from == 0 || to == 0 || !self.flight.add(&batch) {
+            if let Some(timer) = timer {
+                timer.release(from);
+                timer.release(to);
+            }
+            super::COSTS.learn_if_unknown(work.key, UNMEASURED_NS);
+            self.copied(share, work.counted_ns());
+        }
+    }
+
     /// The driver has refused the launch: nothing happened.
     pub(crate) fn undo(&self, step: Step) {
         if let (Step::Opens { from }, Some((_, number))) = (step, self.known())
@@ -251,6 +303,7 @@ impl Lane {
             from,
             to,
             estimate_ns,
+            foreign_ns: 0,
             launched_ns,
             key: work.key,
             is_busy: true,
@@ -274,6 +327,7 @@ impl Lane {
         }
         self.put(timer, &self.from, last);
         self.opened_ns.store(flight::now_ns(), Relaxed);
+        self.foreign_ns.store(0, Relaxed);
         self.owner.store(thread(), Relaxed);
         self.limit.store(BATCH_NS - estimate_ns, Relaxed);
     }
@@ -291,12 +345,14 @@ impl Lane {
         let to = timer.map_or(0, |timer| timer.record(stream));
         let last = timer.map_or(0, |timer| timer.hold(to));
         let launched_ns = self.opened_ns.load(Relaxed);
+        let foreign_ns = self.foreign_ns.swap(0, Relaxed);
         let batch = Flown {
             share: share.number,
             timer: number,
             from,
             to,
             estimate_ns,
+            foreign_ns,
             launched_ns,
             key: 0,
             is_busy,

@@ -26,7 +26,7 @@ use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 use lane::{Lane, Work};
 use ledger::Engine;
-use meter_rules::Costs;
+use meter_rules::{BATCH_NS, Costs};
 use nvidia_sys::cuda::{CUcontext, CUresult, CUstreamCaptureStatus};
 use stream::Stream;
 use timer::{Timer, quietly};
@@ -52,13 +52,60 @@ pub(crate) struct Launch {
 /// Meters a launch that `driver` makes.
 #[inline]
 pub(crate) fn launch(launch: Launch, driver: impl Fn() -> CUresult) -> CUresult {
+    if is_taken(launch) { driver() } else { slowly(launch, &driver) }
+}
+
+/// Counts a launch that fits into its stream's open batch, and that is all there is to do. False: it is
+/// to be made by [`slowly`].
+#[inline]
+pub(crate) fn is_taken(launch: Launch) -> bool {
     let cost_ns = COSTS.of(launch.key);
-    if CAPTURES.load(Relaxed) == 0
+    CAPTURES.load(Relaxed) == 0
         && lanes::quick(launch.stream.key()).is_some_and(|lane| lane.takes(cost_ns))
+}
+
+/// Meters a copy that `driver` makes. None waits, and short ones are counted by what was learned: the time
+/// is also what lies idle between the events of the stream's open batch.
+#[inline]
+pub(crate) fn copy(copy: Launch, driver: impl Fn() -> CUresult) -> CUresult {
+    let cost_ns = COSTS.of(copy.key);
+    if CAPTURES.load(Relaxed) == 0
+        && (1..BATCH_NS).contains(&cost_ns)
+        && let Some((lane, (share, _))) =
+            lanes::find(copy.stream.key()).and_then(|lane| Some((lane, lane.known()?)))
     {
-        return driver();
+        let result = driver();
+        if result == SUCCESS {
+            lane.copied(share, cost_ns);
+        }
+        return result;
     }
-    slowly(launch, cost_ns, &driver)
+    copy_slowly(copy, cost_ns, &driver)
+}
+
+#[cold]
+#[inline(never)]
+fn copy_slowly(copy: Launch, cost_ns: u64, driver: &dyn Fn() -> CUresult) -> CUresult {
+    let prepared = quietly(|| prepared(copy.stream));
+    let Some((Some(lane), share)) = prepared else { return driver() };
+    if (1..BATCH_NS).contains(&cost_ns) {
+        let result = driver();
+        if result == SUCCESS {
+            lane.copied(share, cost_ns);
+        }
+        return result;
+    }
+    let work = Work { key: copy.key, cost_ns, is_kept: false, engine: Engine::Copy };
+    let from = quietly(|| lane.before_copy(copy.stream));
+    let launched_ns = flight::now_ns();
+    let result = driver();
+    if result == SUCCESS {
+        quietly(|| lane.after_copy(copy.stream, &work, from, launched_ns));
+        lanes::flies(lane);
+    } else {
+        lane.undo(lane::Step::Opens { from });
+    }
+    result
 }
 
 /// Another graph or kernel may be given this handle.
@@ -92,9 +139,11 @@ fn settle() {
     quietly(|| lanes::settle(true));
 }
 
+/// Makes a launch that does not fit into a batch that is open.
 #[cold]
 #[inline(never)]
-fn slowly(launch: Launch, cost_ns: u64, driver: &dyn Fn() -> CUresult) -> CUresult {
+pub(crate) fn slowly(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult {
+    let cost_ns = COSTS.of(launch.key);
     let is_taken = |lane: &Lane| lane.takes(cost_ns);
     if CAPTURES.load(Relaxed) == 0 && lanes::find(launch.stream.key()).is_some_and(is_taken) {
         return driver();
