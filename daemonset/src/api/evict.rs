@@ -88,7 +88,8 @@ fn wants(policy: &Audit, kind: Kind) -> bool {
         Kind::Uncounted => policy.without_slot,
         Kind::NotGiven | Kind::Outlived => policy.not_given,
         Kind::Above => policy.above_share,
-        Kind::Outside => Eviction::Never,
+        // What the driver says of time is rough.
+        Kind::Outside | Kind::Untold => Eviction::Never,
     };
     eviction == Eviction::Evict
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use contract::{AllotmentId, DeviceUuid};
-use ledger::agent::SlotUse;
+use ledger::agent::{DeviceUse, SlotUse};
 
 use super::finding::{Finding, Kind};
 use super::judge::{Allotted, Measured, Scene, Verdict};
@@ -50,6 +51,8 @@ pub(super) struct Auditor {
     /// The slots of those, as they were before the driver was asked.
     before: BTreeMap<AllotmentId, Vec<SlotUse>>,
     tracker: Tracker,
+    /// What each container had computed at the last look, as it says, in nanoseconds, and when.
+    told: BTreeMap<AllotmentId, (Instant, u64)>,
 }
 
 impl Auditor {
@@ -62,6 +65,7 @@ impl Auditor {
             written: BTreeMap::new(),
             before: BTreeMap::new(),
             tracker: Tracker::default(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -97,6 +101,9 @@ impl Auditor {
         let (names, allotments) = (&names, &allotments);
         let scene = Scene { looks: &looks, processes, owners, names, allotments };
         let verdict = scene.judge();
+        let now = Instant::now();
+        let sum = |(id, one): (&AllotmentId, &Allotted)| (*id, (now, computed(&one.slots).0));
+        self.told = allotments.iter().filter(|(_, one)| !one.slots.is_empty()).map(sum).collect();
         self.write(&verdict, allotments, &silent);
         self.tell(verdict, silent, hidden)
     }
@@ -175,9 +182,20 @@ impl Auditor {
                 .then(|| allotment::read_pages(&self.layout, record.id).ok())
                 .flatten();
             let slots = ledger.map(|ledger| ledger.slots).unwrap_or_default();
-            (record.id, Allotted { record, slots })
+            let told_percent = self.told_percent(record.id, &slots);
+            (record.id, Allotted { record, slots, told_percent })
         };
         book.into_values().map(read).collect()
+    }
+
+    /// What a container says that it computed since the last look, in percent of the time.
+    fn told_percent(&self, id: AllotmentId, slots: &[SlotUse]) -> Option<u32> {
+        let (then, before_ns) = self.told.get(&id)?;
+        let (now_ns, in_flight_ns) = computed(slots);
+        // Less than before: a process has ended, and what it told went with it.
+        let told_ns = now_ns.checked_sub(*before_ns).filter(|_| in_flight_ns == 0)?;
+        let passed_ns = then.elapsed().as_nanos().max(1);
+        u32::try_from(u128::from(told_ns) * 100 / passed_ns).ok()
     }
 
     /// Writes what was measured, and takes back what was written of those whom nobody uses any
@@ -197,7 +215,7 @@ impl Auditor {
             self.written.remove(&id);
         }
         for (&id, measured) in &verdict.measured {
-            let Some(Allotted { record, slots }) = allotments.get(&id) else { continue };
+            let Some(Allotted { record, slots, .. }) = allotments.get(&id) else { continue };
             let Holding::Share { gpu, .. } = record.holding else { continue };
             let before = self.before.get(&id).map_or(&[][..], Vec::as_slice);
             if measure::write(&self.layout.pages_of(id), measured, before, slots).is_ok() {
@@ -223,6 +241,13 @@ impl Auditor {
         };
         (audited, news)
     }
+}
+
+/// What living processes say that they computed, and have on the card, in nanoseconds.
+fn computed(slots: &[SlotUse]) -> (u64, u64) {
+    let devices = || slots.iter().flat_map(|slot| &slot.devices);
+    let sum = |of: fn(&DeviceUse) -> u64| devices().map(of).fold(0, u64::saturating_add);
+    (sum(|device| device.spent_compute_ns), sum(|device| device.in_flight_ns))
 }
 
 /// The pod that a process lives in, as the API server names it.

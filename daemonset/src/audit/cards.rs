@@ -68,7 +68,7 @@ mod tests {
             if gpu == uuid(1) {
                 let _ = self.0.lock().unwrap().recv();
             }
-            Ok(vec![OnGpu { pid: u32::from(gpu.bytes[0]), bytes: None }])
+            Ok(vec![OnGpu { pid: u32::from(gpu.bytes[0]), bytes: None, busy_percent: 0 }])
         }
     }
 

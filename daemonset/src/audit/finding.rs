@@ -24,12 +24,15 @@ pub enum Kind {
     Outlived,
     /// Something that is in no pod uses a GPU that we give out.
     Outside,
+    /// A container keeps a GPU busy and tells of far less time than the driver says: its share of
+    /// compute does not hold it.
+    Untold,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Uncounted, Self::NotGiven, Self::Above, Self::Outlived, Self::Outside];
+    pub const ALL: [Self; 6] =
+        [Self::Uncounted, Self::NotGiven, Self::Above, Self::Outlived, Self::Outside, Self::Untold];
 
     /// As a metric's label has it.
     #[must_use]
@@ -40,6 +43,7 @@ impl Kind {
             Self::Above => "above",
             Self::Outlived => "outlived",
             Self::Outside => "outside",
+            Self::Untold => "untold",
         }
     }
 
@@ -52,6 +56,7 @@ impl Kind {
             Self::Above => "GPUMemoryAboveShare",
             Self::Outlived => "GPUUseOutlivedAllotment",
             Self::Outside => "GPUUsedOutsidePods",
+            Self::Untold => "GPUTimeUntold",
         }
     }
 }
@@ -132,6 +137,11 @@ impl fmt::Display for Finding {
             Kind::Outside => {
                 write!(f, "{culprit} uses {held} of {gpu}, which is given out to pods")
             }
+            Kind::Untold => write!(
+                f,
+                "{culprit} keeps {gpu} busy and tells of no time: its share of compute does not hold \
+                 it. Is its shim an old one, or its ledger scribbled?"
+            ),
         }?;
         f.write_str(" (")?;
         for (index, (pid, name)) in self.processes.iter().take(NAMED).enumerate() {

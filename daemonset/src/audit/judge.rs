@@ -13,6 +13,11 @@ use crate::allotment::{Holder, Holding, Record};
 /// What the driver and we count may differ by so much: the larger of a hundredth and this.
 const SLACK: Mib = Mib(4);
 
+/// A container that keeps a GPU less busy than this need not tell of it.
+const BUSY_PERCENT: u32 = 20;
+/// What is told is nearly nothing when so many times it is less than what the driver says.
+const FAR: u32 = 5;
+
 /// All that is known at one moment.
 pub(super) struct Scene<'a> {
     /// By GPU: those that answered.
@@ -31,6 +36,9 @@ pub(super) struct Scene<'a> {
 pub(super) struct Allotted {
     pub(super) record: Record,
     pub(super) slots: Vec<SlotUse>,
+    /// What it says that it computed since the last look, in percent of the time that passed; `None`:
+    /// not known, or it says that work of it is still on the card.
+    pub(super) told_percent: Option<u32>,
 }
 
 /// What came out.
@@ -73,6 +81,7 @@ impl Scene<'_> {
             }
         }
         self.find_above(&mut verdict);
+        self.find_untold(&mut verdict);
         verdict
     }
 
@@ -132,6 +141,26 @@ impl Scene<'_> {
                     bytes: held,
                     limit: Some(limit),
                 };
+                verdict.findings.insert(finding.key(), finding);
+            }
+        }
+    }
+
+    /// Who computes a good part of the time, as the driver says, and tells of nearly nothing.
+    fn find_untold(&self, verdict: &mut Verdict) {
+        for (id, allotted) in self.allotments {
+            let &Holding::Share { gpu, .. } = &allotted.record.holding else { continue };
+            let Some(told) = allotted.told_percent.filter(|_| !allotted.slots.is_empty()) else {
+                continue;
+            };
+            let listed = self.looks.get(&gpu).into_iter().flatten();
+            let its =
+                listed.filter(|on| self.owners.get(&on.pid).is_some_and(|all| all.contains(id)));
+            let busy: u32 = its.map(|on| on.busy_percent).fold(0, u32::saturating_add);
+            if busy >= BUSY_PERCENT && told.saturating_mul(FAR) < busy {
+                let (culprit, processes) = (culprit(&allotted.record), self.of(*id, gpu));
+                let kind = Kind::Untold;
+                let finding = Finding { kind, gpu, culprit, processes, bytes: 0, limit: None };
                 verdict.findings.insert(finding.key(), finding);
             }
         }

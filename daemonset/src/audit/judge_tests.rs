@@ -49,7 +49,7 @@ impl Stage {
         let record = Record { holder, ..record };
         let slots = slots.iter().zip(0..).map(|(&pid, index)| slot(index, pid)).collect();
         let id = record.id;
-        self.allotments.insert(id, Allotted { record, slots });
+        self.allotments.insert(id, Allotted { record, slots, told_percent: None });
         id
     }
 
@@ -66,7 +66,7 @@ impl Stage {
     }
 
     fn on(&mut self, n: u8, pid: u32, mib: u64) {
-        let on = OnGpu { pid, bytes: Some(mib * MIB) };
+        let on = OnGpu { pid, bytes: Some(mib * MIB), busy_percent: 0 };
         self.looks.entry(uuid(n)).or_default().push(on);
     }
 
@@ -253,6 +253,29 @@ fn a_share_is_passed_where_the_driver_counts_more_than_the_slack_beyond_it() {
 }
 
 #[test]
+fn who_keeps_a_gpu_busy_has_to_tell_of_it() {
+    let untold = |busy_percent, told_percent| {
+        let mut stage = Stage::new();
+        let id = stage.share(0, "a", &[11]);
+        stage.process(100, 11, Some(id));
+        stage.looks.insert(uuid(0), vec![OnGpu { pid: 100, bytes: Some(MIB), busy_percent }]);
+        stage.allotments.get_mut(&id).unwrap().told_percent = told_percent;
+        stage.found().into_iter().any(|(kind, _)| kind == Kind::Untold)
+    };
+    let table = [
+        (90, Some(0), true),
+        (90, Some(10), true),
+        (90, Some(40), false),
+        (10, Some(0), false),
+        // The first look, or work that is still on the card.
+        (90, None, false),
+    ];
+    for (busy, told, expected) in table {
+        assert_eq!(untold(busy, told), expected, "{busy} {told:?}");
+    }
+}
+
+#[test]
 fn a_finding_names_a_few_of_many_processes() {
     let mut stage = Stage::new();
     for pid in 100..110 {
@@ -269,7 +292,7 @@ fn memory_that_the_driver_does_not_tell_is_no_reason_to_pass_a_process_by() {
     let mut stage = Stage::new();
     let id = stage.share(0, "a", &[]);
     stage.process(100, 11, Some(id));
-    stage.looks.entry(uuid(0)).or_default().push(OnGpu { pid: 100, bytes: None });
+    stage.looks.entry(uuid(0)).or_default().push(OnGpu { pid: 100, bytes: None, busy_percent: 0 });
     assert_eq!(stage.one().0, Kind::Uncounted);
     assert_eq!(stage.judge().measured[&id].uncounted, [0]);
 }

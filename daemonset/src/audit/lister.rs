@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::DeviceUuid;
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
+
+/// Samples that are older say nothing of this moment.
+const SAMPLED: Duration = Duration::from_secs(1);
 
 /// A process with a context on a GPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +20,8 @@ pub struct OnGpu {
     pub pid: u32,
     /// The memory it holds there, in bytes; `None` where the driver does not tell.
     pub bytes: Option<u64>,
+    /// How busy it kept the GPU lately, in percent of the time; 0 where the driver does not tell.
+    pub busy_percent: u32,
 }
 
 /// Something that knows the processes on a GPU.
@@ -85,7 +91,26 @@ fn list(device: &Device) -> Result<Vec<OnGpu>, NvmlError> {
     };
     let graphics = optional(device.running_graphics_processes())?;
     let mps = optional(device.mps_running_compute_processes())?;
-    Ok(joined(compute.into_iter().chain(graphics).chain(mps)))
+    let mut listed = joined(compute.into_iter().chain(graphics).chain(mps));
+    let busy = busy(device);
+    for on in &mut listed {
+        on.busy_percent = busy.get(&on.pid).copied().unwrap_or(0);
+    }
+    Ok(listed)
+}
+
+/// How busy processes kept the GPU, by pid: the most of their samples of the last second. Drivers and
+/// GPUs that do not tell (nothing on Blackwell, MIG) say nothing.
+fn busy(device: &Device) -> BTreeMap<u32, u32> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = since.saturating_sub(SAMPLED);
+    let samples = device.process_utilization_stats(since.as_micros() as u64).unwrap_or_default();
+    let mut busy = BTreeMap::new();
+    for sample in samples {
+        let known: &mut u32 = busy.entry(sample.pid).or_default();
+        *known = sample.sm_util.min(100).max(*known);
+    }
+    busy
 }
 
 /// A list that not every GPU and driver has.
@@ -113,7 +138,8 @@ fn joined(listed: impl Iterator<Item = ProcessInfo>) -> Vec<OnGpu> {
     let sum = |by_instance: BTreeMap<_, Option<u64>>| {
         by_instance.into_values().flatten().reduce(u64::saturating_add)
     };
-    found.into_iter().map(|(pid, by_instance)| OnGpu { pid, bytes: sum(by_instance) }).collect()
+    let on = |(pid, by_instance)| OnGpu { pid, bytes: sum(by_instance), busy_percent: 0 };
+    found.into_iter().map(on).collect()
 }
 
 #[cfg(test)]
@@ -139,7 +165,7 @@ mod tests {
         ];
         let found = joined(lists.into_iter());
         let expected = [(7, Some(100)), (8, Some(3)), (9, Some(30)), (10, None)];
-        assert_eq!(found, expected.map(|(pid, bytes)| OnGpu { pid, bytes }));
+        assert_eq!(found, expected.map(|(pid, bytes)| OnGpu { pid, bytes, busy_percent: 0 }));
     }
 
     #[test]
