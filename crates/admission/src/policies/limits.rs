@@ -8,10 +8,10 @@ use super::common::{SHARED, Variable};
 use super::validating::{Rule, SHARES};
 use super::words::Words;
 
-/// The Namespace's own words. An object of no namespace has none.
+/// The Namespace's own words. An object of no namespace has none. `dyn`, as in the shared variables.
 const LIMITS: Variable = (
     "limits",
-    "namespaceObject == null ? dyn({}) : dyn(namespaceObject).?metadata.?annotations.orValue({})",
+    "dyn(namespaceObject) == null ? dyn({}) : dyn(namespaceObject).?metadata.?annotations.orValue({})",
 );
 
 /// Every resource of ours that is asked for.
