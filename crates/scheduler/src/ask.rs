@@ -77,6 +77,15 @@ impl Ask {
         self.0.is_empty()
     }
 
+    /// The share, where that is all it asks for.
+    #[must_use]
+    pub fn only_share(&self) -> Option<Percent> {
+        match self.0.as_slice() {
+            [(_, Need::Share(share))] => Some(*share),
+            _ => None,
+        }
+    }
+
     /// The largest share, which decides how well a node suits.
     #[must_use]
     pub fn largest_share(&self) -> Option<Percent> {

@@ -107,6 +107,20 @@ impl Holes {
         self.free().map(|free| u32::from(free.get())).sum()
     }
 
+    /// Whether one GPU has room for a share that is all a pod asks for: what [`place`] says of it.
+    ///
+    /// # Errors
+    /// [`Misfit`].
+    pub fn has_room(&self, share: Percent) -> Result<(), Misfit> {
+        if share < self.least {
+            return Err(Misfit::TooSmall { share, least: self.least });
+        }
+        match self.largest() {
+            largest if largest >= share.get() => Ok(()),
+            largest => Err(Misfit::Share { share, largest }),
+        }
+    }
+
     fn largest(&self) -> u8 {
         self.free().map(Free::get).max().unwrap_or(0)
     }
@@ -269,6 +283,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_single_share_has_room_where_it_would_be_placed(
+            taken in prop::collection::vec(0u32..=120, 0..9), percent in 1u64..=100, least in 1u8..=20, init: bool
+        ) {
+            let holes = Holes::of(&Node { least_percent: least, ..node(&taken) });
+            let ask = Ask::of(vec![share(if init { Init } else { Lasting }, percent)]);
+            let placed = place(&ask, &mut holes.clone(), Policy::Pack);
+            prop_assert_eq!(holes.has_room(ask.only_share().unwrap()), placed);
+        }
+
         #[test]
         fn what_was_placed_was_there(
             taken in prop::collection::vec(0u32..=100, 1..9),

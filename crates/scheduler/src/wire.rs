@@ -1,6 +1,6 @@
 //! kube-scheduler's questions and our answers: k8s.io/kube-scheduler/extender/v1, in Go's field names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,9 +23,9 @@ pub struct Filtered {
     /// Where it fits.
     pub node_names: Vec<String>,
     /// Where it does not, and why.
-    pub failed_nodes: BTreeMap<String, String>,
+    pub failed_nodes: HashMap<String, String>,
     /// Where it does not, and would not if others went.
-    pub failed_and_unresolvable_nodes: BTreeMap<String, String>,
+    pub failed_and_unresolvable_nodes: HashMap<String, String>,
     /// Why there is no answer. Empty where there is one.
     pub error: String,
 }
