@@ -85,6 +85,9 @@ driver! {
         *active = 1;
     }
     fn cuCtxSetCurrent(_context: *mut c_void) {}
+    fn cuCtxGetCurrent(context: *mut *mut c_void) {
+        *context = core::ptr::without_provenance_mut(0x1000)
+    }
     fn cuCtxGetDevice(device: *mut c_int) { *device = 0 }
     fn cuMemAlloc_v2(address: *mut u64, _bytes: usize) { *address = take() }
     fn cuMemFree_v2(address: u64) { give(address) }
@@ -157,7 +160,6 @@ driver! {
     fn cuExternalMemoryGetMappedBuffer() {}
     fn cuExternalMemoryGetMappedMipmappedArray() {}
     fn cuCtxSetLimit() {}
-    fn cuCtxGetCurrent() {}
     fn cuDeviceGetDefaultMemPool() {}
     fn cuDeviceGetMemPool() {}
     fn cuStreamGetDevice() {}

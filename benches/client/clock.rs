@@ -18,6 +18,13 @@ pub(crate) fn thread_time() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Puts this process before the rest of the machine, where that is permitted: a measured process and those
+/// beside it are to run, whatever else does.
+pub(crate) fn come_first() {
+    // SAFETY: takes numbers; a refusal changes nothing.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -15) };
+}
+
 /// The median over samples of what one call takes, in nanoseconds of this thread's own time.
 pub(crate) fn per_call(mut call: impl FnMut()) -> f64 {
     sampled(|| {

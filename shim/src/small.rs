@@ -55,13 +55,9 @@ pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
     }
     // A place that another thread was faster to take may be this very page's: it is looked at again.
     for _ in 0..TRIES {
-        let mut free = None;
-        for page in near(owner) {
-            match page.0.load(Ordering::Relaxed) {
-                FREE => free = free.or(Some(page)),
-                word if page.add(word, owner, steps) => return Some(false),
-                _ => (),
-            }
+        let (known, free) = look(owner);
+        if known.is_some_and(|page| page.add(owner, steps)) {
+            return Some(false);
         }
         let page = free.or_else(|| among_more(owner))?;
         if page.change(FREE, owner | steps) {
@@ -76,38 +72,43 @@ pub(crate) fn put(charge: Charge, address: u64, bytes: u64) -> Option<bool> {
 #[inline]
 pub(crate) fn take(charge: Charge, address: u64) {
     let owner = whose(charge, address);
-    take_off(near(owner), charge, owner, charge.bytes / STEP);
+    take_off(charge, owner, charge.bytes / STEP);
 }
 
 /// Takes steps off the places of a page, and gives back what was charged for each that has none left.
-/// Threads that came to a new page at once may have remembered it twice: what the first place has not,
-/// the others have.
+/// Threads that came to a new page at once may have remembered it twice: what one place has not, another
+/// has.
 #[inline]
-fn take_off(
-    pages: impl Iterator<Item = &'static Page>,
-    charge: Charge,
-    owner: u64,
-    mut steps: u64,
-) {
-    for page in pages {
-        let (taken, is_last) = page.subtract(owner, steps);
-        if is_last {
-            Charge { bytes: PAGE, ..charge }.give_back();
-        }
-        steps -= taken;
+fn take_off(charge: Charge, owner: u64, mut steps: u64) {
+    for _ in 0..TRIES {
+        let (Some(page), _) = look(owner) else { return };
+        steps -= page.give_back(charge, owner, steps);
         if steps == 0 {
             return;
         }
     }
 }
 
-/// The places where a page may be remembered.
+/// Where a page is remembered, and where it may be.
 #[inline]
-fn near(owner: u64) -> impl Iterator<Item = &'static Page> {
+fn look(owner: u64) -> (Option<&'static Page>, Option<&'static Page>) {
+    let [first, more] = buckets(owner);
+    let (known, free) = first.map_or((None, None), |bucket| bucket.find(owner));
+    match more {
+        Some(more) if known.is_none() => {
+            let (known, other) = more.find(owner);
+            (known, free.or(other))
+        }
+        _ => (known, free),
+    }
+}
+
+/// The buckets of a page: of the first ones, and of more if there are.
+#[inline]
+fn buckets(owner: u64) -> [Option<&'static Bucket>; 2] {
     let at = hash(owner);
     let first = own::known().and_then(|first| first.pages.get(at % first.pages.len()));
-    let more = MORE.known().get(at % BUCKETS);
-    first.into_iter().chain(more).flat_map(|bucket| &bucket.0)
+    [first, MORE.known().get(at % BUCKETS)]
 }
 
 /// A free place behind the first ones, which are full.
@@ -128,10 +129,33 @@ fn whose(charge: Charge, address: u64) -> u64 {
     (address / PAGE) << NUMBER | share << SHARE | owner << OWNER
 }
 
-impl Page {
-    /// Adds to a page whose word was seen, if it is this one.
+impl Bucket {
+    /// The place of a page, and one that is free. Every word is compared, without a branch that the
+    /// processor would have to guess.
     #[inline]
-    fn add(&self, mut word: u64, owner: u64, steps: u64) -> bool {
+    fn find(&self, owner: u64) -> (Option<&Page>, Option<&Page>) {
+        let (mut known, mut free) = (self.0.len(), self.0.len());
+        for (at, page) in self.0.iter().enumerate() {
+            let word = page.0.load(Ordering::Relaxed);
+            known = if word & !STEPS == owner { at } else { known };
+            free = if word == FREE { at } else { free };
+        }
+        (self.0.get(known), self.0.get(free))
+    }
+
+    /// How many places are this page's.
+    #[inline]
+    fn count(&self, owner: u64) -> usize {
+        let is_its = |page: &Page| page.0.load(Ordering::SeqCst) & !STEPS == owner;
+        self.0.iter().map(|page| usize::from(is_its(page))).sum()
+    }
+}
+
+impl Page {
+    /// Adds to a page, if this is still it.
+    #[inline]
+    fn add(&self, owner: u64, steps: u64) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
         while word & !STEPS == owner && word & STEPS > 0 {
             if self.change(word, word + steps) {
                 return true;
@@ -146,36 +170,41 @@ impl Page {
     /// places, one sees the other's: both fill and look in one order for all.
     #[inline]
     fn join(&'static self, charge: Charge, owner: u64, steps: u64) {
-        let word = |page: &Self| page.0.load(Ordering::SeqCst);
-        let mut others = near(owner).filter(|page| !core::ptr::eq(*page, self));
-        if let Some(other) = others.find(|page| word(page) & !STEPS == owner) {
-            self.join_one(other, charge, owner, steps);
+        let [first, more] = buckets(owner).map(|bucket| bucket.map_or(0, |one| one.count(owner)));
+        if first + more > 1 {
+            self.join_others(charge, owner, steps);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn join_one(&'static self, other: &'static Self, charge: Charge, owner: u64, steps: u64) {
-        let joins = |page: &'static Self| page.add(page.0.load(Ordering::Relaxed), owner, steps);
-        let mut others = near(owner).filter(|page| !core::ptr::eq(*page, self));
-        if joins(other) || others.any(joins) {
-            take_off(core::iter::once(self).chain(near(owner)), charge, owner, steps);
+    fn join_others(&'static self, charge: Charge, owner: u64, steps: u64) {
+        let mut others = buckets(owner).into_iter().flatten().flat_map(|bucket| &bucket.0);
+        if others.any(|page| !core::ptr::eq(page, self) && page.add(owner, steps)) {
+            let taken = self.give_back(charge, owner, steps);
+            if taken < steps {
+                take_off(charge, owner, steps - taken);
+            }
         }
     }
 
-    /// Takes at most so many steps off: how many, and whether they were the last.
+    /// Takes at most so many steps off, and gives back what was charged for the page with the last: how
+    /// many.
     #[inline]
-    fn subtract(&self, owner: u64, steps: u64) -> (u64, bool) {
+    fn give_back(&self, charge: Charge, owner: u64, steps: u64) -> u64 {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & !STEPS == owner && word != FREE {
             let taken = steps.min(word & STEPS);
             let is_last = taken == word & STEPS;
             if self.change(word, if is_last { FREE } else { word - taken }) {
-                return (taken, is_last);
+                if is_last {
+                    Charge { bytes: PAGE, ..charge }.give_back();
+                }
+                return taken;
             }
             word = self.0.load(Ordering::Relaxed);
         }
-        (0, false)
+        0
     }
 
     /// Puts one word in another's place; of several threads that try, one succeeds.

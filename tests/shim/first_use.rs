@@ -3,7 +3,7 @@
 
 use crate::container::{Container, built, compile};
 
-/// Beyond what the same work costs without the shim. Measured: 23 and 11, after 35 and 20.
+/// Beyond what the same work costs without the shim. Measured: 23 and 11.
 const MOST_CALLS: u64 = 26;
 const MOST_FAULTS: u64 = 15;
 
