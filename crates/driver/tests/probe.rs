@@ -48,6 +48,7 @@ fn a_simulated_card_answers_every_question_and_says_that_it_is_simulated() {
         "pool",
         "nvml_processes",
         "events",
+        "launches",
         "capture",
         "time_slice",
     ];
@@ -56,5 +57,7 @@ fn a_simulated_card_answers_every_question_and_says_that_it_is_simulated() {
     assert!(page.contains("**Simulated**"), "{page}");
     assert_eq!(answers["addresses"]["rows_different"], serde_json::json!([]));
     assert_eq!(answers["nvml_processes"]["own_pid_listed"], true);
+    assert!(answers["launches"]["launch_ns"].as_u64().unwrap() > 0);
+    assert!(answers["time_slice"]["switch_us"].is_number());
     assert!(answers["context"]["primary_bytes"].as_u64().unwrap() > 0);
 }

@@ -5,6 +5,7 @@
 mod addresses;
 mod capture;
 mod events;
+mod launches;
 mod memory;
 mod page;
 mod slice;
@@ -87,6 +88,7 @@ fn ask(subject: &Subject, args: &Args) -> Result<Value> {
     section("pool", memory::pool(&subject.driver));
     section("nvml_processes", memory::processes(subject));
     section("events", events::ask(&subject.driver));
+    section("launches", launches::ask(&subject.driver));
     section("capture", capture::ask(&subject.driver, &primary));
     section("time_slice", slice::ask(root));
     Ok(Value::Object(answers))

@@ -21,7 +21,19 @@ const IN_FLIGHT: usize = 64;
 pub(crate) fn ask(root: Option<&Path>) -> Result<Value> {
     let alone = together(root, 1)?;
     let both = together(root, 2)?;
-    Ok(json!({"kernel_us": 100, "launches": LAUNCHES, "alone": alone, "together": both}))
+    let switch = switch_us(&alone, &both);
+    Ok(json!({
+        "kernel_us": 100, "launches": LAUNCHES, "switch_us": switch, "alone": alone, "together": both,
+    }))
+}
+
+/// What changing over costs: what both took longer together than one after the other, by how often the card
+/// turned from one to the other. Rough where they did not begin and end together.
+fn switch_us(alone: &[Value], both: &[Value]) -> Option<f64> {
+    let sum = |of: &[Value], key: &str| of.iter().map(|one| one[key].as_f64()).sum::<Option<f64>>();
+    let longest = both.iter().filter_map(|one| one["milliseconds"].as_f64()).fold(0.0, f64::max);
+    let (one, switches) = (sum(alone, "milliseconds")?, sum(both, "pauses")?);
+    (switches > 0.0).then(|| ((longest - 2.0 * one) * 1e3 / switches * 10.0).round() / 10.0)
 }
 
 fn together(root: Option<&Path>, count: usize) -> Result<Vec<Value>> {
