@@ -63,7 +63,7 @@ const fn busy(share_percent: u32) -> Tenant {
     tenant(share_percent, "saturate")
 }
 
-const SMALL: Tenant = tenant(12, "inference");
+const SMALL: Tenant = tenant(12, "small");
 
 /// All of them, in the order in which they are played.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -84,9 +84,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "inference-beside-trainer",
         tenants: &[tenant(50, "inference"), tenant(50, "trainer")],
     },
-    Scenario { name: "inference-alone", tenants: &[SMALL] },
+    Scenario { name: "small-inference-alone", tenants: &[SMALL] },
     Scenario {
-        name: "eight-inferences",
+        name: "eight-small-inferences",
         tenants: &[SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL],
     },
 ];

@@ -23,6 +23,8 @@ pub(crate) enum Workload {
     Burst,
     /// A request each 20 ms, answered by eight kernels of 500 µs.
     Inference,
+    /// A request each 20 ms, answered by two kernels of 500 µs.
+    Small,
     /// Steps of thirty kernels of 1 ms, each waited for.
     Trainer,
     /// Copies of 16 MiB to the device without a pause.
@@ -44,7 +46,7 @@ impl Workload {
             Self::Graph => 250,
             Self::Trainer => 1_000,
             Self::Long => 50_000,
-            Self::Saturate | Self::Burst | Self::Inference | Self::Copy | Self::Idle => 500,
+            _ => 500,
         })
     }
 }
@@ -61,7 +63,8 @@ pub(crate) fn play<'d>(
         Workload::Saturate | Workload::Tiny | Workload::Long => saturate(gpu, tally, until),
         Workload::Graph => graphs(gpu, tally, until),
         Workload::Burst => bursts(gpu, tally, until),
-        Workload::Inference => inference(gpu, tally, until),
+        Workload::Inference => inference(gpu, 8, tally, until),
+        Workload::Small => inference(gpu, 2, tally, until),
         Workload::Trainer => train(gpu, tally, until),
         Workload::Copy => copy(driver, tally, until),
         Workload::Idle => {
@@ -100,12 +103,12 @@ fn bursts(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
     Ok(())
 }
 
-fn inference(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
+fn inference(gpu: &mut Gpu<'_>, kernels: u32, tally: &mut Tally, until: Instant) -> Result<()> {
     let mut due = Instant::now();
     while due < until {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         tally.rested();
-        gpu.kernels(8, tally)?;
+        gpu.kernels(kernels, tally)?;
         gpu.drain(tally)?;
         tally.answered(due.elapsed())?;
         due += PERIOD;
