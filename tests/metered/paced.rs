@@ -112,6 +112,25 @@ fn work_in_flight_is_bounded_by_about_a_quantum() {
 }
 
 #[test]
+fn long_kernels_of_lent_time_do_not_pile_up() {
+    let stage = Stage::new();
+    let mut reader = stage.reader();
+    let most = stage.granting(0, Pace::Free, || {
+        let running = stage.start("saturate=kernel,20000,900");
+        let mut most = 0;
+        for _ in 0..200 {
+            reader.read().unwrap();
+            most = most.max(reader.device(0).in_flight_ns());
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        running.finish();
+        most
+    });
+    // One runs, and one is launched when it is done.
+    assert!(most > 0 && most < 45_000_000, "{most} ns in flight");
+}
+
+#[test]
 fn several_processes_share_the_credit_of_their_container() {
     let stage = Stage::new().with(|terms| Terms { weight: 20, ..terms });
     let words = "saturate=kernel,500,1500";

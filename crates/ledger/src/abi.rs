@@ -154,7 +154,7 @@ word! {
         Alone = 0,
         /// A launch waits until credit is left.
         Metered = 1,
-        /// Idle time is lent: nothing waits.
+        /// Idle time is lent: nothing waits for credit, and two quanta may be in flight.
         Free = 2,
     }
 }

@@ -53,7 +53,7 @@ pub fn verdict(asked: &Asked) -> Verdict {
         _ => LONGEST_NS,
     };
     // What is in flight comes down without a wake.
-    let flight_ns = if is_full { asked.in_flight_ns / 16 } else { 0 };
+    let flight_ns = if is_full { asked.in_flight_ns / 64 } else { 0 };
     let longest = if is_full { LONGEST_NS / 5 } else { LONGEST_NS };
     Verdict::Wait(credit_ns.max(flight_ns).clamp(SHORTEST_NS, longest))
 }
@@ -91,7 +91,8 @@ mod tests {
         let cases = [
             (1, 0, Verdict::Launch),
             (1, 5 * MS - 1, Verdict::Launch),
-            (1, 5 * MS, Verdict::Wait(5 * MS / 16)),
+            (1, 5 * MS, Verdict::Wait(SHORTEST_NS)),
+            (1, 32 * MS, Verdict::Wait(MS / 2)),
             (1, 80 * MS, Verdict::Wait(MS)),
             (0, 0, Verdict::Wait(LONGEST_NS)),
             (-1, MS, Verdict::Wait(LONGEST_NS)),

@@ -69,8 +69,8 @@ pub(crate) struct Work {
 /// What is to be done when the launch has been made.
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
-    /// It opened a batch, which begins here.
-    Opens { from: Event },
+    /// It opened a batch, which begins here; whether the stream was busy then.
+    Opens { from: Event, is_busy: bool },
     /// It fills one; whether the stream was busy all the while.
     Fills { is_busy: bool },
     /// There is no place for a batch: it joins the open one, which becomes longer.
@@ -140,20 +140,20 @@ impl Lane {
             self.close(share, number, stream, work.engine, passed == Some(Passed::No));
         }
         let last = self.last.swap(0, AcqRel);
-        let Some(timer) = timer else { return Step::Opens { from: 0 } };
+        let Some(timer) = timer else { return Step::Opens { from: 0, is_busy: false } };
         if last != 0 && timer.passed(last) == Passed::No {
-            return Step::Opens { from: last };
+            return Step::Opens { from: last, is_busy: true };
         }
         timer.release(last);
-        Step::Opens { from: timer.record(stream) }
+        Step::Opens { from: timer.record(stream), is_busy: false }
     }
 
     /// After a launch that the driver has taken.
     pub(crate) fn after(&self, stream: Stream, work: &Work, step: Step, launched_ns: u64) {
         let Some((share, number)) = self.known() else { return };
         match step {
-            Step::Opens { from } => {
-                self.opened(share, number, stream, work, from, launched_ns);
+            Step::Opens { from, is_busy } => {
+                self.opened(share, number, stream, work, (from, is_busy), launched_ns);
             }
             Step::Fills { is_busy } => {
                 self.others.fetch_add(ONE + work.estimate_ns(), Relaxed);
@@ -215,7 +215,7 @@ impl Lane {
 
     /// The driver has refused the launch: nothing happened.
     pub(crate) fn undo(&self, step: Step) {
-        if let (Step::Opens { from }, Some((_, number))) = (step, self.known())
+        if let (Step::Opens { from, .. }, Some((_, number))) = (step, self.known())
             && let Some(timer) = Timer::at(number)
         {
             timer.release(from);
@@ -289,7 +289,7 @@ impl Lane {
         number: u32,
         stream: Stream,
         work: &Work,
-        from: Event,
+        (from, is_busy): (Event, bool),
         launched_ns: u64,
     ) {
         let estimate_ns = work.estimate_ns();
@@ -306,7 +306,9 @@ impl Lane {
             foreign_ns: 0,
             launched_ns,
             key: work.key,
-            is_busy: true,
+            // Where the stream had run dry, what the thread did between the event and the launch is in
+            // the time as well: then a known cost grows by little at once.
+            is_busy: is_busy || work.cost_ns == 0,
             engine: work.engine,
         };
         if from == 0 || to == 0 || !self.flight.add(&batch) {

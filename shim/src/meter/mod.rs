@@ -103,7 +103,7 @@ fn copy_slowly(copy: Launch, cost_ns: u64, driver: &dyn Fn() -> CUresult) -> CUr
         quietly(|| lane.after_copy(copy.stream, &work, from, launched_ns));
         lanes::flies(lane);
     } else {
-        lane.undo(lane::Step::Opens { from });
+        lane.undo(lane::Step::Opens { from, is_busy: false });
     }
     result
 }

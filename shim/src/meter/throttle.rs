@@ -15,6 +15,8 @@ use meter_rules::{Asked, Verdict, verdict};
 const SILENCE_NS: u64 = 250_000_000;
 /// A process that did not look for so long knows nothing of the beat.
 const UNSEEN_NS: u64 = 100_000_000;
+/// Quanta that may be in flight of time that is lent: the second hides the look that the first ends with.
+const LENT_QUANTA: u64 = 2;
 /// Shares of one process.
 const MOST: usize = 64;
 
@@ -45,7 +47,7 @@ fn wait(share: Share, cost_ns: u64, terms: &Terms) {
     loop {
         let word = allotment.grant_word(device);
         let now_ns = flight::now_ns();
-        let Some((credit, is_alone)) = credit(share, now_ns) else { break };
+        let (credit, is_alone, quanta) = credit(share, now_ns);
         if credit.spent_ns != progress.0 {
             progress = (credit.spent_ns, now_ns);
         }
@@ -53,18 +55,21 @@ fn wait(share: Share, cost_ns: u64, terms: &Terms) {
             left_ns: credit.left_ns,
             in_flight_ns: credit.in_flight_ns,
             cost_ns,
-            quantum_ns: terms.quantum_ns(),
+            quantum_ns: terms.quantum_ns() * quanta,
             share: u64::from(terms.share()),
             is_alone,
             waited_ns: now_ns.saturating_sub(start_ns),
             unsettled_ns: now_ns.saturating_sub(progress.1),
         };
         let Verdict::Wait(longest_ns) = verdict(&asked) else { break };
-        // A forked child has no slot, and no driver that would launch anything.
-        if !waits && !allotment.wait_begins(device) {
-            break;
+        // To wait for what is in flight is no want of credit.
+        if !waits && credit.left_ns <= 0 {
+            // A forked child has no slot, and no driver that would launch anything.
+            if !allotment.wait_begins(device) {
+                break;
+            }
+            waits = true;
         }
-        waits = true;
         allotment.await_grant(device, word, longest_ns);
         if lanes::any_flies() {
             quietly(|| lanes::settle(false));
@@ -75,14 +80,19 @@ fn wait(share: Share, cost_ns: u64, terms: &Terms) {
     }
 }
 
-/// What is left, and whether it comes by itself. None: idle time is lent, and nothing waits.
-fn credit(share: Share, now_ns: u64) -> Option<(Credit, bool)> {
+/// What is left, whether it comes by itself, and how many quanta may be in flight. Where idle time is lent
+/// there is always credit; what is in flight stays bounded, so that the time can be taken back.
+fn credit(share: Share, now_ns: u64) -> (Credit, bool, u64) {
     let (allotment, device) = (share.allotment, share.device);
     let pace = allotment.pace(device);
     if pace == Pace::Alone || !arbiter_lives(share, now_ns) {
-        return Some((allotment.own_credit(device, now_ns), true));
+        return (allotment.own_credit(device, now_ns), true, 1);
     }
-    (pace == Pace::Metered).then(|| (allotment.credit(device), false))
+    let credit = allotment.credit(device);
+    match pace {
+        Pace::Free => (Credit { left_ns: i64::MAX, ..credit }, false, LENT_QUANTA),
+        _ => (credit, false, 1),
+    }
 }
 
 /// Whether an arbiter beats. One that was not looked at for a while has its chance to.
