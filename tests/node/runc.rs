@@ -155,3 +155,19 @@ fn real_runc_says_why_the_hook_refused() {
     let why = text(&output.stderr);
     assert!(why.contains("stdout: aliquot: the image has no loader of glibc"), "{why}");
 }
+
+#[test]
+fn real_runc_says_that_the_shim_cannot_be_mapped() {
+    let node = node();
+    let pod = half(&node, None, LOOK);
+    let mut bundle = Bundle::new(&node, &pod);
+    let mounts = bundle.config["mounts"].as_array_mut().unwrap();
+    let is_shim = |mount: &&mut Value| mount["destination"] == "/opt/aliquot/libaliquot.so";
+    let shim = mounts.iter_mut().find(is_shim).unwrap();
+    shim["options"].as_array_mut().unwrap().push("noexec".into());
+    let why = text(&bundle.run().stderr);
+    assert!(
+        why.contains("stdout: aliquot: /opt/aliquot/libaliquot.so lies on a file system"),
+        "{why}"
+    );
+}
