@@ -11,25 +11,12 @@ use super::{Profile, install, linker};
 
 /// aliquot, aliquot-node and aliquot-hook.
 pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    let both = [("aliquot-cli", "aliquot"), ("aliquot-node", "aliquot-node")];
-    if !system.is_own() {
-        let all = [both[0], both[1], ("aliquot-node", HOOK)];
-        return install_programs(system, profile, &all, into);
-    }
-    install_programs(system, profile, &both, into)?;
-    static_hook(system, profile, into)
-}
-
-const HOOK: &str = "aliquot-hook";
-
-/// The hook runs on the node itself, whose libc is nobody's choice: it is linked with none, by the
-/// machine's own compiler, because zig has no static glibc. Elsewhere it is as the other programs.
-fn static_hook(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    let mut cargo = system.cargo("rustc");
-    cargo.args(["--profile", profile.name(), "--package", "aliquot-node", "--bin", HOOK, "--"]);
-    // Of what is linked only the last step changes: all crates are those of the other programs.
-    cargo.args(["-C", "target-feature=+crt-static", "-C", "relocation-model=static"]);
-    install::file(&artifacts(&mut cargo)?.program(HOOK)?, &into.join(HOOK))
+    let all = [
+        ("aliquot-cli", "aliquot"),
+        ("aliquot-node", "aliquot-node"),
+        ("aliquot-node", "aliquot-hook"),
+    ];
+    install_programs(system, profile, &all, into)
 }
 
 /// aliquot-admission and aliquot-scheduler.
@@ -91,8 +78,11 @@ fn install_programs(
 /// A cargo that compiles for the system and links with zig.
 fn cargo(system: &System, profile: Profile, command: &str) -> Result<Command> {
     let mut cargo = system.cargo(command);
-    cargo.env(linker::variable(system), linker::script(system)?);
-    cargo.args(["--profile", profile.name()]);
+    let profile = match profile {
+        Profile::Dev => "dev",
+        Profile::Release => "release",
+    };
+    cargo.env(linker::variable(system), linker::script(system)?).args(["--profile", profile]);
     Ok(cargo)
 }
 

@@ -70,16 +70,6 @@ pub(crate) enum Profile {
     Release,
 }
 
-impl Profile {
-    /// As cargo names it.
-    fn name(self) -> &'static str {
-        match self {
-            Profile::Dev => "dev",
-            Profile::Release => "release",
-        }
-    }
-}
-
 /// Builds what the command line names.
 pub(crate) fn run(args: Args) -> Result<()> {
     let named = !args.parts.is_empty();

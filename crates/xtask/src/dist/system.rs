@@ -76,11 +76,6 @@ impl System {
         zig
     }
 
-    /// Whether it is the machine that builds.
-    pub(super) fn is_own(&self) -> bool {
-        self.debian.is_none()
-    }
-
     /// Where zig lies.
     pub(super) fn zig(&self) -> &PathBuf {
         &self.zig
