@@ -38,10 +38,11 @@ pub(crate) struct Allotted {
 }
 
 /// What this process was allotted, and what it was charged for each pointer.
+#[repr(C)]
 pub(crate) struct Shares {
-    list: [Option<Allotted>; MOST_SHARES],
     /// Never dropped, and so there is no code to drop it.
     pointers: Option<ManuallyDrop<Pointers>>,
+    list: [Option<Allotted>; MOST_SHARES],
 }
 
 /// There is no allotment to go by: everything is refused.
@@ -107,9 +108,10 @@ static PLACES: [Place; OPENERS] = [const { Place::new() }; OPENERS];
 /// Where one thread opens the allotments.
 #[repr(C)]
 struct Place {
-    // First, beside the first allotment: a process with one touches one page.
+    // What a process with one allotment needs lies together.
+    first: UnsafeCell<MaybeUninit<Allotment>>,
     shares: UnsafeCell<Shares>,
-    room: UnsafeCell<[MaybeUninit<Allotment>; MOST]>,
+    others: UnsafeCell<[MaybeUninit<Allotment>; MOST - 1]>,
 }
 
 // SAFETY: a place is written by the one thread whose number it has, before it is published.
@@ -118,8 +120,9 @@ unsafe impl Sync for Place {}
 impl Place {
     const fn new() -> Self {
         Self {
+            first: UnsafeCell::new(MaybeUninit::uninit()),
             shares: UnsafeCell::new(Shares::none()),
-            room: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]),
+            others: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST - 1]),
         }
     }
 }
@@ -139,7 +142,9 @@ fn open() -> Result<&'static Shares, Broken> {
     let number = OPENING.fetch_add(1, Ordering::Relaxed);
     let Some(place) = PLACES.get(number) else { return wait_for_others() };
     // SAFETY: no other thread has this number.
-    let (room, shares) = unsafe { (&mut *place.room.get(), &mut *place.shares.get()) };
+    let (first, shares) = unsafe { (&mut *place.first.get(), &mut *place.shares.get()) };
+    // SAFETY: as above.
+    let room = Room { first, others: unsafe { &mut *place.others.get() } };
     let mut at = Path::EMPTY;
     match fill(number, room, shares, &mut at) {
         Ok(()) => {
@@ -174,14 +179,19 @@ enum Fault {
     TooMany,
 }
 
-type Room = &'static mut [MaybeUninit<Allotment>; MOST];
+/// Where allotments are put.
+struct Room {
+    first: &'static mut MaybeUninit<Allotment>,
+    others: &'static mut [MaybeUninit<Allotment>; MOST - 1],
+}
 
 /// Opens every allotment into `room` and lists their devices. `at` is where it stands.
 fn fill(opener: usize, room: Room, shares: &mut Shares, at: &mut Path) -> Result<(), Fault> {
     let folder = Folder::find().map_err(Fault::Distrust)?;
     *at = folder.path;
     let first = own::memory().map_err(|(call, errno)| Fault::Page(PageError::Io(call, errno)))?;
-    let mut room = room.iter_mut().zip(first.slots.get(opener).into_iter().flatten());
+    let room = core::iter::once(room.first).chain(room.others);
+    let mut room = room.zip(first.slots.get(opener).into_iter().flatten());
     let mut result = Err(Fault::None);
     let read = folder.each(|path| {
         if matches!(result, Ok(()) | Err(Fault::None)) {

@@ -70,6 +70,7 @@ pub(crate) fn device_of(context: CUcontext) -> Option<CUdevice> {
 }
 
 /// Contexts of this process, green ones included.
+#[unsafe(link_section = ".data")]
 static LIVING: AtomicU32 = AtomicU32::new(0);
 
 /// Whether this process has more contexts than one: what "the current one" means must be asked then.
