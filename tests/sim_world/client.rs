@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use sim_world::{Demand, Kind, World, now_ns};
+use sim_world::{CopyEngine, Demand, Kind, World, now_ns};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +32,12 @@ fn obey(world: &World, order: &str) -> String {
             let demand = Demand { level: 5, ran_ns: 0, due_ns, open: false, since_ns };
             world.ask_time(card, demand).to_string()
         }
+        "storm" => loop {
+            let demand =
+                Demand { level: 5, ran_ns: 0, due_ns: u64::MAX >> 3, open: false, since_ns: 0 };
+            let _ = world.ask_time(card, demand);
+            let _ = world.copy(card, CopyEngine::In, 0, 10);
+        },
         "fork" => fork(world),
         other => panic!("unknown order {other}"),
     }

@@ -55,6 +55,25 @@ fn a_process_that_is_killed_leaves_the_card_to_the_other() {
     assert!(all <= its, "{all} {its}");
 }
 
+#[test]
+fn processes_that_are_killed_in_the_middle_of_asking_for_time_hold_nobody_up() {
+    let world = TestWorld::new();
+    let own = World::open(world.root()).unwrap();
+    let card = &own.cards()[0];
+    for round in 1..=20 {
+        let mut storm: Vec<_> =
+            (0..3).map(|_| Client::start(world.root(), &["context=1", "storm"])).collect();
+        storm.iter_mut().for_each(|client| assert_eq!(client.answer(), "done"));
+        std::thread::sleep(std::time::Duration::from_millis(round % 7));
+        storm.iter_mut().for_each(Client::kill);
+    }
+    wait_until("all are gone", || own.processes(card).unwrap().is_empty());
+    let (begun, since_ns) = (own.busy_ns(card, Engine::Compute), now_ns());
+    let demand = Demand { level: 5, ran_ns: 0, due_ns: 1_000_000, open: false, since_ns };
+    assert!(own.ask_time(card, demand));
+    wait_until("it has run", || own.busy_ns(card, Engine::Compute) == begun + 1_000_000);
+}
+
 /// What a client says to a context and to work.
 fn both() -> (String, String) {
     ("done".to_owned(), "true".to_owned())
