@@ -11,18 +11,24 @@ pub struct Batch {
     pub estimate_ns: u64,
     /// What lay between its events, in nanoseconds.
     pub elapsed_ns: u64,
-    /// What copies between its events took of that, in nanoseconds.
+    /// What was no work of its own of that, in nanoseconds: copies between its events, and what the program
+    /// needed to launch on a stream that had run dry.
     pub foreign_ns: u64,
     /// The stream was busy from its first event to its last.
     pub is_busy: bool,
 }
+
+/// No batch is charged less, in nanoseconds, unless less lay between its events.
+const LEAST_NS: u64 = 2_000;
 
 /// GPU time of a batch in nanoseconds.
 #[must_use]
 pub const fn charged(batch: &Batch) -> u64 {
     // An eighth more than estimated: kernels grow slower, and costs are learned one by one.
     let most = batch.estimate_ns.saturating_add(batch.estimate_ns / 8);
+    let least = if batch.elapsed_ns < LEAST_NS { batch.elapsed_ns } else { LEAST_NS };
     let own_ns = batch.elapsed_ns.saturating_sub(batch.foreign_ns);
+    let own_ns = if own_ns < least { least } else { own_ns };
     if batch.is_busy || own_ns < most { own_ns } else { most }
 }
 
@@ -35,7 +41,7 @@ mod tests {
         let batch = Batch { estimate_ns: 10, elapsed_ns: 9_000_000, foreign_ns: 0, is_busy: true };
         assert_eq!(charged(&batch), 9_000_000);
         assert_eq!(charged(&Batch { foreign_ns: 4_000_000, ..batch }), 5_000_000);
-        assert_eq!(charged(&Batch { foreign_ns: u64::MAX, ..batch }), 0);
+        assert_eq!(charged(&Batch { foreign_ns: u64::MAX, ..batch }), 2_000);
     }
 
     #[test]

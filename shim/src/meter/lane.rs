@@ -294,6 +294,9 @@ impl Lane {
     ) {
         let estimate_ns = work.estimate_ns();
         let timer = Timer::at(number);
+        // On a stream that had run dry the GPU waited for the launch, the loading of code included.
+        let launching_ns = flight::now_ns().saturating_sub(launched_ns);
+        let foreign_ns = if is_busy { 0 } else { launching_ns };
         let to = timer.map_or(0, |timer| timer.record(stream));
         commit(share, work.engine, estimate_ns, 1);
         let last = timer.map_or(0, |timer| timer.hold(to));
@@ -303,7 +306,7 @@ impl Lane {
             from,
             to,
             estimate_ns,
-            foreign_ns: 0,
+            foreign_ns,
             launched_ns,
             key: work.key,
             // Where the stream had run dry, what the thread did between the event and the launch is in
