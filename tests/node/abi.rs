@@ -25,7 +25,7 @@ fn waits_for(node: &Node, at: u64, number: u16) -> kubelet_sim::Pod {
 }
 
 fn write(node: &Node, file: &str, at: u64, number: u16) {
-    let [id] = &node.names_in("pages")[..] else { panic!("not one allotment") };
+    let [id] = &node.pages()[..] else { panic!("not one allotment") };
     let page = File::options().write(true).open(node.at("pages").join(id).join(file)).unwrap();
     page.write_all_at(&number.to_ne_bytes(), at).unwrap();
 }

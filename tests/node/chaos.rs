@@ -88,7 +88,7 @@ impl Storm {
         self.calm();
         self.pods.clear();
         self.node.expect_holders(&[]);
-        wait_until("no pages are left", || self.node.names_in("pages").is_empty());
+        wait_until("no pages are left", || self.node.pages().is_empty());
         self.node.expect_registered();
         let all = [(PERCENT, 100), (WHOLE, 1)].map(|(resource, count)| {
             self.node.sim.admit(PodSpec::single("all", resource, count, &[])).unwrap()

@@ -74,7 +74,7 @@ fn the_agent_learns_pod_and_container_before_the_first_process_runs() {
     assert_eq!(node.holders(), ["default/a/main"]);
     pod.remove();
     node.expect_holders(&[]);
-    wait_until("the pages are gone", || node.names_in("pages").is_empty());
+    wait_until("the pages are gone", || node.pages().is_empty());
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_restarted_container_finds_fresh_pages_behind_the_stored_answer() {
         assert_eq!(pod.wait().stdout, "ALQledgrscribbled");
         assert_eq!(pod.answers("main"), answers);
     }
-    assert_eq!(node.names_in("pages").len(), 1);
+    assert_eq!(node.pages().len(), 1);
 }
 
 #[test]

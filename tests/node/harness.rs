@@ -215,7 +215,7 @@ impl Node {
     }
 
     fn pages_of_the_only_one(&self) -> PathBuf {
-        let [id] = &self.names_in("pages")[..] else { panic!("not one allotment") };
+        let [id] = &self.pages()[..] else { panic!("not one allotment") };
         self.at("pages").join(id)
     }
 
@@ -267,7 +267,14 @@ impl Node {
         names
     }
 
-    /// The sockets and pages that exist, by name.
+    /// The allotments that have pages, and what is being made of some.
+    pub(crate) fn pages(&self) -> Vec<String> {
+        let mut names = self.names_in("pages");
+        names.retain(|name| self.at("pages").join(name).is_dir());
+        names
+    }
+
+    /// What lies in a folder, by name.
     pub(crate) fn names_in(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.at(folder)).unwrap();
         let mut names: Vec<_> = entries

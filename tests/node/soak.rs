@@ -50,7 +50,7 @@ fn two_thousand_allocations_leave_memory_and_descriptors_as_they_were() {
     let node = Node::new();
     let rest = || {
         wait_until("every allotment has ended", || node.allotments().is_empty());
-        wait_until("no pages are left", || node.names_in("pages").is_empty());
+        wait_until("no pages are left", || node.pages().is_empty());
         holds(&node)
     };
     come_and_go(&node, WARM_UP);

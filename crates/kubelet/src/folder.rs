@@ -73,6 +73,17 @@ impl SocketIdentity {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn a_kubelet_that_nobody_sees_come_back_is_looked_for_again_at_once() {
+        // No folder, so no watch: the clock of the test counts, and nothing else.
+        let begun = tokio::time::Instant::now();
+        for _ in 0..3 {
+            FolderWatch::new(Path::new("/nonexistent"), &["kubelet.sock"]).changed().await;
+        }
+        // Five seconds hold ten tries.
+        assert!(begun.elapsed() <= 3 * POLL + Duration::from_millis(3), "{:?}", begun.elapsed());
+    }
+
     #[test]
     fn only_sockets_that_are_watched_wake() {
         use notify::event::{AccessKind, CreateKind, Event, EventKind, RemoveKind};
