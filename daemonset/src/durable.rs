@@ -1,4 +1,4 @@
-//! Files that survive a crash: written whole or not at all.
+//! Files that are written whole or not at all, and, where that is wanted, survive the machine's fall.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -33,6 +33,16 @@ pub fn folder(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError`]; the old file stays.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_with(path, bytes, File::sync_all)?;
+    sync_folder(path).map_err(failed("write", path))
+}
+
+/// The same for what can be made again: whoever looks finds the old bytes or these, but after the machine
+/// fell it may hold neither. It waits for no disk.
+///
+/// # Errors
+/// As [`write`].
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, bytes, |_| Ok(()))
 }
 
@@ -41,7 +51,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// As [`write`].
 pub fn write_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    write_with(path, bytes, |file| file.set_permissions(Permissions::from_mode(mode)))
+    let ready = |file: &File| {
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()
+    };
+    write_with(path, bytes, ready)?;
+    sync_folder(path).map_err(failed("write", path))
 }
 
 /// Makes a folder and its parents, through which any user can reach what it holds: a runtime in a
@@ -65,25 +80,23 @@ fn write_with(
     let written = File::create(&draft)
         .and_then(|mut file| {
             file.write_all(bytes)?;
-            ready(&file)?;
-            file.sync_all()
+            ready(&file)
         })
-        .and_then(|()| fs::rename(&draft, path))
-        .and_then(|()| sync_folder(path));
+        .and_then(|()| fs::rename(&draft, path));
     written.map_err(|error| {
         let _ = fs::remove_file(&draft);
         failed("write", path)(error)
     })
 }
 
-/// Removes a file; that there is none is no error.
+/// Removes a file; that there is none is no error. After the machine fell it may be there again.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
-        _ => sync_folder(path).map_err(failed("remove", path)),
+        _ => Ok(()),
     }
 }
 

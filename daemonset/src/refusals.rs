@@ -95,7 +95,7 @@ impl Refusals {
             }
             let calls = self.recent().calls.clone();
             let text = serde_json::to_vec(&calls).expect("a refusal is plain data");
-            if let Err(error) = durable::write(path, &text) {
+            if let Err(error) = durable::replace(path, &text) {
                 warn!(%error, "refusals are not written down");
             }
             tokio::time::sleep(PAUSE).await;

@@ -97,6 +97,8 @@ async fn keep_registered(
             lists: lists.clone(),
             session,
         };
+        // What happens in the folder while a try fails is a reason for the next one.
+        let change = offer.change();
         match offer.register(plugin).await {
             Ok(registered) => {
                 told.clear();
@@ -107,7 +109,7 @@ async fn keep_registered(
             Err(error) => {
                 tell_once(&mut told, &offer, &error);
                 tokio::select! {
-                    () = wait(&offer) => {}
+                    () = wait(change) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
                 }
             }
@@ -134,10 +136,10 @@ fn tell_once(told: &mut String, offer: &Offer, error: &RegisterError) {
     }
 }
 
-/// Until something changes in the kubelet's folder, or half a second.
-async fn wait(offer: &Offer) {
+/// Until something has changed in the kubelet's folder, or half a second.
+async fn wait(change: impl Future<Output = ()>) {
     tokio::time::sleep(PAUSE).await;
-    offer.change().await;
+    change.await;
 }
 
 /// The resource's list, which changes only when what it says does.

@@ -41,7 +41,10 @@ impl Shim {
         if fs::read(&library).ok().as_ref() != Some(&bytes) {
             durable::write_as(&library, &bytes, 0o755)?;
         }
-        durable::write_as(&shim.preload(), format!("{CONTAINER_SHIM}\n").as_bytes(), 0o644)?;
+        let list = format!("{CONTAINER_SHIM}\n");
+        if fs::read(shim.preload()).ok().as_deref() != Some(list.as_bytes()) {
+            durable::write_as(&shim.preload(), list.as_bytes(), 0o644)?;
+        }
         [library, shim.preload()].iter().try_for_each(|file| selinux::label(file))?;
         Ok(shim)
     }

@@ -113,7 +113,7 @@ pub(crate) async fn keep_written(
     loop {
         let now = inventory.borrow_and_update().clone();
         let text = serde_json::to_vec_pretty(now.gpus()).expect("a GPU is plain data");
-        if let Err(error) = durable::write(&layout.gpus(), &text) {
+        if let Err(error) = durable::replace(&layout.gpus(), &text) {
             warn!(%error, "the status of the GPUs is stale");
         }
         tokio::select! {

@@ -6,8 +6,8 @@ use kubelet_sim::{Pod, PodSpec};
 
 use crate::harness::{Node, PERCENT, wait_until};
 
-/// Until everything that is made once is made.
-const WARM_UP: usize = 300;
+/// Until everything that is made once is made, and the allocator has found its places.
+const WARM_UP: usize = 1000;
 /// Allocations that are watched.
 const ALLOCATIONS: usize = 2000;
 /// What memory may differ by, in KiB: far less than a word for each allocation and its devices.

@@ -89,10 +89,11 @@ pub enum Ending {
 }
 
 impl Offer {
-    /// Resolves when the kubelet's socket is made or removed, or after half a second at the latest:
-    /// time for another try.
-    pub async fn change(&self) {
-        FolderWatch::new(&self.folder, &[KUBELET_SOCKET]).changed().await;
+    /// Resolves when the kubelet's socket was made or removed since this was called, or after half a second
+    /// at the latest: time for another try. To be called before a try, so that nothing is missed meanwhile.
+    pub fn change(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut watch = FolderWatch::new(&self.folder, &[KUBELET_SOCKET]);
+        async move { watch.changed().await }
     }
 
     /// Serves what `build` makes on a new socket, then registers it.

@@ -320,8 +320,9 @@ async fn keep_comparing(
         match pools::ask(client, &own, &domain).await {
             Ok(nodes) => {
                 let states = pools::compare(name, &nodes, &domain);
+                let states = Arc::new(states);
+                node.pools().send_replace(states.clone());
                 told.tell(client, name, &domain, &states).await;
-                node.pools().send_replace(Arc::new(states));
             }
             Err(error) => warn!(%error, "the node's pools are not compared, trying again"),
         }

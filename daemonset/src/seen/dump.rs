@@ -20,7 +20,7 @@ pub(super) async fn keep_dumping(witness: &Arc<Witness>, mut stop: watch::Receiv
         let Some(state) = witness.state().await else { continue };
         let path = witness.node.layout().dump();
         let text = serde_json::to_vec_pretty(&state.dump()).expect("a dump is plain data");
-        match durable::write(&path, &text) {
+        match durable::replace(&path, &text) {
             Ok(()) => info!(path = %path.display(), "wrote down what is known"),
             Err(error) => warn!(%error, "what is known is not written down"),
         }
