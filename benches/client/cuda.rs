@@ -23,7 +23,7 @@ pub(crate) struct Cuda {
     context: usize,
     set_current: fns::cuCtxSetCurrent,
     info: fns::cuMemGetInfo_v2,
-    copy: fns::cuMemcpyHtoD_v2,
+    version: fns::cuDriverGetVersion,
 }
 
 // SAFETY: functions, and a handle that is only passed to dlsym: any thread may use them.
@@ -78,7 +78,7 @@ impl Cuda {
             context: context.expose_provenance(),
             set_current: set,
             info: find!(handle, cuMemGetInfo_v2),
-            copy: find!(handle, cuMemcpyHtoD_v2),
+            version: find!(handle, cuDriverGetVersion),
         })
     }
 
@@ -179,9 +179,11 @@ impl Cuda {
 
     /// A call that the shim does not stand before.
     #[inline]
-    pub(crate) fn copy(&self, address: u64) {
-        // SAFETY: the stand-in copies nothing.
-        let result = unsafe { (self.copy)(address, std::ptr::null(), 0) };
+    pub(crate) fn version(&self) -> i32 {
+        let mut version = 0;
+        // SAFETY: a place for one number.
+        let result = unsafe { (self.version)(&mut version) };
         assert_eq!(result, SUCCESS);
+        version
     }
 }
