@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use aliquot_node::config::ComputePolicy;
 use clap::{Args, Parser, Subcommand};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use sim_world::admin::{DRIVERS, Driver};
@@ -57,6 +58,9 @@ pub(crate) struct RunArgs {
     /// Refuse no memory: count and show what would have been refused
     #[arg(long)]
     pub(crate) observe: bool,
+    /// How compute is shared out beside other runs: strict is never more than the fraction
+    #[arg(long, value_enum, value_name = "POLICY", default_value = "fair")]
+    pub(crate) compute_policy: ComputePolicy,
     /// The command and its arguments
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<OsString>,

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use arbiter::{Class, Gpu, Policy, Settings};
 use contract::{AllotmentId, DeviceUuid};
 use ledger::clock;
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
@@ -24,6 +26,9 @@ const HOUSEKEEPING: Duration = Duration::from_millis(250);
 const BEAT: Duration = Duration::from_millis(50);
 /// Looks without anybody at work until they become rarer.
 const QUIET_LOOKS: u32 = 200;
+
+/// Before what else runs on the node.
+const NICE: i32 = -15;
 
 /// A share of a GPU, as the thread is told of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +143,9 @@ impl Board {
 
 /// Shares out `gpu` until it is over.
 pub(super) fn keep(gpu: DeviceUuid, board: &Arc<Board>) {
+    // It works little, and what it does late all containers wait for. Where that is not allowed it goes
+    // as it is.
+    let _ = setpriority_process(Some(gettid()), NICE);
     let mut keeper = Keeper::new(gpu);
     let mut next = Instant::now();
     while let Some(news) = board.wait(next) {

@@ -13,9 +13,10 @@ mod world;
 
 use std::{path::Path, process::ExitCode};
 
+use aliquot_node::config::ComputePolicy;
 use anyhow::Context;
 pub(crate) use enter::enter;
-use ledger::AtLimit;
+use ledger::{AtLimit, Policy};
 pub(crate) use registry::{Card, Registry, Run};
 
 use crate::{args::RunArgs, files};
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let driver = Driver::open(args)?;
     let registry = Registry::open()?;
     let placement = Placement::choose(args, driver.root(), &registry)?;
-    let run = registry.add(&placement, at_limit(args))?;
+    let run = registry.add(&placement, at_limit(args), policy(args))?;
     let mut command = if wants_namespace(args) {
         namespaced(args, &run, &shim)?
     } else {
@@ -43,6 +44,16 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// What happens to memory that does not fit.
 fn at_limit(args: &RunArgs) -> AtLimit {
     if args.observe { AtLimit::Observe } else { AtLimit::Refuse }
+}
+
+/// How compute is shared out. Who observes delays nothing either.
+fn policy(args: &RunArgs) -> Policy {
+    match args.compute_policy {
+        _ if args.observe => Policy::Observe,
+        ComputePolicy::Fair => Policy::Fair,
+        ComputePolicy::Strict => Policy::Strict,
+        ComputePolicy::Unlimited => Policy::Unlimited,
+    }
 }
 
 fn wants_namespace(args: &RunArgs) -> bool {

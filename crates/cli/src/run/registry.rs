@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context;
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
-use ledger::AtLimit;
 use ledger::agent::{AllotmentSpec, DeviceSpec};
+use ledger::{AtLimit, Policy};
 use serde::{Deserialize, Serialize};
 
 use super::place::Placement;
@@ -73,12 +73,17 @@ impl Registry {
     ///
     /// # Errors
     /// Where its files cannot be written; then nothing stays behind.
-    pub(crate) fn add(&self, placement: &Placement, at_limit: AtLimit) -> anyhow::Result<Run> {
+    pub(crate) fn add(
+        &self,
+        placement: &Placement,
+        at_limit: AtLimit,
+        policy: Policy,
+    ) -> anyhow::Result<Run> {
         let id = fresh_id()?;
         // Made under a name that no neighbour visits, and locked before it gets its own.
         let draft = self.0.join(format!(".{id}"));
         let folder = self.0.join(id.to_string());
-        let made = make(id, &draft, placement, at_limit)
+        let made = make(id, &draft, placement, (at_limit, policy))
             .and_then(|lock| fs::rename(&draft, &folder).map(|()| lock).map_err(Into::into));
         match made {
             Ok(lock) => Ok(Run { id, folder, _lock: lock }),
@@ -107,7 +112,7 @@ fn make(
     id: AllotmentId,
     folder: &Path,
     place: &Placement,
-    at_limit: AtLimit,
+    (at_limit, policy): (AtLimit, Policy),
 ) -> anyhow::Result<File> {
     DirBuilder::new().mode(0o755).create(folder)?;
     let lock = File::create(folder.join(CARD))?;
@@ -116,6 +121,7 @@ fn make(
     let device = DeviceSpec::new(place.uuid, place.limit, place.percent)
         .with_context_estimate(place.context.bytes())
         .with_at_limit(at_limit);
+    let device = DeviceSpec { policy, ..device };
     let allotments = allotments(folder);
     DirBuilder::new().mode(0o755).create(&allotments)?;
     let spec = AllotmentSpec::new(id, vec![device]);
