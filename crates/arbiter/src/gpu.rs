@@ -121,9 +121,10 @@ impl Gpu {
         if let Some(least) = behind.map(Member::expected_ns).min() {
             self.virtual_ns = self.virtual_ns.max(least);
         }
-        let window_ns = self.settings.window_ns(self.backlogged());
+        let backlogged = self.backlogged();
+        let saved_ns = [self.settings.window_ns(backlogged), self.settings.unserved_ns(backlogged)];
         for (member, charge) in self.members.iter_mut().zip(&self.charges) {
-            member.earn(*charge, passed_ns, self.virtual_ns, window_ns);
+            member.earn(*charge, passed_ns, self.virtual_ns, saved_ns);
         }
         self.decide();
     }
@@ -218,8 +219,7 @@ impl Gpu {
             Policy::Fair if others == 0 && member.is_active() => return free,
             _ if first && member.terms.class == Class::Batch => 0,
             Policy::Strict => own,
-            Policy::Fair if member.terms.class == Class::Latency => fair.max(own),
-            Policy::Fair => fair,
+            Policy::Fair => fair.max(own),
         };
         Grant { pace: Pace::Metered, credit_ns: member.in_its_measure(own), is_asleep }
     }

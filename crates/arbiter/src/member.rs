@@ -211,11 +211,22 @@ impl Member {
     /// Books its guaranteed part of the clock's time against a charge; the one that is behind all others
     /// is at `virtual_ns`. Whoever is not ahead of that owes nothing: what it had beyond its part, it had
     /// because nobody wanted it.
-    pub(crate) fn earn(&mut self, charge_ns: u64, passed_ns: u64, virtual_ns: u64, window_ns: u64) {
+    pub(crate) fn earn(
+        &mut self,
+        charge_ns: u64,
+        passed_ns: u64,
+        virtual_ns: u64,
+        [window_ns, unserved_ns]: [u64; 2],
+    ) {
         let earned = (passed_ns.min(1 << 40) * self.terms.guaranteed() / 100) as i64;
         let debt = (MOST_DEBT_NS * self.terms.guaranteed() / 100) as i64;
         let change = earned - charge_ns.min(1 << 40) as i64;
-        let saved_ns = if self.terms.class == Class::Latency { REQUEST_NS } else { window_ns };
+        let saved_ns = match (self.terms.class, self.terms.policy) {
+            (Class::Latency, _) => REQUEST_NS,
+            // What it wanted and did not have, because nobody looked in time.
+            (Class::Batch, Policy::Fair) if self.is_backlogged() => unserved_ns,
+            (Class::Batch, _) => window_ns,
+        };
         self.most_ns = Self::most(self.terms, saved_ns);
         let unpaid = self.in_flight_ns + self.held_ns() as i64;
         self.own_ns = (self.own_ns + change).clamp(-debt, self.most_ns + unpaid);

@@ -104,6 +104,16 @@ impl Settings {
         }
     }
 
+    /// Of how much time a container that wants its share and has less saves what it lacks, in
+    /// nanoseconds: so much a late look cannot take from it.
+    pub(crate) const fn unserved_ns(&self, backlogged: usize) -> u64 {
+        match backlogged {
+            0..=FEW => 2 * self.window_ns(backlogged),
+            // Looks are frequent, and what one saves all others wait for.
+            _ => 0,
+        }
+    }
+
     /// How long nobody need look while so many have work, in nanoseconds: of the window the part of
     /// each is the smaller the more there are, and nobody's is to run out unseen.
     pub(crate) const fn look_ns(&self, backlogged: usize) -> u64 {
