@@ -60,9 +60,10 @@ pub fn verdict(asked: &Asked) -> Verdict {
 
 /// Whether something that runs may be waiting for this launch: nothing was settled for four quanta and
 /// for twice as long as what is in flight should take, or it has waited far beyond what its cost at its
-/// share explains.
+/// share explains. A kernel that was never measured fills the quantum and may just be long: forty then.
 fn may_be_awaited(asked: &Asked) -> bool {
-    let patience = (4 * asked.quantum_ns).max(asked.in_flight_ns.saturating_mul(2));
+    let quanta = if asked.in_flight_ns >= asked.quantum_ns { 40 } else { 4 };
+    let patience = (quanta * asked.quantum_ns).max(asked.in_flight_ns.saturating_mul(2));
     if asked.in_flight_ns > 0 && asked.unsettled_ns >= patience {
         return true;
     }
@@ -118,8 +119,16 @@ mod tests {
         };
         assert_ne!(after(19 * MS, MS), Verdict::Launch);
         assert_eq!(after(20 * MS, MS), Verdict::Launch);
-        assert_ne!(after(99 * MS, 50 * MS), Verdict::Launch, "it may just be long");
-        assert_eq!(after(100 * MS, 50 * MS), Verdict::Launch);
+        let stuck = Asked { cost_ns: 50 * MS, ..stuck };
+        let after = |unsettled_ns, in_flight_ns| {
+            verdict(&Asked { unsettled_ns, in_flight_ns, waited_ns: unsettled_ns, ..stuck })
+        };
+        for (in_flight_ns, patience) in
+            [(5 * MS, 200 * MS), (50 * MS, 200 * MS), (150 * MS, 300 * MS)]
+        {
+            assert_ne!(after(patience - 1, in_flight_ns), Verdict::Launch, "it may just be long");
+            assert_eq!(after(patience, in_flight_ns), Verdict::Launch);
+        }
     }
 
     #[test]

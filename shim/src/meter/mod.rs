@@ -152,8 +152,15 @@ pub(crate) fn slowly(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult 
     if lane.is_some_and(is_taken) {
         return driver();
     }
-    let work = Work { key: launch.key, cost_ns, is_kept: launch.is_kept, engine: Engine::Compute };
-    throttle::admit(share, work.estimate_ns());
+    let work = || Work {
+        key: launch.key,
+        cost_ns: COSTS.of(launch.key),
+        is_kept: launch.is_kept,
+        engine: Engine::Compute,
+    };
+    throttle::admit(share, &|| work().estimate_ns());
+    // What was measured while it waited counts.
+    let work = work();
     let Some(lane) = lane else {
         let result = driver();
         if result == SUCCESS {

@@ -31,15 +31,15 @@ static BEATS: [Beat; MOST] = [const {
     Beat { seen: AtomicU64::new(0), since_ns: AtomicU64::new(0), looked_ns: AtomicU64::new(0) }
 }; MOST];
 
-/// Waits until a launch of this cost may go on.
-pub(crate) fn admit(share: Share, cost_ns: u64) {
+/// Waits until a launch may go on; `cost` says what it costs by what is known at the moment.
+pub(crate) fn admit(share: Share, cost: &dyn Fn() -> u64) {
     let terms = share.allotment.terms(share.device);
     if terms.delays() {
-        wait(share, cost_ns, &terms);
+        wait(share, cost, &terms);
     }
 }
 
-fn wait(share: Share, cost_ns: u64, terms: &Terms) {
+fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
     let (allotment, device) = (share.allotment, share.device);
     let start_ns = flight::now_ns();
     let mut progress = (u64::MAX, start_ns);
@@ -54,7 +54,7 @@ fn wait(share: Share, cost_ns: u64, terms: &Terms) {
         let asked = Asked {
             left_ns: credit.left_ns,
             in_flight_ns: credit.in_flight_ns,
-            cost_ns,
+            cost_ns: cost(),
             quantum_ns: terms.quantum_ns() * quanta,
             share: u64::from(terms.share()),
             is_alone,
