@@ -10,11 +10,11 @@ use sim_world::{Card, Kind, TakeError};
 use crate::arena::{Arena, Block, PAGE};
 use crate::context::{CONTEXTS, Context};
 use crate::outside::{self, Piece};
+use crate::physical;
 use crate::pool;
 use crate::process;
 use crate::space::{self, Space};
 use crate::status::{Res, Status};
-use crate::vmm;
 
 /// A device.
 pub(crate) struct Device {
@@ -54,7 +54,7 @@ impl Device {
 
     /// Bytes free and in total.
     pub(crate) fn free_and_total(&self) -> Res<(u64, u64)> {
-        vmm::sweep();
+        physical::sweep();
         let world = &process::driver()?.world;
         let memory = world.memory(&self.card).map_err(|e| process::world_lost(&e))?;
         Ok((memory.free, self.total()))
@@ -87,7 +87,7 @@ impl Device {
     /// idle in this process's pools.
     pub(crate) fn allocate(&self, context: usize, size: usize) -> Res<usize> {
         match self.allocate_once(context, size) {
-            Err(Status::OUT_OF_MEMORY) if pool::reclaim(self.ordinal) | vmm::sweep_any() => {
+            Err(Status::OUT_OF_MEMORY) if pool::reclaim(self.ordinal) | physical::sweep_any() => {
                 self.allocate_once(context, size)
             }
             answer => answer,

@@ -54,6 +54,7 @@ mod memory;
 mod module;
 mod multicast;
 mod outside;
+mod physical;
 mod pointer;
 mod pool;
 mod pool_api;

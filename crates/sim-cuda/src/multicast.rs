@@ -10,10 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::arena::PAGE;
 use crate::arg::{In, Out};
 use crate::device_api::attribute;
+use crate::physical::{self, Kept};
 use crate::process::{self, device_named};
 use crate::rim::export;
 use crate::status::{Res, Status};
-use crate::vmm::{self, Kept};
+use crate::vmm;
 
 /// The header's CUmulticastObjectProp.
 #[repr(C)]
@@ -100,7 +101,7 @@ fn is_whole(numbers: [usize; 3]) -> bool {
 }
 
 fn bind(object: u64, device: Option<i32>, start: usize, size: usize, kept: Kept) -> Res {
-    vmm::with_object(object, |object, room| {
+    physical::with_object(object, |object, room| {
         if start.checked_add(size).is_none_or(|end| end > room) {
             return Err(Status::INVALID_VALUE);
         }
@@ -133,7 +134,7 @@ fn bind_address(
     if flags != 0 || !is_whole([start, address as usize, size]) {
         return Err(Status::INVALID_VALUE);
     }
-    bind(object, device, start, size, Kept::by_address(address as usize, size)?)
+    bind(object, device, start, size, vmm::keep(address as usize, size)?)
 }
 
 export! {
@@ -146,7 +147,7 @@ export! {
         }
         let wanted = properties.devices as usize;
         let object = Multicast { wanted, state: Mutex::default() };
-        out.put(vmm::hold_object(properties.size, properties.handles, object)?)
+        out.put(physical::hold_object(properties.size, properties.handles, object)?)
     }
 
     /// Adds a device to an object's team.
@@ -155,7 +156,7 @@ export! {
         if !is_able(device) {
             return Err(Status::NOT_SUPPORTED);
         }
-        vmm::with_object(object, |object, _| object.join(ordinal))
+        physical::with_object(object, |object, _| object.join(ordinal))
     }
 
     /// Binds memory to an object whose team is complete.
@@ -184,7 +185,7 @@ export! {
         if !is_whole([start, 0, size]) {
             return Err(Status::INVALID_VALUE);
         }
-        vmm::with_object(object, |object, room| {
+        physical::with_object(object, |object, room| {
             if start.checked_add(size).is_none_or(|end| end > room) {
                 return Err(Status::INVALID_VALUE);
             }

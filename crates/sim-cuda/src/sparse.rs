@@ -18,10 +18,10 @@ use crate::front;
 use crate::line::Op;
 use crate::mapping;
 use crate::outside::{self, Piece, What};
+use crate::physical::Kept;
 use crate::rim::{Null, export};
 use crate::status::{Res, Status};
 use crate::stream;
-use crate::vmm::Kept;
 
 /// CUDA_ARRAY3D_SPARSE and CUDA_ARRAY3D_DEFERRED_MAPPING.
 pub(crate) const SPARSE: u32 = 0x40;

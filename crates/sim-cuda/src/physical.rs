@@ -1,0 +1,301 @@
+//! Memory of a card apart from addresses, and who keeps it: handles, mappings, bindings and descriptors.
+//! With the last of them the card is given it back. What one process made and another imports is charged
+//! to nobody here.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sim_world::Kind;
+
+use crate::arena::PAGE;
+use crate::mapping;
+use crate::multicast::Multicast;
+use crate::pool;
+use crate::process::{self, device_named};
+use crate::status::{Res, Status};
+
+/// The header's CUmemLocation.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Location {
+    /// CUmemLocationType.
+    pub(crate) kind: u32,
+    /// Of the device.
+    pub(crate) id: i32,
+}
+
+/// The header's CUmemAllocationProp.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Properties {
+    kind: u32,
+    /// CUmemAllocationHandleType, a mask.
+    pub(crate) handles: u32,
+    location: Location,
+    windows: usize,
+    flags: [u8; 8],
+}
+
+const PINNED: u32 = 1;
+/// CU_MEM_LOCATION_TYPE_DEVICE.
+pub(crate) const ON_DEVICE: u32 = 1;
+/// CU_MEM_LOCATION_TYPE_HOST and its kin.
+pub(crate) const ON_HOST: std::ops::RangeInclusive<u32> = 2..=4;
+/// CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR.
+pub(crate) const DESCRIPTOR: u32 = 1;
+/// CU_MEM_HANDLE_TYPE_FABRIC, which machines without its channels refuse.
+const FABRIC: u32 = 8;
+/// CU_MEM_CREATE_USAGE_TILE_POOL, in the low byte of the usage.
+const TILE_POOL: u8 = 1;
+/// How the files of card memory are called, before the card's UUID.
+const NAME: &str = "simulated-gpu-";
+
+impl Properties {
+    /// The device that the memory is to lie on; none for the host.
+    pub(crate) fn device(&self) -> Res<Option<usize>> {
+        match self.location.kind {
+            _ if self.handles & FABRIC != 0 => Err(Status::NOT_SUPPORTED),
+            _ if self.kind != PINNED || self.handles & !DESCRIPTOR != 0 => {
+                Err(Status::INVALID_VALUE)
+            }
+            ON_DEVICE => Ok(Some(device_named(self.location.id)?.ordinal)),
+            kind if ON_HOST.contains(&kind) => Ok(None),
+            _ => Err(Status::INVALID_VALUE),
+        }
+    }
+}
+
+/// Memory; the last one to let go gives it back.
+pub(crate) struct Physical {
+    /// What stands for it.
+    pub(crate) file: OwnedFd,
+    /// Bytes.
+    pub(crate) size: usize,
+    /// The ordinal of its device; none on the host.
+    pub(crate) device: Option<usize>,
+    /// What it was made as.
+    pub(crate) properties: Properties,
+    charged: bool,
+    object: Option<Multicast>,
+    /// Whether there was ever a descriptor of it.
+    pub(crate) exported: AtomicBool,
+}
+
+impl Physical {
+    /// Takes it of its device.
+    pub(crate) fn create(size: usize, properties: Properties) -> Res<Self> {
+        let device = properties.device()?;
+        if size == 0 || !size.is_multiple_of(PAGE) {
+            return Err(Status::INVALID_VALUE);
+        }
+        let name = match device {
+            Some(ordinal) => process::device(ordinal)?.card.uuid_text(),
+            None => "host".to_owned(),
+        };
+        let name = CString::new(format!("{NAME}{name}")).map_err(|_| Status::UNKNOWN)?;
+        let file = mapping::memory_file(&name, size)?;
+        if let Some(ordinal) = device {
+            charge(ordinal, size as u64)?;
+        }
+        Ok(Self {
+            file,
+            size,
+            device,
+            properties,
+            charged: device.is_some(),
+            object: None,
+            exported: no(),
+        })
+    }
+
+    /// What a descriptor of another process's memory stands for. The world does not charge it twice.
+    pub(crate) fn import(descriptor: i32) -> Res<Self> {
+        let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}"));
+        let name = name.map_err(|_| Status::INVALID_VALUE)?.to_string_lossy().into_owned();
+        let name = name.strip_prefix("/memfd:").and_then(|name| name.strip_prefix(NAME));
+        let name = name.ok_or(Status::INVALID_VALUE)?.trim_end_matches(" (deleted)");
+        let mut devices = process::driver()?.devices.iter();
+        let device = devices.find(|device| device.card.uuid_text() == name);
+        if device.is_none() && name != "host" {
+            return Err(Status::INVALID_DEVICE);
+        }
+        let (device, file) = (device.map(|device| device.ordinal), mapping::duplicate(descriptor)?);
+        let size = mapping::len_of(file.as_fd()).ok_or(Status::INVALID_VALUE)?;
+        let kind = if device.is_some() { ON_DEVICE } else { *ON_HOST.start() };
+        let location = Location { kind, id: device.unwrap_or(0) as i32 };
+        let properties =
+            Properties { kind: PINNED, handles: DESCRIPTOR, location, windows: 0, flags: [0; 8] };
+        Ok(Self { file, size, device, properties, charged: false, object: None, exported: no() })
+    }
+
+    /// A multicast object, which takes nothing.
+    fn object(size: usize, handles: u32, object: Multicast) -> Res<Self> {
+        let file = mapping::memory_file(c"simulated-gpu-multicast", size)?;
+        let location = Location { kind: *ON_HOST.start(), id: 0 };
+        let properties = Properties { kind: PINNED, handles, location, windows: 0, flags: [0; 8] };
+        let object = Some(object);
+        Ok(Self { file, size, device: None, properties, charged: false, object, exported: no() })
+    }
+}
+
+fn no() -> AtomicBool {
+    AtomicBool::new(false)
+}
+
+impl Drop for Physical {
+    fn drop(&mut self) {
+        let Some(ordinal) = self.device.filter(|_| self.charged) else { return };
+        if self.exported.load(Ordering::Relaxed)
+            && let Ok(file) = self.file.try_clone()
+        {
+            orphans().push((file, ordinal, self.size));
+            return sweep();
+        }
+        refund(ordinal, self.size);
+    }
+}
+
+fn refund(ordinal: usize, size: usize) {
+    if let Ok(device) = process::device(ordinal) {
+        device.refund(Kind::Allocation, size as u64);
+    }
+}
+
+/// Memory whose handles and mappings are gone, and that may live by its descriptors alone.
+fn orphans() -> MutexGuard<'static, Vec<(OwnedFd, usize, usize)>> {
+    static ORPHANS: Mutex<Vec<(OwnedFd, usize, usize)>> = Mutex::new(Vec::new());
+    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`sweep`]; whether there was anything to look at.
+pub(crate) fn sweep_any() -> bool {
+    let any = !orphans().is_empty();
+    sweep();
+    any
+}
+
+/// Gives the card back what lived by descriptors that are closed: in whatever process they were, each
+/// has a lock on its file for as long as it is open.
+pub(crate) fn sweep() {
+    let closed: Vec<_> =
+        orphans().extract_if(.., |(file, ..)| mapping::is_unlocked(file.as_fd())).collect();
+    closed.iter().for_each(|(_, ordinal, size)| refund(*ordinal, *size));
+}
+
+/// Memory with a handle: how often the program holds it, and how often it is mapped.
+pub(crate) struct Held {
+    physical: Arc<Physical>,
+    /// By the program.
+    pub(crate) held: usize,
+    /// Anywhere.
+    pub(crate) mapped: usize,
+}
+
+fn table() -> MutexGuard<'static, BTreeMap<usize, Held>> {
+    static TABLE: Mutex<BTreeMap<usize, Held>> = Mutex::new(BTreeMap::new());
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a handle of memory.
+pub(crate) fn hold(physical: Physical) -> u64 {
+    let physical = Arc::new(physical);
+    let handle = Arc::as_ptr(&physical) as usize;
+    table().insert(handle, Held { physical, held: 1, mapped: 0 });
+    handle as u64
+}
+
+/// What a program holds under `handle`.
+pub(crate) fn held(handle: u64) -> Res<Arc<Physical>> {
+    let table = table();
+    let held = table.get(&(handle as usize)).filter(|held| held.held > 0);
+    held.map(|held| held.physical.clone()).ok_or(Status::INVALID_VALUE)
+}
+
+/// Changes how often a handle is held and mapped, and forgets it when it is neither.
+pub(crate) fn count(handle: usize, change: impl FnOnce(&mut Held) -> Res) -> Res {
+    let mut table = table();
+    let held = table.get_mut(&handle).ok_or(Status::INVALID_VALUE)?;
+    change(held)?;
+    let is_over = held.held == 0 && held.mapped == 0;
+    let over = if is_over { table.remove(&handle) } else { None };
+    // What ends may hold more memory, and let go of it here.
+    drop(table);
+    drop(over);
+    Ok(())
+}
+
+/// Memory that is kept alive apart from addresses, until this is dropped.
+pub(crate) struct Kept {
+    handle: usize,
+    /// The device that it lies on.
+    pub(crate) device: Option<usize>,
+    /// Whether it was made to hold tiles.
+    pub(crate) is_for_tiles: bool,
+}
+
+impl Kept {
+    /// `size` bytes from `offset` of what is held under a handle.
+    pub(crate) fn by_handle(handle: u64, offset: usize, size: usize) -> Res<Self> {
+        let physical = held(handle)?;
+        let inside = offset.checked_add(size).is_some_and(|end| end <= physical.size);
+        if !inside || physical.object.is_some() {
+            return Err(Status::INVALID_VALUE);
+        }
+        let handle = handle as usize;
+        count(handle, |held| {
+            held.mapped += 1;
+            Ok(())
+        })?;
+        let is_for_tiles = physical.properties.flags[2] & TILE_POOL != 0;
+        Ok(Self { handle, device: physical.device, is_for_tiles })
+    }
+
+    /// What has a handle, on a device.
+    pub(crate) fn known(handle: usize, device: Option<usize>) -> Res<Self> {
+        count(handle, |held| {
+            held.mapped += 1;
+            Ok(())
+        })?;
+        Ok(Self { handle, device, is_for_tiles: false })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = count(self.handle, |held| {
+            held.mapped = held.mapped.saturating_sub(1);
+            Ok(())
+        });
+    }
+}
+
+/// Makes a multicast object, and a handle of it.
+pub(crate) fn hold_object(size: usize, handles: u64, object: Multicast) -> Res<u64> {
+    let handles = u32::try_from(handles).map_err(|_| Status::INVALID_VALUE)?;
+    match handles {
+        _ if handles & FABRIC != 0 => Err(Status::NOT_SUPPORTED),
+        _ if handles & !DESCRIPTOR != 0 => Err(Status::INVALID_VALUE),
+        _ => Ok(hold(Physical::object(size, handles, object)?)),
+    }
+}
+
+/// Does something with the multicast object under a handle, whose size it is told.
+pub(crate) fn with_object<T>(handle: u64, of: impl FnOnce(&Multicast, usize) -> Res<T>) -> Res<T> {
+    let physical = held(handle)?;
+    of(physical.object.as_ref().ok_or(Status::INVALID_VALUE)?, physical.size)
+}
+
+/// Charges a card, with what lies idle in pools before it refuses.
+fn charge(ordinal: usize, bytes: u64) -> Res {
+    sweep();
+    let device = process::device(ordinal)?;
+    match device.charge(Kind::Allocation, bytes) {
+        Err(Status::OUT_OF_MEMORY) if pool::reclaim(ordinal) => {
+            device.charge(Kind::Allocation, bytes)
+        }
+        answer => answer,
+    }
+}
