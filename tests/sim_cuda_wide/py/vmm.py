@@ -160,6 +160,8 @@ def exported():
     call("cuMemUnmap", start, S(PAGE))
     call("cuMemRelease", handle)
     call("cuMemRelease", plain)
+    assert free_bytes() == before - PAGE, "the descriptor keeps it"
+    os.close(descriptor.value)
     assert free_bytes() == before
 
 
