@@ -4,14 +4,14 @@
 //! image that has none; a weak import would stay empty where libdl comes later, with some module of
 //! NSS. So the loaded objects are asked.
 
-use crate::loaded::{self, Name};
+use crate::loaded::{self, Name, Tables};
 use core::ffi::c_void;
 
 /// The address of glibc's `name`, if the library that has it is loaded.
 pub(crate) fn find(name: Name) -> Option<*mut c_void> {
-    loaded::find(|object| {
-        let tables = object.tables()?;
+    let look = |tables: &Tables| {
         let is_glibc = tables.is_called(c"libc.so.6") || tables.is_called(c"libdl.so.2");
         is_glibc.then(|| tables.find(name)).flatten()
-    })
+    };
+    loaded::find_early(look).or_else(|| loaded::find_late(look))
 }

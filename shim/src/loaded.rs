@@ -4,8 +4,57 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-/// The first answer of `look` about a loaded object, in the order of loading.
-pub(crate) fn find<T, F: FnMut(&Object) -> Option<T>>(look: F) -> Option<T> {
+use crate::sys::LinkMap;
+
+/// The first answer of `look` about an object that was loaded with the program, in the order of loading:
+/// read from the loader's own list, without its locks. A child that was forked while another thread held
+/// the one that dl_iterate_phdr(3) takes would wait for it for ever (glibc before 2.37).
+///
+/// These objects are never unloaded. Among the last of them is the loader itself, which glibc needs: there
+/// the search ends, because what stands behind it may be unloaded meanwhile.
+pub(crate) fn find_early<T>(mut look: impl FnMut(&Tables) -> Option<T>) -> Option<T> {
+    let mut at = first()?;
+    loop {
+        // SAFETY: an object that was loaded with the program.
+        let map = unsafe { &*at };
+        if let Some(tables) = Tables::of(map) {
+            if let Some(found) = look(&tables) {
+                return Some(found);
+            }
+            if tables.is_the_loader() {
+                return None;
+            }
+        }
+        at = map.next;
+        if at.is_null() {
+            return None;
+        }
+    }
+}
+
+/// The program's own object, the first of the list, which DT_DEBUG of its dynamic section leads to.
+fn first() -> Option<*mut LinkMap> {
+    // SAFETY: getauxval(3) answers any question with a number.
+    let ask = |what| unsafe { libc::getauxval(what) } as usize;
+    let (at, count) = (ask(libc::AT_PHDR), ask(libc::AT_PHNUM));
+    if at == 0 {
+        return None;
+    }
+    // SAFETY: the kernel and the loader tell where the program's headers lie, and how many.
+    let headers = unsafe { core::slice::from_raw_parts(at as *const Header, count) };
+    let of_kind = |kind| headers.iter().find(|header| header.kind == kind);
+    let base = of_kind(PT_PHDR).map_or(0, |header| at.wrapping_sub(header.address));
+    let dynamic = base.wrapping_add(of_kind(PT_DYNAMIC)?.address) as *const Dynamic;
+    // SAFETY: a dynamic section ends with a zero tag.
+    let debug = unsafe { entry(dynamic, DT_DEBUG) }? as *const Debug;
+    // SAFETY: null, or the loader's own.
+    let map = unsafe { debug.as_ref() }?.map;
+    (!map.is_null()).then_some(map)
+}
+
+/// The first answer of `look` about any loaded object, in the order of loading. Takes a lock of the loader's,
+/// so only where nothing else helps.
+pub(crate) fn find_late<T, F: FnMut(&Tables) -> Option<T>>(look: F) -> Option<T> {
     let mut search = Search { look, found: None };
     // SAFETY: the loader calls `visit` with the search and with valid descriptions of objects, which
     // stay loaded meanwhile.
@@ -27,25 +76,32 @@ unsafe extern "C" {
 
 /// # Safety
 /// `object` is a loaded object, `search` a [`Search`] of the same types.
-unsafe extern "C" fn visit<T, F: FnMut(&Object) -> Option<T>>(
+unsafe extern "C" fn visit<T, F: FnMut(&Tables) -> Option<T>>(
     object: *const Object,
     _: usize,
     search: *mut c_void,
 ) -> c_int {
-    // SAFETY: what `find` passed.
+    // SAFETY: what `find_late` passed.
     let search = unsafe { &mut *search.cast::<Search<T, F>>() };
     // SAFETY: the loader's own description.
-    search.found = (search.look)(unsafe { &*object });
+    search.found = unsafe { &*object }.tables().and_then(|tables| (search.look)(&tables));
     c_int::from(search.found.is_some())
 }
 
 /// The beginning of `struct dl_phdr_info`.
 #[repr(C)]
-pub(crate) struct Object {
+struct Object {
     base: usize,
     name: *const c_char,
     headers: *const Header,
     header_count: u16,
+}
+
+/// The beginning of `struct r_debug`.
+#[repr(C)]
+struct Debug {
+    version: c_int,
+    map: *mut LinkMap,
 }
 
 /// `Elf64_Phdr`.
@@ -79,58 +135,29 @@ struct Symbol {
     size: u64,
 }
 
-const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
+const PT_PHDR: u32 = 6;
 const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
 const DT_SONAME: u64 = 14;
+const DT_DEBUG: u64 = 21;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const STT_FUNC: u8 = 2;
 
 impl Object {
-    /// Where it was found.
-    pub(crate) fn path(&self) -> &[u8] {
-        // SAFETY: null, or the loader's C string.
-        if self.name.is_null() { &[] } else { unsafe { CStr::from_ptr(self.name) }.to_bytes() }
-    }
-
-    /// Whether an address lies in it.
-    pub(crate) fn holds(&self, address: *const c_void) -> bool {
-        let at = address.addr().wrapping_sub(self.base);
-        let lies_in = |header: &Header| {
-            header.kind == PT_LOAD && at.wrapping_sub(header.address) < header.memory_size
-        };
-        self.headers().iter().any(lies_in)
-    }
-
-    /// What it exports; none where it has no hash table of GNU's.
-    pub(crate) fn tables(&self) -> Option<Tables> {
-        let header = self.headers().iter().find(|header| header.kind == PT_DYNAMIC)?;
-        let dynamic = self.base.wrapping_add(header.address) as *const Dynamic;
-        // SAFETY: a dynamic section ends with a zero tag.
-        let value = |tag| unsafe { entry(dynamic, tag) };
-        // The loader has added the base already, but for objects whose section is read-only.
-        let place =
-            |tag| value(tag).map(|at| if at < self.base { at.wrapping_add(self.base) } else { at });
-        Some(Tables {
-            base: self.base,
-            soname: value(DT_SONAME),
-            strings: place(DT_STRTAB)? as *const c_char,
-            symbols: place(DT_SYMTAB)? as *const Symbol,
-            hash: place(DT_GNU_HASH)? as *const u32,
-        })
-    }
-
-    fn headers(&self) -> &[Header] {
+    fn tables(&self) -> Option<Tables> {
         if self.headers.is_null() {
-            return &[];
+            return None;
         }
         // SAFETY: the loader gives as many headers as it says.
-        unsafe { core::slice::from_raw_parts(self.headers, self.header_count.into()) }
+        let headers =
+            unsafe { core::slice::from_raw_parts(self.headers, self.header_count.into()) };
+        let header = headers.iter().find(|header| header.kind == PT_DYNAMIC)?;
+        Tables::new(self.base, self.base.wrapping_add(header.address) as *const Dynamic)
     }
 }
 
-/// What an object exports. For as long as the search that found it lasts.
+/// What an object exports. For as long as the object stays loaded.
 pub(crate) struct Tables {
     base: usize,
     soname: Option<usize>,
@@ -156,10 +183,41 @@ impl Name {
 }
 
 impl Tables {
+    /// Of a loaded object that stays loaded meanwhile; none where it has no hash table of GNU's.
+    pub(crate) fn of(map: &LinkMap) -> Option<Self> {
+        Self::new(map.address, map.dynamic.cast())
+    }
+
+    fn new(base: usize, dynamic: *const Dynamic) -> Option<Self> {
+        if dynamic.is_null() {
+            return None;
+        }
+        // SAFETY: a dynamic section ends with a zero tag.
+        let value = |tag| unsafe { entry(dynamic, tag) };
+        // The loader has added the base already, but for objects whose section is read-only.
+        let place = |tag| value(tag).map(|at| if at < base { at.wrapping_add(base) } else { at });
+        Some(Self {
+            base,
+            soname: value(DT_SONAME),
+            strings: place(DT_STRTAB)? as *const c_char,
+            symbols: place(DT_SYMTAB)? as *const Symbol,
+            hash: place(DT_GNU_HASH)? as *const u32,
+        })
+    }
+
     /// Whether the object's own name is this.
     pub(crate) fn is_called(&self, soname: &CStr) -> bool {
+        self.soname() == Some(soname)
+    }
+
+    /// Whether it is glibc's loader, `ld-linux-x86-64.so.2` and the like.
+    fn is_the_loader(&self) -> bool {
+        self.soname().is_some_and(|soname| soname.to_bytes().starts_with(b"ld-linux"))
+    }
+
+    fn soname(&self) -> Option<&CStr> {
         // SAFETY: an offset into the object's strings.
-        self.soname.is_some_and(|at| unsafe { CStr::from_ptr(self.strings.add(at)) } == soname)
+        self.soname.map(|at| unsafe { CStr::from_ptr(self.strings.add(at)) })
     }
 
     /// The address of the function of this name. Walks the GNU hash table: its header, a Bloom filter

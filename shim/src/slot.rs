@@ -9,7 +9,7 @@
 //! is where it takes most.
 
 use crate::dlsym;
-use crate::loaded::{self, Name};
+use crate::loaded::{Name, Tables};
 use crate::sys::{self, LinkMap, RTLD_NEXT};
 use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
@@ -93,18 +93,16 @@ impl Library {
     /// in it. False: it is not the library's, or has been looked up by somebody else, and nothing is
     /// changed.
     pub(crate) fn fill_from_table(self, slot: &Erased, found: *mut c_void) -> bool {
-        let filled = loaded::find(|object| {
-            if !object.holds(found) {
-                return None;
-            }
-            let tables = object.tables().filter(|_| self.is_file(object.path()));
-            let tables = tables.filter(|tables| tables.find(slot.name()) == Some(found));
-            Some(tables.map(|tables| self.take_all(&tables)).is_some())
-        });
-        filled == Some(true)
+        let Some(object) = sys::object_of(found).filter(|&object| self.is(object)) else {
+            return false;
+        };
+        // SAFETY: what the caller has just found a function in stays loaded while it looks.
+        let tables = Tables::of(unsafe { &*object });
+        let tables = tables.filter(|tables| tables.find(slot.name()) == Some(found));
+        tables.map(|tables| self.take_all(&tables)).is_some()
     }
 
-    fn take_all(self, tables: &loaded::Tables) {
+    fn take_all(self, tables: &Tables) {
         for slot in self.slots() {
             let found = tables.find(slot.name()).unwrap_or(core::ptr::null_mut());
             slot.address.store(found, Relaxed);

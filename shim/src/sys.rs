@@ -64,11 +64,14 @@ struct DlInfo {
 /// that was loaded with the program, dlsym(3) would search a list that was never made.
 #[repr(C)]
 pub(crate) struct LinkMap {
-    address: usize,
+    /// By how much its addresses are moved.
+    pub(crate) address: usize,
     /// Where the object was found.
     pub(crate) name: *const c_char,
-    dynamic: *mut c_void,
-    next: *mut LinkMap,
+    /// Its dynamic section.
+    pub(crate) dynamic: *mut c_void,
+    /// The object loaded after.
+    pub(crate) next: *mut LinkMap,
     /// The object loaded before.
     pub(crate) previous: *mut LinkMap,
 }

@@ -24,6 +24,13 @@ fn forks_beside_allocating_threads_all_end_well() {
 }
 
 #[test]
+fn a_fork_beside_a_thread_that_lists_the_loaded_objects_ends_well() {
+    for part in ["debian-11", "debian-12", "debian-13"] {
+        storm(part, "locked", &[], "the child was well\n");
+    }
+}
+
+#[test]
 fn two_hundred_execs_in_a_row_arrive() {
     for part in ["debian-11", "debian-13"] {
         storm(part, "execs", &["200"], "arrived\n");
