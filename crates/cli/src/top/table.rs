@@ -170,7 +170,7 @@ mod tests {
     fn a_row_says_what_went_on_between_two_moments() {
         let table = Table::between(&sample(0, 0, true), &sample(2_000_000_000, 500_000_000, true));
         let text = table.to_string();
-        assert!(text.contains("GPU GPU-1  25% busy"), "{text}");
+        assert!(text.contains("GPU  GPU-1  25% busy"), "{text}");
         let row = text.lines().find(|line| line.contains("default/a main")).unwrap();
         let words: Vec<_> = row.split_whitespace().collect();
         assert_eq!(words[..4], ["30%", "strict", "25.0", "0.0"], "{text}");
