@@ -1,10 +1,12 @@
 //! The API server as the suite speaks with it: a token, JSON, and waiting.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustls::crypto::ring;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, parse_pem};
@@ -30,8 +32,10 @@ impl Api {
             })
             .collect();
         let roots = RootCerts::new_with_certs(&roots);
+        let tls = TlsConfig::builder().root_certs(roots);
+        let tls = tls.unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()));
         let agent = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(20)))
             .build();

@@ -74,7 +74,9 @@ fn the_real_etcd_takes_clients_of_the_authority_and_no_others() {
             let key = PrivateKey::from_pem(&fs::read(&identity.key).unwrap()).unwrap();
             ClientCert::new_with_certs(&certificates(&identity.certificate), key)
         });
-        let tls = TlsConfig::builder().root_certs(roots).client_cert(client).build();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder().root_certs(roots).client_cert(client);
+        let tls = tls.unversioned_rustls_crypto_provider(provider).build();
         let agent = ureq::Agent::from(ureq::Agent::config_builder().tls_config(tls).build());
         let url = format!("https://127.0.0.1:{}/health", ports.etcd);
         agent.get(url).call().and_then(|mut answer| answer.body_mut().read_to_string())

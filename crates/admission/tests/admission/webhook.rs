@@ -56,7 +56,9 @@ impl Server {
 
 pub(crate) fn post(url: &str, root: &[u8], body: &Value) -> Result<(u16, String), ureq::Error> {
     let root = Certificate::from_pem(root)?.to_owned();
-    let tls = TlsConfig::builder().root_certs(RootCerts::from(vec![root])).build();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = TlsConfig::builder().root_certs(RootCerts::from(vec![root]));
+    let tls = tls.unversioned_rustls_crypto_provider(provider).build();
     let agent = ureq::Agent::config_builder().tls_config(tls).http_status_as_error(false).build();
     let body = serde_json::to_vec(body).expect("JSON");
     let mut answer = ureq::Agent::new_with_config(agent).post(url).send(&body)?;
