@@ -9,8 +9,9 @@ use crate::harness::{TestWorld, options, wait_until};
 fn smi(world: &TestWorld, args: &[&str]) -> String {
     let output = world.nvidia_smi(args);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}: {stdout}", output.status);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {stdout}{stderr}", output.status);
+    assert_eq!(stderr, "");
     stdout
 }
 

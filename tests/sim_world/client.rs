@@ -1,7 +1,7 @@
 //! A process of a simulated world, for tests: `world-client DIR ORDER…`, where each order answers with
-//! one line on stdout. It ends when its stdin does.
+//! one line on stdout. Then it takes orders from stdin, a line each, and ends when stdin does.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use sim_world::{CopyEngine, Demand, Kind, World, now_ns};
@@ -10,12 +10,12 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (dir, orders) = args.split_first().expect("world-client DIR ORDER…");
     let world = World::open(Path::new(dir)).expect("the world is there");
-    for order in orders {
-        let line = obey(&world, order);
+    let later = std::io::stdin().lines().map(|line| line.expect("stdin is text"));
+    for order in orders.iter().cloned().chain(later) {
+        let line = obey(&world, &order);
         println!("{line}");
         std::io::stdout().flush().expect("stdout is open");
     }
-    let _ = std::io::stdin().read(&mut [0]);
 }
 
 fn obey(world: &World, order: &str) -> String {
@@ -39,6 +39,8 @@ fn obey(world: &World, order: &str) -> String {
             let _ = world.copy(card, CopyEngine::In, 0, 10);
         },
         "fork" => fork(world),
+        // Closes every descriptor but stdin and stdout, as daemons do.
+        "close" => say(close_all()),
         other => panic!("unknown order {other}"),
     }
 }
@@ -47,6 +49,14 @@ fn say<E: std::fmt::Debug>(done: Result<(), E>) -> String {
     match done {
         Ok(()) => "done".to_owned(),
         Err(error) => format!("{error:?}"),
+    }
+}
+
+fn close_all() -> std::io::Result<()> {
+    // SAFETY: only the world's descriptors are above, and nothing is asked of the world after this.
+    match unsafe { libc::close_range(3, libc::c_uint::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The test's side of `world-client`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -28,6 +28,19 @@ impl Client {
         let mut child = command.spawn().unwrap();
         let said = BufReader::new(child.stdout.take().unwrap());
         Self { child, said }
+    }
+
+    /// One more order.
+    #[allow(dead_code)]
+    pub(crate) fn order(&mut self, order: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
+    }
+
+    /// Whether it waits for a packet.
+    #[allow(dead_code)]
+    pub(crate) fn is_receiving(&self) -> bool {
+        let call = std::fs::read_to_string(format!("/proc/{}/syscall", self.pid())).unwrap();
+        call.split(' ').next() == Some(libc::SYS_recvfrom.to_string().as_str())
     }
 
     /// The next answer.

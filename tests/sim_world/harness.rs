@@ -86,8 +86,13 @@ fn part(path: &str, command: &str) -> PathBuf {
 
 /// SIGKILL.
 pub(crate) fn kill(pid: u32) {
-    // SAFETY: sends a signal to a process that the test started.
-    assert_eq!(unsafe { libc::kill(pid as i32, libc::SIGKILL) }, 0);
+    signal(pid, libc::SIGKILL);
+}
+
+/// Sends a signal to a process that the test started.
+pub(crate) fn signal(pid: u32, signal: i32) {
+    // SAFETY: sends a signal and touches no memory.
+    assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// Waits for a condition, and fails with its name after ten seconds.

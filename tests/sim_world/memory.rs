@@ -4,7 +4,7 @@ use sim_world::admin::{self, Change};
 use sim_world::{Kind, TakeError, World};
 
 use crate::client_handle::Client;
-use crate::harness::{TestWorld, kill, options, wait_until};
+use crate::harness::{TestWorld, kill, options, signal, wait_until};
 
 const MIB: u64 = 1 << 20;
 
@@ -45,6 +45,25 @@ fn a_killed_process_gives_its_memory_back_although_a_fork_of_it_lives() {
     client.kill();
     wait_until("its memory is free", || world.used(0) == 0);
     kill(child);
+}
+
+#[test]
+fn a_newcomer_is_not_taken_for_the_one_whose_place_it_got() {
+    let world = TestWorld::new();
+    let daemon = world.report().daemon_pid;
+    let mut first = Client::start(world.root(), &["take=1000"]);
+    assert_eq!(first.answer(), "done");
+    // While the daemon sees nothing: the first one's connection ends, a second client comes, the
+    // first one's process ends. The daemon then finds all three at once.
+    signal(daemon, libc::SIGSTOP);
+    first.order("close");
+    assert_eq!(first.answer(), "done");
+    let mut second = Client::start(world.root(), &["take=500"]);
+    wait_until("the second client waits for an answer", || second.is_receiving());
+    first.kill();
+    signal(daemon, libc::SIGCONT);
+    assert_eq!(second.answer(), "done");
+    assert_eq!(world.used(0), 500 * MIB);
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct Client {
     pub(super) socket: OwnedFd,
     /// Readable once the process that connected has ended, even if a fork of it keeps the socket open.
     pub(super) process: Option<OwnedFd>,
+    /// Tells it from the others that had its slot.
+    pub(super) serial: u32,
     waiting: VecDeque<Vec<u8>>,
 }
 
@@ -31,11 +33,11 @@ pub(super) enum Sent {
 }
 
 impl Client {
-    pub(super) fn new(socket: OwnedFd, peer: Peer) -> Self {
+    pub(super) fn new(socket: OwnedFd, peer: Peer, serial: u32) -> Self {
         let pid = rustix::process::Pid::from_raw(peer.pid as i32);
         let flags = rustix::process::PidfdFlags::empty();
         let process = pid.and_then(|pid| rustix::process::pidfd_open(pid, flags).ok());
-        Self { socket, process, waiting: VecDeque::new() }
+        Self { socket, process, serial, waiting: VecDeque::new() }
     }
 
     /// Sends `packet` behind what waits.

@@ -19,7 +19,7 @@ use crate::wire::{Reply, Request, decode, encode};
 /// How often the daemon looks whether its folder is still there.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 
-/// The listener's mark in the epoll set; clients have `slot * 2`, their processes one more.
+/// The listener's mark in the epoll set; clients' are [`Mark`]s.
 const LISTENER: u64 = u64::MAX;
 
 /// Sockets and what they belong to.
@@ -32,7 +32,37 @@ pub(super) struct Server {
     epoll: OwnedFd,
     clients: HashMap<u32, Client>,
     free_slots: Vec<u32>,
+    /// How many clients ever joined, in so many bits: the serial number of the last.
+    joined: u32,
     buffer: Vec<u8>,
+}
+
+/// What an event of a client is of. A slot is free for the next client as soon as one has left, so an
+/// event read before that may be handled after it: the serial number tells the two apart.
+#[derive(Clone, Copy)]
+struct Mark {
+    serial: u32,
+    slot: u32,
+    of: Of,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Socket,
+    Process,
+}
+
+impl Mark {
+    fn data(self) -> EventData {
+        let low = self.slot << 1 | u32::from(self.of == Of::Process);
+        EventData::new_u64(u64::from(self.serial) << 32 | u64::from(low))
+    }
+
+    fn from_word(word: u64) -> Self {
+        let (serial, low) = ((word >> 32) as u32, word as u32);
+        let of = if low & 1 == 1 { Of::Process } else { Of::Socket };
+        Mark { serial, slot: low >> 1, of }
+    }
 }
 
 impl Server {
@@ -44,7 +74,8 @@ impl Server {
         let inode = inode_of(&path).unwrap_or(0);
         let free_slots = (0..SLOTS as u32).rev().collect();
         let clients = HashMap::new();
-        Ok(Self { state, listener, path, inode, epoll, clients, free_slots, buffer: Vec::new() })
+        let (joined, buffer) = (0, Vec::new());
+        Ok(Self { state, listener, path, inode, epoll, clients, free_slots, joined, buffer })
     }
 
     pub(super) fn run(&mut self) {
@@ -66,9 +97,20 @@ impl Server {
         for Event { flags, data } in events {
             match data.u64() {
                 LISTENER => self.accept(),
-                mark if mark % 2 == 1 => self.leave((mark / 2) as u32),
-                mark => self.handle((mark / 2) as u32, flags),
+                word => self.handle_client(Mark::from_word(word), flags),
             }
+        }
+    }
+
+    /// What a client's event asks for, unless it was of a client that has left its slot to another
+    /// since the events were read.
+    fn handle_client(&mut self, mark: Mark, flags: EventFlags) {
+        if self.clients.get(&mark.slot).is_none_or(|client| client.serial != mark.serial) {
+            return;
+        }
+        match mark.of {
+            Of::Process => self.leave(mark.slot),
+            Of::Socket => self.handle(mark.slot, flags),
         }
     }
 
@@ -85,17 +127,18 @@ impl Server {
 
     fn join(&mut self, socket: OwnedFd) {
         let peer = peer_of(&socket);
-        let mut client = Client::new(socket, peer);
+        self.joined = self.joined.wrapping_add(1);
+        let mut client = Client::new(socket, peer, self.joined);
         let Some(slot) = self.free_slots.pop() else {
             let reason = format!("all its {SLOTS} places are taken");
             let _ = client.send(encode(&Reply::Wrong { reason }));
             return;
         };
         self.state.join(slot, peer);
-        let mark = u64::from(slot) * 2;
-        let _ = epoll::add(&self.epoll, &client.socket, EventData::new_u64(mark), EventFlags::IN);
+        let mark = |of| Mark { serial: client.serial, slot, of }.data();
+        let _ = epoll::add(&self.epoll, &client.socket, mark(Of::Socket), EventFlags::IN);
         if let Some(process) = &client.process {
-            let _ = epoll::add(&self.epoll, process, EventData::new_u64(mark + 1), EventFlags::IN);
+            let _ = epoll::add(&self.epoll, process, mark(Of::Process), EventFlags::IN);
         }
         self.clients.insert(slot, client);
     }
@@ -159,8 +202,8 @@ impl Server {
             Sent::All => EventFlags::IN,
         };
         if let Some(client) = self.clients.get(&slot) {
-            let mark = EventData::new_u64(u64::from(slot) * 2);
-            let _ = epoll::modify(&self.epoll, &client.socket, mark, flags);
+            let mark = Mark { serial: client.serial, slot, of: Of::Socket };
+            let _ = epoll::modify(&self.epoll, &client.socket, mark.data(), flags);
         }
     }
 }
