@@ -75,14 +75,14 @@ fn install_programs(
     Ok(())
 }
 
-/// A cargo that compiles for the system and links with zig.
+/// A cargo that builds in this profile.
 fn cargo(system: &System, profile: Profile, command: &str) -> Result<Command> {
-    let mut cargo = system.cargo(command);
+    let mut cargo = linker::cargo(system, command)?;
     let profile = match profile {
         Profile::Dev => "dev",
         Profile::Release => "release",
     };
-    cargo.env(linker::variable(system), linker::script(system)?).args(["--profile", profile]);
+    cargo.args(["--profile", profile]);
     Ok(cargo)
 }
 

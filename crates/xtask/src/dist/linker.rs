@@ -4,20 +4,24 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use super::install;
 use super::system::{System, home};
 
-/// The environment variable that names cargo's linker for this system.
-pub(super) fn variable(system: &System) -> String {
+/// A cargo that compiles for the system and links with zig. Every build in the system's folder is one
+/// of these, also where nothing is linked: cargo compiles everything anew when its linker changes.
+pub(super) fn cargo(system: &System, command: &str) -> Result<Command> {
     let triple = system.arch.triple().replace('-', "_").to_uppercase();
-    format!("CARGO_TARGET_{triple}_LINKER")
+    let mut cargo = system.cargo(command);
+    cargo.env(format!("CARGO_TARGET_{triple}_LINKER"), script(system)?);
+    Ok(cargo)
 }
 
 /// Writes the script unless it is there, and says where.
-pub(super) fn script(system: &System) -> Result<PathBuf> {
+fn script(system: &System) -> Result<PathBuf> {
     let path = home().join(format!("zig-cc-{}", system.arch.zig()));
     let text = text(system.zig(), system.arch.zig(), &home().join("zig"));
     install::bytes(text.as_bytes(), &path)?;

@@ -14,8 +14,8 @@ use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection, ObjectSymbol, elf};
 
 use super::build::{Artifacts, artifacts};
-use super::install;
 use super::system::{System, home};
+use super::{install, linker};
 use crate::{gates, sh};
 
 /// Compiles, links, judges and installs the shim.
@@ -41,7 +41,7 @@ fn work_folder() -> Result<tempfile::TempDir> {
 }
 
 fn compile(system: &System) -> Result<Artifacts> {
-    artifacts(system.cargo("build").args(["--release", "--package", "aliquot-shim"]))
+    artifacts(linker::cargo(system, "build")?.args(["--release", "--package", "aliquot-shim"]))
 }
 
 /// The names that the shim gives to programs: what `hooks!` made, and the look-up itself.
