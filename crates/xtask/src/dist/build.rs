@@ -1,5 +1,6 @@
 //! What cargo builds by itself: programs and the simulated driver, linked by zig.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -103,11 +104,12 @@ pub(super) fn artifacts(cargo: &mut Command) -> Result<Artifacts> {
 pub(super) struct Artifacts(Vec<Artifact>);
 
 impl Artifacts {
-    /// Every `.rlib` in or under this folder.
-    pub(super) fn rlibs<'a>(&'a self, under: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
+    /// Every `.rlib` in or under this folder, by name: cargo says them in the order in which they came
+    /// to be ready, and a linker lays code out in the order in which it gets it.
+    pub(super) fn rlibs(&self, under: &Path) -> BTreeSet<&PathBuf> {
         let files = self.0.iter().flat_map(|artifact| &artifact.filenames);
         let is_rlib = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "rlib");
-        files.filter(is_rlib).filter(move |file| file.starts_with(under))
+        files.filter(is_rlib).filter(|file| file.starts_with(under)).collect()
     }
 
     fn program(&self, name: &str) -> Result<PathBuf> {
@@ -153,4 +155,35 @@ struct Artifact {
 #[derive(Deserialize)]
 struct Target {
     name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Artifact, Artifacts, Target};
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn rlibs_come_in_one_order_whatever_cargo_made_first() {
+        let one = artifacts(&["/t/libb-1.rlib", "/t/liba-2.rlib", "/t/deps/libc-3.rlib"]);
+        let other = artifacts(&["/t/deps/libc-3.rlib", "/t/libb-1.rlib", "/t/liba-2.rlib"]);
+        let said: Vec<_> = one.rlibs(Path::new("/t")).into_iter().collect();
+        assert_eq!(said, other.rlibs(Path::new("/t")).into_iter().collect::<Vec<_>>());
+        assert_eq!(said.len(), 3);
+    }
+
+    #[test]
+    fn what_lies_elsewhere_or_is_no_rlib_is_not_linked() {
+        let made = artifacts(&["/t/liba.rlib", "/t/libmacro.so", "/host/libbuild.rlib"]);
+        let said: Vec<_> = made.rlibs(Path::new("/t")).into_iter().collect();
+        assert_eq!(said, [Path::new("/t/liba.rlib")]);
+    }
+
+    fn artifacts(files: &[&str]) -> Artifacts {
+        let artifact = |file: &&str| Artifact {
+            target: Target { name: String::new() },
+            filenames: vec![PathBuf::from(file)],
+            executable: None,
+        };
+        Artifacts(files.iter().map(artifact).collect())
+    }
 }

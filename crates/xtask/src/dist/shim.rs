@@ -79,7 +79,7 @@ fn link(system: &System, parts: &Parts<'_>, names: &BTreeSet<String>, to: &Path)
     let mut zig = system.zig_cc();
     zig.arg("-shared").arg("-o").arg(to);
     zig.arg("-Wl,--whole-archive").arg(parts.shim).arg("-Wl,--no-whole-archive");
-    zig.args(parts.made.rlibs(parts.folder).filter(|rlib| *rlib != parts.shim));
+    zig.args(parts.made.rlibs(parts.folder).into_iter().filter(|rlib| *rlib != parts.shim));
     zig.args(core(system)?);
     zig.args(FLAGS).arg(format!("-Wl,-soname,{}", gates::SONAME));
     let mut flag = OsString::from("-Wl,--version-script=");
@@ -135,12 +135,12 @@ fn only(folder: &Path, beginning: &str) -> Result<PathBuf> {
     let files =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let names = files.filter_map(|file| file.ok().map(|file| file.file_name()));
-    let mut found = names.filter(|name| {
+    let found = names.filter(|name| {
         let name = name.to_string_lossy();
         name.starts_with(beginning) && name.ends_with(".rlib")
     });
     let name =
-        found.next().with_context(|| format!("{} has no {beginning}*.rlib", folder.display()))?;
+        found.min().with_context(|| format!("{} has no {beginning}*.rlib", folder.display()))?;
     Ok(folder.join(name))
 }
 
