@@ -3,6 +3,7 @@
 use crate::member::{Grant, Interval, Member, Pace, Reading};
 use crate::terms::{Class, Policy, Settings, Terms};
 use crate::timeline::{Contest, Timeline};
+use crate::turns::Turns;
 
 /// How long a batch is waited with before it is charged, in nanoseconds: one that ran inside it can
 /// be told of a little later.
@@ -13,11 +14,12 @@ const HOLD_NS: u64 = 2_000_000;
 pub struct Gpu {
     settings: Settings,
     timeline: Timeline,
-    members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
     /// How far the one is that is behind all others.
-    virtual_ns: u64,
+    pub(crate) virtual_ns: u64,
     now_ns: u64,
     charges: Vec<u64>,
+    pub(crate) turns: Turns,
 }
 
 impl Gpu {
@@ -31,6 +33,7 @@ impl Gpu {
             virtual_ns: 0,
             now_ns: 0,
             charges: Vec::new(),
+            turns: Turns::default(),
         }
     }
 
@@ -117,7 +120,9 @@ impl Gpu {
         for (member, charge) in self.members.iter_mut().zip(&self.charges) {
             member.book(*charge, self.virtual_ns);
         }
-        let behind = self.members.iter().filter(|member| member.is_backlogged());
+        self.level();
+        let turns = &self.turns;
+        let behind = self.members.iter().filter(|m| m.is_backlogged() && !turns.has(m.key));
         if let Some(least) = behind.map(Member::expected_ns).min() {
             self.virtual_ns = self.virtual_ns.max(least);
         }
@@ -127,6 +132,7 @@ impl Gpu {
             member.earn(*charge, passed_ns, self.virtual_ns, saved_ns);
         }
         self.decide();
+        self.bound_by_turns();
     }
 
     /// How long until the next tick, in nanoseconds.

@@ -24,8 +24,12 @@ mod member;
 mod settle;
 mod terms;
 mod timeline;
+mod timetable;
+mod turns;
 
 pub use gpu::Gpu;
 pub use member::{Grant, Interval, Pace, Reading};
 pub use terms::{Class, Policy, Settings, Terms};
 pub use timeline::{Contest, Timeline};
+pub use timetable::{Moment, Standing, Timetable, Turn};
+pub use turns::Turns;

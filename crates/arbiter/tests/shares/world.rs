@@ -1,6 +1,6 @@
 //! A card, its containers and the arbiter, in virtual time.
 
-use arbiter::{Gpu, Grant, Settings, Terms};
+use arbiter::{Gpu, Grant, Settings, Terms, Timetable, Turns};
 
 use crate::card::Card;
 use crate::tenant::Tenant;
@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) late_ns: Vec<u64>,
     /// From a tick to the containers' seeing it.
     pub(crate) wake_ns: u64,
+    /// A timetable, and the number of this card in it; tenant 0 is gang 0, and so on.
+    pub(crate) table: Option<(Timetable, u64)>,
     pub(crate) now_ns: u64,
     tick_ns: u64,
     ticks: usize,
@@ -41,6 +43,7 @@ impl World {
             settings,
             late_ns: vec![0, 100_000, 300_000],
             wake_ns: 80_000,
+            table: None,
             now_ns: SECOND,
             tick_ns: SECOND,
             ticks: 0,
@@ -83,7 +86,19 @@ impl World {
         self.now_ns = next;
     }
 
+    /// What the timetable says now.
+    fn turns(&self) -> Option<Turns> {
+        let (table, card) = self.table.as_ref()?;
+        let moment = table.at(*card, self.now_ns)?;
+        let keys = 0..self.tenants.len() as u64;
+        let scheduled = keys.filter(|key| table.has(*card, *key)).collect();
+        Some(Turns { scheduled, whose: moment.gang, left_ns: moment.left_ns })
+    }
+
     fn tick(&mut self) {
+        let turns = self.turns().unwrap_or_default();
+        let until_ns = if turns.scheduled.is_empty() { u64::MAX } else { turns.left_ns };
+        self.gpu.take_turns(turns);
         let tenants = &self.tenants;
         self.gpu.tick(self.now_ns, |key| Some(tenants[key as usize].reading()));
         let grants: Vec<_> = self.gpu.grants().collect();
@@ -95,7 +110,7 @@ impl World {
         self.grants = Some((self.now_ns + self.wake_ns, grants));
         let late = self.late_ns[self.ticks % self.late_ns.len()];
         self.ticks += 1;
-        let every = self.gpu.next_tick_ns();
+        let every = self.gpu.next_tick_ns().min(until_ns);
         self.tick_ns = self.now_ns + every + late;
     }
 

@@ -1,0 +1,200 @@
+//! When a container with shares of several GPUs has them, so that it has all of them at once.
+//!
+//! Its ranks wait for each other, and one of them that runs while the other may not spins: the time is
+//! charged and nothing comes of it. So on the GPUs where such a gang is not alone it has turns, at the
+//! same moments of one clock, and the others have the time between. A pure table: what is decided of
+//! one GPU follows from it without asking the others.
+
+/// The longest that a period gets, in quanta.
+const MOST_QUANTA: u64 = 8;
+/// The shortest turn, if the period can be made long enough for it, in nanoseconds: at each a GPU
+/// turns from one process to another, and kernels that were launched before are waited for.
+const LEAST_TURN_NS: u64 = 2_000_000;
+
+/// A gang wants a GPU that others want as well.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Standing {
+    /// The gang's number: the same on all of its GPUs.
+    pub gang: u64,
+    /// The GPU's number.
+    pub card: u64,
+    /// What it is to have there while the others want theirs, in percent of the time.
+    pub percent: u32,
+}
+
+/// The part of each period in which a gang has a GPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// Whose.
+    pub gang: u64,
+    /// Of which GPU.
+    pub card: u64,
+    /// When it begins, in nanoseconds from the period's begin.
+    pub from_ns: u64,
+    /// When it ends.
+    pub to_ns: u64,
+}
+
+/// Turns of gangs, the same in each period.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Timetable {
+    period_ns: u64,
+    turns: Vec<Turn>,
+}
+
+/// What a timetable says of a GPU at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// Whose turn it is; none: that of all who have no turns there.
+    pub gang: Option<u64>,
+    /// How long that holds, in nanoseconds.
+    pub left_ns: u64,
+}
+
+impl Timetable {
+    /// A table for those that want at least two GPUs which others want too, in quanta of so many
+    /// nanoseconds. A gang's turns begin at the same moment on all of its GPUs, and are as long as its
+    /// share is there. Who finds no such moment has no turns, and is as one who has one GPU.
+    #[must_use]
+    pub fn of(standings: &[Standing], quantum_ns: u64) -> Self {
+        let mut gangs: Vec<u64> = standings.iter().map(|standing| standing.gang).collect();
+        gangs.sort_unstable();
+        gangs.dedup();
+        let of = |gang| standings.iter().filter(move |standing| standing.gang == gang);
+        gangs.retain(|gang| of(*gang).count() > 1);
+        let all = gangs.iter().flat_map(|gang| of(*gang));
+        let least = all.map(|standing| standing.percent.clamp(1, 100)).min();
+        let Some(least) = least else { return Self::default() };
+        let period_ns = (LEAST_TURN_NS * 100 / u64::from(least))
+            .clamp(2 * quantum_ns, MOST_QUANTA * quantum_ns);
+        let mut table = Self { period_ns, turns: Vec::new() };
+        for gang in gangs {
+            let lengths = of(gang).map(|standing| {
+                let to_ns = period_ns * u64::from(standing.percent.clamp(1, 100)) / 100;
+                Turn { gang, card: standing.card, from_ns: 0, to_ns }
+            });
+            table.place(&lengths.collect::<Vec<_>>());
+        }
+        table
+    }
+
+    /// What holds of a GPU at `now_ns`, by the clock that all of them have.
+    #[must_use]
+    pub fn at(&self, card: u64, now_ns: u64) -> Option<Moment> {
+        let into_ns = now_ns.checked_rem(self.period_ns)?;
+        let here = || self.turns.iter().filter(|turn| turn.card == card);
+        here().next()?;
+        if let Some(turn) = here().find(|turn| (turn.from_ns..turn.to_ns).contains(&into_ns)) {
+            return Some(Moment { gang: Some(turn.gang), left_ns: turn.to_ns - into_ns });
+        }
+        let next_ns = here().map(|turn| turn.from_ns).filter(|from_ns| *from_ns > into_ns).min();
+        let first_ns = here().map(|turn| turn.from_ns).min().unwrap_or(0);
+        let next_ns = next_ns.unwrap_or(self.period_ns + first_ns);
+        Some(Moment { gang: None, left_ns: next_ns - into_ns })
+    }
+
+    /// Whether a gang has turns of a GPU.
+    #[must_use]
+    pub fn has(&self, card: u64, gang: u64) -> bool {
+        self.turns.iter().any(|turn| turn.card == card && turn.gang == gang)
+    }
+
+    /// Puts a gang's turns, which begin at 0, where all of its GPUs are free.
+    fn place(&mut self, wanted: &[Turn]) {
+        let begins =
+            self.turns.iter().filter(|turn| wanted.iter().any(|new| new.card == turn.card));
+        let mut begins: Vec<u64> = begins.map(|turn| turn.to_ns).collect();
+        begins.push(0);
+        begins.sort_unstable();
+        if let Some(from_ns) = begins.into_iter().find(|from_ns| self.is_free(wanted, *from_ns)) {
+            let moved = |turn: &Turn| Turn { from_ns, to_ns: from_ns + turn.to_ns, ..*turn };
+            self.turns.extend(wanted.iter().map(moved));
+        }
+    }
+
+    fn is_free(&self, wanted: &[Turn], from_ns: u64) -> bool {
+        wanted.iter().all(|new| {
+            let to_ns = from_ns + new.to_ns;
+            let here = self.turns.iter().filter(|turn| turn.card == new.card);
+            to_ns <= self.period_ns
+                && here.clone().all(|turn| to_ns <= turn.from_ns || from_ns >= turn.to_ns)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn standing(gang: u64, card: u64, percent: u32) -> Standing {
+        Standing { gang, card, percent }
+    }
+
+    #[test]
+    fn a_gang_has_all_of_its_gpus_at_once_and_the_others_have_the_rest() {
+        let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
+        for card in [0, 1] {
+            let gang = Some(7);
+            assert_eq!(table.at(card, 100 * MS), Some(Moment { gang, left_ns: 5 * MS }));
+            assert_eq!(table.at(card, 104 * MS), Some(Moment { gang, left_ns: MS }));
+            assert_eq!(table.at(card, 106 * MS), Some(Moment { gang: None, left_ns: 4 * MS }));
+            assert!(table.has(card, 7) && !table.has(card, 8));
+        }
+        assert_eq!(table.at(2, 100 * MS), None, "nobody has turns there");
+    }
+
+    #[test]
+    fn who_has_one_gpu_has_no_turns() {
+        assert_eq!(Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS).at(0, 5), None);
+    }
+
+    #[test]
+    fn a_small_share_has_fewer_turns_and_no_shorter_ones() {
+        let length = |percent| {
+            let table = Timetable::of(&[standing(7, 0, percent), standing(7, 1, percent)], 5 * MS);
+            (table.period_ns, table.turns[0].to_ns)
+        };
+        assert_eq!(length(50), (10 * MS, 5 * MS));
+        assert_eq!(length(10), (20 * MS, 2 * MS));
+        assert_eq!(length(1), (40 * MS, 400_000), "nobody waits for more than eight quanta");
+    }
+
+    #[test]
+    fn gangs_of_the_same_gpus_have_them_one_after_the_other() {
+        let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
+        let table = Timetable::of(&[both(7, 30), both(8, 70)].concat(), 5 * MS);
+        assert_eq!(table.at(1, 2 * MS).unwrap().gang, Some(7));
+        assert_eq!(table.at(1, 3 * MS), Some(Moment { gang: Some(8), left_ns: 7 * MS }));
+    }
+
+    #[test]
+    fn who_fits_nowhere_has_no_turns() {
+        let ring = [(7, 0), (7, 1), (8, 1), (8, 2), (9, 2), (9, 0)];
+        let table = Timetable::of(&ring.map(|(gang, card)| standing(gang, card, 50)), 5 * MS);
+        assert!(table.has(0, 7) && table.has(1, 8) && !table.has(0, 9));
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_have_a_gpu_at_once_and_each_begins_everywhere_at_once(
+            wanted in prop::collection::vec((0_u64..6, 0_u64..4, 1_u32..101), 0..16),
+        ) {
+            let mut standings: Vec<_> =
+                wanted.into_iter().map(|(gang, card, percent)| standing(gang, card, percent)).collect();
+            standings.sort_unstable();
+            standings.dedup_by_key(|standing| (standing.gang, standing.card));
+            let table = Timetable::of(&standings, 5 * MS);
+            for (at, turn) in table.turns.iter().enumerate() {
+                prop_assert!(turn.to_ns <= table.period_ns && turn.from_ns < turn.to_ns);
+                for other in &table.turns[..at] {
+                    let apart = turn.to_ns <= other.from_ns || other.to_ns <= turn.from_ns;
+                    prop_assert!(turn.card != other.card || apart);
+                    prop_assert!(turn.gang != other.gang || turn.from_ns == other.from_ns);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the policy of one GPU makes of a timetable.
+//!
+//! The lengths of turns are the shares there, and nothing that a gang did or did not use of them is owed
+//! to it or by it. Between turns all others are as they are on a GPU without gangs; what they launch
+//! there is to be done when the next turn begins.
+
+use crate::gpu::Gpu;
+use crate::member::{Grant, Member, Pace};
+use crate::terms::Policy;
+
+/// Who has turns of a GPU, and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Turns {
+    /// The keys of all who have turns. None: the GPU has no timetable.
+    pub scheduled: Vec<u64>,
+    /// The key of the one whose turn it is; `None`: it is that of all the others.
+    pub whose: Option<u64>,
+    /// How long that holds, in nanoseconds.
+    pub left_ns: u64,
+}
+
+impl Turns {
+    pub(crate) fn has(&self, key: u64) -> bool {
+        self.scheduled.contains(&key)
+    }
+
+    fn may(&self, key: u64) -> bool {
+        self.whose.map_or_else(|| !self.has(key), |whose| whose == key)
+    }
+}
+
+impl Gpu {
+    /// The GPU is divided by a timetable, of which this holds at the next tick.
+    pub fn take_turns(&mut self, turns: Turns) {
+        self.turns = turns;
+    }
+
+    /// Who has turns is neither ahead of the others nor behind them.
+    pub(crate) fn level(&mut self) {
+        for member in &mut self.members {
+            if self.turns.has(member.key) {
+                member.virtual_ns = self.virtual_ns;
+            }
+        }
+    }
+
+    /// What a timetable leaves of the `grants` of all members.
+    pub(crate) fn bound_by_turns(&mut self) {
+        if self.turns.scheduled.is_empty() {
+            return;
+        }
+        let wants = |member: &&Member| self.turns.may(member.key) && member.is_backlogged();
+        let weights: u64 = self.members.iter().filter(wants).map(|m| m.terms.weight()).sum();
+        for member in &mut self.members {
+            if member.terms.policy == Policy::Unmetered {
+                continue;
+            }
+            let all =
+                if member.is_backlogged() { weights } else { weights + member.terms.weight() };
+            let part_ns = self.turns.left_ns * member.terms.weight() / all.max(1);
+            let own_ns = match (self.turns.may(member.key), member.terms.policy) {
+                (false, _) => 0,
+                (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
+                (true, _) if self.turns.has(member.key) => member.in_its_measure(part_ns),
+                (true, _) => part_ns.min(member.grant.credit_ns),
+            };
+            member.grant = Grant { pace: Pace::Metered, credit_ns: own_ns, ..member.grant };
+        }
+    }
+}
