@@ -3,6 +3,7 @@
 mod capture;
 mod context;
 mod device;
+mod flags;
 mod lookup;
 mod memory;
 mod module;
@@ -20,6 +21,7 @@ pub use capture::{CaptureMode, Executable, Graph};
 pub use context::{Context, Primary};
 pub use device::Device;
 pub(crate) use device::uuid_text;
+pub use flags::{Flags, Meeting};
 pub use lookup::Found;
 pub use memory::{Address, MemInfo, Pool};
 pub use module::{Kernel, Module, Spin, Work};

@@ -14,6 +14,8 @@ use contract::{AllotmentId, DeviceUuid};
 use ledger::agent::{DeviceTime, LimitsPage, TimeReader};
 use ledger::{BackEnd, Engine, Pace, PageError};
 
+use super::keeper::Share;
+
 /// How long a process counts as running after the last batch that it told of, in nanoseconds.
 const SLOT_NS: u64 = 100_000_000;
 /// Processes of one container that are told apart.
@@ -24,6 +26,11 @@ pub(super) struct Desk {
     pub(super) id: AllotmentId,
     pub(super) folder: PathBuf,
     pub(super) class: Class,
+    /// See [`Share::gang`].
+    pub(super) gang: Option<u64>,
+    /// Turns that it has had.
+    pub(super) turns: u64,
+    has_turn: bool,
     page: LimitsPage,
     index: usize,
     reader: TimeReader,
@@ -39,16 +46,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Opens the pages of the share of `gpu` in `folder`.
+    /// Opens the pages of a share of `gpu`.
     ///
     /// # Errors
     /// [`PageError`]: they cannot be read, or are of another GPU.
-    pub(super) fn open(
-        id: AllotmentId,
-        folder: &Path,
-        gpu: DeviceUuid,
-        class: Class,
-    ) -> Result<Self, PageError> {
+    pub(super) fn open(id: AllotmentId, share: &Share, gpu: DeviceUuid) -> Result<Self, PageError> {
+        let folder = &share.folder;
         let identity = identity(folder)
             .map_err(|error| PageError::Io("stat", error.raw_os_error().unwrap_or_default()))?;
         let page = LimitsPage::open(folder)?;
@@ -58,7 +61,10 @@ impl Desk {
         Ok(Self {
             id,
             folder: folder.to_owned(),
-            class,
+            class: share.class,
+            gang: share.gang,
+            turns: 0,
+            has_turn: false,
             page,
             index,
             reader,
@@ -70,6 +76,12 @@ impl Desk {
             told: None,
             problem: None,
         })
+    }
+
+    /// It is its turn, or is not.
+    pub(super) fn note_turn(&mut self, has_turn: bool) {
+        self.turns += u64::from(has_turn && !self.has_turn);
+        self.has_turn = has_turn;
     }
 
     /// Whether other files lie there: the pages were made anew.

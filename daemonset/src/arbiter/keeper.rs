@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arbiter::{Class, Gpu, Policy, Settings};
+use arbiter::{Class, Gpu, Policy, Settings, Turns};
 use contract::{AllotmentId, DeviceUuid};
 use ledger::clock;
 use rustix::process::setpriority_process;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use super::desk::Desk;
+use super::gangs::{Gangs, Seat};
 
 /// How often pages are looked for that were made anew or could not be opened.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
@@ -37,6 +38,8 @@ pub struct Share {
     pub folder: PathBuf,
     /// Who goes first.
     pub class: Class,
+    /// The number of its gang: the container has shares of other GPUs as well, and waits for itself.
+    pub gang: Option<u64>,
 }
 
 /// What the arbiter knows of one container's time.
@@ -65,6 +68,10 @@ pub struct Seen {
     pub percent: u32,
     /// Claims that could not be.
     pub oddities: u64,
+    /// The number of its gang, where it has shares of other GPUs as well.
+    pub gang: Option<u64>,
+    /// Turns that it has had of this GPU and its others at once.
+    pub turns: u64,
 }
 
 /// What one GPU's thread has done.
@@ -142,11 +149,11 @@ impl Board {
 }
 
 /// Shares out `gpu` until it is over.
-pub(super) fn keep(gpu: DeviceUuid, board: &Arc<Board>) {
+pub(super) fn keep(gpu: DeviceUuid, gangs: Arc<Gangs>, board: &Arc<Board>) {
     // It works little, and what it does late all containers wait for. Where that is not allowed it goes
     // as it is.
     let _ = setpriority_process(Some(gettid()), NICE);
-    let mut keeper = Keeper::new(gpu);
+    let mut keeper = Keeper::new(gpu, Seat::new(gangs, gpu));
     let mut next = Instant::now();
     while let Some(news) = board.wait(next) {
         if let Some(shares) = news {
@@ -167,6 +174,7 @@ pub(super) fn keep(gpu: DeviceUuid, board: &Arc<Board>) {
 
 struct Keeper {
     gpu: DeviceUuid,
+    seat: Seat,
     shares: BTreeMap<AllotmentId, Share>,
     desks: Vec<Desk>,
     policy: Gpu,
@@ -181,10 +189,11 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(gpu: DeviceUuid) -> Self {
+    fn new(gpu: DeviceUuid, seat: Seat) -> Self {
         let now = Instant::now();
         Self {
             gpu,
+            seat,
             shares: BTreeMap::new(),
             desks: Vec::new(),
             policy: Gpu::new(Settings::default()),
@@ -206,7 +215,7 @@ impl Keeper {
             let share = shares.get(&desk.id);
             let stays = share.is_some_and(|share| share.folder == desk.folder) && !desk.is_stale();
             match share {
-                Some(share) if stays => desk.class = share.class,
+                Some(share) if stays => (desk.class, desk.gang) = (share.class, share.gang),
                 _ => {
                     policy.leave(desk.id.0);
                     desk.release();
@@ -219,7 +228,7 @@ impl Keeper {
             if is_open(&self.desks, id) {
                 continue;
             }
-            match Desk::open(id, &share.folder, self.gpu, share.class) {
+            match Desk::open(id, &share, self.gpu) {
                 Ok(desk) => {
                     self.policy.join(id.0, desk.terms(), &desk.reading());
                     self.desks.push(desk);
@@ -248,6 +257,9 @@ impl Keeper {
         let alone = self.is_uncontended();
         let now_ns = clock::own_ns();
         self.desks.iter_mut().for_each(|desk| read(desk, now_ns));
+        let turns = self.turns(now_ns);
+        let turn_ns = if turns.scheduled.is_empty() { u64::MAX } else { turns.left_ns };
+        self.policy.take_turns(turns);
         let desks = &self.desks;
         let find = |key| desks.iter().find(|desk| desk.id.0 == key);
         self.policy.tick(now_ns, |key| find(key).map(Desk::reading));
@@ -259,6 +271,7 @@ impl Keeper {
                 desk.grant(grant);
             }
         }
+        self.say_who_wants();
         if self.beaten.elapsed() >= BEAT / 2 {
             self.desks.iter().for_each(Desk::beat);
             self.beaten = Instant::now();
@@ -267,9 +280,41 @@ impl Keeper {
         let quantum = Duration::from_micros(u64::from(self.quantum_us));
         match self.quiet {
             _ if alone => BEAT,
-            0..QUIET_LOOKS => Duration::from_nanos(self.policy.next_tick_ns()),
+            0..QUIET_LOOKS => Duration::from_nanos(self.policy.next_tick_ns().min(turn_ns)),
             _ => 2 * quantum,
         }
+    }
+
+    /// What the timetable of all GPUs says of this one.
+    fn turns(&mut self, now_ns: u64) -> Turns {
+        let card = self.seat.card;
+        let table = self.seat.table();
+        let Some(moment) = table.at(card, now_ns) else { return Turns::default() };
+        let gangs = self.desks.iter().filter_map(|desk| Some((desk.gang?, desk.id.0)));
+        let scheduled: Vec<_> = gangs.filter(|(gang, _)| table.has(card, *gang)).collect();
+        let whose = scheduled.iter().find(|(gang, _)| moment.gang == Some(*gang));
+        let whose = whose.map(|(_, key)| *key);
+        self.desks.iter_mut().for_each(|desk| desk.note_turn(whose == Some(desk.id.0)));
+        let scheduled = scheduled.into_iter().map(|(_, key)| key).collect();
+        Turns { scheduled, whose, left_ns: moment.left_ns }
+    }
+
+    /// Tells the other GPUs which gangs want this one, where others want it as well.
+    fn say_who_wants(&mut self) {
+        let policy = &self.policy;
+        let active = || self.desks.iter().filter(|desk| policy.is_active(desk.id.0));
+        let all: u32 = active().map(|desk| desk.terms().guaranteed_percent()).sum();
+        let is_contended = active().count() > 1;
+        let gangs = active().filter(|_| is_contended).filter_map(|desk| {
+            let terms = desk.terms();
+            let percent = match terms.policy {
+                Policy::Fair => terms.guaranteed_percent() * 100 / all.max(1),
+                Policy::Strict => terms.guaranteed_percent(),
+                Policy::Unmetered => return None,
+            };
+            Some((desk.gang?, percent))
+        });
+        self.seat.say(gangs);
     }
 
     /// Whether nobody could ever have to wait for another, or for its own cap.
@@ -315,6 +360,8 @@ impl Keeper {
                 policy: desk.policy_name().to_owned(),
                 percent: terms.guaranteed_percent(),
                 oddities: self.policy.oddities(key),
+                gang: desk.gang,
+                turns: desk.turns,
             };
             state.seen.insert(desk.id, seen);
         }

@@ -5,6 +5,7 @@
 //! `arbiter` crate.
 
 mod desk;
+mod gangs;
 mod keeper;
 pub(crate) mod mps;
 mod view;
@@ -22,8 +23,9 @@ pub use arbiter::Class;
 pub use keeper::{Seen, Share, Work};
 pub use view::{GpuView, View};
 
-use crate::allotment::Holding;
+use crate::allotment::{Holding, Record};
 use crate::node::Node;
+use gangs::Gangs;
 use keeper::Board;
 
 /// The shares of each GPU.
@@ -33,6 +35,7 @@ pub type Shares = BTreeMap<DeviceUuid, BTreeMap<AllotmentId, Share>>;
 #[derive(Default)]
 pub struct Arbiter {
     threads: BTreeMap<DeviceUuid, Thread>,
+    gangs: Arc<Gangs>,
 }
 
 struct Thread {
@@ -53,7 +56,7 @@ impl Arbiter {
         for (gpu, shares) in shares {
             if let Some(thread) = self.threads.get(&gpu) {
                 thread.board.tell(shares);
-            } else if let Some(thread) = Thread::start(gpu) {
+            } else if let Some(thread) = Thread::start(gpu, self.gangs.clone()) {
                 thread.board.tell(shares);
                 self.threads.insert(gpu, thread);
             }
@@ -82,11 +85,11 @@ impl Drop for Arbiter {
 }
 
 impl Thread {
-    fn start(gpu: DeviceUuid) -> Option<Self> {
+    fn start(gpu: DeviceUuid, gangs: Arc<Gangs>) -> Option<Self> {
         let board = Arc::new(Board::default());
         let told = board.clone();
         let thread = thread::Builder::new().name("arbiter".into());
-        match thread.spawn(move || keeper::keep(gpu, &told)) {
+        match thread.spawn(move || keeper::keep(gpu, gangs, &told)) {
             Ok(handle) => Some(Self { board, handle }),
             Err(error) => {
                 warn!(%gpu, %error, "no thread for the arbiter: containers pace themselves");
@@ -124,12 +127,60 @@ pub async fn keep_arbitrating(
 }
 
 fn shares(node: &Node) -> Shares {
+    let records = node.records();
     let mut shares = Shares::new();
-    for record in node.records() {
+    for record in &records {
         let Holding::Share { gpu, .. } = record.holding else { continue };
         let folder = node.layout().pages_of(record.id);
-        let share = Share { folder, class: node.class_of(record.id) };
+        let gang = gang(record, &records);
+        let share = Share { folder, class: node.class_of(record.id), gang };
         shares.entry(gpu).or_default().insert(record.id, share);
     }
     shares
+}
+
+/// The number of the gang of a container with shares of several GPUs: that of the first of them.
+fn gang(record: &Record, all: &[Record]) -> Option<u64> {
+    let holder = record.holder.as_ref().filter(|holder| holder.container.is_some())?;
+    let is_share = |record: &&Record| matches!(record.holding, Holding::Share { .. });
+    let its = || all.iter().filter(is_share).filter(|other| other.holder.as_ref() == Some(holder));
+    let is_elsewhere = |other: &Record| other.holding.gpus() != record.holding.gpus();
+    its().any(is_elsewhere).then(|| its().map(|one| one.id.0).min()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allotment::Holder;
+    use crate::decide::Grant;
+    use crate::inventory::tests::uuid;
+    use contract::{DeviceId, Mib, Percent};
+
+    fn share(gpu: u8, pod: &str, container: Option<&str>) -> Record {
+        let percent = Percent::new(50).unwrap();
+        let grant = Grant::Share { gpu: uuid(gpu), percent, memory: Mib(9000), context: Mib(300) };
+        let devices = [DeviceId::Percent(uuid(gpu), pod.as_bytes()[0] % 50)];
+        let mut record = Record::new(&devices.into(), &grant, 0);
+        let (namespace, pod) = ("default".to_owned(), pod.to_owned());
+        let container = container.map(str::to_owned);
+        record.holder = Some(Holder { namespace, pod, container });
+        record
+    }
+
+    #[test]
+    fn the_shares_of_one_container_on_several_gpus_are_a_gang() {
+        let all =
+            [share(0, "a", Some("main")), share(1, "a", Some("main")), share(1, "b", Some("main"))];
+        let found = all.each_ref().map(|record| gang(record, &all));
+        assert!(found[0].is_some() && found[0] == found[1], "{found:?}");
+        assert_eq!(found[2], None);
+    }
+
+    #[test]
+    fn containers_of_a_pod_and_who_is_not_known_are_no_gang() {
+        let all = [share(0, "a", Some("one")), share(1, "a", Some("two"))];
+        assert_eq!(all.each_ref().map(|record| gang(record, &all)), [None; 2]);
+        let all = [share(0, "a", None), share(1, "a", None)];
+        assert_eq!(all.each_ref().map(|record| gang(record, &all)), [None; 2]);
+    }
 }

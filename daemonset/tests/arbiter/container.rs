@@ -11,15 +11,21 @@ use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{AllotmentSpec, DeviceSpec, LimitsPage, create};
 use ledger::{Allotment, DeviceIndex, Engine, Pace, Policy, clock};
 
-/// The one card.
+/// The card of most tests, and another.
 pub(crate) const GPU: [u8; 16] = [7; 16];
+pub(crate) const OTHER: [u8; 16] = [8; 16];
 /// How long a batch takes.
 const BATCH: Duration = Duration::from_micros(500);
 
 /// Makes the pages of a share.
 pub(crate) fn make(root: &Path, id: u64, percent: u64, policy: Policy) {
+    make_of(GPU, root, id, percent, policy);
+}
+
+/// The same of a card.
+pub(crate) fn make_of(gpu: [u8; 16], root: &Path, id: u64, percent: u64, policy: Policy) {
     let share = Percent::new(percent).unwrap();
-    let device = DeviceSpec::new(DeviceUuid::gpu(GPU), Mib(1024), share);
+    let device = DeviceSpec::new(DeviceUuid::gpu(gpu), Mib(1024), share);
     let spec = AllotmentSpec::new(AllotmentId(id), vec![DeviceSpec { policy, ..device }]);
     create(&root.join(id.to_string()), &spec).unwrap();
 }
@@ -37,11 +43,15 @@ pub(crate) struct Container {
 
 impl Container {
     pub(crate) fn open(root: &Path, id: u64) -> Self {
+        Self::open_of(GPU, root, id)
+    }
+
+    pub(crate) fn open_of(gpu: [u8; 16], root: &Path, id: u64) -> Self {
         let folder = root.join(id.to_string());
         let folder = CString::new(folder.as_os_str().as_bytes()).unwrap();
         let allotment = Allotment::open(&folder, 1).unwrap();
         allotment.take_slot().unwrap();
-        let device = allotment.device(&GPU).unwrap();
+        let device = allotment.device(&gpu).unwrap();
         Self { allotment, device, launches: AtomicU64::new(0) }
     }
 

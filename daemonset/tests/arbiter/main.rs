@@ -6,20 +6,21 @@ mod container;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aliquot_node::arbiter::{Arbiter, Class, Share, Shares};
 use contract::{AllotmentId, DeviceUuid};
 use ledger::{Pace, Policy};
 
-use container::{Container, GPU, make, pace};
+use container::{Container, GPU, OTHER, make, make_of, pace};
 
 /// Far longer than anything takes.
 const LONG: Duration = Duration::from_secs(60);
 
 fn shares(root: &Path, ids: &[u64]) -> Shares {
     let share = |id: &u64| {
-        let share = Share { folder: root.join(id.to_string()), class: Class::Batch };
+        let share = Share { folder: root.join(id.to_string()), class: Class::Batch, gang: None };
         (AllotmentId(*id), share)
     };
     BTreeMap::from([(DeviceUuid::gpu(GPU), ids.iter().map(share).collect())])
@@ -128,4 +129,55 @@ fn a_ledger_that_is_cut_harms_nobody_else() {
     assert!(got > Duration::ZERO);
     let beat = container.beat();
     until("beats", || container.beat() != beat);
+}
+
+#[test]
+fn a_container_with_shares_of_two_contended_cards_has_turns_of_both_while_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    let cards = [(GPU, [1, 2]), (OTHER, [3, 4])];
+    let share = |id: u64| {
+        // The first of each card is the same container.
+        let gang = (id % 2 == 1).then_some(1);
+        let folder = root.path().join(id.to_string());
+        (AllotmentId(id), Share { folder, class: Class::Batch, gang })
+    };
+    let mut shares = Shares::new();
+    for (gpu, ids) in cards {
+        ids.iter().for_each(|id| make_of(gpu, root.path(), *id, 50, Policy::Fair));
+        shares.insert(DeviceUuid::gpu(gpu), ids.map(share).into());
+    }
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(shares);
+    let all = cards.map(|(gpu, ids)| ids.map(|id| Container::open_of(gpu, root.path(), id)));
+    let locks = [Mutex::new(()), Mutex::new(())];
+    let (over, began) = (AtomicBool::new(false), Instant::now());
+    let is_over = || over.load(Ordering::Relaxed) || began.elapsed() > 2 * LONG;
+    let turns = |gpu: [u8; 16], id: u64| {
+        let view = arbiter.view();
+        view.seen(DeviceUuid::gpu(gpu), AllotmentId(id)).map_or(0, |seen| seen.turns)
+    };
+    std::thread::scope(|scope| {
+        for (pair, lock) in all.iter().zip(&locks) {
+            for one in pair {
+                scope.spawn(|| one.work_until(lock, is_over));
+            }
+        }
+        until("turns of both", || turns(GPU, 1) > 10 && turns(OTHER, 3) > 10);
+        let launches = || all.each_ref().map(|pair| pair.each_ref().map(Container::launches));
+        let before = launches();
+        until("everybody works", || {
+            launches()
+                .as_flattened()
+                .iter()
+                .zip(before.as_flattened())
+                .all(|(now, then)| now > then)
+        });
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!((turns(GPU, 2), turns(OTHER, 4)), (0, 0), "who has one card has no turns");
+    until("an idle card is in no timetable", || {
+        let before = turns(GPU, 1);
+        std::thread::sleep(Duration::from_millis(100));
+        turns(GPU, 1) == before
+    });
 }

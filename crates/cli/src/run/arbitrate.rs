@@ -88,7 +88,7 @@ fn shares(registry: &Registry) -> Shares {
     let mut shares = Shares::new();
     for (id, card) in registry.live() {
         if let Some((gpu, ..)) = card.share() {
-            let share = Share { folder: registry.pages(id), class: Class::Batch };
+            let share = Share { folder: registry.pages(id), class: Class::Batch, gang: None };
             shares.entry(gpu).or_default().insert(id, share);
         }
     }

@@ -44,6 +44,7 @@ functions! {
         cuMemFreeAsync,
         cuMemFree_v2,
         cuMemGetInfo_v2,
+        cuMemHostAlloc,
         cuMemPoolGetAttribute,
         cuMemPoolTrimTo,
         cuMemcpyDtoH_v2,

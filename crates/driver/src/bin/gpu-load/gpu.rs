@@ -55,6 +55,17 @@ impl<'d> Gpu<'d> {
         self.batch(self.kernel * count, tally)
     }
 
+    /// Its stream.
+    pub(crate) fn stream(&self) -> &Stream<'d> {
+        &self.stream
+    }
+
+    /// Launches one kernel, which the caller watches.
+    pub(crate) fn kernel(&self) -> Result<()> {
+        let kernel = self.module.kernel(&self.name)?;
+        Ok(kernel.launch_with(&self.stream, self.blocks, self.rounds())?)
+    }
+
     /// A graph of so many kernels, one after the other.
     pub(crate) fn graph(&self, count: u32) -> Result<Executable<'d>> {
         self.stream.begin_capture(CaptureMode::ThreadLocal)?;

@@ -3,6 +3,7 @@
 //! `ready`, begins when a line comes on stdin, and then says one line of JSON per 100 ms and one at the end.
 
 mod gpu;
+mod ranks;
 mod tally;
 mod workload;
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use driver::cuda::Driver;
 
 use crate::gpu::Gpu;
+use crate::ranks;
 use crate::tally::Tally;
 
 /// A way to use a GPU.
@@ -29,6 +30,8 @@ pub(crate) enum Workload {
     Trainer,
     /// Copies of 16 MiB to the device without a pause.
     Copy,
+    /// Steps of 500 µs on each of two GPUs, after each of which both wait for the other on the GPU.
+    Ranks,
     /// A context and nothing else.
     Idle,
 }
@@ -67,6 +70,7 @@ pub(crate) fn play<'d>(
         Workload::Small => inference(gpu, 2, tally, until),
         Workload::Trainer => train(gpu, tally, until),
         Workload::Copy => copy(driver, tally, until),
+        Workload::Ranks => ranks::play(driver, gpu.kernel, tally, until),
         Workload::Idle => {
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
             Ok(())

@@ -1,0 +1,130 @@
+//! What the threads of several GPUs know of each other: which gangs want which GPUs at the moment, and
+//! the timetable that follows.
+//!
+//! A thread that says something else than before makes the table anew; the others take it at their next
+//! look. Nobody waits for anybody: a GPU whose thread is late has its turns late, alone.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arbiter::{Settings, Standing, Timetable};
+use contract::DeviceUuid;
+
+/// What is shared among all GPUs' threads.
+#[derive(Default)]
+pub(super) struct Gangs {
+    known: Mutex<Known>,
+    /// Moves with the table.
+    version: AtomicU64,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Each GPU's number, for as long as there are any gangs' threads.
+    numbers: BTreeMap<DeviceUuid, u64>,
+    standings: BTreeMap<DeviceUuid, Vec<Standing>>,
+    table: Arc<Timetable>,
+}
+
+/// One GPU's thread among them. What it said goes when this is dropped.
+pub(super) struct Seat {
+    gangs: Arc<Gangs>,
+    gpu: DeviceUuid,
+    /// The GPU's number in the table.
+    pub(super) card: u64,
+    said: Vec<Standing>,
+    version: u64,
+    table: Arc<Timetable>,
+}
+
+impl Seat {
+    /// A seat for a GPU.
+    pub(super) fn new(gangs: Arc<Gangs>, gpu: DeviceUuid) -> Self {
+        let mut known = gangs.known();
+        let next = known.numbers.len() as u64;
+        let card = *known.numbers.entry(gpu).or_insert(next);
+        drop(known);
+        Self { gangs, gpu, card, said: Vec::new(), version: 0, table: Arc::default() }
+    }
+
+    /// The table that holds.
+    pub(super) fn table(&mut self) -> &Timetable {
+        let version = self.gangs.version.load(Ordering::Acquire);
+        if version != self.version {
+            self.table = self.gangs.known().table.clone();
+            self.version = version;
+        }
+        &self.table
+    }
+
+    /// These gangs want this GPU beside others: each with the percent that it is to have meanwhile.
+    pub(super) fn say(&mut self, wants: impl Iterator<Item = (u64, u32)>) {
+        let card = self.card;
+        let wants: Vec<_> = wants.map(|(gang, percent)| Standing { gang, card, percent }).collect();
+        if self.said != wants {
+            self.gangs.take(self.gpu, wants.clone());
+            self.said = wants;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !self.said.is_empty() {
+            self.gangs.take(self.gpu, Vec::new());
+        }
+    }
+}
+
+impl Gangs {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Plain values, each whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, gpu: DeviceUuid, standings: Vec<Standing>) {
+        let mut known = self.known();
+        known.standings.insert(gpu, standings);
+        let all: Vec<Standing> = known.standings.values().flatten().copied().collect();
+        // All GPUs' periods are those of the default quantum: they must be the same.
+        known.table = Arc::new(Timetable::of(&all, Settings::default().quantum_ns));
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::uuid;
+
+    #[test]
+    fn a_gang_has_turns_from_when_both_gpus_say_that_it_wants_them_until_one_says_otherwise() {
+        let gangs = Arc::new(Gangs::default());
+        let mut seats = [0, 1].map(|gpu| Seat::new(gangs.clone(), uuid(gpu)));
+        let has = |seats: &mut [Seat; 2]| {
+            seats.each_mut().map(|seat| {
+                let card = seat.card;
+                seat.table().has(card, 7)
+            })
+        };
+        seats[0].say([(7, 50)].into_iter());
+        assert_eq!(has(&mut seats), [false; 2]);
+        seats[1].say([(7, 30)].into_iter());
+        assert_eq!(has(&mut seats), [true; 2]);
+        seats[0].say(std::iter::empty());
+        assert_eq!(has(&mut seats), [false; 2]);
+    }
+
+    #[test]
+    fn a_gpu_whose_thread_has_ended_wants_nothing() {
+        let gangs = Arc::new(Gangs::default());
+        let mut seats = [0, 1].map(|gpu| Seat::new(gangs.clone(), uuid(gpu)));
+        seats.iter_mut().for_each(|seat| seat.say([(7, 50)].into_iter()));
+        let [mut first, second] = seats;
+        let card = first.card;
+        assert!(first.table().has(card, 7));
+        drop(second);
+        assert!(!first.table().has(card, 7));
+    }
+}
