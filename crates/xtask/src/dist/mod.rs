@@ -4,6 +4,7 @@
 //! built.
 
 mod build;
+mod first_use;
 mod install;
 mod linker;
 mod shim;

@@ -15,7 +15,7 @@ use object::{Endianness, Object, ObjectSection, ObjectSymbol, elf};
 
 use super::build::{Artifacts, artifacts};
 use super::system::{System, home};
-use super::{install, linker};
+use super::{first_use, install, linker};
 use crate::{gates, sh};
 
 /// Compiles, links, judges and installs the shim.
@@ -28,6 +28,7 @@ pub(super) fn build(system: &System, to: &Path) -> Result<()> {
     let linked = work.path().join(gates::SONAME);
     link(system, &Parts { shim: &shim, made: &made, folder: &folder }, &names, &linked)?;
     unmark_symbolic(&linked)?;
+    first_use::check(&linked)?;
     gates::check(&linked, &names)
         .with_context(|| format!("the shim for {} is refused", system.arch.name()))?;
     install::file(&linked, to)
@@ -82,9 +83,14 @@ fn link(system: &System, parts: &Parts<'_>, names: &BTreeSet<String>, to: &Path)
     zig.args(parts.made.rlibs(parts.folder).into_iter().filter(|rlib| *rlib != parts.shim));
     zig.args(core(system)?);
     zig.args(FLAGS).arg(format!("-Wl,-soname,{}", gates::SONAME));
-    let mut flag = OsString::from("-Wl,--version-script=");
-    flag.push(&script);
-    sh::read(zig.arg(flag)).map(|_| ()).context("the shim cannot be linked")
+    let order = to.with_extension("order");
+    fs::write(&order, first_use::script())?;
+    for (flag, file) in [("-Wl,--version-script=", &script), ("-Wl,-T,", &order)] {
+        let mut flag = OsString::from(flag);
+        flag.push(file);
+        zig.arg(flag);
+    }
+    sh::read(&mut zig).map(|_| ()).context("the shim cannot be linked")
 }
 
 /// Everything that is not in the table stays inside; local names are stripped, unwind information
