@@ -8,10 +8,11 @@ use crate::rules::Rules;
 
 /// Every refinement that the node would not follow.
 pub(crate) fn faults(pod: Pod<'_>, largest: Option<Percent>, rules: &Rules) -> Vec<Refusal> {
-    let checks: [(Annotation, Check); 3] = [
+    let checks: [(Annotation, Check); 4] = [
         (Annotation::GpuMemory, memory),
         (Annotation::GpuCompute, compute),
         (Annotation::ComputePolicy, policy),
+        (Annotation::ComputeClass, class),
     ];
     let fault = |(annotation, check): (Annotation, Check)| {
         let name = rules.annotation(annotation);
@@ -44,5 +45,12 @@ fn policy(_: &str, value: &str, _: Option<Percent>) -> Result<(), Why> {
     match value {
         "fair" | "strict" => Ok(()),
         _ => Err(Why::Annotation { value: value.to_owned(), expected: "fair or strict" }),
+    }
+}
+
+fn class(_: &str, value: &str, _: Option<Percent>) -> Result<(), Why> {
+    match value {
+        "latency" | "batch" => Ok(()),
+        _ => Err(Why::Annotation { value: value.to_owned(), expected: "latency or batch" }),
     }
 }

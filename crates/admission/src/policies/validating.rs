@@ -94,7 +94,7 @@ pub(super) fn variables() -> impl Iterator<Item = &'static Variable> {
 }
 
 /// The rules. The first that does not hold is what a user reads.
-pub(super) const RULES: [Rule; 12] = [
+pub(super) const RULES: [Rule; 13] = [
     Rule {
         holds: "size(variables.refused) == 0",
         message: "
@@ -199,5 +199,11 @@ pub(super) const RULES: [Rule; 12] = [
         !variables.hasShare || variables.annotations[?'$policy'].orValue('fair') in ['fair', 'strict']",
         message: "
         'annotation $policy: \"' + variables.annotations['$policy'] + '\" is not fair or strict'",
+    },
+    Rule {
+        holds: "
+        !variables.hasShare || variables.annotations[?'$class'].orValue('batch') in ['latency', 'batch']",
+        message: "
+        'annotation $class: \"' + variables.annotations['$class'] + '\" is not latency or batch'",
     },
 ];

@@ -26,6 +26,7 @@ impl Words {
             ("$memory", rules.annotation(Annotation::GpuMemory)),
             ("$compute", rules.annotation(Annotation::GpuCompute)),
             ("$policy", rules.annotation(Annotation::ComputePolicy)),
+            ("$class", rules.annotation(Annotation::ComputeClass)),
             // JSON of texts and lists is CEL.
             ("$tolerations", tolerations),
         ])

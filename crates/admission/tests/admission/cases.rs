@@ -147,7 +147,7 @@ fn annotations() -> Vec<Case> {
         pod
     };
     let (memory, compute) = ("example.com/gpu-memory", "example.com/gpu-compute");
-    let policy = "example.com/compute-policy";
+    let (policy, class) = ("example.com/compute-policy", "example.com/compute-class");
     vec![
         pod_case("annotated", annotated(half, &["a", "b"]), Percents(&[Some(50), None])),
         pod_case("for b", annotated(second, &["a", "b"]), Percents(&[None, Some(50)])),
@@ -159,6 +159,8 @@ fn annotations() -> Vec<Case> {
         pod_case("more compute", refined(compute, "60"), Refused(&["60", "at most 50"])),
         pod_case("policy", refined(policy, "strict"), HALF),
         pod_case("no policy", refined(policy, "lax"), Refused(&["lax", "fair or strict"])),
+        pod_case("class", refined(class, "latency"), HALF),
+        pod_case("no class", refined(class, "urgent"), Refused(&["urgent", "latency or batch"])),
     ]
 }
 

@@ -345,7 +345,7 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
 fn annotations() -> impl Strategy<Value = Value> {
     let value = prop::sample::select(vec![
         "0.5", "0.30", "1", "2", "half", "0.333", "a", "side", "12Gi", "12", "1000Ki", "30", "1.5",
-        "+20", "fair", "strict", "",
+        "+20", "fair", "strict", "latency", "batch", "",
     ]);
     let name = prop::sample::select(vec![
         "example.com/gpu-fraction",
@@ -353,6 +353,7 @@ fn annotations() -> impl Strategy<Value = Value> {
         "example.com/gpu-memory",
         "example.com/gpu-compute",
         "example.com/compute-policy",
+        "example.com/compute-class",
         "other",
     ]);
     prop::collection::btree_map(name, value, 0..3).prop_map(|map| json!(map))
