@@ -14,14 +14,18 @@ const LIMITS: Variable = (
     "dyn(namespaceObject) == null ? dyn({}) : dyn(namespaceObject).?metadata.?annotations.orValue({})",
 );
 
-/// Every resource of ours that is asked for.
-const RESOURCES: Variable = (
-    "resources",
+/// By container, the resources of ours that the namespace may not have. Without `flatten`, which an API
+/// server has from 1.34 on.
+const BEYOND: Variable = (
+    "beyond",
     "
+    !('$domain/allowed-resources' in variables.limits) ? [] :
     variables.all.map(c,
-      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$domain/')) +
-      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$domain/'))
-    ).flatten()",
+      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$domain/') &&
+        !(',' + variables.limits['$domain/allowed-resources'] + ',').contains(',' + name + ',')) +
+      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$domain/') &&
+        !(',' + variables.limits['$domain/allowed-resources'] + ',').contains(',' + name + ','))
+    ).filter(names, size(names) > 0)",
 );
 
 /// Names in a list are between commas, without blanks.
@@ -44,12 +48,9 @@ const RULES: [Rule; 4] = [
         '% of a GPU, and this namespace may have at most ' + variables.limits['$domain/largest-percent'] + '%'",
     },
     Rule {
-        holds: "
-        !('$domain/allowed-resources' in variables.limits) ||
-        !variables.resources.exists(name, !(',' + variables.limits['$domain/allowed-resources'] + ',').contains(',' + name + ','))",
+        holds: "size(variables.beyond) == 0",
         message: "
-        'the pod: asks for ' + variables.resources.filter(name,
-          !(',' + variables.limits['$domain/allowed-resources'] + ',').contains(',' + name + ','))[0] +
+        'the pod: asks for ' + variables.beyond[0][0] +
         ', and this namespace may have ' + variables.limits['$domain/allowed-resources'] + ' only'",
     },
     Rule {
@@ -64,7 +65,7 @@ const RULES: [Rule; 4] = [
 
 /// The policy's variables and rules, as the API has them.
 pub(super) fn spec(words: &Words) -> Value {
-    let own = [SHARES, LIMITS, RESOURCES];
+    let own = [SHARES, LIMITS, BEYOND];
     json!({
         "failurePolicy": "Fail",
         "variables": super::common::variables(words, SHARED.iter().chain(own.iter())),

@@ -30,10 +30,10 @@ pub(super) const SHARES: Variable = (
     "shares",
     "
     variables.all.map(c, {
-      'name': c.?name.orValue(''),
-      'text': c.?resources.?limits[?'$percent'].orValue(c.?resources.?requests[?'$percent'].orValue(''))
+      'name': dyn(c.?name.orValue('')),
+      'text': dyn(c.?resources.?limits[?'$percent'].orValue(c.?resources.?requests[?'$percent'].orValue('')))
     }).filter(s, s.text != '').map(s, {
-      'name': dyn(s.name),
+      'name': s.name,
       'percent': dyn(quantity(s.text).isGreaterThan(quantity('1000000')) ? 1000000 :
         int(quantity(s.text).asApproximateFloat()))
     })",
@@ -44,10 +44,10 @@ const REFUSED: Variable = (
     "refused",
     "
     variables.all.map(c, {
-      'name': c.?name.orValue(''),
-      'text': c.?resources.?limits[?'$refused'].orValue(c.?resources.?requests[?'$refused'].orValue(''))
+      'name': dyn(c.?name.orValue('')),
+      'text': dyn(c.?resources.?limits[?'$refused'].orValue(c.?resources.?requests[?'$refused'].orValue('')))
     }).filter(s, s.text != '').map(s, {
-      'name': dyn(s.name),
+      'name': s.name,
       'thousandths': dyn(int(quantity(s.text).asApproximateFloat()))
     })",
 );

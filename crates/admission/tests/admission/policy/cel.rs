@@ -39,6 +39,29 @@ impl Expression {
         calls.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
     }
 
+    /// Entries of maps that the API server's compiler would find of another type than their neighbours:
+    /// all values of one map are of one type there, and what is read of a `dyn` value with a default is
+    /// not. So a value is made `dyn` by its own words, or read of an entry of such a map.
+    pub(crate) fn entries_of_another_type(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(&self.tree, &mut |expr| {
+            let Expr::Map(map) = expr else { return };
+            let pairs = map.entries.iter().filter_map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(pair) => {
+                    Some((format!("{:?}", pair.key.expr), &pair.value.expr))
+                }
+                EntryExpr::StructField(_) => None,
+            });
+            let pairs: Vec<_> = pairs.collect();
+            // A patch is a type of its own, with types for its fields.
+            if pairs.iter().any(|(key, _)| key.contains("\"op\"")) {
+                return;
+            }
+            found.extend(pairs.into_iter().filter(|(_, value)| !is_dyn(value)).map(|(key, _)| key));
+        });
+        found
+    }
+
     /// What it says. An error is a bug of the policy: with `Ignore` it would let an object through
     /// unchanged, with `Fail` it would refuse an innocent one.
     pub(crate) fn evaluate(&self, context: &Context<'_, '_>) -> Value {
@@ -170,6 +193,44 @@ fn rewritten(mut tree: IdedExpr) -> IdedExpr {
         other => other,
     };
     tree
+}
+
+/// Whether an entry's value is `dyn(…)`, or read of a variable that stands for a map of our own.
+fn is_dyn(value: &Expr) -> bool {
+    match value {
+        Expr::Call(call) if call.func_name == "dyn" => true,
+        Expr::Call(call) => {
+            let read = call.target.as_deref().or(call.args.first());
+            read.is_some_and(|of| is_dyn(&of.expr))
+        }
+        Expr::Select(select) => is_dyn(&select.operand.expr),
+        Expr::Ident(name) => ["p", "s"].contains(&name.as_str()),
+        _ => false,
+    }
+}
+
+/// Every expression of a tree.
+fn walk(tree: &IdedExpr, each: &mut dyn FnMut(&Expr)) {
+    each(&tree.expr);
+    match &tree.expr {
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| walk(target, each));
+            call.args.iter().for_each(|one| walk(one, each));
+        }
+        Expr::Comprehension(inner) => {
+            let parts = [&inner.iter_range, &inner.accu_init, &inner.loop_cond, &inner.loop_step];
+            parts.into_iter().chain([&inner.result]).for_each(|part| walk(part, each));
+        }
+        Expr::List(list) => list.elements.iter().for_each(|one| walk(one, each)),
+        Expr::Map(map) => map.entries.iter().for_each(|entry| {
+            if let EntryExpr::MapEntry(pair) = &entry.expr {
+                walk(&pair.key, each);
+                walk(&pair.value, each);
+            }
+        }),
+        Expr::Select(select) => walk(&select.operand, each),
+        _ => {}
+    }
 }
 
 fn text(text: &str) -> IdedExpr {
