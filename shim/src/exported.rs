@@ -6,6 +6,7 @@
 //! copy that the program has made of a descriptor, or sent to another process, is not seen: what that
 //! keeps alone is left to the agent's audit.
 
+use crate::allotments::Share;
 use crate::bindings::{self, Object};
 use crate::hooks::real;
 use crate::references::Memory;
@@ -30,11 +31,13 @@ static EXPORTED: Region<Exported, MOST> = Region::new();
 /// Places that are not free: mostly none.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// A descriptor of a piece of memory, and the file that it was then.
+/// A descriptor of a piece of memory, and the file that it was then; and where the plain allocation begins
+/// that it was made of, as long as that lives.
 struct Exported {
     descriptor: AtomicU64,
     file: AtomicU64,
     memory: AtomicPtr<Memory>,
+    block: AtomicU64,
 }
 
 // SAFETY: atomics, of which zero is a value.
@@ -55,7 +58,7 @@ pub(crate) unsafe fn export(
     match memory {
         Some(memory) if result == SUCCESS && kind == DESCRIPTOR => {
             // SAFETY: of this kind the driver has just written one.
-            remember(unsafe { shared.cast::<c_int>().read_unaligned() }, memory);
+            remember(unsafe { shared.cast::<c_int>().read_unaligned() }, memory, 0);
         }
         Some(memory) => memory.let_go(),
         None => {}
@@ -106,8 +109,44 @@ fn sweep(which: impl Fn(&Memory) -> bool) {
     }
 }
 
-/// Remembers a descriptor, whose reference it takes over. Where there is no room nothing keeps the memory.
-fn remember(descriptor: c_int, memory: &'static Memory) {
+/// What keeps a plain allocation for its descriptors, if it has any: with one reference more.
+#[cold]
+pub(crate) fn keeper_of(block: u64) -> Option<&'static Memory> {
+    of_block(block).find_map(|place| place.memory().filter(|memory| memory.refer_alive()))
+}
+
+/// A plain allocation ends: where a descriptor of it is open its memory lives on, and what keeps it is
+/// charged so much from now on.
+#[inline]
+pub(crate) fn outlived(block: u64, share: Share, bytes: u64) {
+    if COUNT.load(Ordering::Acquire) > 0 {
+        charge_keeper(block, share, bytes);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn charge_keeper(block: u64, share: Share, bytes: u64) {
+    for place in of_block(block) {
+        // The next allocation there is another.
+        if change(&place.block, block, 0)
+            && let Some(memory) = place.memory()
+        {
+            memory.charge_object(share, bytes);
+        }
+    }
+}
+
+fn of_block(block: u64) -> impl Iterator<Item = &'static Exported> {
+    EXPORTED.known().iter().filter(move |place| {
+        let is_used = place.descriptor.load(Ordering::Acquire) > BUSY;
+        is_used && place.block.load(Ordering::Relaxed) == block && place.is_open()
+    })
+}
+
+/// Remembers a descriptor, whose reference it takes over, and the plain allocation that it is of, if it is
+/// (else 0). Where there is no room nothing keeps the memory.
+pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
     let claim = |place: &&Exported| change(&place.descriptor, FREE, BUSY);
     let find = || EXPORTED.places().unwrap_or(&[]).iter().find(claim);
     let place = find().or_else(|| {
@@ -118,6 +157,7 @@ fn remember(descriptor: c_int, memory: &'static Memory) {
     COUNT.fetch_add(1, Ordering::AcqRel);
     place.file.store(file_of(descriptor).unwrap_or(0), Ordering::Relaxed);
     place.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
+    place.block.store(block, Ordering::Relaxed);
     place.descriptor.store(key(descriptor), Ordering::Release);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
-use crate::{external, leaving, small, sparse_arrays};
+use crate::{exported, external, leaving, small, sparse_arrays};
 use ledger::Kind;
 use ledger::pointers::Charged;
 use nvidia_sys::cuda::CUresult;
@@ -136,8 +136,15 @@ fn end(address: u64, charged: Charged) {
         // Nothing was charged.
     } else if let Some(charge) = allotments::shares().ok().and_then(|all| charge(all, charged)) {
         match charge.kind {
-            Kind::Linear if charge.bytes <= small::LARGEST => small::take(charge, address),
-            _ => charge.give_back(),
+            Kind::Linear if charge.bytes <= small::LARGEST => {
+                // Its page, which others may share.
+                exported::outlived(address, charge.share, small::PAGE);
+                small::take(charge, address);
+            }
+            _ => {
+                exported::outlived(address, charge.share, charge.bytes);
+                charge.give_back();
+            }
         }
     }
 }

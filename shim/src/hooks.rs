@@ -10,7 +10,7 @@ use crate::table::Row;
 use crate::{
     arrays, code, context, copies, endpoints, exported, external, graphs, info, launches, limits,
     look_up, memory, memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table,
-    nvml_usage, pool_lives, sparse, startup, stream_ordered, streams, vmm,
+    nvml_usage, pool_lives, ranges, sparse, startup, stream_ordered, streams, vmm,
 };
 use core::ffi::{c_char, c_int, c_uchar, c_uint, c_ulonglong, c_ushort, c_void};
 use nvidia_sys::cuda::{
@@ -24,9 +24,9 @@ use nvidia_sys::cuda::{
     CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgraphRecaptureCallback,
     CUgreenCtx, CUjit_option, CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption, CUlimit,
     CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
-    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemcpyAttributes, CUmemoryPool,
-    CUmipmappedArray, CUmodule, CUmulticastObjectProp, CUresult, CUstream, CUstreamCaptureMode,
-    VdpDevice, VdpGetProcAddress, cuuint64_t,
+    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemRangeHandleType,
+    CUmemcpyAttributes, CUmemoryPool, CUmipmappedArray, CUmodule, CUmulticastObjectProp, CUresult,
+    CUstream, CUstreamCaptureMode, VdpDevice, VdpGetProcAddress, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -234,6 +234,13 @@ hooks! {
         handle: *mut CUmemGenericAllocationHandle,
         address: *mut c_void,
     ) -> CUresult = vmm::retain;
+    Cuda fn cuMemGetHandleForAddressRange(
+        handle: *mut c_void,
+        address: CUdeviceptr,
+        bytes: usize,
+        kind: CUmemRangeHandleType,
+        flags: c_ulonglong,
+    ) -> CUresult = ranges::describe;
     Cuda fn cuMemExportToShareableHandle(
         shared: *mut c_void,
         handle: CUmemGenericAllocationHandle,
@@ -1377,6 +1384,7 @@ hooks! {
     Cuda cuGraphGetNodes,
     Cuda cuGraphMemAllocNodeGetParams,
     Cuda cuGraphNodeGetType,
+    Cuda cuMemGetAddressRange_v2,
     Cuda cuMemPoolGetAttribute,
     Cuda cuMemPoolSetAttribute,
     Cuda cuMipmappedArrayGetSparseProperties,

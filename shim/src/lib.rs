@@ -54,6 +54,7 @@ mod pool_current;
 mod pool_lives;
 mod pools;
 mod process_name;
+mod ranges;
 mod references;
 mod region;
 mod say;

@@ -5,7 +5,7 @@
 //! less than what the driver holds. The driver may hand a handle's number out again before that: a
 //! piece of memory whose handles are all let go is not found by its number any more.
 
-use crate::allotments;
+use crate::allotments::{self, Share};
 use crate::bindings::{self, Object};
 use crate::charge::Charge;
 use crate::region::{Place, Region, change, reach};
@@ -100,11 +100,11 @@ impl Memory {
 
     /// So many references less, at least one.
     pub(crate) fn let_go_of(&'static self, less: u64) {
-        let bytes = self.bytes.load(Ordering::Relaxed);
-        let share = self.share.load(Ordering::Relaxed);
         if self.counts.fetch_sub(less * REFERENCE, Ordering::AcqRel) & REFERENCES != less {
             return;
         }
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let share = self.share.load(Ordering::Relaxed);
         if bytes == OBJECT {
             bindings::ended(Object::Team(self));
         }
@@ -132,6 +132,27 @@ impl Memory {
         Self::held(handle).find(|memory| memory.bytes.load(Ordering::Relaxed) == OBJECT)
     }
 
+    /// One more reference, if there is any.
+    pub(crate) fn refer_alive(&self) -> bool {
+        let to = |counts: u64| (counts & REFERENCES > 0).then(|| counts + REFERENCE);
+        self.counts.fetch_update(Ordering::AcqRel, Ordering::Relaxed, to).is_ok()
+    }
+
+    /// An object that took nothing keeps so much from now on, until its last reference goes. Whatever the
+    /// limit says: the driver has it. One that keeps something already keeps no more.
+    #[cold]
+    pub(crate) fn charge_object(&'static self, share: Share, bytes: u64) {
+        if !self.refer_alive() {
+            return;
+        }
+        share.allotment.charge_taken(share.device, Kind::Vmm, bytes);
+        self.share.store(share.number.into(), Ordering::Relaxed);
+        if !change(&self.bytes, OBJECT, bytes) {
+            Charge::new(share, Kind::Vmm, bytes).give_back();
+        }
+        self.let_go();
+    }
+
     /// The number of the share that is charged for it.
     pub(crate) fn share(&self) -> u8 {
         self.share.load(Ordering::Relaxed) as u8
@@ -154,11 +175,24 @@ impl Memory {
 
     /// One more reference to what is mapped at an address.
     pub(crate) fn refer_mapped(address: u64) -> Option<&'static Self> {
-        let memory = Mapping::of(address)?.memory();
-        let to = |counts: u64| (counts & REFERENCES > 0).then(|| counts + REFERENCE);
-        memory.filter(|memory| {
-            memory.counts.fetch_update(Ordering::AcqRel, Ordering::Relaxed, to).is_ok()
-        })
+        Mapping::of(address)?.memory().filter(|memory| memory.refer_alive())
+    }
+}
+
+/// One more reference to each piece of memory that is mapped in a range, for `take` to have.
+#[cold]
+pub(crate) fn refer_range(start: u64, size: u64, mut take: impl FnMut(&'static Memory)) {
+    if MAPPED.known().is_empty() {
+        return;
+    }
+    let end = start.saturating_add(size);
+    let mut at = start;
+    while at < end {
+        let Some(mapping) = Mapping::of(at) else { return };
+        mapping.memory().filter(|memory| memory.refer_alive()).into_iter().for_each(&mut take);
+        let bytes = mapping.size.load(Ordering::Relaxed).max(1);
+        let begin = mapping.start.load(Ordering::Relaxed).saturating_sub(FIRST);
+        at = begin.saturating_add(bytes).max(at.saturating_add(1));
     }
 }
 

@@ -250,6 +250,13 @@ static void run(char *text) {
         int descriptor = -1;
         result = CALL("cuMemExportToShareableHandle", (int *, uint64_t, int, uint64_t), &descriptor, place[a], 1, 0);
         place[b] = (uint64_t)descriptor;
+    } else if (IS("range") || IS("range-at")) {
+        /* range=place,descriptor,size: a dma-buf of what lies at a place, or is mapped at MiB so many. */
+        uint64_t start = IS("range") ? place[a] : 0x10000000 + a * MIB;
+        int descriptor = -1;
+        result = CALL("cuMemGetHandleForAddressRange", (int *, uint64_t, size_t, int, uint64_t), &descriptor,
+                      start, c * MIB, 1, 0);
+        place[b] = (uint64_t)descriptor;
     } else if (IS("close"))
         result = close((int)place[a]);
     else if (IS("import-fd"))

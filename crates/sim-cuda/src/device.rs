@@ -9,6 +9,7 @@ use sim_world::{Card, Kind, TakeError};
 
 use crate::arena::{Arena, Block, PAGE};
 use crate::context::{CONTEXTS, Context};
+use crate::dma_buf;
 use crate::outside::{self, Piece};
 use crate::physical;
 use crate::pool;
@@ -124,7 +125,9 @@ impl Device {
         let (block, returned) = taken.arena.give(address).ok_or(Status::INVALID_VALUE)?;
         if let Some(pages) = returned {
             space::discard(pages.start, pages.bytes);
-            self.refund(Kind::Allocation, pages.bytes as u64);
+            if !dma_buf::keeps(address, self.ordinal, pages.bytes) {
+                self.refund(Kind::Allocation, pages.bytes as u64);
+            }
         }
         Ok(block)
     }

@@ -25,6 +25,7 @@ mod copy;
 mod copy_api;
 mod device;
 mod device_api;
+mod dma_buf;
 mod event;
 mod exports;
 mod external;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sim_world::Kind;
 
 use crate::arena::PAGE;
+use crate::dma_buf;
 use crate::mapping;
 use crate::multicast::Multicast;
 use crate::pool;
@@ -152,7 +153,7 @@ impl Drop for Physical {
             && let Ok(file) = self.file.try_clone()
         {
             orphans().push((file, ordinal, self.size));
-            return sweep();
+            return sweep_orphans();
         }
         refund(ordinal, self.size);
     }
@@ -173,13 +174,18 @@ fn orphans() -> MutexGuard<'static, Vec<(OwnedFd, usize, usize)>> {
 /// As [`sweep`]; whether there was anything to look at.
 pub(crate) fn sweep_any() -> bool {
     let any = !orphans().is_empty();
-    sweep();
-    any
+    sweep_orphans();
+    dma_buf::sweep() || any
 }
 
 /// Gives the card back what lived by descriptors that are closed: in whatever process they were, each
 /// has a lock on its file for as long as it is open.
 pub(crate) fn sweep() {
+    dma_buf::sweep();
+    sweep_orphans();
+}
+
+fn sweep_orphans() {
     let closed: Vec<_> =
         orphans().extract_if(.., |(file, ..)| mapping::is_unlocked(file.as_fd())).collect();
     closed.iter().for_each(|(_, ordinal, size)| refund(*ordinal, *size));

@@ -130,6 +130,16 @@ pub(crate) fn keep(address: usize, size: usize) -> Res<Kept> {
     Kept::known(handle, piece.device)
 }
 
+/// Keeps everything that is mapped in a range, which has to be mapped memory of one card throughout.
+pub(crate) fn keep_all(start: usize, size: usize) -> Res<Vec<Kept>> {
+    let found = mappings(start, size, false)?;
+    let device = found.first().map(|(piece, _)| piece.device);
+    if device.flatten().is_none() || found.iter().any(|(piece, _)| Some(piece.device) != device) {
+        return Err(Status::INVALID_VALUE);
+    }
+    found.into_iter().map(|(piece, handle)| Kept::known(handle, piece.device)).collect()
+}
+
 /// Writes a descriptor that is the caller's from then on.
 fn export_to(out: Opaque, handle: u64, kind: u32) -> Res {
     let physical = held(handle)?;
