@@ -123,6 +123,19 @@ static void *without_end(void *at) {
         pthread_testcancel();
     }
 }
+/* Launches, and is cancelled in one of its calls of the driver. */
+static const char *kind_within;
+static int call_within, is_late;
+static void *cancelled_within(void *at) {
+    CALL("cuCtxSetCurrent", (void *), at);
+    CALL("standin_cancel", (int, int), call_within, is_late);
+    for (int i = 0; i < 12; i++) {
+        if (!strcmp(kind_within, "graph")) CALL("cuGraphLaunch", (void *, void *), execs[0], streams[0]);
+        else launch(kind_within, 400, streams[0]);
+        usleep(300);
+    }
+    return 0;
+}
 static void *capture_in(void *at) {
     CALL("cuCtxSetCurrent", (void *), contexts[0]);
     intptr_t m = (intptr_t)at;
@@ -219,6 +232,14 @@ int main(int argc, char **argv) {
             pthread_create(&thread, 0, without_end, contexts[0]);
             usleep(ms * 1000);
             pthread_cancel(thread);
+            pthread_join(thread, &ended);
+            answer = ended == PTHREAD_CANCELED;
+        /* cancelled=kind,call,late */
+        } else if (sscanf(argv[i], "cancelled=%63[^,],%d,%d", kind, &call_within, &is_late) == 3) {
+            pthread_t thread;
+            void *ended;
+            kind_within = kind;
+            pthread_create(&thread, 0, cancelled_within, contexts[0]);
             pthread_join(thread, &ended);
             answer = ended == PTHREAD_CANCELED;
         } else if (sscanf(argv[i], "alarms=%d", &ms) == 1) {

@@ -57,6 +57,22 @@ EXPORT uint64_t standin_records(void) { return records; }
 EXPORT uint64_t standin_violations(void) { return violations; }
 EXPORT uint64_t standin_captured_kernels(graph *g) { return g ? g->kernels : 0; }
 EXPORT int standin_mode(void) { return mode; }
+/* Cancels the calling thread in the n-th call that it makes from now on: as the call begins, or at its end. */
+static __thread int calls_left, cancels_late, is_last;
+EXPORT void standin_cancel(int n, int late) { calls_left = n, cancels_late = late; }
+static void cancelled(void) {
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
+static void begins(void) {
+    if (calls_left == 0 || --calls_left) return;
+    is_last = cancels_late;
+    if (!cancels_late) cancelled();
+}
+static int ends(int result) {
+    if (is_last) is_last = 0, cancelled();
+    return result;
+}
 /* How far the default stream is behind the program. */
 EXPORT int64_t standin_ahead_ns(void);
 
@@ -106,6 +122,7 @@ static int is_forked(void) {
     return first != getpid();
 }
 static int run(void *function, stream *s) {
+    begins();
     if (!initialised || is_forked()) return 3;
     if (in_callback) return 800;
     if (!function) return 400;
@@ -124,7 +141,7 @@ static int run(void *function, stream *s) {
         put(s, us * 1000);
     }
     pthread_mutex_unlock(&lock);
-    return 0;
+    return ends(0);
 }
 
 #define SIZES unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared
@@ -229,6 +246,7 @@ int cuCtxSynchronize(void) {
 }
 
 int cuEventCreate(event **e, unsigned flags) {
+    begins();
     if (in_callback) return 800;
     if (!current) return 201;
     pthread_mutex_lock(&lock);
@@ -239,7 +257,7 @@ int cuEventCreate(event **e, unsigned flags) {
         events[event_count++] = made;
     }
     pthread_mutex_unlock(&lock);
-    return *e = made, made ? 0 : 2;
+    return *e = made, ends(made ? 0 : 2);
 }
 int cuEventDestroy_v2(event *e) { return 0; }
 static void check(event *e) {
@@ -248,6 +266,7 @@ static void check(event *e) {
     abort();
 }
 int cuEventRecord(event *e, void *handle) {
+    begins();
     stream *s = of(handle, 0);
     if (in_callback) return 800;
     check(e);
@@ -259,9 +278,10 @@ int cuEventRecord(event *e, void *handle) {
     e->on = s;
     e->at = s->until > t ? s->until : t;
     pthread_mutex_unlock(&lock);
-    return 0;
+    return ends(0);
 }
 int cuEventQuery(event *e) {
+    begins();
     if (in_callback) return 800;
     check(e);
     pthread_mutex_lock(&lock);
@@ -269,23 +289,25 @@ int cuEventQuery(event *e) {
     queries++;
     int result = now() >= e->at ? 0 : 600;
     pthread_mutex_unlock(&lock);
-    return result;
+    return ends(result);
 }
 int cuEventSynchronize(event *e) {
     while (cuEventQuery(e)) rest();
     return 0;
 }
 int cuEventElapsedTime(float *ms, event *from, event *to) {
+    begins();
     check(from), check(to);
     if (now() < from->at || now() < to->at) return 600;
-    return *ms = (to->at - from->at) / 1e6, 0;
+    return *ms = (to->at - from->at) / 1e6, ends(0);
 }
 
 int cuThreadExchangeStreamCaptureMode(int *other) {
+    begins();
     int before = mode;
     mode = *other;
     *other = before;
-    return 0;
+    return ends(0);
 }
 static int begin(stream *s, int m) {
     pthread_mutex_lock(&lock);
@@ -319,9 +341,10 @@ static int end(stream *s, graph **g) {
 int cuStreamEndCapture(void *s, graph **g) { return end(of(s, 0), g); }
 int cuStreamEndCapture_ptsz(void *s, graph **g) { return end(of(s, 1), g); }
 static int capturing(stream *s, int *status) {
+    begins();
     if (is_forked()) return 3;
     if (in_callback) return 800;
-    return *status = s->capture ? s->broken ? 2 : 1 : 0, 0;
+    return *status = s->capture ? s->broken ? 2 : 1 : 0, ends(0);
 }
 int cuStreamIsCapturing(void *s, int *status) { return capturing(of(s, 0), status); }
 int cuStreamIsCapturing_ptsz(void *s, int *status) { return capturing(of(s, 1), status); }
@@ -334,6 +357,7 @@ int cuGraphInstantiateWithFlags(graph **exec, graph *g, uint64_t flags) {
 }
 int cuGraphExecDestroy(graph *exec) { return 0; }
 static int launch_graph(graph *g, stream *s) {
+    begins();
     if (in_callback) return 800;
     pthread_mutex_lock(&lock);
     graphs++;
@@ -341,7 +365,7 @@ static int launch_graph(graph *g, stream *s) {
     end_spin();
     put(s, g->ns);
     pthread_mutex_unlock(&lock);
-    return 0;
+    return ends(0);
 }
 int cuGraphLaunch(graph *g, void *s) { return launch_graph(g, of(s, 0)); }
 int cuGraphLaunch_ptsz(graph *g, void *s) { return launch_graph(g, of(s, 1)); }

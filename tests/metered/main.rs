@@ -4,6 +4,7 @@
 //!
 //! No test fails for being slow: bounds are wide, and what must not happen is counted by the driver.
 
+mod cancelled;
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]
 mod container;
