@@ -255,8 +255,9 @@ int main(int argc, char **argv) {
             int status;
             waitpid(child, &status, 0);
             answer = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        } else if (sscanf(argv[i], "context=%d", &n) == 1)
-            answer = CALL("cuCtxCreate_v2", (void **, unsigned, int), &contexts[n], 0, 0);
+        /* context=place[,device] */
+        } else if (sscanf(argv[i], "context=%d,%d", &n, &m) >= 1)
+            answer = CALL("cuCtxCreate_v2", (void **, unsigned, int), &contexts[n], 0, m);
         else if (sscanf(argv[i], "use=%d", &n) == 1)
             answer = CALL("cuCtxSetCurrent", (void *), contexts[n]);
         else if (sscanf(argv[i], "end-context=%d", &n) == 1)

@@ -9,6 +9,7 @@ mod cancelled;
 #[path = "../shim/container.rs"]
 mod container;
 mod counted;
+mod devices;
 mod never_stuck;
 mod paced;
 mod stage;

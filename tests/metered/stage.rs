@@ -11,7 +11,7 @@ use std::time::Duration;
 use ledger::agent::{DeviceUse, LimitsPage, TimeReader, read_ledger};
 use ledger::{Pace, Policy, Terms};
 
-use crate::container::{Container, Outcome, compile};
+use crate::container::{Container, HALF, Outcome, card, compile};
 
 struct Built {
     folder: tempfile::TempDir,
@@ -31,13 +31,25 @@ fn built() -> &'static Built {
     })
 }
 
-/// A container and its card.
+/// A container and its card, or both.
 pub(crate) struct Stage(pub(crate) Container);
 
 impl Stage {
     /// Half a card, and no arbiter.
     pub(crate) fn new() -> Self {
         Self(Container::half().driver(built().folder.path()))
+    }
+
+    /// Halves of both cards, in one allotment or, apart, in two.
+    pub(crate) fn of_two(apart: bool) -> Self {
+        let container = Container::empty().driver(built().folder.path());
+        if apart {
+            container.allot(1, &[(card(1), HALF)]);
+            container.allot(2, &[(card(2), HALF)]);
+        } else {
+            container.allot(1, &[(card(1), HALF), (card(2), HALF)]);
+        }
+        Self(container)
     }
 
     /// The same where launches are counted and never wait.
@@ -58,6 +70,15 @@ impl Stage {
         LimitsPage::open(&self.0.allotment(1)).expect("it can be opened")
     }
 
+    /// The limits page and the place there of each device.
+    pub(crate) fn pages(&self) -> Vec<(LimitsPage, usize)> {
+        let open = |id| LimitsPage::open(&self.0.allotment(id)).expect("it can be opened");
+        match self.0.allotment(2).exists() {
+            true => vec![(open(1), 0), (open(2), 0)],
+            false => vec![(open(1), 0), (open(1), 1)],
+        }
+    }
+
     /// The ledger, as an arbiter reads it.
     pub(crate) fn reader(&self) -> TimeReader {
         TimeReader::open(&self.0.allotment(1).join("ledger")).expect("it can be opened")
@@ -66,6 +87,13 @@ impl Stage {
     /// What the ledger says of the device.
     pub(crate) fn used(&self) -> DeviceUse {
         read_ledger(&self.0.allotment(1).join("ledger")).expect("it can be read").devices[0]
+    }
+
+    /// The same of each device, in the order of the allotments.
+    pub(crate) fn used_of_each(&self) -> Vec<DeviceUse> {
+        let ledgers = [1, 2].map(|id| self.0.allotment(id).join("ledger"));
+        let there = ledgers.iter().filter(|ledger| ledger.exists());
+        there.flat_map(|ledger| read_ledger(ledger).expect("it can be read").devices).collect()
     }
 
     /// Runs the client with these words to its end.
