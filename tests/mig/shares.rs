@@ -1,6 +1,7 @@
 //! Shares of MIG devices, and of whole cards on a node that has both: each is what its UUID names.
 
 use contract::{DeviceUuid, Mib};
+use ledger::agent::read_ledger;
 use serde_json::Value;
 
 use crate::container::{Container, HALF, dist, fetched};
@@ -78,4 +79,19 @@ fn a_share_of_a_whole_card_beside_a_divided_one_is_charged_to_the_whole_one() {
     unlisted.allot_with(1, &[(card, HALF)], CONTEXT);
     let said = steps(&unlisted, RUNTIMES[1], "alloc=2M");
     assert_eq!(said[0]["error"], 2, "{said:?}");
+}
+
+#[test]
+fn launches_on_a_mig_device_are_counted_and_paced_to_its_share() {
+    let world = World::divided("a100-40gb", &["3g.20gb", "3g.20gb"]);
+    let uuid = world.devices(0).swap_remove(1);
+    let container = container(&world, &[&uuid]).env("CUDA_VISIBLE_DEVICES", &uuid);
+    let outcome = container.run(&dist("x86_64/gpu-load"), "saturate --seconds 1");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let used =
+        read_ledger(&container.allotment(1).join("ledger")).expect("it can be read").devices[0];
+    // Without an arbiter it paces itself to its half; on a busy machine it may be slower.
+    let percent = used.spent_compute_ns as f64 / 1e7;
+    assert!(used.launches > 100 && used.waits > 0, "{used:?}");
+    assert!(percent < 58.0 && percent > 15.0, "{percent} percent: {used:?}");
 }
