@@ -19,7 +19,6 @@ pub mod driver;
 pub mod durable;
 pub mod ground;
 pub mod health;
-pub mod hook;
 pub mod identity;
 pub mod injection;
 pub mod inventory;

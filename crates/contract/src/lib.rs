@@ -22,3 +22,7 @@ pub use units::{Mib, Percent, PercentError};
 
 /// The resource domain used where none is configured.
 pub const DEFAULT_DOMAIN: &str = "example.com";
+
+/// The only argument of the hook, from the agent that writes it into a CDI specification: a container
+/// in whose image the shim cannot load starts all the same, without it.
+pub const START_UNLOADABLE: &str = "--start-unloadable";

@@ -13,14 +13,13 @@ pub use files::{Cdi, install_hook};
 pub(crate) use keep::keep_specified;
 pub use spec::{Device, Edits, Hook, Mount, Node, Spec};
 
-use contract::DeviceUuid;
+use contract::paths::CONTAINER_SHIM;
+use contract::{DeviceUuid, START_UNLOADABLE};
 
 use crate::config::Unloadable;
 use crate::driver::Driver;
-use crate::hook::START_UNLOADABLE;
 use crate::inventory::{Gpu, Inventory, Slice};
 use crate::shim::Shim;
-use contract::paths::CONTAINER_SHIM;
 
 /// How long a runtime waits for the hook, in seconds: it takes milliseconds.
 const HOOK_SECONDS: u32 = 30;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    aliquot_node::hook::main()
+    aliquot_hook::main()
 }

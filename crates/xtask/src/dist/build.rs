@@ -8,16 +8,13 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::system::System;
-use super::{Profile, install, linker};
+use super::{Profile, hook, install, linker};
 
 /// aliquot, aliquot-node and aliquot-hook.
 pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    let all = [
-        ("aliquot-cli", "aliquot"),
-        ("aliquot-node", "aliquot-node"),
-        ("aliquot-node", "aliquot-hook"),
-    ];
-    install_programs(system, profile, &all, into)
+    let all = [("aliquot-cli", "aliquot"), ("aliquot-node", "aliquot-node")];
+    install_programs(system, profile, &all, into)?;
+    hook::build(system, profile, &into.join("aliquot-hook"))
 }
 
 /// aliquot-admission and aliquot-scheduler.
@@ -77,13 +74,9 @@ fn install_programs(
 }
 
 /// A cargo that builds in this profile.
-fn cargo(system: &System, profile: Profile, command: &str) -> Result<Command> {
+pub(super) fn cargo(system: &System, profile: Profile, command: &str) -> Result<Command> {
     let mut cargo = linker::cargo(system, command)?;
-    let profile = match profile {
-        Profile::Dev => "dev",
-        Profile::Release => "release",
-    };
-    cargo.args(["--profile", profile]);
+    cargo.args(["--profile", profile.name()]);
     Ok(cargo)
 }
 
@@ -112,7 +105,8 @@ impl Artifacts {
         files.filter(is_rlib).filter(|file| file.starts_with(under)).collect()
     }
 
-    fn program(&self, name: &str) -> Result<PathBuf> {
+    /// The program of this name.
+    pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
         let found = self.0.iter().filter(|artifact| artifact.target.name == name);
         let file = found.filter_map(|artifact| artifact.executable.clone()).next_back();
         file.with_context(|| format!("cargo built no program {name}"))

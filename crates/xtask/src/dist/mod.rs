@@ -5,6 +5,7 @@
 
 mod build;
 mod first_use;
+mod hook;
 mod install;
 mod linker;
 mod shim;
@@ -69,6 +70,16 @@ pub(crate) enum Profile {
     Dev,
     /// What is shipped.
     Release,
+}
+
+impl Profile {
+    /// As cargo has it.
+    fn name(self) -> &'static str {
+        match self {
+            Profile::Dev => "dev",
+            Profile::Release => "release",
+        }
+    }
 }
 
 /// Builds what the command line names.

@@ -4,5 +4,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    aliquot_node::hook::main()
+    aliquot_hook::main()
 }

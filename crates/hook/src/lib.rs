@@ -5,7 +5,8 @@
 //! root is changed, as root of the container's user namespace. The image is hostile: nothing of it is
 //! run, nothing is read through a link that leaves it, and nothing outside its own file system is
 //! written. A start that it refuses ends with status 1 and the reason on stdout, which is what
-//! runtimes put into the pod's status.
+//! runtimes put into the pod's status. It is linked statically, so that it runs on any node.
+#![forbid(unsafe_code)]
 
 mod elf;
 mod image;
@@ -17,16 +18,21 @@ mod state;
 use std::io;
 use std::process::ExitCode;
 
+use contract::START_UNLOADABLE;
 use contract::paths::CONTAINER_SHIM;
-
-use crate::config::Unloadable;
 
 pub use preload::merge;
 pub use refusal::Refusal;
 pub use root::Root;
 
-/// The flag by which the agent passes [`Unloadable::Start`] on.
-pub const START_UNLOADABLE: &str = "--start-unloadable";
+/// What happens to a container in whose image the shim cannot load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unloadable {
+    /// It does not start.
+    Refuse,
+    /// It starts without the shim: the agent said [`START_UNLOADABLE`].
+    Start,
+}
 
 /// The hook as a program.
 #[must_use]
