@@ -67,19 +67,31 @@ impl DeviceId {
     }
 }
 
+/// Printed: `GPU-` or `MIG-`, and 8-4-4-4-12 digits. The kubelet names hundreds of devices in a call,
+/// so both ways go by place, without a search.
+const UUID_LEN: usize = 40;
+
+/// Before which of its bytes a UUID has a dash.
+const fn has_dash_before(index: usize) -> bool {
+    matches!(index, 4 | 6 | 8 | 10)
+}
+
 impl fmt::Display for DeviceUuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            UuidKind::Gpu => "GPU",
-            UuidKind::Mig => "MIG",
-        })?;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; UUID_LEN];
+        text[..3].copy_from_slice(match self.kind {
+            UuidKind::Gpu => b"GPU",
+            UuidKind::Mig => b"MIG",
+        });
+        let mut at = 4;
         for (index, byte) in self.bytes.iter().enumerate() {
-            if matches!(index, 0 | 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+            at += usize::from(has_dash_before(index));
+            text[at] = DIGITS[usize::from(byte >> 4)];
+            text[at + 1] = DIGITS[usize::from(byte & 15)];
+            at += 2;
         }
-        Ok(())
+        f.write_str(core::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -87,22 +99,22 @@ impl FromStr for DeviceUuid {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let (kind, rest) = match text.split_once('-') {
-            Some(("GPU", rest)) => (UuidKind::Gpu, rest),
-            Some(("MIG", rest)) => (UuidKind::Mig, rest),
+        let text: &[u8; UUID_LEN] = text.as_bytes().try_into().map_err(|_| IdError::Uuid)?;
+        let kind = match &text[..4] {
+            b"GPU-" => UuidKind::Gpu,
+            b"MIG-" => UuidKind::Mig,
             _ => return Err(IdError::Uuid),
         };
-        let mut bytes = [0; 16];
-        let mut groups = rest.split('-');
-        let mut filled = 0;
-        for len in [8, 4, 4, 4, 12] {
-            let group = groups.next().filter(|group| group.len() == len).ok_or(IdError::Uuid)?;
-            for pair in group.as_bytes().chunks_exact(2) {
-                bytes[filled] = hex_byte(pair).ok_or(IdError::Uuid)?;
-                filled += 1;
+        let (mut bytes, mut at) = ([0; 16], 4);
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            if has_dash_before(index) {
+                at += usize::from(text[at] == b'-');
             }
+            *byte = hex_byte(text.get(at..at + 2).ok_or(IdError::Uuid)?).ok_or(IdError::Uuid)?;
+            at += 2;
         }
-        groups.next().is_none().then_some(Self { kind, bytes }).ok_or(IdError::Uuid)
+        // A dash that is missing leaves something over.
+        (at == UUID_LEN).then_some(Self { kind, bytes }).ok_or(IdError::Uuid)
     }
 }
 
@@ -119,14 +131,15 @@ impl FromStr for DeviceId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let Some((uuid, unit)) = text.split_once("::") else {
-            let uuid: DeviceUuid = text.parse()?;
+        let (uuid, unit) = text.split_at_checked(UUID_LEN).unwrap_or((text, ""));
+        let uuid: DeviceUuid = uuid.parse()?;
+        if unit.is_empty() {
             return Ok(match uuid.kind {
                 UuidKind::Gpu => Self::Whole(uuid),
                 UuidKind::Mig => Self::Mig(uuid),
             });
-        };
-        let uuid: DeviceUuid = uuid.parse()?;
+        }
+        let unit = unit.strip_prefix("::").ok_or(IdError::Uuid)?;
         let canonical = unit == "0" || !unit.starts_with(['0', '+']);
         match unit.parse::<u8>() {
             Ok(unit @ 0..=99) if canonical && uuid.kind == UuidKind::Gpu => {
@@ -183,7 +196,8 @@ mod tests {
         let mig_share = std::format!("{}::1", UUID.replace("GPU", "MIG"));
         let units = ["100", "-1", "01", "", "x", "+1"].map(|unit| std::format!("{UUID}::{unit}"));
         let short = &UUID[..UUID.len() - 1];
-        let others = [mig_share.as_str(), short, "", "GPU-", "gpu", "::1"];
+        let (undashed, long) = (UUID.replace("f6c-4", "f6c04"), std::format!("{UUID}0"));
+        let others = [mig_share.as_str(), short, &undashed, &long, "", "GPU-", "gpu", "::1"];
         for text in units.iter().map(|s| s.as_str()).chain(others) {
             assert!(text.parse::<DeviceId>().is_err(), "{text}");
         }

@@ -3,13 +3,13 @@
 //!
 //! Only a hint to the kubelet; [`allocate`](super::allocate) refuses what does not fit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use contract::{DeviceId, DeviceUuid, Percent};
 use share::{Free, Policy};
 
 use super::linked::closest;
-use crate::inventory::{Inventory, Kind};
+use crate::inventory::Inventory;
 
 /// `size` of the `available` devices, with all of `must`. Parts come from one GPU, which `policy`
 /// chooses of those with room, whole GPUs are those that lie closest. Where nothing fits the answer is
@@ -22,43 +22,99 @@ pub fn prefer(
     inventory: &Inventory,
     policy: Policy,
 ) -> Vec<String> {
-    let must: BTreeSet<DeviceId> = parsed(must).collect();
-    let free: BTreeSet<DeviceId> = parsed(available).chain(must.iter().copied()).collect();
-    let parted = free.iter().any(|id| Kind::of(*id) == Kind::Percent);
-    let pool = match parted {
-        true => one_gpu(&free, &must, size, inventory, policy),
-        false => closest(&free, &must, size, inventory),
-    };
+    let mut offer = Offer::default();
+    available.iter().for_each(|id| offer.add(id, false));
+    must.iter().for_each(|id| offer.add(id, true));
+    match offer.holes.is_empty() {
+        true => first_of(&offer.must, closest(&offer.free, &offer.must, size, inventory), size),
+        false => offer.parts(size, inventory, policy),
+    }
+}
+
+/// What is free, each ID read once: hundreds come in a call, nearly all of them parts.
+#[derive(Default)]
+struct Offer {
+    /// GPUs with free parts.
+    holes: Vec<Hole>,
+    /// Devices that are no parts.
+    free: BTreeSet<DeviceId>,
+    must: BTreeSet<DeviceId>,
+}
+
+/// The free parts of one GPU, a bit each.
+struct Hole {
+    gpu: DeviceUuid,
+    free: u128,
+    must: u128,
+}
+
+impl Offer {
+    fn add(&mut self, id: &str, is_must: bool) {
+        match id.parse() {
+            Ok(DeviceId::Percent(gpu, part)) => self.hole(gpu).add(part, is_must),
+            Ok(id) => {
+                self.free.insert(id);
+                if is_must {
+                    self.must.insert(id);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn hole(&mut self, gpu: DeviceUuid) -> &mut Hole {
+        let known = self.holes.iter().position(|hole| hole.gpu == gpu);
+        let at = known.unwrap_or_else(|| {
+            self.holes.push(Hole { gpu, free: 0, must: 0 });
+            self.holes.len() - 1
+        });
+        &mut self.holes[at]
+    }
+
+    /// Parts of the GPU that should take the share; what must be in where none has room.
+    fn parts(mut self, size: usize, inventory: &Inventory, policy: Policy) -> Vec<String> {
+        let index = |hole: &Hole| inventory.get(hole.gpu).map_or(u32::MAX, |gpu| gpu.index);
+        self.holes.sort_by_key(|hole| (index(hole), hole.gpu));
+        let elsewhere = |hole: &Hole| self.holes.iter().any(|h| h.gpu != hole.gpu && h.must != 0);
+        let can = |hole: &&Hole| self.must.is_empty() && !elsewhere(hole);
+        let fitting: Vec<&Hole> = self.holes.iter().filter(can).collect();
+        let room = |hole: &&Hole| Free::after(100u32.saturating_sub(hole.free.count_ones()));
+        let share = Percent::new(size as u64).ok();
+        let best = share.and_then(|share| share::pick(share, fitting.iter().map(room), policy));
+        match best {
+            Some(at) => fitting[at].first(size),
+            None => self.all_must(size),
+        }
+    }
+
+    fn all_must(&self, size: usize) -> Vec<String> {
+        let parts = self.holes.iter().flat_map(|hole| hole.ids(hole.must));
+        self.must.iter().map(ToString::to_string).chain(parts).take(size).collect()
+    }
+}
+
+impl Hole {
+    fn add(&mut self, part: u8, is_must: bool) {
+        // A part is below 100: a device ID is right by construction.
+        self.free |= 1 << part;
+        self.must |= u128::from(is_must) << part;
+    }
+
+    /// What must be in, then the first others.
+    fn first(&self, size: usize) -> Vec<String> {
+        self.ids(self.must).chain(self.ids(self.free & !self.must)).take(size).collect()
+    }
+
+    fn ids(&self, parts: u128) -> impl Iterator<Item = String> + use<> {
+        let gpu = self.gpu;
+        let own = (0..128u8).filter(move |part| parts & 1 << part != 0);
+        own.map(move |part| DeviceId::Percent(gpu, part).to_string())
+    }
+}
+
+fn first_of(must: &BTreeSet<DeviceId>, pool: Vec<DeviceId>, size: usize) -> Vec<String> {
     let rest = pool.into_iter().filter(|id| !must.contains(id));
     must.iter().copied().chain(rest).take(size).map(|id| id.to_string()).collect()
-}
-
-fn parsed(ids: &[String]) -> impl Iterator<Item = DeviceId> {
-    ids.iter().filter_map(|id| id.parse().ok())
-}
-
-/// The free parts of the GPU that should take the share; none where none has room.
-fn one_gpu(
-    free: &BTreeSet<DeviceId>,
-    must: &BTreeSet<DeviceId>,
-    size: usize,
-    inventory: &Inventory,
-    policy: Policy,
-) -> Vec<DeviceId> {
-    let mut holes = BTreeMap::<(u32, DeviceUuid), Vec<DeviceId>>::new();
-    for &id in free {
-        let index = inventory.get(id.uuid()).map_or(u32::MAX, |gpu| gpu.index);
-        holes.entry((index, id.uuid())).or_default().push(id);
-    }
-    let holes: Vec<_> = holes.into_values().filter(|hole| holds(hole, must)).collect();
-    let room = |hole: &Vec<DeviceId>| Free::after(100u32.saturating_sub(hole.len() as u32));
-    let Ok(share) = Percent::new(size as u64) else { return Vec::new() };
-    let best = share::pick(share, holes.iter().map(room), policy);
-    best.map(|index| holes[index].clone()).unwrap_or_default()
-}
-
-fn holds(pool: &[DeviceId], must: &BTreeSet<DeviceId>) -> bool {
-    must.iter().all(|id| pool.contains(id))
 }
 
 #[cfg(test)]
@@ -104,6 +160,22 @@ mod tests {
         let free = [parts(0, 0..50), parts(1, 0..50)].concat();
         assert!(prefer(&free, &[], 60, &shared(), Policy::Pack).is_empty());
         assert!(prefer(&free, &[], 0, &shared(), Policy::Pack).is_empty());
+    }
+
+    #[test]
+    fn where_what_must_be_in_has_no_room_it_alone_is_proposed() {
+        let free = [parts(0, 0..10), parts(1, 0..50)].concat();
+        let chosen = |must: &[String]| prefer(&free, must, 30, &shared(), Policy::Pack);
+        assert_eq!(chosen(&parts(0, 3..5)), parts(0, 3..5));
+        let split = [parts(0, 3..4), parts(1, 3..4)].concat();
+        assert_eq!(chosen(&split), split);
+    }
+
+    #[test]
+    fn an_id_that_comes_twice_or_names_nothing_counts_for_nothing() {
+        let twice = [parts(0, 0..20), parts(0, 0..20), vec!["nothing".into()]].concat();
+        assert!(prefer(&twice, &[], 30, &shared(), Policy::Pack).is_empty());
+        assert_eq!(prefer(&twice, &[], 20, &shared(), Policy::Pack), parts(0, 0..20));
     }
 
     #[test]
