@@ -64,6 +64,9 @@ pub struct Options {
     /// How often allotments are compared with the kubelet's pods, in seconds
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub reconcile_every: u64,
+    /// How long a shim of an earlier release stays that no container can ask for any more, in seconds
+    #[arg(long, default_value_t = 600, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub keep_unused_shims: u64,
     /// How often the GPUs are looked at, in seconds
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub rescan_every: u64,

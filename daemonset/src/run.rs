@@ -28,7 +28,7 @@ use crate::nvml::{NvmlSource, Scanner, Source, Wishes};
 use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
-use crate::shim::Shim;
+use crate::shim::{self, Shim};
 use crate::{arbiter, cdi, ground, orders, rivals, seen, selinux, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
@@ -107,7 +107,10 @@ pub async fn serve(
 
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
+    let sockets = place.folder.clone();
     tasks.spawn(keep_all_registered(node.clone(), place, stopped.clone()));
+    let unused = Duration::from_secs(options.keep_unused_shims);
+    tasks.spawn(shim::keep_swept(node.clone(), sockets, unused, stopped.clone()));
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));

@@ -1,31 +1,51 @@
-//! `kubelet_internal_checkpoint`: what survives a restart of the kubelet. The real one has another
-//! format; what counts is that pods keep their devices and the stored answers.
+//! `kubelet_internal_checkpoint`: what survives a restart of the kubelet, in the real one's form (its
+//! version 2: pkg/kubelet/cm/devicemanager/checkpoint). The real one names pods by their uid and checks
+//! the checksum; here pods have names only, and nobody spoils the file.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kubelet::deviceplugin::{CdiDevice, ContainerAllocateResponse, DeviceSpec, Mount};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kubelet::deviceplugin::ContainerAllocateResponse;
+use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::devices::{Devices, Holding, Resource};
 
+/// The node of devices without a topology.
+const NO_NUMA_NODE: &str = "-1";
+
 #[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
 struct File {
-    resources: Vec<String>,
-    holdings: Vec<Entry>,
+    data: Data,
+    checksum: u64,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    /// Null where no pod holds a device.
+    pod_device_entries: Option<Vec<Entry>>,
+    registered_devices: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
+    #[serde(rename = "PodUID")]
     pod: String,
+    #[serde(rename = "ContainerName")]
     container: String,
+    #[serde(rename = "ResourceName")]
     resource: String,
-    ids: Vec<String>,
-    envs: Vec<(String, String)>,
-    mounts: Vec<(String, String, bool)>,
-    devices: Vec<(String, String, String)>,
-    annotations: Vec<(String, String)>,
-    cdi_devices: Vec<String>,
+    /// By NUMA node.
+    #[serde(rename = "DeviceIDs")]
+    ids: BTreeMap<String, Vec<String>>,
+    /// The plugin's answer as it came over the wire, in base64.
+    #[serde(rename = "AllocResp")]
+    answer: String,
 }
 
 pub(crate) fn path(folder: &Path) -> PathBuf {
@@ -34,66 +54,49 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 
 /// Writes the books down. A folder that is gone is the next reader's trouble, as with the kubelet.
 pub(crate) fn save(folder: &Path, devices: &Devices) {
-    let file = File {
-        resources: devices.resources.keys().cloned().collect(),
-        holdings: devices.holdings.iter().map(Entry::from).collect(),
-    };
-    let text = serde_json::to_vec(&file).expect("the books are plain data");
+    let entries: Vec<_> = devices.holdings.iter().map(Entry::from).collect();
+    let registered_devices =
+        devices.resources.keys().map(|name| (name.clone(), Vec::new())).collect();
+    let data =
+        Data { pod_device_entries: (!entries.is_empty()).then_some(entries), registered_devices };
+    let text = serde_json::to_vec(&File { data, checksum: 0 }).expect("the books are plain data");
     let _ = fs::write(path(folder), text);
 }
 
 /// The books of a kubelet that starts: what pods hold, and resources without devices.
 pub(crate) fn load(folder: &Path) -> Devices {
     let text = fs::read(path(folder)).unwrap_or_default();
-    let file: File = serde_json::from_slice(&text).unwrap_or_default();
+    let Data { pod_device_entries, registered_devices } =
+        serde_json::from_slice::<File>(&text).unwrap_or_default().data;
+    let entries = pod_device_entries.unwrap_or_default();
     Devices {
-        resources: file.resources.into_iter().map(|name| (name, Resource::default())).collect(),
-        holdings: file.holdings.into_iter().map(Holding::from).collect(),
+        resources: registered_devices.into_keys().map(|name| (name, Resource::default())).collect(),
+        holdings: entries.into_iter().map(Holding::from).collect(),
     }
 }
 
 impl From<&Holding> for Entry {
     fn from(holding: &Holding) -> Self {
-        let answer = holding.answer.clone();
         Self {
             pod: holding.pod.clone(),
             container: holding.container.clone(),
             resource: holding.resource.clone(),
-            ids: holding.ids.iter().cloned().collect(),
-            envs: answer.envs.into_iter().collect(),
-            mounts: answer
-                .mounts
-                .into_iter()
-                .map(|m| (m.container_path, m.host_path, m.read_only))
-                .collect(),
-            devices: answer
-                .devices
-                .into_iter()
-                .map(|d| (d.container_path, d.host_path, d.permissions))
-                .collect(),
-            annotations: answer.annotations.into_iter().collect(),
-            cdi_devices: answer.cdi_devices.into_iter().map(|device| device.name).collect(),
+            ids: [(NO_NUMA_NODE.to_owned(), holding.ids.iter().cloned().collect())].into(),
+            answer: STANDARD.encode(holding.answer.encode_to_vec()),
         }
     }
 }
 
 impl From<Entry> for Holding {
     fn from(entry: Entry) -> Self {
-        let mount =
-            |(container_path, host_path, read_only)| Mount { container_path, host_path, read_only };
-        let device = |(container_path, host_path, permissions)| DeviceSpec {
-            container_path,
-            host_path,
-            permissions,
-        };
-        let answer = ContainerAllocateResponse {
-            envs: entry.envs.into_iter().collect(),
-            mounts: entry.mounts.into_iter().map(mount).collect(),
-            devices: entry.devices.into_iter().map(device).collect(),
-            annotations: entry.annotations.into_iter().collect(),
-            cdi_devices: entry.cdi_devices.into_iter().map(|name| CdiDevice { name }).collect(),
-        };
-        let ids = entry.ids.into_iter().collect();
-        Self { pod: entry.pod, container: entry.container, resource: entry.resource, ids, answer }
+        let bytes = STANDARD.decode(&entry.answer).expect("the books hold base64");
+        let answer = ContainerAllocateResponse::decode(&*bytes).expect("the books hold answers");
+        Self {
+            pod: entry.pod,
+            container: entry.container,
+            resource: entry.resource,
+            ids: entry.ids.into_values().flatten().collect(),
+            answer,
+        }
     }
 }

@@ -188,6 +188,7 @@ impl Node {
             },
             ("--rescan-every", "1".into()),
             ("--reconcile-every", "1".into()),
+            ("--keep-unused-shims", "1".into()),
         ];
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
         let options = Options::parse_from(["aliquot-node".to_owned()].into_iter().chain(flags));
@@ -198,6 +199,26 @@ impl Node {
             runtime.unwrap().block_on(aliquot_node::serve(&options, source, stopped)).unwrap();
         });
         self.agent = Some((stop, agent));
+    }
+
+    /// The shim of the agent that starts next is another release's.
+    pub(crate) fn upgrade_shim(&self, bytes: &str) {
+        fs::write(self.folder.path().join("shim"), bytes).unwrap();
+    }
+
+    /// What the shims that are installed have in them.
+    pub(crate) fn shims(&self) -> Vec<String> {
+        let layout = Layout::new(&self.folder.path().join("state"), Path::new("/"));
+        let installed = aliquot_node::shim::Shim::installed(&layout).unwrap();
+        let mut all: Vec<_> =
+            installed.iter().map(|shim| fs::read_to_string(shim.library()).unwrap()).collect();
+        all.sort();
+        all
+    }
+
+    /// Makes the node forget an allotment's record, as a disk does that was lost.
+    pub(crate) fn lose_records(&self) {
+        fs::remove_dir_all(self.folder.path().join("state/allotments")).unwrap();
     }
 
     pub(crate) fn stop_agent(&mut self) {

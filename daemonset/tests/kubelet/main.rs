@@ -4,4 +4,5 @@ mod harness;
 mod offers;
 mod registered;
 mod rivals;
+mod shims;
 mod sick;

@@ -1,5 +1,7 @@
 //! Installs the shim where containers mount it from, under a path that no upgrade changes.
 
+mod sweep;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use crate::driver::read_only;
 use crate::durable::{self, FileError, failed};
 use crate::layout::Layout;
 use crate::selinux;
+
+pub(crate) use sweep::keep_swept;
 
 /// The name of the list of preloaded libraries, beside the shim.
 const PRELOAD_FILE: &str = "ld.so.preload";
@@ -59,6 +63,10 @@ impl Shim {
         for entry in fs::read_dir(&all).map_err(failed("list", &all))? {
             let entry = entry.map_err(failed("list", &all))?;
             let version = entry.file_name().to_string_lossy().into_owned();
+            // Being removed.
+            if version.starts_with('.') {
+                continue;
+            }
             let shim = Self { version, folder: entry.path() };
             if shim.library().exists() {
                 found.push(shim);
