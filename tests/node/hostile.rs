@@ -150,6 +150,23 @@ fn who_does_not_keep_to_its_share_is_found_told_of_and_evicted() {
     });
 }
 
+#[test]
+fn a_ledger_that_a_container_has_spoilt_is_told_of_though_it_uses_no_gpu() {
+    let (node, api) = node("");
+    let script = "cd /run/aliquot/*/ && head -c 400000 /dev/urandom >ledger; exec sleep 1000";
+    let mut pod = node.share("a", 30, script);
+    api.cluster().put_pod(pod.uid(), "a", json!({}));
+    pod.start().unwrap();
+    wait_until("it is told", || {
+        let events = api.events("GPULedgerUnreadable");
+        events.iter().any(|event| event["involvedObject"]["uid"] == pod.uid())
+    });
+    let standing = || node.metric("aliquot_audit_findings", &["\"unreadable\""]);
+    assert_eq!(standing(), Some(1.0));
+    pod.remove();
+    wait_until("it is over", || standing() == Some(0.0));
+}
+
 /// A process that lives in a container's mounts and outlives the container.
 fn fork_out(node: &Node) -> Child {
     wait_until("the container's process is known", || node.behind(0).1 != 0);

@@ -88,8 +88,9 @@ fn wants(policy: &Audit, kind: Kind) -> bool {
         Kind::Uncounted => policy.without_slot,
         Kind::NotGiven | Kind::Outlived => policy.not_given,
         Kind::Above => policy.above_share,
-        // What the driver says of time is rough.
-        Kind::Outside | Kind::Untold => Eviction::Never,
+        // What the driver says of time is rough. A ledger that cannot be read is told of; what its
+        // container takes of the GPU is uncounted.
+        Kind::Outside | Kind::Untold | Kind::Unreadable => Eviction::Never,
     };
     eviction == Eviction::Evict
 }

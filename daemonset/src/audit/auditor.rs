@@ -169,7 +169,8 @@ impl Auditor {
         owners
     }
 
-    /// The ledgers of those allotments that somebody uses.
+    /// The ledgers of those allotments that somebody uses; of the others that somebody holds, whether
+    /// they can be read.
     fn read(
         &self,
         owners: &BTreeMap<u32, BTreeSet<AllotmentId>>,
@@ -178,12 +179,15 @@ impl Auditor {
         let used: BTreeSet<_> = owners.values().flatten().copied().collect();
         let read = |record: Record| {
             let share = matches!(record.holding, Holding::Share { .. });
-            let ledger = (share && used.contains(&record.id))
-                .then(|| allotment::read_pages(&self.layout, record.id).ok())
-                .flatten();
+            let is_used = used.contains(&record.id);
+            let ledger = (share && (is_used || record.holder.is_some()))
+                .then(|| allotment::read_pages(&self.layout, record.id))
+                .transpose();
+            let unreadable = ledger.as_ref().err().map(ToString::to_string);
+            let ledger = ledger.ok().flatten().filter(|_| is_used);
             let slots = ledger.map(|ledger| ledger.slots).unwrap_or_default();
             let told_percent = self.told_percent(record.id, &slots);
-            (record.id, Allotted { record, slots, told_percent })
+            (record.id, Allotted { record, slots, told_percent, unreadable })
         };
         book.into_values().map(read).collect()
     }

@@ -27,12 +27,21 @@ pub enum Kind {
     /// A container keeps a GPU busy and tells of far less time than the driver says: its share of
     /// compute does not hold it.
     Untold,
+    /// A container's ledger cannot be read: what it uses is not known.
+    Unreadable,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Uncounted, Self::NotGiven, Self::Above, Self::Outlived, Self::Outside, Self::Untold];
+    pub const ALL: [Self; 7] = [
+        Self::Uncounted,
+        Self::NotGiven,
+        Self::Above,
+        Self::Outlived,
+        Self::Outside,
+        Self::Untold,
+        Self::Unreadable,
+    ];
 
     /// As a metric's label has it.
     #[must_use]
@@ -44,6 +53,7 @@ impl Kind {
             Self::Outlived => "outlived",
             Self::Outside => "outside",
             Self::Untold => "untold",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -57,6 +67,7 @@ impl Kind {
             Self::Outlived => "GPUUseOutlivedAllotment",
             Self::Outside => "GPUUsedOutsidePods",
             Self::Untold => "GPUTimeUntold",
+            Self::Unreadable => "GPULedgerUnreadable",
         }
     }
 }
@@ -87,6 +98,8 @@ pub struct Finding {
     pub bytes: u64,
     /// What they may hold, in bytes, where that is what is wrong.
     pub limit: Option<u64>,
+    /// Why a ledger cannot be read, where that is what is wrong; else empty.
+    pub why: String,
 }
 
 /// What tells a finding from others, over its life.
@@ -142,7 +155,16 @@ impl fmt::Display for Finding {
                 "{culprit} keeps {gpu} busy and tells of no time: its share of compute does not hold \
                  it. Is its shim an old one, or its ledger scribbled?"
             ),
+            Kind::Unreadable => write!(
+                f,
+                "the ledger of {culprit} cannot be read, so what it uses of {gpu} is not known: {}. Does \
+                 something in it write to /run/aliquot? When it starts again, it has a fresh one",
+                self.why
+            ),
         }?;
+        if self.processes.is_empty() {
+            return Ok(());
+        }
         f.write_str(" (")?;
         for (index, (pid, name)) in self.processes.iter().take(NAMED).enumerate() {
             let comma = if index == 0 { "" } else { ", " };

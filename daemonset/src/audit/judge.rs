@@ -39,6 +39,8 @@ pub(super) struct Allotted {
     /// What it says that it computed since the last look, in percent of the time that passed; `None`:
     /// not known, or it says that work of it is still on the card.
     pub(super) told_percent: Option<u32>,
+    /// Why its ledger cannot be read, where that was tried.
+    pub(super) unreadable: Option<String>,
 }
 
 /// What came out.
@@ -82,6 +84,7 @@ impl Scene<'_> {
         }
         self.find_above(&mut verdict);
         self.find_untold(&mut verdict);
+        self.find_unreadable(&mut verdict);
         verdict
     }
 
@@ -140,6 +143,7 @@ impl Scene<'_> {
                     processes: self.of(*id, gpu),
                     bytes: held,
                     limit: Some(limit),
+                    why: String::new(),
                 };
                 verdict.findings.insert(finding.key(), finding);
             }
@@ -160,9 +164,22 @@ impl Scene<'_> {
             if busy >= BUSY_PERCENT && told.saturating_mul(FAR) < busy {
                 let (culprit, processes) = (culprit(&allotted.record), self.of(*id, gpu));
                 let kind = Kind::Untold;
-                let finding = Finding { kind, gpu, culprit, processes, bytes: 0, limit: None };
+                let why = String::new();
+                let finding = Finding { kind, gpu, culprit, processes, bytes: 0, limit: None, why };
                 verdict.findings.insert(finding.key(), finding);
             }
+        }
+    }
+
+    /// Whose ledger says nothing, whether it uses its GPU or not: nobody else could tell of it.
+    fn find_unreadable(&self, verdict: &mut Verdict) {
+        for (id, allotted) in self.allotments {
+            let &Holding::Share { gpu, .. } = &allotted.record.holding else { continue };
+            let Some(why) = allotted.unreadable.clone() else { continue };
+            let (culprit, processes) = (culprit(&allotted.record), self.of(*id, gpu));
+            let kind = Kind::Unreadable;
+            let finding = Finding { kind, gpu, culprit, processes, bytes: 0, limit: None, why };
+            verdict.findings.insert(finding.key(), finding);
         }
     }
 
@@ -244,6 +261,7 @@ fn accuse(
         processes: Vec::new(),
         bytes: 0,
         limit: None,
+        why: String::new(),
     });
     finding.processes.push((on.pid, process.name.clone()));
     finding.bytes = finding.bytes.saturating_add(on.bytes.unwrap_or_default());

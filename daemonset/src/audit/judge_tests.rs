@@ -49,7 +49,8 @@ impl Stage {
         let record = Record { holder, ..record };
         let slots = slots.iter().zip(0..).map(|(&pid, index)| slot(index, pid)).collect();
         let id = record.id;
-        self.allotments.insert(id, Allotted { record, slots, told_percent: None });
+        self.allotments
+            .insert(id, Allotted { record, slots, told_percent: None, unreadable: None });
         id
     }
 
@@ -295,4 +296,21 @@ fn memory_that_the_driver_does_not_tell_is_no_reason_to_pass_a_process_by() {
     stage.looks.entry(uuid(0)).or_default().push(OnGpu { pid: 100, bytes: None, busy_percent: 0 });
     assert_eq!(stage.one().0, Kind::Uncounted);
     assert_eq!(stage.judge().measured[&id].uncounted, [0]);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_is_told_of_whether_its_container_uses_the_gpu_or_not() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[]);
+    assert_eq!(stage.found(), []);
+    stage.allotments.get_mut(&id).unwrap().unreadable = Some("it has 7 bytes".into());
+    let (kind, text) = stage.one();
+    assert_eq!(kind, Kind::Unreadable);
+    for part in ["container main of pod default/a", "it has 7 bytes"] {
+        assert!(text.contains(part), "{text}");
+    }
+    stage.process(100, 12, Some(id));
+    stage.on(0, 100, 700);
+    let kinds: Vec<_> = stage.found().into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [Kind::Uncounted, Kind::Unreadable]);
 }

@@ -24,18 +24,27 @@ pub struct OnGpu {
     pub busy_percent: u32,
 }
 
-/// Something that knows the processes on a GPU.
+/// Something that knows the processes on GPUs.
 pub trait Lister: Send + Sync + 'static {
-    /// Asks for one GPU's processes, each once. May hang as long as the GPU does.
+    /// Reaches for the driver, for one look at all GPUs. What it answers is dropped after the look.
     ///
     /// # Errors
-    /// Why they cannot be listed, as a clause.
-    fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String>;
+    /// Why it cannot be reached, as a clause.
+    fn open(&self) -> Result<Box<dyn Listing>, String>;
 
     /// What the driver says of itself; `None` where it does not tell.
     fn driver(&self) -> Option<DriverVersions> {
         None
     }
+}
+
+/// A driver that was reached.
+pub trait Listing: Send + Sync {
+    /// Asks for one GPU's processes, each once. May hang as long as the GPU does.
+    ///
+    /// # Errors
+    /// Why they cannot be listed, as a clause.
+    fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String>;
 }
 
 /// What the driver says of itself.
@@ -47,7 +56,7 @@ pub struct DriverVersions {
     pub cuda: Option<(u32, u32)>,
 }
 
-/// The driver's NVML. It is let go of after each answer: whoever else holds it decides when it is
+/// The driver's NVML. It is let go of after each look: whoever else holds it decides when it is
 /// unloaded, and cards that come and go are seen by a library that was closed in between.
 pub struct NvmlLister {
     library: PathBuf,
@@ -66,9 +75,8 @@ impl NvmlLister {
 }
 
 impl Lister for NvmlLister {
-    fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String> {
-        let listed = self.nvml().and_then(|nvml| list(&nvml.device_by_uuid(gpu.to_string())?));
-        listed.map_err(|error| format!("NVML: {error}"))
+    fn open(&self) -> Result<Box<dyn Listing>, String> {
+        self.nvml().map(|nvml| Box::new(nvml) as Box<dyn Listing>).map_err(clause)
     }
 
     fn driver(&self) -> Option<DriverVersions> {
@@ -79,6 +87,16 @@ impl Lister for NvmlLister {
             nvml.sys_cuda_driver_version().ok().and_then(|number| u32::try_from(number).ok());
         Some(DriverVersions { driver, cuda: cuda.map(|n| (n / 1000, n % 1000 / 10)) })
     }
+}
+
+impl Listing for Nvml {
+    fn list(&self, gpu: DeviceUuid) -> Result<Vec<OnGpu>, String> {
+        self.device_by_uuid(gpu.to_string()).and_then(|device| list(&device)).map_err(clause)
+    }
+}
+
+fn clause(error: NvmlError) -> String {
+    format!("NVML: {error}")
 }
 
 fn list(device: &Device) -> Result<Vec<OnGpu>, NvmlError> {
@@ -171,7 +189,7 @@ mod tests {
     #[test]
     fn a_library_that_cannot_be_loaded_is_a_reason() {
         let lister = NvmlLister::new("/nonexistent/libnvidia-ml.so.1".into());
-        let why = lister.list(DeviceUuid::gpu([1; 16])).unwrap_err();
+        let why = lister.open().err().unwrap();
         assert!(why.starts_with("NVML: "), "{why}");
     }
 }

@@ -105,6 +105,7 @@ mod tests {
             processes: Vec::new(),
             bytes: 0,
             limit: None,
+            why: String::new(),
         }
     }
 
