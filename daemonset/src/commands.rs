@@ -1,6 +1,8 @@
 //! What `aliquot-node` does when it is not the agent.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -84,6 +86,8 @@ impl Command {
             }
             Self::Drain { gpu, reason, timeout } => {
                 let layout = layout(options);
+                // A GPU that is none of this node's is refused before anything is ordered.
+                waits_for(&layout, *gpu)?;
                 Orders::change(&layout, |orders| orders.cordon_for(*gpu, reason))?;
                 drained(&layout, *gpu, Duration::from_secs(*timeout))
             }
@@ -112,36 +116,56 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Waits until no allotment is on a GPU; tells who holds one whenever that changes.
+/// Waits until no allotment is on a GPU and none can come; tells what it waits for whenever that changes.
 fn drained(layout: &Layout, gpu: DeviceUuid, patience: Duration) -> Result<()> {
     let end = Instant::now() + patience;
     let mut told = None;
     loop {
-        let holders = holders(layout, gpu)?;
-        if holders.is_empty() {
+        let Some(waits) = waits_for(layout, gpu)? else {
             println!("{gpu} is drained");
             return Ok(());
-        }
-        let line = holders.join(", ");
+        };
         if Instant::now() > end {
-            bail!("{gpu} is still held by {line}");
+            bail!("{gpu} is still {waits}");
         }
-        if told.as_ref() != Some(&line) {
-            println!("{gpu} is held by {line}");
-            told = Some(line);
+        if told.as_ref() != Some(&waits) {
+            println!("{gpu} is {waits}");
+            told = Some(waits);
         }
         std::thread::sleep(Duration::from_millis(500));
     }
 }
 
-fn holders(layout: &Layout, gpu: DeviceUuid) -> Result<Vec<String>> {
+/// What keeps a GPU from being drained. The cordon first: until the agent follows it, somebody can come
+/// who was not there when we looked.
+fn waits_for(layout: &Layout, gpu: DeviceUuid) -> Result<Option<String>> {
+    let agent_runs = is_locked(&layout.lock())?;
     let status = crate::status::read(&layout.state, &layout.pages)?;
+    let known = status.gpus.iter().find(|known| known.uuid == gpu);
+    // A GPU that is gone is gone from the list of an agent that has started since.
+    if known.is_none() && !status.gpus.is_empty() {
+        let all: Vec<_> = status.gpus.iter().map(|gpu| gpu.uuid.to_string()).collect();
+        bail!("{gpu} is no GPU of this node, which has {}", all.join(", "));
+    }
+    if agent_runs && known.is_some_and(|known| known.cordon.is_none()) {
+        return Ok(Some("not cordoned by its agent yet".into()));
+    }
     let on_it = status.allotments.iter().filter(|it| it.record.holding.gpus().contains(&gpu));
     let name = |record: &Record| match &record.holder {
         Some(holder) => format!("{}/{}", holder.namespace, holder.pod),
         None => format!("a container that has not started ({})", record.id),
     };
-    Ok(on_it.map(|allotment| name(&allotment.record)).collect())
+    let holders: Vec<_> = on_it.map(|allotment| name(&allotment.record)).collect();
+    Ok((!holders.is_empty()).then(|| format!("held by {}", holders.join(", "))))
+}
+
+/// Whether an agent holds this lock. One that begins reads the orders before it gives anything out.
+fn is_locked(path: &Path) -> Result<bool> {
+    match File::open(path) {
+        Ok(lock) => Ok(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot open {}", path.display())),
+    }
 }
 
 fn check_config(

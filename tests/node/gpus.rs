@@ -1,5 +1,10 @@
 //! What happens to GPUs while the agent runs, as NVML tells it.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
 use kubelet_sim::PodSpec;
 use sim_world::admin::{self, Change};
 
@@ -169,4 +174,50 @@ fn a_gpu_that_others_share_by_mps_is_not_shared_again() {
     assert_eq!(node.sim.capacity(PERCENT), 100);
     change(&node, Change::Mps { card: 0, pids: vec![] });
     node.expect(PERCENT, 100);
+}
+
+/// What a command of the agent's own says on stdout, line by line, and how it ended.
+fn ordered(command: &mut Command) -> (Child, mpsc::Receiver<String>) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let (said, lines) = mpsc::channel();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|it| said.send(it)));
+    (child, lines)
+}
+
+#[test]
+fn a_drain_lets_nobody_in_waits_for_those_who_are_there_and_says_who_they_are() {
+    let node = Node::new();
+    let gpus = aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
+    let gpu = gpus.iter().find(|gpu| gpu.index == 0).unwrap().uuid.to_string();
+    let mut pod = node.share("a", 50, "sleep 1000");
+    pod.start().unwrap();
+    node.expect_holders(&["default/a/main"]);
+    let drain = |timeout: &str| {
+        let mut command = node.agent_command();
+        command.args(["drain", &gpu, "--timeout", timeout]);
+        command
+    };
+    let mut stranger = node.agent_command();
+    stranger.args(["drain", "GPU-00000000-0000-0000-0000-000000000000"]);
+    let output = stranger.output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && why.contains(&gpu), "{why}");
+    let output = drain("0").output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && why.contains("is still"), "{why}");
+    let (mut waiting, lines) = ordered(&mut drain("600"));
+    let held = format!("{gpu} is held by default/a");
+    assert!(lines.iter().any(|line| line == held));
+    // Nobody comes any more, and what is held stays.
+    node.expect(PERCENT, 50);
+    assert!(node.sim.admit(PodSpec::single("b", PERCENT, 10, &[])).is_err());
+    assert!(pod.container("main").is_running());
+    assert!(waiting.try_wait().unwrap().is_none());
+    pod.remove();
+    assert_eq!(lines.iter().last().unwrap(), format!("{gpu} is drained"));
+    assert!(waiting.wait().unwrap().success());
+    let mut uncordon = node.agent_command();
+    assert!(uncordon.args(["uncordon", &gpu]).status().unwrap().success());
+    node.expect_registered();
 }
