@@ -123,6 +123,47 @@ fn an_init_container_and_its_successor_on_the_same_devices_both_find_their_allot
 }
 
 #[test]
+fn a_sidecar_keeps_its_share_beside_the_containers_that_come_after_it() {
+    let node = Node::new();
+    let container = |name: &str, count: usize, script: &str| ContainerSpec {
+        name: name.into(),
+        resources: [(PERCENT.to_owned(), count)].into(),
+        command: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    let stays = "test -s /run/aliquot/*/limits && exec sleep 1000";
+    let sidecar = ContainerSpec { restarts: true, ..container("sidecar", 20, stays) };
+    let init = |name| container(name, 30, "test -s /run/aliquot/*/limits");
+    let spec = PodSpec {
+        name: "a".into(),
+        namespace: "default".into(),
+        init_containers: vec![init("first"), sidecar, init("second")],
+        containers: vec![container("main", 30, stays)],
+    };
+    let mut pod = node.sim.admit(spec).unwrap();
+    // What an init container had comes to those after it; what a sidecar has does not.
+    let [first, second, main, sidecar] =
+        ["first", "second", "main", "sidecar"].map(|name| pod.devices(name));
+    assert!(sidecar.iter().all(|id| first.contains(id)), "{sidecar:?} {first:?}");
+    assert!(sidecar.iter().all(|id| !second.contains(id)), "{sidecar:?} {second:?}");
+    assert_eq!(main, second);
+    pod.start().unwrap();
+    let both = ["default/a/main", "default/a/sidecar"];
+    node.expect_holders(&both);
+    assert_eq!(node.allotments().len(), 2);
+    let answers = pod.answers("sidecar");
+    for name in ["sidecar", "main", "sidecar"] {
+        pod.start_container(name).unwrap();
+        assert!(pod.container("sidecar").is_running() && pod.container("main").is_running());
+        node.expect_holders(&both);
+    }
+    assert_eq!(pod.answers("sidecar"), answers);
+    pod.remove();
+    node.expect_holders(&[]);
+    wait_until("the pages are gone", || node.pages().is_empty());
+}
+
+#[test]
 fn a_card_that_falls_off_the_bus_takes_only_its_own_devices_along() {
     let node = Node::new();
     admin::change(&node.at("driver"), Change::Vanish { card: 0 }).unwrap();

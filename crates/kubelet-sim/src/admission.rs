@@ -41,14 +41,19 @@ pub(crate) async fn admit(manager: &Arc<Manager>, spec: PodSpec) -> Result<Strin
     });
     let mut reusable = BTreeSet::new();
     for init in &spec.init_containers {
-        let given = allocate(manager, &uid, init, &mut BTreeSet::new()).await;
-        reusable.extend(given.inspect_err(|_| forget(manager, &uid))?);
+        let given = allocate(manager, &uid, init, &mut reusable).await;
+        let given = given.inspect_err(|_| forget(manager, &uid))?;
+        // A sidecar keeps what it has.
+        if !init.restarts {
+            reusable.extend(given);
+        }
     }
     for container in &spec.containers {
         let given = allocate(manager, &uid, container, &mut reusable).await;
         given.inspect_err(|_| forget(manager, &uid))?;
     }
-    let containers = spec.containers.iter().map(|container| container.name.clone()).collect();
+    // podresources leaves out ordinary init containers.
+    let containers = spec.lasting().map(|container| container.name.clone()).collect();
     let pod =
         ActivePod { uid: uid.clone(), namespace: spec.namespace, name: spec.name, containers };
     manager.change(|books| books.pods.push(pod));
@@ -66,10 +71,10 @@ fn uid(admitted: u64) -> String {
 /// What the scheduler does: sums over the node.
 fn fits(manager: &Manager, spec: &PodSpec) -> Result<(), Refused> {
     let books = manager.books();
-    let names = spec.containers.iter().flat_map(|container| container.resources.keys());
+    let names = spec.lasting().flat_map(|container| container.resources.keys());
     for resource in names.collect::<BTreeSet<_>>() {
         let of = |container: &ContainerSpec| container.resources.get(resource).copied();
-        let asked = spec.containers.iter().filter_map(of).sum();
+        let asked = spec.lasting().filter_map(of).sum();
         let free = books.devices.available(resource).len();
         if asked > free {
             return Err(Refused::Insufficient { resource: resource.clone(), asked, free });

@@ -20,7 +20,9 @@ pub struct PodSpec {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// Run one after the other before the containers; their devices are given on to these.
+    /// Run one after the other before the containers; their devices are given on to those that come
+    /// after them. One that [`restarts`](ContainerSpec::restarts) is a sidecar: it keeps its devices, and
+    /// the next starts beside it.
     pub init_containers: Vec<ContainerSpec>,
     /// Run together.
     pub containers: Vec<ContainerSpec>,
@@ -46,6 +48,8 @@ pub struct ContainerSpec {
     pub user: Option<(u32, u32)>,
     /// Folders and files of the machine in the container.
     pub volumes: Vec<Volume>,
+    /// Of an init container: its `restartPolicy` is `Always`.
+    pub restarts: bool,
 }
 
 /// A folder or file of the machine in a container.
@@ -78,6 +82,13 @@ impl PodSpec {
     }
 }
 
+impl PodSpec {
+    /// The sidecars and the containers: what runs for as long as the pod does.
+    pub(crate) fn lasting(&self) -> impl Iterator<Item = &ContainerSpec> {
+        self.init_containers.iter().filter(|init| init.restarts).chain(&self.containers)
+    }
+}
+
 /// An admitted pod. Dropping it kills its containers and removes it.
 pub struct Pod {
     manager: Arc<Manager>,
@@ -99,12 +110,17 @@ impl Pod {
         Self { manager, runtime, options, spec, uid, running: BTreeMap::new() }
     }
 
-    /// Runs the init containers one after the other, then starts the containers.
+    /// Runs the init containers one after the other, and leaves sidecars running; then starts the
+    /// containers.
     ///
     /// # Errors
     /// Why a container did not start, as its event would say, or how an init container ended.
     pub fn start(&mut self) -> Result<(), String> {
         for init in self.spec.init_containers.clone() {
+            if init.restarts {
+                self.start_container(&init.name)?;
+                continue;
+            }
             let exit = self.launch(&init)?.wait();
             if !exit.success() {
                 return Err(format!("init container {}: {exit:?}", init.name));
@@ -116,14 +132,14 @@ impl Pod {
         Ok(())
     }
 
-    /// Starts one container, or starts it again: the stored answer is replayed.
+    /// Starts one container or sidecar, or starts it again: the stored answer is replayed.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub fn start_container(&mut self, name: &str) -> Result<(), String> {
         // An earlier run has ended before the next one begins.
         self.running.remove(name);
-        let known = self.spec.containers.iter().find(|container| container.name == name);
+        let known = self.spec.lasting().find(|container| container.name == name);
         let spec = known.ok_or_else(|| format!("no container {name}"))?.clone();
         let container = self.launch(&spec)?;
         self.running.insert(spec.name, container);
