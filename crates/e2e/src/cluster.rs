@@ -40,7 +40,7 @@ const BINARIES: [&str; 9] = [
 pub struct Files {
     /// Kubernetes' and containerd's binaries.
     pub binaries: PathBuf,
-    /// aliquot-node, libaliquot.so and gpu-client.
+    /// aliquot-node, aliquot-hook, libaliquot.so and gpu-client.
     pub programs: PathBuf,
     /// The simulated driver.
     pub sim: PathBuf,
@@ -208,10 +208,12 @@ fn make_driver(files: &Files, places: &Places) -> Result<()> {
 
 fn agent_image(files: &Files, places: &Places) -> Result<Image> {
     let config = places.at("aliquot.yaml");
-    fs::write(&config, "startupTaints: [example.com/gpu-not-ready]\ninjection: mounts\n")?;
+    fs::write(&config, "startupTaints: [example.com/gpu-not-ready]\n")?;
     let mut image = Image::new(AGENT, &["/usr/bin/aliquot-node"]);
     image.add_program(&files.programs.join("aliquot-node"), "/usr/bin/aliquot-node")?;
-    image.add(&files.programs.join("libaliquot.so"), "/opt/aliquot/libaliquot.so");
+    for file in ["libaliquot.so", "aliquot-hook"] {
+        image.add(&files.programs.join(file), &format!("/opt/aliquot/{file}"));
+    }
     image.add(&config, "/etc/aliquot.yaml");
     Ok(image)
 }

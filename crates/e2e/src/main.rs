@@ -17,7 +17,7 @@ struct Args {
     /// containerd-shim-runc-v2, ctr and runc.
     #[arg(long)]
     binaries: PathBuf,
-    /// The folder of aliquot-node, libaliquot.so and gpu-client.
+    /// The folder of aliquot-node, aliquot-hook, libaliquot.so and gpu-client.
     #[arg(long)]
     programs: PathBuf,
     /// The folder of the simulated driver.

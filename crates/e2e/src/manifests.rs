@@ -11,17 +11,23 @@ pub const AGENT: &str = "localhost/aliquot-node:1";
 /// The image of pods that ask for GPUs.
 pub const PROBE: &str = "localhost/probe:1";
 
-/// What the agent may do at the API server: its own node and its pods.
+/// What the agent may do at the API server, as the chart's ClusterRole has it: its own node and its pods.
+fn rules() -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
+        {"apiGroups": ["node.k8s.io"], "resources": ["runtimeclasses"], "verbs": ["get"]},
+    ])
+}
+
+/// The agent's account, and what it may do: [`rules`].
 #[must_use]
 pub fn roles() -> [(&'static str, Value); 3] {
     let name = "aliquot-node";
-    let rules = json!([
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "patch"]},
-        {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-        {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    ]);
+    let rules = rules();
     let group = "rbac.authorization.k8s.io";
     let role = json!({
         "apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": name},
@@ -54,6 +60,8 @@ pub fn agent(places: &Places, api: &str) -> Value {
         "/usr/bin/aliquot-node".to_owned(),
         format!("--driver-root={}", path("driver")),
         "--shim=/opt/aliquot/libaliquot.so".into(),
+        "--hook=/opt/aliquot/aliquot-hook".into(),
+        format!("--cdi-dir={}", path("cdi")),
         format!("--state-dir={}", path("state")),
         format!("--pages-dir={}", path("pages")),
         format!("--kubelet-root={}", path("kubelet")),
@@ -126,6 +134,18 @@ mod tests {
             assert_eq!(container["imagePullPolicy"], "Never");
             assert_eq!(names(&container["volumeMounts"]), names(&spec["volumes"]));
         }
+    }
+
+    #[test]
+    fn the_agent_may_do_what_the_chart_lets_it_do_and_no_more() {
+        let manifests = include_str!("../../../daemonset/manifests/aliquot.yaml");
+        let roles =
+            manifests.split("\n---\n").filter(|text| text.contains("\nkind: ClusterRole\n"));
+        let mut roles: Vec<Value> =
+            roles.map(|text| serde_saphyr::from_str(text).unwrap()).collect();
+        roles.retain(|role| role["metadata"]["name"] == "aliquot-agent");
+        assert_eq!(roles.len(), 1, "the chart has the role once");
+        assert_eq!(roles[0]["rules"], rules());
     }
 
     #[test]
