@@ -34,7 +34,8 @@ pub(super) async fn keep_published(
     node: &Node,
     config: &watch::Receiver<Arc<Config>>,
 ) {
-    let (mut inventory, mut held, mut pods) = (node.watch(), node.held(), node.pods().subscribe());
+    let (mut inventory, mut held, mut pods) =
+        (node.watch(), node.watch_held(), node.pods().subscribe());
     let mut told = String::new();
     loop {
         let settings = config.borrow().clone();

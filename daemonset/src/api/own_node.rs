@@ -1,0 +1,147 @@
+//! The node's own object at the API server: its labels are followed and set, its start-up taints removed,
+//! and its pools compared with those of other nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use kube_api::{Body, Change, Client, follow};
+use serde_json::Value;
+use tokio::sync::watch as channel;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::{LOOK, NodeLabels, labels, pools};
+use crate::audit::lister::Lister;
+use crate::config::Config;
+use crate::node::Node;
+
+/// Follows the node's labels.
+pub(super) async fn keep_watching_node(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    told_labels: channel::Sender<Option<NodeLabels>>,
+) {
+    let mut paused = None;
+    let told = |change: Change| {
+        let found = match change {
+            Change::All(mut all) => all.pop(),
+            Change::Put(node) => Some(*node),
+            Change::Gone(_) => None,
+        };
+        let found = found.map(|node| node.labels);
+        let now = found.as_ref().and_then(labels::paused);
+        if now != paused && labels::order(node.layout(), now.as_deref()) {
+            paused = now;
+        }
+        if let Some(labels) = &found {
+            node.labelled(labels);
+        }
+        told_labels.send_replace(found);
+    };
+    follow(client, "/api/v1/nodes", &format!("metadata.name%3D{name}"), told).await;
+}
+
+/// Labels the node, after each change of its GPUs or of its labels.
+pub(super) async fn keep_labelled(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+    (mut has, lister): (channel::Receiver<Option<NodeLabels>>, Arc<dyn Lister>),
+) {
+    let (mut inventory, mut driver) = (node.watch(), None);
+    loop {
+        let answers = |gpu: &crate::inventory::Gpu| gpu.sick.is_none();
+        // A driver that is let go of is left alone: what it said last is what was there.
+        if inventory.borrow().gpus().iter().any(answers) {
+            let asked = lister.clone();
+            driver = spawn_blocking(move || asked.driver()).await.ok().flatten().or(driver);
+        }
+        let (strategy, domain) = {
+            let config = config.borrow();
+            (config.mig.strategy, config.domain.as_str().to_owned())
+        };
+        let wanted = labels::labels(&inventory.borrow_and_update(), strategy, driver.as_ref());
+        let found = has.borrow_and_update().clone();
+        let change: Option<Value> = found.and_then(|has| labels::patch(&has, &wanted, &domain));
+        if let Some(change) = change {
+            let path = format!("/api/v1/nodes/{name}");
+            match client.call(Method::PATCH, &path, Body::Merge(&change)).await {
+                Ok(_) => info!("the node is labelled"),
+                Err(error) => warn!(%error, "the node is not labelled, trying again"),
+            }
+            // The watch tells what came of it; a patch that fails is not tried in a busy loop.
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        tokio::select! {
+            changed = has.changed() => if changed.is_err() { return },
+            changed = inventory.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Compares the node's pools with those of other nodes, again and again, and whenever the node's own
+/// labels say something else of them.
+pub(super) async fn keep_comparing(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+    (mut has, every): (channel::Receiver<Option<NodeLabels>>, Duration),
+) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut own, mut told) = (NodeLabels::new(), pools::Told::default());
+    loop {
+        let is_due = tokio::select! {
+            _ = ticks.tick() => true,
+            changed = has.changed() => if changed.is_err() { return } else { false },
+        };
+        let Some(labels) = has.borrow_and_update().clone() else { continue };
+        let domain = config.borrow().domain.as_str().to_owned();
+        let labels = pools::ours(&labels, &domain);
+        if !is_due && labels == own {
+            continue;
+        }
+        own = labels;
+        match pools::ask(client, &own, &domain).await {
+            Ok(nodes) => {
+                let states = pools::compare(name, &nodes, &domain);
+                let states = Arc::new(states);
+                node.pools().send_replace(states.clone());
+                told.tell(client, name, &domain, &states).await;
+            }
+            Err(error) => warn!(%error, "the node's pools are not compared, trying again"),
+        }
+    }
+}
+
+/// Once everything is registered, the taints that kept pods away are no longer needed.
+pub(super) async fn remove_taints(
+    client: &Client,
+    name: &str,
+    node: &Node,
+    config: &channel::Receiver<Arc<Config>>,
+) {
+    let keys = config.borrow().startup_taints.clone();
+    let (mut ticks, mut told) = (interval(LOOK), false);
+    while !keys.is_empty() {
+        ticks.tick().await;
+        if !node.registrations().missing().is_empty() {
+            continue;
+        }
+        match labels::remove_taints(client, name, &keys).await {
+            Ok(removed) => {
+                info!(removed, ?keys, "start-up taints");
+                return;
+            }
+            Err(error) if !told => warn!(%error, "start-up taints stay, trying again"),
+            Err(_) => {}
+        }
+        told = true;
+    }
+}

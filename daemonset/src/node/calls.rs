@@ -1,0 +1,180 @@
+//! What the kubelet asks of the node: devices for a container, and that they are ready when it starts.
+
+use std::collections::BTreeSet;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use contract::DeviceId;
+use kubelet::deviceplugin::ContainerAllocateResponse;
+use tracing::{info, warn};
+
+use super::{Denial, Node};
+use crate::allotment::{self, BookError, Held, Holding, Record};
+use crate::arbiter;
+use crate::config::Placement;
+use crate::decide::{self, Refusal};
+use crate::inventory::{Inventory, Kind, PARTS};
+use crate::refusals::{Left, Refused};
+use crate::rivals;
+
+impl Node {
+    /// Makes an allotment of the devices with these IDs, of `resource` (without the domain).
+    ///
+    /// # Errors
+    /// [`Denial`]; nothing is changed then.
+    pub fn allocate(
+        &self,
+        resource: &str,
+        ids: &[String],
+    ) -> Result<ContainerAllocateResponse, Denial> {
+        let inventory = self.inventory();
+        let allotted = self.decide(ids, &inventory, resource);
+        let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
+        info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
+        let mut answer = self.wares.answer(&record, &inventory, &self.way());
+        if let Some(pipes) = self.mps_pipes(&record) {
+            arbiter::mps::extend(&mut answer, &record, &pipes);
+        }
+        if !answer.cdi_devices.is_empty() {
+            // Before the kubelet stores a name that it can replay after the next reboot.
+            self.wares.cdi.mark_used(&self.wares.layout)?;
+            self.specify()?;
+        }
+        Ok(answer)
+    }
+
+    fn decide(
+        &self,
+        ids: &[String],
+        inventory: &Inventory,
+        resource: &str,
+    ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
+        let grant = decide::allocate(ids, inventory, &self.book().taken())?;
+        self.allot(ids, &grant, Some(resource))
+    }
+
+    fn allot(
+        &self,
+        ids: &[String],
+        grant: &decide::Grant,
+        resource: Option<&str>,
+    ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
+        let devices = decide::parse(ids)?;
+        let shared = matches!(grant, decide::Grant::Share { .. });
+        let shim = shared.then(|| self.wares.shim.version.clone());
+        let record = self.ruled_book().allot(&devices, grant, resource, shim)?;
+        self.held.send_replace(());
+        Ok((devices, record))
+    }
+
+    /// The allotment of devices that the kubelet gave out earlier, made again: what was decided then
+    /// is not judged by what is cordoned or held since.
+    fn allot_again(&self, ids: &[String]) -> Result<Record, Denial> {
+        let inventory = self.inventory().uncordoned();
+        let grant = decide::allocate(ids, &inventory, &Default::default())?;
+        Ok(self.allot(ids, &grant, None)?.1)
+    }
+
+    /// The devices that a container should get, of those that are free.
+    #[must_use]
+    pub fn prefer(&self, available: &[String], must: &[String], size: usize) -> Vec<String> {
+        let policy = match self.config.borrow().placement {
+            Placement::Pack => share::Policy::Pack,
+            Placement::Spread => share::Policy::Spread,
+        };
+        decide::prefer(available, must, size, &self.inventory(), policy)
+    }
+
+    /// Readies the allotment for a container that is about to start, and learns whose it is.
+    ///
+    /// An allotment without a record is made again from its devices: the kubelet replays an old
+    /// answer then. That podresources do not answer keeps no container from starting: a name is for
+    /// people, the limits stand without it, and the next comparison brings it.
+    ///
+    /// # Errors
+    /// [`Denial`].
+    pub async fn prestart(&self, ids: &[String]) -> Result<(), Denial> {
+        let devices = decide::parse(ids)?;
+        let renewed = self.ruled_book().renew(&devices)?;
+        let record = match renewed {
+            Some(record) => record,
+            None => self.allot_again(ids)?,
+        };
+        // Its pages may be others from here on.
+        self.held.send_replace(());
+        match self.identity.list().await {
+            Ok(held) => {
+                if let Some(other) = allotment::clash(&record, &held) {
+                    return Err(Refusal::MixedPod(other).into());
+                }
+                self.refuse_runtime(&record, &held).await?;
+                self.name_holder(&record, &held)?;
+                self.refine_one(&record, &held);
+            }
+            Err(why) => warn!(allotment = %record.id, %why, "starting without a name"),
+        }
+        Ok(())
+    }
+
+    /// No share starts in a runtime that cannot hold one.
+    async fn refuse_runtime(&self, record: &Record, held: &[Held]) -> Result<(), Denial> {
+        let is_share = matches!(record.holding, Holding::Share { .. });
+        let holder = allotment::holder_of(record, held).filter(|_| is_share);
+        let Some(holder) = holder else { return Ok(()) };
+        let refused = self.config.borrow().refused_runtimes.clone();
+        match self.runtimes.refused(&holder, &refused).await {
+            Some(handler) => Err(Refusal::Runtime(handler).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn name_holder(&self, record: &Record, held: &[Held]) -> Result<(), BookError> {
+        let Some(holder) = allotment::holder_of(record, held) else { return Ok(()) };
+        let (pod, namespace) = (holder.pod.clone(), holder.namespace.clone());
+        info!(allotment = %record.id, namespace, pod, container = ?holder.container, "starting");
+        self.book().hold(record.id, holder)
+    }
+
+    /// Compares the allotments with what the kubelet lists, and ends those that have ended.
+    ///
+    /// # Errors
+    /// Why nothing, or not all, was released.
+    pub async fn reconcile(&self) -> anyhow::Result<()> {
+        let asked = Instant::now();
+        let held = self.identity.list_once().await?;
+        let done = self.book().reconcile(&held, asked);
+        self.held.send_replace(());
+        Ok(done?)
+    }
+
+    /// Resources of other plugins that offer GPUs of this node; `None` where the kubelet does not say.
+    pub async fn rivals(&self) -> Option<rivals::Rivals> {
+        let list = self.identity.allocatable().await.ok()?;
+        Some(rivals::rivals(&list, &self.identity.domain, &self.inventory()))
+    }
+
+    fn remember(&self, ids: &[String], denial: &Denial) {
+        let taken = self.book().taken();
+        let inventory = self.inventory();
+        let shared = inventory.gpus().iter().filter(|gpu| gpu.offers(Kind::Percent));
+        let left = shared.map(|gpu| Left {
+            gpu: gpu.uuid,
+            index: gpu.index,
+            percent: usize::from(PARTS).saturating_sub(taken.percent(gpu.uuid)),
+            sick: decide::blocked(gpu, Kind::Percent, &taken).map(|why| why.to_string()),
+        });
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (why, asked) = (denial.to_string(), ids.len());
+        self.refusals.add(denial.word(), Refused { at, asked, why, left: left.collect() });
+    }
+}
+
+fn gpus(record: &Record) -> String {
+    let names: Vec<_> = record.holding.gpus().iter().map(ToString::to_string).collect();
+    match &record.holding {
+        Holding::Whole { .. } => names.join(","),
+        Holding::Slices { slices, .. } => {
+            slices.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        }
+        Holding::Share { percent, .. } => format!("{percent}% of {}", names.join(",")),
+    }
+}

@@ -1,0 +1,215 @@
+//! The node: what the agent serves from, and what others of it ask. `calls` does what the kubelet
+//! asks for, `pods` what the API server tells, `rules` follows the configuration.
+
+mod calls;
+mod pods;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::AllotmentId;
+use tokio::sync::watch;
+
+use crate::allotment::{Book, BookError, Record};
+use crate::answer::Wares;
+use crate::api::{Pods, PoolStates};
+use crate::arbiter;
+use crate::config::{Config, Who};
+use crate::decide::{self, Offers, Refusal};
+use crate::durable::FileError;
+use crate::identity::Identity;
+use crate::injection::Software;
+use crate::inventory::Inventory;
+use crate::layout::Layout;
+use crate::refusals::Refusals;
+use crate::registrations::Registrations;
+use crate::runtimes::Runtimes;
+
+/// Everything that the agent serves from.
+pub struct Node {
+    inventory: watch::Receiver<Arc<Inventory>>,
+    config: watch::Receiver<Arc<Config>>,
+    /// Which node it is: chooses what holds of the configuration.
+    who: watch::Sender<Who>,
+    book: Mutex<Book>,
+    /// Moves whenever an allotment is made or ends.
+    held: watch::Sender<()>,
+    wares: Wares,
+    identity: Identity,
+    registrations: Registrations,
+    refusals: Refusals,
+    pods: watch::Sender<Arc<Pods>>,
+    refined: Mutex<BTreeSet<AllotmentId>>,
+    /// Of allotments that go first.
+    classes: Mutex<BTreeMap<AllotmentId, arbiter::Class>>,
+    /// What the API server says of the node's software.
+    software: watch::Sender<Option<Software>>,
+    pools: watch::Sender<Arc<PoolStates>>,
+    runtimes: Runtimes,
+}
+
+/// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
+#[derive(Debug, thiserror::Error)]
+pub enum Denial {
+    /// The devices cannot be held.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The node failed.
+    #[error(transparent)]
+    Failed(#[from] BookError),
+    /// The specifications that the answer names cannot be written.
+    #[error(transparent)]
+    Unspecified(#[from] FileError),
+}
+
+impl Denial {
+    /// As the metrics have it.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Failed(_) | Self::Unspecified(_) => "failed",
+        }
+    }
+}
+
+impl Node {
+    /// A node with these GPUs, allotments and files.
+    #[must_use]
+    pub fn new(
+        inventory: watch::Receiver<Arc<Inventory>>,
+        config: watch::Receiver<Arc<Config>>,
+        who: watch::Sender<Who>,
+        book: Book,
+        wares: Wares,
+        identity: Identity,
+    ) -> Self {
+        let refusals = Refusals::load(&wares.layout.refusals());
+        let (book, held) = (Mutex::new(book), watch::Sender::new(()));
+        let registrations = Registrations::default();
+        let (pods, refined, classes, pools) = Default::default();
+        let software = watch::Sender::new(None);
+        Self {
+            inventory,
+            config,
+            who,
+            book,
+            held,
+            wares,
+            identity,
+            registrations,
+            refusals,
+            pods,
+            refined,
+            classes,
+            software,
+            pools,
+            runtimes: Runtimes::default(),
+        }
+    }
+
+    /// The GPUs, from this moment on.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Inventory>> {
+        self.inventory.clone()
+    }
+
+    /// Moves whenever an allotment is made, made anew or ends.
+    #[must_use]
+    pub fn watch_held(&self) -> watch::Receiver<()> {
+        self.held.subscribe()
+    }
+
+    /// The configuration, from this moment on.
+    #[must_use]
+    pub fn config(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.clone()
+    }
+
+    /// The devices of every resource, as the kubelet is told of them.
+    #[must_use]
+    pub fn offers(&self) -> Offers {
+        decide::offers(&self.inventory(), &self.book().taken(), &self.config.borrow())
+    }
+
+    /// Keeps `offers` what [`Self::offers`] says, until nobody listens to it any more.
+    pub async fn keep_offers(self: Arc<Self>, offers: watch::Sender<Arc<Offers>>) {
+        let (mut inventory, mut config) = (self.inventory.clone(), self.config.clone());
+        let mut held = self.held.subscribe();
+        loop {
+            let fresh = self.offers();
+            offers.send_if_modified(|known| {
+                let changed = **known != fresh;
+                if changed {
+                    *known = Arc::new(fresh);
+                }
+                changed
+            });
+            // Whoever makes the inventory or the configuration ends only with the agent.
+            tokio::select! {
+                Ok(()) = inventory.changed() => {}
+                Ok(()) = config.changed() => {}
+                Ok(()) = held.changed() => {}
+                () = offers.closed() => return,
+            }
+        }
+    }
+
+    /// What the kubelet knows.
+    #[must_use]
+    pub fn registrations(&self) -> &Registrations {
+        &self.registrations
+    }
+
+    /// What was refused.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Where the runtime of a pod is asked for.
+    #[must_use]
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
+    }
+
+    /// What the API server says of the node's software.
+    #[must_use]
+    pub fn software(&self) -> &watch::Sender<Option<Software>> {
+        &self.software
+    }
+
+    /// All allotments at this moment.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.book().records().cloned().collect()
+    }
+
+    /// The driver's NVML.
+    #[must_use]
+    pub fn nvml(&self) -> PathBuf {
+        self.wares.driver.nvml()
+    }
+
+    /// The shim that allotments get which are made from now on.
+    #[must_use]
+    pub fn shim_version(&self) -> &str {
+        &self.wares.shim.version
+    }
+
+    /// The agent's folders.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.wares.layout
+    }
+
+    fn inventory(&self) -> Arc<Inventory> {
+        self.inventory.borrow().clone()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Every change is on disk before it is in memory: a book that a panic left is whole.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,94 @@
+//! What the API server tells of the node and its pods, and what of it counts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use contract::{AllotmentId, Domain};
+use tokio::sync::watch;
+
+use super::Node;
+use crate::allotment::{self, Held, Record};
+use crate::api::{Meta, Pods, PoolStates, Refinement};
+use crate::arbiter;
+
+impl Node {
+    /// Whether an allotment goes first where somebody waits for its answers.
+    #[must_use]
+    pub fn class_of(&self, id: AllotmentId) -> arbiter::Class {
+        let classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.get(&id).copied().unwrap_or_default()
+    }
+
+    /// An allotment is of this class from now on; the arbiter hears of it.
+    fn classify(&self, id: AllotmentId, class: arbiter::Class) {
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match class {
+            arbiter::Class::Batch => classes.remove(&id).unwrap_or_default(),
+            class => classes.insert(id, class).unwrap_or_default(),
+        };
+        drop(classes);
+        if before != class {
+            self.held.send_replace(());
+        }
+    }
+
+    /// The node has these labels: they choose what holds of the configuration.
+    pub fn labelled(&self, labels: &BTreeMap<String, String>) {
+        self.who.send_if_modified(|who| {
+            let news = who.labels != *labels;
+            who.labels.clone_from(labels);
+            news
+        });
+    }
+
+    /// What the pod's annotations ask for, where the API server has told of them by now; otherwise
+    /// they are applied when it does.
+    pub(super) fn refine_one(&self, record: &Record, held: &[Held]) {
+        let Ok(domain) = Domain::parse(&self.identity.domain) else { return };
+        let holder = allotment::holder_of(record, held);
+        let record = Record { holder, ..record.clone() };
+        // What does not count becomes an event at the next look.
+        let _ = self.refine(&record, &self.pods.borrow(), domain);
+    }
+
+    /// Applies all pods' annotations. Answers what of them does not count, by pod.
+    pub fn refine_all(&self, domain: Domain<'_>) -> Vec<(Meta, String)> {
+        let pods = self.pods.borrow().clone();
+        let records = self.records();
+        records.iter().flat_map(|record| self.refine(record, &pods, domain)).collect()
+    }
+
+    fn refine(&self, record: &Record, pods: &Pods, domain: Domain<'_>) -> Vec<(Meta, String)> {
+        let Some(holder) = &record.holder else { return Vec::new() };
+        let its = |pod: &&Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
+        let Some(pod) = pods.values().find(its) else { return Vec::new() };
+        let (refinement, mut problems) = Refinement::parse(&pod.annotations, domain);
+        self.classify(record.id, refinement.class);
+        let mut refined = self.refined.lock().unwrap_or_else(PoisonError::into_inner);
+        // One whose annotations were taken away becomes what it was.
+        if refinement != Refinement::default() || refined.remove(&record.id) {
+            problems.extend(self.apply(record, &refinement));
+        }
+        if refinement != Refinement::default() {
+            refined.insert(record.id);
+        }
+        problems.into_iter().map(|problem| (pod.clone(), problem)).collect()
+    }
+
+    fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
+        let rules = self.book().rules(record);
+        allotment::refine(&self.wares.layout, record, rules, refinement)
+    }
+
+    /// The pods of the node, as the API server tells of them.
+    #[must_use]
+    pub fn pods(&self) -> &watch::Sender<Arc<Pods>> {
+        &self.pods
+    }
+
+    /// Whether the node's pools are alike on all their nodes, as far as the API server has told.
+    #[must_use]
+    pub fn pools(&self) -> &watch::Sender<Arc<PoolStates>> {
+        &self.pools
+    }
+}
