@@ -24,7 +24,7 @@ use std::time::Duration;
 use contract::DeviceUuid;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
 pub use auditor::Audited;
@@ -59,7 +59,8 @@ pub async fn keep_auditing(audit: Audit, mut stop: watch::Receiver<bool>) {
     let mut cards = Cards::new(audit.lister.clone());
     let mut auditor = Auditor::new(audit.node.layout().clone(), &audit.proc);
     let mut told = Told::default();
-    let mut ticks = tokio::time::interval(PERIOD);
+    // Not at once: a finding takes several looks, and the agent has to register first.
+    let mut ticks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

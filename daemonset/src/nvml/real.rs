@@ -66,16 +66,22 @@ impl Card for NvmlCard {
         let uuid = uuid.parse().map_err(|error| format!("its UUID {uuid:?} is {error}"))?;
         let usable = self.usable(&device)?;
         let facts = facts(&device, usable).map_err(clause)?;
-        let slices = slices::of(&device, &self.library, self.index)?;
-        Ok(Facts { uuid, slices, ..facts })
+        let mode = device.mig_mode();
+        // A card that cannot be divided says so in place of a mode.
+        let mig_capable = mode.is_ok();
+        let slices = slices::of(&device, mode, &self.library, self.index)?;
+        Ok(Facts { uuid, mig_capable, slices, ..facts })
     }
 
     fn watch(&self, pause: Duration, tell: &mut dyn FnMut(News) -> bool) {
-        let device = self.nvml.device_by_index(self.index);
-        let events = device.ok().and_then(|device| self.events(&device));
+        // Nothing is registered with the kubelet before every card was looked at: that comes first.
+        let mut events = None;
         loop {
-            let count = self.nvml.device_count().map_or(News::Alive, News::Count);
-            if !tell(News::Facts(self.look())) || !tell(count) {
+            if !tell(News::Facts(self.look())) {
+                return;
+            }
+            let events = events.get_or_insert_with(|| self.events());
+            if !tell(self.nvml.device_count().map_or(News::Alive, News::Count)) {
                 return;
             }
             let end = Instant::now() + pause;
@@ -116,12 +122,11 @@ impl NvmlCard {
     }
 
     /// XIDs of this card; `None` where the driver or the card has no events.
-    fn events(&self, device: &Device) -> Option<EventSet<'_>> {
+    fn events(&self) -> Option<EventSet<'_>> {
         let set = self.nvml.create_event_set().ok()?;
-        // A handle of the same card that lives as long as the set.
-        let own = self.nvml.device_by_index(self.index).ok()?;
+        let device = self.nvml.device_by_index(self.index).ok()?;
         let types = device.supported_event_types().ok()? & EventTypes::CRITICAL_XID_ERROR;
-        own.register_events(types, set).ok()
+        device.register_events(types, set).ok()
     }
 }
 
@@ -153,6 +158,7 @@ pub(super) fn clause(error: NvmlError) -> String {
 
 fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
     let pci = device.pci_info()?.bus_id;
+    let virtualised = device.virtualization_mode().ok();
     Ok(Facts {
         uuid: contract::DeviceUuid::gpu([0; 16]),
         minor: device.minor_number()?,
@@ -161,11 +167,10 @@ fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
         numa: numa_node(&pci),
         links: links(device),
         slices: None,
-        // A card that cannot be divided says so in place of a mode.
-        mig_capable: device.mig_mode().is_ok(),
+        mig_capable: false,
         capability: capability(device),
-        trouble: trouble(device),
-        foreign: foreign(device),
+        trouble: trouble(&virtualised),
+        foreign: foreign(device, &virtualised),
         recovery: recovery(device),
         pci,
     })
@@ -177,9 +182,9 @@ fn capability(device: &Device) -> Option<(u8, u8)> {
 }
 
 /// What keeps a card from being given out although it answers.
-fn trouble(device: &Device) -> Option<String> {
-    match device.virtualization_mode() {
-        Ok(GpuVirtualizationMode::HostVgpu | GpuVirtualizationMode::HostVsga) => {
+fn trouble(virtualised: &Option<GpuVirtualizationMode>) -> Option<String> {
+    match virtualised {
+        Some(GpuVirtualizationMode::HostVgpu | GpuVirtualizationMode::HostVsga) => {
             Some("the vGPU manager gives it to virtual machines".into())
         }
         _ => None,
@@ -187,8 +192,8 @@ fn trouble(device: &Device) -> Option<String> {
 }
 
 /// Who shares it already: nobody's limits would be kept by both.
-fn foreign(device: &Device) -> Option<String> {
-    if matches!(device.virtualization_mode(), Ok(GpuVirtualizationMode::Vgpu)) {
+fn foreign(device: &Device, virtualised: &Option<GpuVirtualizationMode>) -> Option<String> {
+    if matches!(virtualised, Some(GpuVirtualizationMode::Vgpu)) {
         return Some("it is a part of a card, cut by the vGPU manager of the host".into());
     }
     let servers = device.mps_running_compute_processes().unwrap_or_default();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use nvml_wrapper::Device;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::structs::device::MigMode;
 
 use super::real::clause;
 use crate::inventory::Slice;
@@ -14,10 +15,11 @@ const NOT_FOUND: u32 = 6;
 /// The slices of the card at `index`; `None` where it is not in MIG mode.
 pub(super) fn of(
     device: &Device,
+    mode: Result<MigMode, NvmlError>,
     library: &Path,
     index: u32,
 ) -> Result<Option<Vec<Slice>>, String> {
-    match device.mig_mode() {
+    match mode {
         Ok(mode) if mode.current == 1 => {}
         // Off, a card without MIG, or a driver before it.
         Ok(_) | Err(NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_)) => return Ok(None),
