@@ -50,6 +50,8 @@ pub fn verdict(asked: &Asked) -> Verdict {
         left if asked.is_alone => {
             left.unsigned_abs().saturating_add(1).saturating_mul(100) / asked.share.clamp(1, 100)
         }
+        // What has ended by then is told of, and so paid for, without waiting for a wake.
+        _ if asked.in_flight_ns > 0 => asked.in_flight_ns.min(LONGEST_NS),
         _ => LONGEST_NS,
     };
     // What is in flight comes down without a wake.
@@ -96,11 +98,21 @@ mod tests {
             (1, 32 * MS, Verdict::Wait(MS / 2)),
             (1, 80 * MS, Verdict::Wait(MS)),
             (0, 0, Verdict::Wait(LONGEST_NS)),
-            (-1, MS, Verdict::Wait(LONGEST_NS)),
+            (-1, MS, Verdict::Wait(MS)),
+            (-1, 1, Verdict::Wait(SHORTEST_NS)),
         ];
         for (left_ns, in_flight_ns, expected) in cases {
             assert_eq!(verdict(&Asked { left_ns, in_flight_ns, ..ASKED }), expected);
         }
+    }
+
+    #[test]
+    fn at_most_one_launch_that_was_never_measured_is_in_flight() {
+        // Time that is lent lets two quanta be in flight, and a quantum is at most 10 ms.
+        let lent = Asked { left_ns: i64::MAX, quantum_ns: 2 * 10 * MS, ..ASKED };
+        let behind = Asked { in_flight_ns: crate::UNKNOWN_NS, ..lent };
+        assert_eq!(verdict(&lent), Verdict::Launch);
+        assert_ne!(verdict(&behind), Verdict::Launch);
     }
 
     #[test]
