@@ -6,8 +6,8 @@ use crate::timeline::{Contest, Timeline};
 use crate::turns::Turns;
 
 /// How long a batch is waited with before it is charged, in nanoseconds: one that ran inside it can
-/// be told of a little later.
-const HOLD_NS: u64 = 2_000_000;
+/// be told of later, by up to a look.
+const HOLD_NS: u64 = 3_000_000;
 
 /// The arbiter of one GPU.
 #[derive(Clone, Debug)]
@@ -18,8 +18,11 @@ pub struct Gpu {
     /// How far the one is that is behind all others.
     pub(crate) virtual_ns: u64,
     now_ns: u64,
-    charges: Vec<u64>,
     pub(crate) turns: Turns,
+    /// What each is charged at a tick, and how long that took by its own measure.
+    charges: Vec<(u64, u64)>,
+    /// What is charged at a tick: for how long it surely was on the card, whose it is, and when.
+    due: Vec<(u64, usize, Interval)>,
 }
 
 impl Gpu {
@@ -34,6 +37,7 @@ impl Gpu {
             now_ns: 0,
             charges: Vec::new(),
             turns: Turns::default(),
+            due: Vec::new(),
         }
     }
 
@@ -117,8 +121,8 @@ impl Gpu {
             }
         }
         self.charge();
-        for (member, charge) in self.members.iter_mut().zip(&self.charges) {
-            member.book(*charge, self.virtual_ns);
+        for (member, &(charge, length)) in self.members.iter_mut().zip(&self.charges) {
+            member.book(charge, length, self.virtual_ns);
         }
         self.level();
         let turns = &self.turns;
@@ -128,8 +132,8 @@ impl Gpu {
         }
         let backlogged = self.backlogged();
         let saved_ns = [self.settings.window_ns(backlogged), self.settings.unserved_ns(backlogged)];
-        for (member, charge) in self.members.iter_mut().zip(&self.charges) {
-            member.earn(*charge, passed_ns, self.virtual_ns, saved_ns);
+        for (member, &(charge, _)) in self.members.iter_mut().zip(&self.charges) {
+            member.earn(charge, passed_ns, self.virtual_ns, saved_ns);
         }
         self.decide();
         self.bound_by_turns();
@@ -148,37 +152,51 @@ impl Gpu {
         self.members.iter().filter(|member| member.is_backlogged()).count()
     }
 
-    /// Charges the batches that are due, shortest first.
+    /// Charges the batches that are due.
     fn charge(&mut self) {
         self.charges.clear();
-        self.charges.resize(self.members.len(), 0);
+        self.charges.resize(self.members.len(), (0, 0));
         let until = self.now_ns.saturating_sub(HOLD_NS);
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
-            *charge = member.settled.unshown();
+            let unshown = member.settled.unshown();
+            *charge = (unshown, unshown);
         }
-        while let Some((index, batch)) = self.shortest_due(until) {
+        self.find_due(until);
+        for at in 0..self.due.len() {
+            let (_, index, batch) = self.due[at];
             let contest = self.contest(index, batch);
             let charge = self.timeline.charge(batch.start_ns, batch.end_ns, contest);
-            self.charges[index] += charge;
-            self.members[index].settled.done(batch, charge, &contest);
+            self.charges[index].0 += charge;
+            self.charges[index].1 += batch.length_ns();
+            self.members[index].settled.done(batch, &contest);
         }
     }
 
-    fn shortest_due(&self, until_ns: u64) -> Option<(usize, Interval)> {
-        let all = self.members.iter().enumerate();
-        let due = all.flat_map(|(index, member)| member.settled.held().map(move |b| (index, b)));
-        due.filter(|(_, batch)| batch.end_ns <= until_ns).min_by_key(|(_, batch)| batch.length_ns())
+    /// The batches that are due, the one first that is surely its container's for the shortest time.
+    fn find_due(&mut self, until_ns: u64) {
+        let mut due = std::mem::take(&mut self.due);
+        due.clear();
+        for (index, member) in self.members.iter().enumerate() {
+            let ended = member.settled.held().filter(|batch| batch.end_ns <= until_ns);
+            due.extend(ended.map(|batch| {
+                let least_ns = self.contest(index, batch).least_ns(batch.length_ns());
+                (least_ns, index, batch)
+            }));
+        }
+        due.sort_by_key(|(least_ns, ..)| *least_ns);
+        self.due = due;
     }
 
     /// Who else had work while this batch was on the card.
     fn contest(&self, index: usize, batch: Interval) -> Contest {
-        let (slice_ns, usual_ns) = (self.settings.slice_ns, self.members[index].settled.usual_ns);
+        let (slice_ns, usual_ns) = (self.settings.slice_ns, self.members[index].settled.usual_ns());
         let mut contest = Contest { slice_ns, usual_ns, ..Contest::default() };
         let mut all_ns = 0;
         for (_, rival) in self.members.iter().enumerate().filter(|(at, _)| *at != index) {
             let for_ns = rival.wanted_ns(batch);
             all_ns += for_ns * u64::from(rival.running.max(1));
             contest.uncharged_ns += rival.uncharged_ns(batch);
+            contest.ended_ns = contest.ended_ns.max(rival.settled.ended_ns(batch));
             if for_ns > contest.for_ns {
                 contest.for_ns = for_ns;
                 contest.came_in = rival.settled.came_in(batch);

@@ -101,6 +101,8 @@ pub(crate) struct Member {
     pub(crate) running: u32,
     pub(crate) is_asleep: bool,
     in_flight_ns: i64,
+    /// Its part of what all may be ahead, in nanoseconds.
+    part_ns: i64,
     /// The most that it can have saved, in nanoseconds.
     most_ns: i64,
     pub(crate) grant: Grant,
@@ -108,9 +110,8 @@ pub(crate) struct Member {
     quiet: u32,
     /// When it last did something, or was last without credit, in nanoseconds.
     moved_ns: u64,
-    /// What was claimed and charged lately: their ratio is by how much its measure stretches.
+    /// What batches took by its own measure and were charged lately: their ratio is by how much its measure stretches.
     lately: (u64, u64),
-    claimed: u64,
 }
 
 impl Member {
@@ -134,13 +135,13 @@ impl Member {
             running: reading.running,
             is_asleep: false,
             in_flight_ns: 0,
+            part_ns: Self::most(terms, window_ns),
             most_ns: Self::most(terms, window_ns),
             grant: Grant::NOTHING,
             launches: reading.launches,
             quiet: LINGER,
             moved_ns: 0,
             lately: (0, 0),
-            claimed: 0,
         }
     }
 
@@ -148,9 +149,9 @@ impl Member {
     pub(crate) fn read(&mut self, reading: &Reading<'_>, others: u64, now_ns: u64) {
         let launched = reading.launches != self.launches;
         self.launches = reading.launches;
-        self.claimed = self.settled.take(reading, now_ns);
+        let claimed = self.settled.take(reading, now_ns) > 0;
         let may_not = reading.waiting && self.grant.credit_ns == 0;
-        if launched || self.claimed > 0 || may_not || self.moved_ns == 0 {
+        if launched || claimed || may_not || self.moved_ns == 0 {
             self.moved_ns = now_ns;
         }
         // Who is stopped or was killed goes on saying that it waits or runs.
@@ -176,10 +177,14 @@ impl Member {
         let may = match self.terms.policy {
             Policy::Fair => true,
             // One that is at its cap holds nobody back.
-            Policy::Strict => self.own_ns > self.most_ns / 2,
+            Policy::Strict => self.own_ns - self.held_ns() as i64 > self.part_ns / 2,
             Policy::Unmetered => false,
         };
-        may && (self.waiting || self.running > 0)
+        may && self.wants()
+    }
+
+    fn wants(&self) -> bool {
+        self.waiting || self.running > 0
     }
 
     /// For how long of another's batch it had work.
@@ -199,10 +204,10 @@ impl Member {
         if self.running > 0 { unknown.min(batch.length_ns()) } else { 0 }
     }
 
-    /// Books a charge; the others are at `virtual_ns`.
-    pub(crate) fn book(&mut self, charge_ns: u64, virtual_ns: u64) {
+    /// Books a charge for what took so long by its own measure; the others are at `virtual_ns`.
+    pub(crate) fn book(&mut self, charge_ns: u64, length_ns: u64, virtual_ns: u64) {
         self.charged_ns = self.charged_ns.wrapping_add(charge_ns);
-        self.stretched(charge_ns);
+        self.stretched(charge_ns, length_ns);
         let scaled = charge_ns.saturating_mul(100) / self.terms.weight();
         let most = virtual_ns.saturating_add(MOST_DEBT_NS).max(self.virtual_ns);
         self.virtual_ns = self.virtual_ns.saturating_add(scaled).min(most);
@@ -221,17 +226,19 @@ impl Member {
         let earned = (passed_ns.min(1 << 40) * self.terms.guaranteed() / 100) as i64;
         let debt = (MOST_DEBT_NS * self.terms.guaranteed() / 100) as i64;
         let change = earned - charge_ns.min(1 << 40) as i64;
+        self.part_ns = Self::most(self.terms, window_ns);
         let saved_ns = match (self.terms.class, self.terms.policy) {
             (Class::Latency, _) => REQUEST_NS,
-            // What it wanted and did not have, because nobody looked in time.
-            (Class::Batch, Policy::Fair) if self.is_backlogged() => unserved_ns,
-            (Class::Batch, _) => window_ns,
+            // What it wanted and did not have, because a long kernel was in its way.
+            (Class::Batch, Policy::Strict) if self.wants() => REQUEST_NS,
+            // Also over a rest: what it is short of then it has afterwards.
+            (Class::Batch, _) => unserved_ns.max(window_ns),
         };
         self.most_ns = Self::most(self.terms, saved_ns);
         let unpaid = self.in_flight_ns + self.held_ns() as i64;
         self.own_ns = (self.own_ns + change).clamp(-debt, self.most_ns + unpaid);
         let least = if self.expected_ns() <= virtual_ns { 0 } else { -debt };
-        self.bucket_ns = (self.bucket_ns + change).clamp(least, Self::most(self.terms, window_ns));
+        self.bucket_ns = (self.bucket_ns + change).clamp(least, self.part_ns);
     }
 
     /// Whether somebody waits for its answers, and it is within its share.
@@ -255,12 +262,12 @@ impl Member {
         (window_ns * terms.guaranteed() / 100) as i64
     }
 
-    fn stretched(&mut self, charge_ns: u64) {
+    fn stretched(&mut self, charge_ns: u64, length_ns: u64) {
         // Halved now and then, so that what was long ago counts little.
         if self.lately.1 > 50_000_000 {
             self.lately = (self.lately.0 / 2, self.lately.1 / 2);
         }
-        self.lately.0 += self.claimed.min(1 << 40);
+        self.lately.0 += length_ns.min(1 << 40);
         self.lately.1 += charge_ns;
     }
 

@@ -20,8 +20,10 @@ pub(crate) struct Settled {
     unshown_ns: i64,
     /// The same at the last reading.
     unshown_before_ns: i64,
-    /// How long batches are that ran in one piece, in nanoseconds; 0: none did yet.
-    pub(crate) usual_ns: u64,
+    /// When its latest batches ended.
+    ends: VecDeque<u64>,
+    /// How long batches are that ran in one piece: the means of their squares and cubes, in nanoseconds.
+    whole: [f64; 2],
     /// Claims that cannot be.
     pub(crate) oddities: u64,
 }
@@ -34,7 +36,8 @@ impl Settled {
             busy: VecDeque::with_capacity(SPANS),
             unshown_ns: 0,
             unshown_before_ns: 0,
-            usual_ns: 0,
+            ends: VecDeque::with_capacity(ENDS),
+            whole: [0.0; 2],
             oddities: 0,
         }
     }
@@ -68,18 +71,34 @@ impl Settled {
         self.waiting.iter().copied()
     }
 
-    /// A batch is charged so much. From those that surely ran in one piece it is learned how long they
-    /// usually are.
-    pub(crate) fn done(&mut self, batch: Interval, charge_ns: u64, contest: &Contest) {
+    /// A batch is charged. From those that surely ran in one piece it is learned how long they usually are:
+    /// they followed another of its own, and nobody else ended anything meanwhile.
+    pub(crate) fn done(&mut self, batch: Interval, contest: &Contest) {
         if let Some(at) = self.waiting.iter().position(|held| *held == batch) {
             self.waiting.swap_remove(at);
         }
         let length_ns = batch.length_ns();
-        let is_whole = charge_ns == length_ns && length_ns <= contest.slice_ns;
-        if is_whole && (contest.uncharged_ns == 0 || length_ns <= 2 * self.usual_ns) {
-            let before = if self.usual_ns == 0 { length_ns } else { self.usual_ns };
-            self.usual_ns = (before * 7 + length_ns) / 8;
+        let follows = self.ends.iter().any(|end| end.abs_diff(batch.start_ns) <= MOMENT_NS);
+        if follows && contest.ended_ns == 0 && length_ns <= contest.slice_ns {
+            let length = length_ns as f64;
+            let new = [length * length, length * length * length];
+            let weight = if self.whole[0] == 0.0 { 1.0 } else { WEIGHT };
+            self.whole.iter_mut().zip(new).for_each(|(mean, new)| *mean += (new - *mean) * weight);
         }
+    }
+
+    /// How long one of its batches takes that somebody interrupts, in nanoseconds; 0: unknown. The longer
+    /// a batch is the sooner it is the one that is interrupted, and has not ended by then: so short ones
+    /// beside it, as the first launch of a batch of short kernels is, count little.
+    pub(crate) fn usual_ns(&self) -> u64 {
+        let [square, cube] = self.whole;
+        if square > 0.0 { (cube / square) as u64 } else { 0 }
+    }
+
+    /// When one of its batches ended last while another's was on the card; 0: never.
+    pub(crate) fn ended_ns(&self, batch: Interval) -> u64 {
+        let within = batch.start_ns + MOMENT_NS / 2..batch.end_ns.saturating_sub(1);
+        self.ends.iter().copied().filter(|end| within.contains(end)).max().unwrap_or(0)
     }
 
     /// When the last batch ended that it told of, in nanoseconds.
@@ -101,6 +120,10 @@ impl Settled {
 
     /// Remembers when it was busy. Batches that follow each other are one span.
     fn remember(&mut self, batch: Interval) {
+        if self.ends.len() == ENDS {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(batch.end_ns);
         let touches = |span: &&mut Interval| {
             batch.start_ns <= span.end_ns + MOMENT_NS && batch.end_ns + MOMENT_NS >= span.start_ns
         };
@@ -132,5 +155,9 @@ const SKEW_NS: u64 = 1_000_000;
 const MOST_AHEAD_NS: i64 = 20_000_000;
 /// What of two moments counts as one, in nanoseconds.
 const MOMENT_NS: u64 = 50_000;
+/// Ends of batches that are remembered.
+const ENDS: usize = 128;
+/// How much one more batch tells of how long they are.
+const WEIGHT: f64 = 1.0 / 32.0;
 /// Times of work that are remembered.
 const SPANS: usize = 32;

@@ -100,15 +100,15 @@ impl Settings {
     pub(crate) const fn window_ns(&self, backlogged: usize) -> u64 {
         match backlogged {
             0..=FEW => 2 * self.quantum_ns,
-            _ => 3 * self.quantum_ns / 2,
+            _ => 7 * self.quantum_ns / 4,
         }
     }
 
-    /// Of how much time a container that wants its share and has less saves what it lacks, in
-    /// nanoseconds: so much a late look cannot take from it.
+    /// Of how much time a container saves what it did not use of its share, in nanoseconds: so long a rest, or
+    /// a look that comes late, takes nothing from it.
     pub(crate) const fn unserved_ns(&self, backlogged: usize) -> u64 {
         match backlogged {
-            0..=FEW => 2 * self.window_ns(backlogged),
+            0..=FEW => 3 * self.window_ns(backlogged),
             // Looks are frequent, and what one saves all others wait for.
             _ => 0,
         }

@@ -4,8 +4,14 @@
 //! have work, the card runs one at a time and turns to the next after a slice, so what one measures
 //! has the others' slices in it. Dividing every overlap equally would be wrong: a short batch that ran
 //! in one piece inside another's long one would be charged half, and whoever gets small pieces of
-//! credit runs only such batches. So every moment is charged once, shortest batch first:
-//! * a batch no longer than a slice ran in one piece, and has all of its time that is left;
+//! credit runs only such batches. So every moment is charged once, the batch first that is surely its
+//! container's for the shortest time:
+//! * a batch no longer than a slice in which nobody else ended anything ran in one piece, and has all of its
+//!   time that is left;
+//! * one in which others did, and that is longer than its container's batches are by no more than the others'
+//!   slices, was interrupted once: it has what came behind their last end, and as long as usual in all. A
+//!   kernel that is launched while another process runs shows the wait for the other's slice in its time; from
+//!   what the other's interrupted batch has, it follows how much of that was the other's;
 //! * a longer one was interrupted after each slice that it had to itself, by a slice of every other
 //!   process that had work, and has its own slices, as far as that time is left.
 //!
@@ -26,8 +32,10 @@ pub struct Contest {
     pub uncharged_ns: u64,
     /// How many other processes.
     pub rivals: u64,
-    /// How long the container's batches take where nobody interrupts them, in nanoseconds; 0: unknown.
+    /// How long such a batch takes where nobody interrupts it, in nanoseconds; 0: unknown.
     pub usual_ns: u64,
+    /// When a batch of another ended last while this one was on the card, in nanoseconds; 0: never.
+    pub ended_ns: u64,
     /// They came in the midst of the batch, so that they had the first slice.
     pub came_in: bool,
     /// After how long the card turns to another, in nanoseconds.
@@ -68,7 +76,12 @@ impl Timeline {
         let start_ns = start_ns.max((self.next << CELL_BITS).saturating_sub(Self::REACH_NS));
         let end_ns = end_ns.min(self.next << CELL_BITS);
         let left: u64 = parts(start_ns, end_ns).map(|(cell, part)| self.left(cell, part)).sum();
-        let due = contest.due(end_ns.saturating_sub(start_ns), left);
+        let due = contest.due(end_ns.saturating_sub(start_ns), end_ns, left);
+        if (start_ns..end_ns).contains(&contest.ended_ns) {
+            // What came after the other's end is surely its own; the rest came before it was interrupted.
+            let behind = self.take(contest.ended_ns, end_ns, due);
+            return behind + self.take(start_ns, contest.ended_ns, due - behind);
+        }
         let mut rest = (left, due);
         for (cell, part) in parts(start_ns, end_ns) {
             let here = self.left(cell, part);
@@ -80,6 +93,17 @@ impl Timeline {
         due - rest.1
     }
 
+    /// Charges the first `most_ns` that are left from `start_ns` on. Answers how much that was.
+    fn take(&mut self, start_ns: u64, end_ns: u64, most_ns: u64) -> u64 {
+        let mut rest = most_ns;
+        for (cell, part) in parts(start_ns, end_ns) {
+            let take = self.left(cell, part).min(rest);
+            rest -= take;
+            self.charged[cell as usize % CELLS] += take as u32;
+        }
+        most_ns - rest
+    }
+
     /// What of a part of a cell nobody is charged for. Where in a cell a charge lies is not known: it
     /// is taken to lie where this batch was not, as far as that goes.
     fn left(&self, cell: u64, part: u64) -> u64 {
@@ -89,10 +113,17 @@ impl Timeline {
 
 impl Contest {
     /// What of a batch of `length_ns` was its own time on the card, where the others always had work.
-    fn own(self, length_ns: u64) -> u64 {
+    fn own(self, length_ns: u64, end_ns: u64) -> u64 {
         let slice_ns = self.slice_ns.max(1);
         let others_ns = slice_ns.saturating_mul(self.rivals);
         let round_ns = slice_ns + others_ns;
+        // Who interrupts a short one ends something meanwhile.
+        if length_ns <= slice_ns && self.ended_ns == 0 {
+            return length_ns;
+        }
+        if self.is_interrupted_once(length_ns) {
+            return self.usual_ns.max(end_ns.saturating_sub(self.ended_ns)).min(length_ns);
+        }
         let theirs = if self.came_in {
             self.for_ns / round_ns * others_ns + others_ns.min(self.for_ns % round_ns)
         } else if self.for_ns >= length_ns {
@@ -108,9 +139,21 @@ impl Contest {
         length_ns.saturating_sub(theirs)
     }
 
+    /// Whether the others had at most a slice each in it, and it is known how long it takes.
+    fn is_interrupted_once(self, length_ns: u64) -> bool {
+        // Turning to another takes time, too.
+        let others_ns = self.slice_ns.saturating_mul(self.rivals) + self.slice_ns / 8;
+        self.usual_ns > 0 && self.ended_ns > 0 && length_ns <= self.usual_ns + others_ns
+    }
+
+    /// For how long a batch surely was on the card, as far as is known: the shortest is charged first.
+    pub(crate) fn least_ns(self, length_ns: u64) -> u64 {
+        if self.is_interrupted_once(length_ns) { self.usual_ns.min(length_ns) } else { length_ns }
+    }
+
     /// The same, of what nobody is charged for: all that no other will be charged for, at least.
-    fn due(self, length_ns: u64, left_ns: u64) -> u64 {
-        self.own(length_ns).clamp(left_ns.saturating_sub(self.uncharged_ns), left_ns)
+    fn due(self, length_ns: u64, end_ns: u64, left_ns: u64) -> u64 {
+        self.own(length_ns, end_ns).clamp(left_ns.saturating_sub(self.uncharged_ns), left_ns)
     }
 }
 
@@ -143,7 +186,7 @@ mod tests {
 
     fn contest(for_ns: u64, rivals: u64, came_in: bool) -> Contest {
         let (uncharged_ns, slice_ns) = (for_ns, SLICE);
-        Contest { for_ns, uncharged_ns, rivals, usual_ns: 0, came_in, slice_ns }
+        Contest { for_ns, uncharged_ns, rivals, came_in, slice_ns, ..Contest::default() }
     }
 
     fn all(rivals: u64) -> Contest {
@@ -175,10 +218,29 @@ mod tests {
 
     #[test]
     fn who_comes_in_the_midst_of_a_batch_has_the_first_slice() {
-        assert_eq!(contest(3 * MS, 1, true).own(5 * MS), 3 * MS);
-        assert_eq!(contest(MS, 1, true).own(5 * MS), 4 * MS);
-        assert_eq!(contest(4 * MS, 1, true).own(5 * MS), 3 * MS);
-        assert_eq!(contest(2 * MS, 1, false).own(5 * MS), 4 * MS);
+        assert_eq!(contest(3 * MS, 1, true).own(5 * MS, 9 * MS), 3 * MS);
+        assert_eq!(contest(MS, 1, true).own(5 * MS, 9 * MS), 4 * MS);
+        assert_eq!(contest(4 * MS, 1, true).own(5 * MS, 9 * MS), 3 * MS);
+        assert_eq!(contest(2 * MS, 1, false).own(5 * MS, 9 * MS), 4 * MS);
+    }
+
+    #[test]
+    fn a_short_batch_in_which_nobody_ended_anything_ran_in_one_piece() {
+        // Somebody had work meanwhile and came later: it was launched, and did not run.
+        assert_eq!(contest(MS / 4, 1, true).own(MS / 2, 9 * MS), MS / 2);
+    }
+
+    #[test]
+    fn one_that_was_interrupted_once_has_as_long_as_usual_and_what_came_behind() {
+        let one = Contest { usual_ns: MS / 2, ended_ns: 700 * MS, ..all(1) };
+        // From 699 ms on for a part of it, 0.5 ms of another's, and then the rest.
+        assert_eq!(one.own(MS, 700 * MS + MS / 4), MS / 2);
+        assert_eq!(one.own(2 * MS, 700 * MS + 3 * MS / 4), 3 * MS / 4, "it was a longer one");
+        let mut timeline = timeline();
+        let from = 700 * MS - 3 * MS / 4;
+        assert_eq!(timeline.charge(from, 700 * MS + MS / 4, one), MS / 2);
+        // What the other had in the midst of it is left for the other.
+        assert_eq!(timeline.charge(from + MS / 4, 700 * MS, all(0)), MS / 2);
     }
 
     #[test]

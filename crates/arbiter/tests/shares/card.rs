@@ -5,12 +5,9 @@ use std::collections::VecDeque;
 
 /// A kernel in a queue, or some tiny ones that are launched together.
 pub(crate) struct Work {
-    pub(crate) length_ns: u64,
     pub(crate) left_ns: u64,
-    /// The number of its batch.
-    pub(crate) batch: u64,
-    /// Whether its batch ends with it.
-    pub(crate) is_last: bool,
+    /// Its number among its container's.
+    pub(crate) number: u64,
 }
 
 /// What a card does next, and to whom.
@@ -27,8 +24,6 @@ pub(crate) struct Card {
 pub(crate) struct Ran {
     pub(crate) process: usize,
     pub(crate) ns: u64,
-    /// Work of this process began.
-    pub(crate) began: Option<u64>,
     /// Work of this process is done.
     pub(crate) done: Option<Work>,
 }
@@ -63,9 +58,8 @@ impl Card {
         self.switch_left_ns -= switching;
         let ns = ns - switching;
         let queue = &mut self.queues[self.current];
-        let mut ran = Ran { process: self.current, ns, began: None, done: None };
+        let mut ran = Ran { process: self.current, ns, done: None };
         let Some(head) = queue.front_mut() else { return ran };
-        ran.began = (ns > 0 && head.left_ns == head.length_ns).then_some(head.batch);
         head.left_ns -= ns;
         self.slice_left_ns = self.slice_left_ns.saturating_sub(ns);
         if head.left_ns == 0 {

@@ -3,7 +3,8 @@
 use arbiter::{Gpu, Interval, Pace, Reading, Settings, Terms};
 use proptest::prelude::*;
 
-use crate::tenant::{Load, Tenant};
+use crate::load::Load;
+use crate::tenant::Tenant;
 use crate::world::{MS, SECOND, World};
 
 const SOME: Load = Load::saturating(MS / 4);

@@ -6,7 +6,9 @@
 mod card;
 mod gangs;
 mod hostile;
+mod load;
 mod mixtures;
+mod promised;
 mod rules;
 mod tenant;
 mod world;

@@ -1,90 +1,47 @@
-//! A container as the shim makes it: it launches while it has credit, measures batches, and tells of
-//! them some time after they ended.
+//! A container as gpu-load and the shim make it: one thread that launches, waits for what it launched,
+//! and waits for credit. What ended is measured and told when the thread comes to look, not before.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use arbiter::{Grant, Interval, Pace, Reading, Terms};
+use meter_rules::{Asked, BATCH_NS, Batch, UNKNOWN_NS, Verdict, charged, verdict};
 
 use crate::card::Work;
+use crate::load::{Load, Wish};
 
 const MS: u64 = 1_000_000;
-/// A batch is closed when it is estimated to be so long.
-const BATCH_NS: u64 = MS / 2;
 
-/// What a program does.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    /// Each kernel. Very short ones are launched ten at a time.
-    pub(crate) kernel_ns: u64,
-    /// When it begins.
-    pub(crate) from_ns: u64,
-    /// When it ends.
-    pub(crate) until_ns: u64,
-    /// It wants to launch for so long …
-    pub(crate) on_ns: u64,
-    /// … and then not for so long, and so on. 0: it always wants to.
-    pub(crate) off_ns: u64,
-    /// At most so much work in each of those times; 0: as much as it gets.
-    pub(crate) work_ns: u64,
+/// A batch that is measured: the shim's `Flown`.
+struct Flight {
+    /// The last of its works.
+    last: u64,
+    estimate_ns: u64,
+    /// Where it begins; none: where the flight before it ended.
+    from_ns: Option<u64>,
+    is_busy: bool,
+    learns: bool,
+    ended_ns: Option<u64>,
 }
 
-impl Load {
-    pub(crate) const fn saturating(kernel_ns: u64) -> Self {
-        let (from_ns, until_ns, on_ns) = (0, u64::MAX, MS);
-        Self { kernel_ns, from_ns, until_ns, on_ns, off_ns: 0, work_ns: 0 }
-    }
-
-    /// Some work every now and then, as inference is.
-    pub(crate) const fn periodic(kernel_ns: u64, work_ns: u64, every_ns: u64) -> Self {
-        let (on_ns, off_ns) = (every_ns - 1, 1);
-        Self { on_ns, off_ns, work_ns, ..Self::saturating(kernel_ns) }
-    }
-
-    pub(crate) const fn bursts(kernel_ns: u64, on_ns: u64, off_ns: u64) -> Self {
-        Self { on_ns, off_ns, ..Self::saturating(kernel_ns) }
-    }
-
-    pub(crate) const fn during(self, from_ns: u64, until_ns: u64) -> Self {
-        Self { from_ns, until_ns, ..self }
-    }
-
-    fn unit_ns(&self) -> u64 {
-        if self.kernel_ns < 20_000 { self.kernel_ns * 10 } else { self.kernel_ns }
-    }
-
-    /// Which of its times it is in, and whether it wants to launch.
-    fn phase(&self, now_ns: u64) -> (u64, bool) {
-        if now_ns < self.from_ns || now_ns >= self.until_ns {
-            return (u64::MAX, false);
-        }
-        let since = now_ns - self.from_ns;
-        if self.off_ns == 0 {
-            return (0, true);
-        }
-        let round = self.on_ns + self.off_ns;
-        (since / round, since % round < self.on_ns)
-    }
-
-    /// When it next changes its mind.
-    fn turns_ns(&self, now_ns: u64) -> u64 {
-        if now_ns < self.from_ns {
-            return self.from_ns;
-        }
-        let round = self.on_ns + self.off_ns;
-        let into = (now_ns - self.from_ns) % round;
-        let next = if into < self.on_ns { self.on_ns - into } else { round - into };
-        let next = if self.off_ns == 0 { u64::MAX } else { now_ns + next };
-        if now_ns < self.until_ns { next.min(self.until_ns) } else { u64::MAX }
-    }
+/// What the thread does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Thread {
+    /// It launches, at this moment.
+    Runs,
+    /// It waits for credit since then.
+    Credit { since_ns: u64 },
+    /// It waits for a work.
+    Sync { number: u64 },
+    /// It does something else until then.
+    Rests { until_ns: u64 },
 }
 
 pub(crate) struct Tenant {
     pub(crate) terms: Terms,
     pub(crate) load: Load,
-    /// How long after a batch it tells of it.
-    pub(crate) settle_ns: u64,
-    /// The most estimated work on the card.
-    pub(crate) bound_ns: u64,
+    pub(crate) quantum_ns: u64,
+    /// How long the thread takes to wake.
+    pub(crate) wake_ns: u64,
     /// It is sent SIGSTOP at this moment.
     pub(crate) stops_ns: u64,
     is_stopped: bool,
@@ -95,23 +52,26 @@ pub(crate) struct Tenant {
     spent_ns: u64,
     launches: u64,
     pub(crate) told: Vec<Interval>,
-    began: BTreeMap<u64, u64>,
-    ended: VecDeque<(u64, Interval)>,
-    /// Estimated work by batch; the open one is the last.
-    flying: VecDeque<(u64, u64)>,
-    batch: u64,
-    open_ns: u64,
-    /// By how much batches took longer than their work, in thousandths: what the estimates learn.
-    stretch: u64,
-    phase: (u64, u64),
-    pub(crate) is_waiting: bool,
+    thread: Thread,
+    /// When it wakes from what it waited for.
+    wakes_ns: u64,
+    /// What it last saw spent, and when that changed.
+    progress: (u64, u64),
+    flights: VecDeque<Flight>,
+    /// When the last flight ended that ended.
+    ended_ns: u64,
+    /// Its works so far, and those that are done.
+    works: (u64, u64),
+    /// The open batch: how much it takes and has, and the number of works when it was opened.
+    open: Option<(u64, u64, u64)>,
+    /// The launch that is not made yet.
+    wish: Option<u64>,
+    cost_ns: u64,
+    is_waiting: bool,
     /// What the card truly gave it, and when.
     pub(crate) got: Vec<(u64, u64)>,
     pub(crate) wants_since: Option<u64>,
     pub(crate) stalls: Vec<u64>,
-    /// How long each of its times took from the first wish to the last of its work.
-    pub(crate) latencies: Vec<u64>,
-    asked_ns: u64,
 }
 
 impl Tenant {
@@ -119,8 +79,8 @@ impl Tenant {
         Self {
             terms,
             load,
-            settle_ns: MS / 4,
-            bound_ns: 5 * MS,
+            quantum_ns: 5 * MS,
+            wake_ns: MS / 15,
             stops_ns: u64::MAX,
             is_stopped: false,
             honesty: 100,
@@ -129,19 +89,19 @@ impl Tenant {
             spent_ns: 0,
             launches: 0,
             told: Vec::new(),
-            began: BTreeMap::new(),
-            ended: VecDeque::new(),
-            flying: VecDeque::new(),
-            batch: 0,
-            open_ns: 0,
-            stretch: 1000,
-            phase: (u64::MAX, 0),
+            thread: Thread::Runs,
+            wakes_ns: 0,
+            progress: (u64::MAX, 0),
+            flights: VecDeque::new(),
+            ended_ns: 0,
+            works: (0, 0),
+            open: None,
+            wish: None,
+            cost_ns: 0,
             is_waiting: false,
             got: Vec::new(),
             wants_since: None,
             stalls: Vec::new(),
-            latencies: Vec::new(),
-            asked_ns: 0,
         }
     }
 
@@ -151,14 +111,21 @@ impl Tenant {
             intervals: &self.told,
             launches: self.launches,
             waiting: self.is_waiting,
-            running: u32::from(!self.flying.is_empty()),
+            running: u32::from(!self.flights.is_empty()),
             in_flight_ns: self.flying_ns(),
         }
     }
 
-    pub(crate) fn granted(&mut self, spent_ns: u64, grant: Grant) {
-        self.pace = grant.pace;
-        self.granted_ns = spent_ns + grant.credit_ns;
+    /// The page says so from now on: who waits for credit looks.
+    pub(crate) fn granted(&mut self, now_ns: u64, spent_ns: u64, grant: Grant) {
+        let granted_ns = spent_ns + grant.credit_ns;
+        let is_new = (self.granted_ns, self.pace) != (granted_ns, grant.pace);
+        (self.granted_ns, self.pace) = (granted_ns, grant.pace);
+        if let Thread::Credit { .. } = self.thread
+            && (is_new || self.is_waiting)
+        {
+            self.wakes_ns = self.wakes_ns.min(now_ns + self.wake_ns);
+        }
     }
 
     pub(crate) fn spent_ns(&self) -> u64 {
@@ -166,60 +133,28 @@ impl Tenant {
     }
 
     fn flying_ns(&self) -> u64 {
-        self.flying.iter().map(|(_, ns)| ns).sum()
+        self.flights.iter().map(|flight| flight.estimate_ns).sum()
     }
 
-    fn may_launch(&self) -> bool {
-        let flying = self.flying_ns();
-        let bounded = flying == 0 || flying < self.bound_ns;
-        let credit = self.granted_ns > self.spent_ns + flying;
-        bounded && (self.pace == Pace::Free || credit)
-    }
-
-    /// Launches what it wants to and may.
-    pub(crate) fn launch(&mut self, now_ns: u64, queue: &mut VecDeque<Work>) {
+    /// Does what it does at this moment.
+    pub(crate) fn act(&mut self, now_ns: u64, queue: &mut VecDeque<Work>) {
         self.is_stopped |= now_ns >= self.stops_ns;
-        if self.is_stopped {
+        if now_ns < self.wakes_ns || self.is_stopped {
             return;
         }
-        let (phase, wants) = self.load.phase(now_ns);
-        if self.phase.0 != phase {
-            // What was left of the time before is still done.
-            let left =
-                if self.load.work_ns > 0 && self.phase.0 != u64::MAX { self.phase.1 } else { 0 };
-            if left == 0 {
-                self.asked_ns = now_ns
+        self.wake(now_ns);
+        while self.thread == Thread::Runs {
+            match self.wish.map_or_else(|| self.load.next(now_ns, self.works), Wish::Launch) {
+                Wish::Launch(ns) => {
+                    self.wish = Some(ns);
+                    if self.admit(now_ns) {
+                        self.launch(now_ns, ns, queue);
+                        self.wish = None;
+                    }
+                }
+                Wish::Await(number) => self.waits(now_ns, Thread::Sync { number }),
+                Wish::Rest(until_ns) => self.waits(now_ns, Thread::Rests { until_ns }),
             }
-            self.phase = (phase, left + self.load.work_ns);
-        }
-        let unit = self.load.unit_ns();
-        self.is_waiting = false;
-        while wants && (self.load.work_ns == 0 || self.phase.1 > 0) {
-            if !self.may_launch() {
-                self.is_waiting = self.flying_ns() < self.bound_ns || self.flying.is_empty();
-                break;
-            }
-            let estimate = unit * self.stretch / 1000;
-            self.open_ns += estimate;
-            self.phase.1 = self.phase.1.saturating_sub(unit);
-            let is_last = self.open_ns >= BATCH_NS || (self.load.work_ns > 0 && self.phase.1 == 0);
-            queue.push_back(Work { length_ns: unit, left_ns: unit, batch: self.batch, is_last });
-            match self.flying.back_mut() {
-                Some((batch, ns)) if *batch == self.batch => *ns += estimate,
-                _ => self.flying.push_back((self.batch, estimate)),
-            }
-            self.launches += 1;
-            if is_last {
-                (self.batch, self.open_ns) = (self.batch + 1, 0);
-            }
-        }
-        if (!wants || self.is_waiting)
-            && self.open_ns > 0
-            && let Some(last) = queue.back_mut()
-        {
-            // It waits for its work or for credit: the batch ends with what it has.
-            last.is_last = true;
-            (self.batch, self.open_ns) = (self.batch + 1, 0);
         }
         let pending = !queue.is_empty() || self.is_waiting;
         match (pending, self.wants_since) {
@@ -227,6 +162,129 @@ impl Tenant {
             (false, Some(_)) => self.wants_since = None,
             _ => {}
         }
+    }
+
+    fn waits(&mut self, now_ns: u64, thread: Thread) {
+        let (is_over, wakes_ns) = match thread {
+            Thread::Sync { number } => (number < self.works.1, u64::MAX),
+            Thread::Rests { until_ns } => (until_ns <= now_ns, until_ns),
+            Thread::Runs | Thread::Credit { .. } => (false, u64::MAX),
+        };
+        if !is_over {
+            (self.thread, self.wakes_ns) = (thread, wakes_ns);
+        }
+    }
+
+    fn wake(&mut self, now_ns: u64) {
+        match self.thread {
+            Thread::Credit { .. } => {
+                if !self.admit(now_ns) {
+                    return;
+                }
+                self.is_waiting = false;
+            }
+            Thread::Sync { .. } => self.settle(),
+            Thread::Runs | Thread::Rests { .. } => {}
+        }
+        self.thread = Thread::Runs;
+    }
+
+    /// Whether a launch may go on. As the shim has it, what fits into the open batch is not asked.
+    fn admit(&mut self, now_ns: u64) -> bool {
+        let is_first = !matches!(self.thread, Thread::Credit { .. });
+        if is_first && self.takes() {
+            return true;
+        }
+        self.settle();
+        let since_ns = match self.thread {
+            Thread::Credit { since_ns, .. } => since_ns,
+            _ => {
+                self.progress = (u64::MAX, now_ns);
+                now_ns
+            }
+        };
+        if self.progress.0 != self.spent_ns {
+            self.progress = (self.spent_ns, now_ns);
+        }
+        let in_flight_ns = self.flying_ns();
+        let is_free = self.pace == Pace::Free;
+        let left_ns = match is_free {
+            true => i64::MAX,
+            false => self.granted_ns as i64 - (self.spent_ns + in_flight_ns) as i64,
+        };
+        let asked = Asked {
+            left_ns,
+            in_flight_ns,
+            cost_ns: self.estimate_ns(),
+            quantum_ns: self.quantum_ns * if is_free { 2 } else { 1 },
+            share: u64::from(self.terms.guaranteed_percent()),
+            is_alone: false,
+            waited_ns: now_ns - since_ns,
+            unsettled_ns: now_ns.saturating_sub(self.progress.1),
+        };
+        let Verdict::Wait(longest_ns) = verdict(&asked) else { return true };
+        self.is_waiting |= left_ns <= 0;
+        let until_ns = now_ns + longest_ns;
+        (self.thread, self.wakes_ns) = (Thread::Credit { since_ns }, until_ns + self.wake_ns);
+        false
+    }
+
+    fn takes(&self) -> bool {
+        let fits = |(limit, has, _): (u64, u64, u64)| has + self.cost_ns < limit;
+        self.cost_ns > 0 && self.open.is_some_and(fits)
+    }
+
+    fn estimate_ns(&self) -> u64 {
+        if self.cost_ns == 0 { UNKNOWN_NS } else { self.cost_ns }
+    }
+
+    /// Launches one work of this length.
+    fn launch(&mut self, now_ns: u64, ns: u64, queue: &mut VecDeque<Work>) {
+        let number = self.works.0;
+        self.works.0 += 1;
+        self.launches += 1;
+        let fits = self.takes();
+        let is_idle = queue.is_empty();
+        queue.push_back(Work { left_ns: ns, number });
+        if let Some((_, has, _)) = &mut self.open
+            && fits
+        {
+            *has += self.cost_ns;
+            return;
+        }
+        let (estimate_ns, is_known) = (self.estimate_ns(), self.cost_ns > 0);
+        match self.open.take() {
+            // It fills the open batch.
+            Some((_, has, opened)) if is_known && self.cost_ns < BATCH_NS => {
+                let is_busy = self.works.1 <= opened;
+                self.fly(now_ns, number, has + estimate_ns, None, is_busy, false);
+                return;
+            }
+            Some((_, has, opened)) if has > 0 => {
+                let is_busy = self.works.1 <= opened;
+                self.fly(now_ns, number - 1, has, None, is_busy, false);
+            }
+            _ => {}
+        }
+        let from_ns = is_idle.then_some(now_ns);
+        self.fly(now_ns, number, estimate_ns, from_ns, !is_idle || !is_known, true);
+        if estimate_ns < BATCH_NS {
+            self.open = Some((BATCH_NS - estimate_ns, 0, number));
+        }
+    }
+
+    fn fly(
+        &mut self,
+        now_ns: u64,
+        last: u64,
+        estimate_ns: u64,
+        from_ns: Option<u64>,
+        is_busy: bool,
+        learns: bool,
+    ) {
+        // An event behind what is done passes at once.
+        let ended_ns = (last < self.works.1).then_some(now_ns);
+        self.flights.push_back(Flight { last, estimate_ns, from_ns, is_busy, learns, ended_ns });
     }
 
     pub(crate) fn ran(&mut self, from_ns: u64, ran: &crate::card::Ran) {
@@ -244,45 +302,45 @@ impl Tenant {
                 _ => self.got.push((to, ran.ns)),
             }
         }
-        if let Some(batch) = ran.began {
-            self.began.entry(batch).or_insert(from_ns);
+        let Some(Work { number, .. }) = ran.done else { return };
+        self.works.1 = number + 1;
+        self.load.done(number, to);
+        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.last == number) {
+            flight.ended_ns = Some(to);
         }
-        if let Some(Work { batch, is_last, .. }) = ran.done {
-            if is_last {
-                let start = self.began.remove(&batch).unwrap_or(from_ns);
-                self.ended.push_back((batch, Interval { start_ns: start, end_ns: to }));
-            }
-            if self.load.work_ns > 0 && self.phase.1 == 0 && is_last {
-                self.latencies.push(to - self.asked_ns);
-            }
+        if self.thread == (Thread::Sync { number }) {
+            self.wakes_ns = to + self.wake_ns;
         }
     }
 
-    /// Tells of batches that ended long enough ago.
-    pub(crate) fn settle(&mut self, now_ns: u64) {
-        while let Some((batch, interval)) = self.ended.front().copied() {
-            if interval.end_ns + self.settle_ns > now_ns || self.is_stopped {
-                break;
+    /// Settles and tells of what has ended.
+    fn settle(&mut self) {
+        while let Some(end_ns) = self.flights.front().and_then(|flight| flight.ended_ns) {
+            let Some(flight) = self.flights.pop_front() else { return };
+            let from_ns = flight.from_ns.unwrap_or(self.ended_ns);
+            self.ended_ns = end_ns;
+            let elapsed_ns = end_ns.saturating_sub(from_ns);
+            let Flight { estimate_ns, is_busy, .. } = flight;
+            let took_ns = charged(&Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy });
+            if flight.learns {
+                self.cost_ns = match self.cost_ns {
+                    0 => took_ns,
+                    before => {
+                        before.saturating_add_signed((took_ns as i64 - before as i64) / 4).max(1)
+                    }
+                };
             }
-            self.ended.pop_front();
-            let length = interval.end_ns - interval.start_ns;
-            self.spent_ns += length * self.honesty / 100;
-            let told =
-                Interval { end_ns: interval.start_ns + length * self.honesty / 100, ..interval };
-            self.told.push(told);
-            if let Some((_, estimate)) = self.flying.iter().find(|(known, _)| *known == batch) {
-                let real = estimate * 1000 / self.stretch;
-                let stretch = (length * 1000 / real.max(1)).clamp(500, 8000);
-                self.stretch = (self.stretch * 7 + stretch) / 8;
-            }
-            self.flying.retain(|(known, _)| *known != batch);
+            let said_ns = took_ns * self.honesty / 100;
+            self.spent_ns += said_ns;
+            let start_ns = end_ns - took_ns;
+            self.told.push(Interval { start_ns, end_ns: start_ns + said_ns });
         }
     }
 
     pub(crate) fn next_ns(&self, now_ns: u64) -> u64 {
-        let settles = self.ended.front().map_or(u64::MAX, |(_, end)| end.end_ns + self.settle_ns);
-        let settles = if self.is_stopped { u64::MAX } else { settles.max(now_ns + 1) };
-        settles.min(self.load.turns_ns(now_ns))
+        let wakes_ns = if self.is_stopped { u64::MAX } else { self.wakes_ns };
+        let wakes_ns = if wakes_ns <= now_ns { u64::MAX } else { wakes_ns };
+        wakes_ns.min(if self.is_stopped { u64::MAX } else { self.stops_ns.max(now_ns + 1) })
     }
 
     /// What it got from `from_ns` to `to_ns`.

@@ -42,7 +42,7 @@ impl World {
             gpu,
             settings,
             late_ns: vec![0, 100_000, 300_000],
-            wake_ns: 80_000,
+            wake_ns: 20_000,
             table: None,
             now_ns: SECOND,
             tick_ns: SECOND,
@@ -64,12 +64,11 @@ impl World {
         }
         if let Some((_, grants)) = self.grants.take_if(|(at, _)| *at <= now) {
             for (key, spent, grant) in grants {
-                self.tenants[key as usize].granted(spent, grant);
+                self.tenants[key as usize].granted(now, spent, grant);
             }
         }
         for (tenant, queue) in self.tenants.iter_mut().zip(&mut self.card.queues) {
-            tenant.settle(now);
-            tenant.launch(now, queue);
+            tenant.act(now, queue);
         }
         let card = self.card.next_ns();
         let mut next = end_ns.min(now + card.unwrap_or(u64::MAX - now));
@@ -114,6 +113,12 @@ impl World {
         self.tick_ns = self.now_ns + every + late;
     }
 
+    /// What each got of the card's time, in percent.
+    pub(crate) fn of_card(&self, from_ns: u64, to_ns: u64) -> Vec<f64> {
+        let got = |tenant: &Tenant| tenant.got_ns(from_ns, to_ns) as f64 * 100.0;
+        self.tenants.iter().map(|tenant| got(tenant) / (to_ns - from_ns) as f64).collect()
+    }
+
     /// What each got of what all got, in percent.
     pub(crate) fn percents(&self, from_ns: u64, to_ns: u64) -> Vec<f64> {
         let got: Vec<_> = self.tenants.iter().map(|tenant| tenant.got_ns(from_ns, to_ns)).collect();
@@ -142,7 +147,7 @@ impl World {
 
     /// The so many-th percentile of what the tenant's times took.
     pub(crate) fn latency_ms(&self, tenant: usize, percentile: usize) -> f64 {
-        let mut all = self.tenants[tenant].latencies.clone();
+        let mut all = self.tenants[tenant].load.latencies.clone();
         all.sort_unstable();
         all.get(all.len() * percentile / 100).map_or(0.0, |ns| *ns as f64 / MS as f64)
     }
@@ -154,6 +159,7 @@ impl World {
     pub(crate) fn set(&mut self, settings: Settings) {
         self.settings = settings;
         self.gpu.set(settings);
+        self.tenants.iter_mut().for_each(|tenant| tenant.quantum_ns = settings.quantum_ns);
     }
 
     /// The arbiter ends, and another begins with nothing but what the containers say.
