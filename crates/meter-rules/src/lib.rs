@@ -23,10 +23,9 @@ pub use wait::{Asked, Verdict, verdict};
 /// most one pair of events for so much.
 pub const BATCH_NS: u64 = 500_000;
 
-/// What a launch is taken to cost while it is measured for the first time, in nanoseconds: as much as may ever
-/// be in flight (two quanta of the longest, where time is lent), so that at most one such launch is. Nobody
-/// knows what a queue full of them would be: two kernels of 50 ms in a share of 25 % cost it 300 ms.
-pub const UNKNOWN_NS: u64 = 20_000_000;
+/// What a launch is taken to cost while it is measured for the first time, in nanoseconds: as much as may be
+/// in flight, because nobody knows what a queue full of them would be.
+pub const UNKNOWN_NS: u64 = 5_000_000;
 
 /// What a launch is counted that nothing could measure, in nanoseconds.
 pub const UNMEASURED_NS: u64 = 20_000;

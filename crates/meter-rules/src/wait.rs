@@ -3,6 +3,8 @@
 //! A launch waits for credit, and for what is in flight to come down to a quantum. It never waits for
 //! ever: what runs may be a kernel that spins until another is launched.
 
+use crate::UNKNOWN_NS;
+
 /// What is known when a launch asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Asked {
@@ -12,6 +14,8 @@ pub struct Asked {
     pub in_flight_ns: u64,
     /// What the launch is estimated to take, in nanoseconds.
     pub cost_ns: u64,
+    /// It was never measured, and the cost says nothing.
+    pub is_unmeasured: bool,
     /// The quantum in nanoseconds.
     pub quantum_ns: u64,
     /// The share in percent, 1 to 100.
@@ -33,6 +37,14 @@ pub enum Verdict {
     Wait(u64),
 }
 
+impl Asked {
+    /// How much may be in flight for it to follow, in nanoseconds. At most one launch that was never measured
+    /// is: two of 50 ms in a share of 25 % would cost it 300 ms.
+    fn most_ns(&self) -> u64 {
+        if self.is_unmeasured { self.quantum_ns.min(UNKNOWN_NS) } else { self.quantum_ns }
+    }
+}
+
 /// The shortest wait in nanoseconds: sleeping takes about as long.
 const SHORTEST_NS: u64 = 100_000;
 /// The longest: an arbiter that has gone is noticed meanwhile.
@@ -41,7 +53,7 @@ const LONGEST_NS: u64 = 5_000_000;
 /// Decides.
 #[must_use]
 pub fn verdict(asked: &Asked) -> Verdict {
-    let is_full = asked.in_flight_ns >= asked.quantum_ns;
+    let is_full = asked.in_flight_ns >= asked.most_ns();
     if (asked.left_ns > 0 && !is_full) || may_be_awaited(asked) {
         return Verdict::Launch;
     }
@@ -64,7 +76,7 @@ pub fn verdict(asked: &Asked) -> Verdict {
 /// for twice as long as what is in flight should take, or it has waited far beyond what its cost at its
 /// share explains. A kernel that was never measured fills the quantum and may just be long: forty then.
 fn may_be_awaited(asked: &Asked) -> bool {
-    let quanta = if asked.in_flight_ns >= asked.quantum_ns { 40 } else { 4 };
+    let quanta = if asked.in_flight_ns >= asked.most_ns() { 40 } else { 4 };
     let patience = (quanta * asked.quantum_ns).max(asked.in_flight_ns.saturating_mul(2));
     if asked.in_flight_ns > 0 && asked.unsettled_ns >= patience {
         return true;
@@ -82,6 +94,7 @@ mod tests {
         left_ns: 1,
         in_flight_ns: 0,
         cost_ns: 20_000,
+        is_unmeasured: false,
         quantum_ns: 5 * MS,
         share: 25,
         is_alone: false,
@@ -110,9 +123,11 @@ mod tests {
     fn at_most_one_launch_that_was_never_measured_is_in_flight() {
         // Time that is lent lets two quanta be in flight, and a quantum is at most 10 ms.
         let lent = Asked { left_ns: i64::MAX, quantum_ns: 2 * 10 * MS, ..ASKED };
-        let behind = Asked { in_flight_ns: crate::UNKNOWN_NS, ..lent };
-        assert_eq!(verdict(&lent), Verdict::Launch);
-        assert_ne!(verdict(&behind), Verdict::Launch);
+        let unmeasured = Asked { cost_ns: UNKNOWN_NS, is_unmeasured: true, ..lent };
+        assert_eq!(verdict(&unmeasured), Verdict::Launch);
+        let behind = |asked: Asked| verdict(&Asked { in_flight_ns: UNKNOWN_NS, ..asked });
+        assert_ne!(behind(unmeasured), Verdict::Launch);
+        assert_eq!(behind(lent), Verdict::Launch, "what is known goes on");
     }
 
     #[test]

@@ -158,7 +158,7 @@ pub(crate) fn slowly(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult 
         is_kept: launch.is_kept,
         engine: Engine::Compute,
     };
-    throttle::admit(share, &|| work().estimate_ns());
+    throttle::admit(share, &|| work().cost_ns);
     // What was measured while it waited counts.
     let work = work();
     let Some(lane) = lane else {

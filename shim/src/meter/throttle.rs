@@ -9,7 +9,7 @@ use crate::meter::{flight, lanes};
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 use ledger::{Credit, Pace, Terms};
-use meter_rules::{Asked, Verdict, verdict};
+use meter_rules::{Asked, UNKNOWN_NS, Verdict, verdict};
 
 /// So long after the last beat the arbiter counts as gone, in nanoseconds.
 const SILENCE_NS: u64 = 250_000_000;
@@ -31,7 +31,7 @@ static BEATS: [Beat; MOST] = [const {
     Beat { seen: AtomicU64::new(0), since_ns: AtomicU64::new(0), looked_ns: AtomicU64::new(0) }
 }; MOST];
 
-/// Waits until a launch may go on; `cost` says what it costs by what is known at the moment.
+/// Waits until a launch may go on; `cost` says what it costs by what is known at the moment, 0: nothing.
 pub(crate) fn admit(share: Share, cost: &dyn Fn() -> u64) {
     let terms = share.allotment.terms(share.device);
     if terms.delays() {
@@ -51,10 +51,12 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
         if credit.spent_ns != progress.0 {
             progress = (credit.spent_ns, now_ns);
         }
+        let known_ns = cost();
         let asked = Asked {
             left_ns: credit.left_ns,
             in_flight_ns: credit.in_flight_ns,
-            cost_ns: cost(),
+            cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
+            is_unmeasured: known_ns == 0,
             quantum_ns: terms.quantum_ns() * quanta,
             share: u64::from(terms.share()),
             is_alone,
