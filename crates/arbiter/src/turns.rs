@@ -61,7 +61,9 @@ impl Gpu {
             let own_ns = match (self.turns.may(member.key), member.terms.policy) {
                 (false, _) => 0,
                 (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
-                (true, _) if self.turns.has(member.key) => member.in_its_measure(part_ns),
+                // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when
+                // others did, two gangs would launch for two turns each and never come apart.
+                (true, _) if self.turns.has(member.key) => part_ns,
                 (true, _) => part_ns.min(member.grant.credit_ns),
             };
             member.grant = Grant { pace: Pace::Metered, credit_ns: own_ns, ..member.grant };

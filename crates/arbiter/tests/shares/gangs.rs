@@ -2,7 +2,8 @@
 
 use arbiter::{Standing, Terms, Timetable};
 
-use crate::tenant::{Load, Tenant};
+use crate::load::Load;
+use crate::tenant::Tenant;
 use crate::world::{MS, SECOND, World};
 
 const SOME: Load = Load::saturating(MS / 4);
@@ -66,7 +67,8 @@ fn a_gang_and_its_neighbours_have_their_shares() {
             for (got, weight) in got.iter().zip(weights) {
                 assert!((got - f64::from(*weight)).abs() < 4.0, "{weights:?}: {got:.1}");
             }
-            assert!(card.lost(FROM, TO) < 6.0, "{weights:?}: {:.1}", card.lost(FROM, TO));
+            // At each hand-over it is idle until the next has seen that it may.
+            assert!(card.lost(FROM, TO) < 8.0, "{weights:?}: {:.1}", card.lost(FROM, TO));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use arbiter::Terms;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::load::Load;
 use crate::tenant::Tenant;
@@ -200,7 +201,13 @@ fn any_load() -> impl Strategy<Value = Load> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    // The same mixtures every time: how far the worst is off is a figure, and not for chance to find in a gate.
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        rng_seed: RngSeed::Fixed(7),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_two_or_three_have_their_shares(
