@@ -150,11 +150,15 @@ impl KubeletSim {
         self.resume()
     }
 
-    /// Ends every ListAndWatch stream from the kubelet's side.
+    /// Ends every ListAndWatch stream from the kubelet's side. Nothing is allocatable from this moment
+    /// until the plugins have registered again.
     pub fn drop_streams(&self) {
-        for endpoint in self.manager.books().endpoints.values() {
-            endpoint.hang_up.send_replace(true);
-        }
+        self.manager.change(|books| {
+            for (resource, endpoint) in &books.endpoints {
+                endpoint.hang_up.send_replace(true);
+                books.devices.resources.entry(resource.clone()).or_default().disconnect();
+            }
+        });
     }
 
     /// How much of a resource could be given out, held or not: its healthy devices.
