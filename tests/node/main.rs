@@ -8,6 +8,7 @@ mod bad;
 mod cdi;
 mod chaos;
 mod cluster;
+mod containerd;
 mod containers;
 mod deeds;
 mod drivers;

@@ -51,6 +51,11 @@ generated!(
     "v1.rs"
 );
 generated!(
+    /// The runtime's CRI `v1`, as far as tests of ours speak it: `proto/cri_v1.proto`.
+    cri,
+    "runtime.v1.rs"
+);
+generated!(
     /// Plugin registration `v1`: `proto/pluginregistration_v1.proto`.
     pluginregistration,
     "pluginregistration.rs"

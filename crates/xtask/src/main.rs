@@ -10,6 +10,7 @@ mod e2e;
 mod fetch;
 mod gates;
 mod gpu_test;
+mod peers;
 mod probe;
 mod sh;
 mod test;
@@ -58,6 +59,8 @@ commands! {
     Chart => chart,
     /// Run the end-to-end suite against the real Kubernetes that K8S_BIN names.
     E2e => e2e,
+    /// Meet real components of a cluster that are not part of every run.
+    Peers => peers,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
     /// Look at every claim about memory on a real card.

@@ -8,7 +8,7 @@ use crate::cases::{self, Case};
 use crate::policy::cel::{Expression, environment, value};
 
 /// The rendered object of a kind and name.
-fn rendered(kind: &str, name: &str) -> Value {
+pub(crate) fn rendered(kind: &str, name: &str) -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../daemonset/manifests/aliquot.yaml");
     let text = std::fs::read_to_string(path).expect("the rendered chart");
     let documents = text.split("\n---").filter(|text| text.contains("\nkind: "));

@@ -14,8 +14,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cases::{self, Case};
+use crate::chart::rendered;
 use crate::policy::apiserver::{self, Asked, Cluster, Refused};
-use crate::policy::pod;
+use crate::policy::{by_webhook, pod};
+use crate::webhook::Server;
 
 /// An API server's plugins with these policies, in a process of their own.
 struct Real {
@@ -48,6 +50,7 @@ impl Real {
     fn of(rules: &Rules) -> Self {
         let mut all = manifests(rules);
         all.extend(limits(rules));
+        all.push(rendered("ValidatingAdmissionPolicy", "aliquot-own-node"));
         for policy in &mut all {
             if policy["spec"].get("failurePolicy").is_some() {
                 policy["spec"]["failurePolicy"] = json!("Fail");
@@ -89,15 +92,11 @@ impl Real {
         let workload = Workload::of(asked.kind.0, asked.kind.1).expect("a known kind");
         let api = Refused::Api;
         let mut object = self.step("decode", asked, namespace).map_err(api)?;
-        object = self
-            .step("mutate", Asked { object: &object, ..asked }, namespace)
-            .unwrap_or_else(|why| panic!("the mutation fails: {why}\n{object}"));
+        let mutated = self.step("mutate", Asked { object: &object, ..asked }, namespace);
+        object = mutated.map_err(of_policy)?;
         apiserver::validate(&mut object, workload)?;
         let validated = self.step("validate", Asked { object: &object, ..asked }, namespace);
-        validated.map(|_| object).map_err(|why| {
-            let (_, said) = why.split_once("denied request: ").unwrap_or(("", &why));
-            Refused::Policy(said.to_owned())
-        })
+        validated.map(|_| object).map_err(of_policy)
     }
 }
 
@@ -106,6 +105,13 @@ impl Drop for Real {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A refusal without the API server's words around it.
+fn of_policy(why: String) -> Refused {
+    let said = ["denied request: ", "denied the request: "];
+    let own = said.iter().find_map(|words| Some(why.split_once(words)?.1.to_owned()));
+    Refused::Policy(own.unwrap_or(why))
 }
 
 fn rules() -> Rules {
@@ -263,4 +269,48 @@ fn real_plugins_leave_the_systems_namespaces_and_those_that_opted_out_alone() {
         real.admit(Asked { namespace, ..create(("", "Pod"), &object) }, labels).is_ok()
     };
     assert!(admits("kube-system", &none) && admits("out", &out) && !admits("team", &none));
+}
+
+/// The chart's own webhook configurations, with this server's address in place of its Service's.
+fn configurations(server: &Server) -> Vec<Value> {
+    let kinds = [
+        ("MutatingWebhookConfiguration", "/mutate"),
+        ("ValidatingWebhookConfiguration", "/validate"),
+    ];
+    let made = kinds.map(|(kind, path)| {
+        let mut one = rendered(kind, "aliquot-shares");
+        let webhook = &mut one["webhooks"][0];
+        webhook["clientConfig"] =
+            json!({ "url": server.url(path), "caBundle": server.authority() });
+        webhook["failurePolicy"] = json!("Fail");
+        webhook["timeoutSeconds"] = json!(30);
+        one
+    });
+    made.to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
+async fn the_real_webhook_plugins_get_of_our_server_what_the_decision_says() {
+    let server = Server::start().await;
+    let manifests = configurations(&server);
+    let compare = move || {
+        let mut real = Real::with(&manifests);
+        assert_eq!(real.said["problems"], json!([]));
+        for Case { name, kind, object, .. } in cases::all() {
+            let asked = create(kind, &object);
+            let theirs = real.admit(asked, &json!({ "metadata": {} }));
+            match (by_webhook(asked), theirs) {
+                (Ok(ours), Ok(theirs)) => {
+                    assert_eq!(essence(kind, &ours), essence(kind, &theirs), "{name}: {object}");
+                }
+                (Err(()), Err(Refused::Policy(said))) => {
+                    assert!(said.starts_with("aliquot: "), "{name}: {said}");
+                }
+                (Err(()), Err(Refused::Api(_))) => {}
+                (ours, theirs) => panic!("{name}: {ours:?} and {theirs:?} of {object}"),
+            }
+        }
+    };
+    tokio::task::spawn_blocking(compare).await.expect("they agree");
 }

@@ -18,7 +18,7 @@ use crate::cases::{self, Case, Expect};
 use crate::decision::percents;
 
 /// A server on a port of its own, with a certificate of its own.
-struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     address: SocketAddr,
     handle: Handle<SocketAddr>,
@@ -28,7 +28,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let root = write_certificate(folder.path());
         let (files, tls) = Files::open(folder.path()).await.expect("the certificate");
@@ -40,10 +40,19 @@ impl Server {
         Self { folder, address, handle, files, tls, root }
     }
 
+    /// Where it answers.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    /// Who vouches for it, as a webhook's configuration has it.
+    pub(crate) fn authority(&self) -> String {
+        STANDARD.encode(&self.root)
+    }
+
     /// Posts `body` and gives status and text.
     async fn post(&self, path: &str, body: Value) -> Result<(u16, String), ureq::Error> {
-        let (url, root) =
-            (format!("https://localhost:{}{path}", self.address.port()), self.root.clone());
+        let (url, root) = (self.url(path), self.root.clone());
         tokio::task::spawn_blocking(move || post(&url, &root, &body)).await.expect("the client")
     }
 

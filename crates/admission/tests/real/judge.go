@@ -63,13 +63,25 @@ func parts(object runtime.Object) *expressions {
 		of.name, variables, matches = "validating "+policy.Name, policy.Spec.Variables, policy.Spec.MatchConditions
 		for _, one := range policy.Spec.Validations {
 			of.conditions = append(of.conditions, &validatingpolicy.ValidationCondition{Expression: one.Expression})
-			of.messages = append(of.messages,
-				&validatingpolicy.MessageExpressionCondition{MessageExpression: one.MessageExpression})
+			if one.MessageExpression != "" {
+				of.messages = append(of.messages,
+					&validatingpolicy.MessageExpressionCondition{MessageExpression: one.MessageExpression})
+			}
 		}
 	case *admissionv1.MutatingAdmissionPolicy:
 		of.name, variables, matches = "mutating "+policy.Name, policy.Spec.Variables, policy.Spec.MatchConditions
 		for _, one := range policy.Spec.Mutations {
 			of.patches = append(of.patches, &patch.JSONPatchCondition{Expression: one.JSONPatch.Expression})
+		}
+	case *admissionv1.MutatingWebhookConfiguration:
+		of.name = "mutating webhook " + policy.Name
+		for _, one := range policy.Webhooks {
+			matches = append(matches, one.MatchConditions...)
+		}
+	case *admissionv1.ValidatingWebhookConfiguration:
+		of.name = "validating webhook " + policy.Name
+		for _, one := range policy.Webhooks {
+			matches = append(matches, one.MatchConditions...)
 		}
 	default:
 		return nil
@@ -85,11 +97,11 @@ func parts(object runtime.Object) *expressions {
 
 // since is the first version that compiles all, and what is wrong in the one before.
 func (e *expressions) since(newest uint) string {
-	var wrong []string
+	wrong := []string{"was not tried"}
 	for minor := uint(earliest); minor <= newest; minor++ {
 		found := e.problems(version.MajorMinor(1, minor))
 		if len(found) == 0 {
-			return fmt.Sprintf("1.%d; before: %q", minor, wrong)
+			return fmt.Sprintf("1.%d; before: %q", minor, wrong[0])
 		}
 		wrong = found
 	}

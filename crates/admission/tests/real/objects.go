@@ -60,6 +60,16 @@ func defaultAdmission(scheme *runtime.Scheme) {
 	defaults(scheme, func(one *admissionv1.MutatingAdmissionPolicy) { defaultMatch(one.Spec.MatchConstraints) })
 	defaults(scheme, func(one *admissionv1.ValidatingAdmissionPolicyBinding) { defaultMatch(one.Spec.MatchResources) })
 	defaults(scheme, func(one *admissionv1.MutatingAdmissionPolicyBinding) { defaultMatch(one.Spec.MatchResources) })
+	defaults(scheme, func(one *admissionv1.MutatingWebhookConfiguration) {
+		for i := range one.Webhooks {
+			defaultSelectors(&one.Webhooks[i].NamespaceSelector, &one.Webhooks[i].ObjectSelector)
+		}
+	})
+	defaults(scheme, func(one *admissionv1.ValidatingWebhookConfiguration) {
+		for i := range one.Webhooks {
+			defaultSelectors(&one.Webhooks[i].NamespaceSelector, &one.Webhooks[i].ObjectSelector)
+		}
+	})
 }
 
 // defaults registers what is filled in where an object does not say it.
@@ -137,11 +147,15 @@ func defaultMatch(match *admissionv1.MatchResources) {
 	if match.MatchPolicy == nil {
 		match.MatchPolicy = ptr.To(admissionv1.Equivalent)
 	}
-	if match.NamespaceSelector == nil {
-		match.NamespaceSelector = &metav1.LabelSelector{}
-	}
-	if match.ObjectSelector == nil {
-		match.ObjectSelector = &metav1.LabelSelector{}
+	defaultSelectors(&match.NamespaceSelector, &match.ObjectSelector)
+}
+
+// defaultSelectors lets what is not said select everything.
+func defaultSelectors(all ...**metav1.LabelSelector) {
+	for _, one := range all {
+		if *one == nil {
+			*one = &metav1.LabelSelector{}
+		}
 	}
 }
 

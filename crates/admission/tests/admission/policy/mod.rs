@@ -300,7 +300,7 @@ fn a_namespace_has_no_more_than_its_annotations_say() {
 }
 
 /// Through the webhook on the same API server: mutation, the server's own validation, validation.
-fn by_webhook(asked: Asked<'_>) -> Result<Value, ()> {
+pub(crate) fn by_webhook(asked: Asked<'_>) -> Result<Value, ()> {
     let workload = Workload::of(asked.kind.0, asked.kind.1).expect("a known kind");
     let decided = |object: &Value| {
         admit(&Admission { workload, namespace: asked.namespace, object, old: asked.old }, &rules())
