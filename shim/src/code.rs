@@ -13,6 +13,7 @@ use crate::contexts;
 use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
+use crate::meter;
 use crate::sys;
 use core::ffi::{c_char, c_uint, c_void};
 use ledger::Kind;
@@ -69,7 +70,11 @@ loads! {
 pub(crate) unsafe fn unload(module: CUmodule) -> CUresult {
     let Some(driver) = real::cuModuleUnload.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    held::give_back(of_module(module), || unsafe { driver(module) })
+    let result = held::give_back(of_module(module), || unsafe { driver(module) });
+    if result == SUCCESS {
+        meter::code_ends();
+    }
+    result
 }
 
 /// # Safety
@@ -128,6 +133,7 @@ pub(crate) unsafe fn unload_library(library: CUlibrary) -> CUresult {
         each_share(|share| {
             held::give_back(of_library_in(library, share), || SUCCESS);
         });
+        meter::code_ends();
     }
     result
 }

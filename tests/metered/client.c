@@ -262,6 +262,11 @@ int main(int argc, char **argv) {
             answer = CALL("cuCtxSetCurrent", (void *), contexts[n]);
         else if (sscanf(argv[i], "end-context=%d", &n) == 1)
             answer = CALL("cuCtxDestroy_v2", (void *), contexts[n]);
+        /* Code goes, and what it held may be given to other code. */
+        else if (!strcmp(argv[i], "unload"))
+            answer = CALL("cuModuleUnload", (void *), streams);
+        else if (!strcmp(argv[i], "unload-library"))
+            answer = CALL("cuLibraryUnload", (void *), streams);
         else if (!strcmp(argv[i], "reset"))
             answer = CALL("cuDevicePrimaryCtxReset_v2", (int), 0);
         else if (sscanf(argv[i], "sleep=%d", &ms) == 1)

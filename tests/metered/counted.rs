@@ -182,6 +182,23 @@ fn what_was_published_is_what_was_spent() {
 }
 
 #[test]
+fn a_kernel_is_measured_anew_when_it_may_be_another_at_the_same_handle() {
+    // Nothing settles the last launch: what is in flight is what it was taken for.
+    let taken_for = |between: &str| {
+        let stage = Stage::free();
+        let one = "launch=kernel,30000,-1,1";
+        stage.run(&format!("{one} sync {between} {one}"));
+        let mut reader = stage.reader();
+        reader.read().unwrap();
+        reader.device(0).in_flight_ns()
+    };
+    assert!(taken_for("sync") > 25_000_000);
+    for between in ["unload", "unload-library", "reset"] {
+        assert_eq!(taken_for(between), 5_000_000, "{between}");
+    }
+}
+
+#[test]
 fn a_kernel_that_follows_early_is_not_parted_from_the_one_before() {
     let stage = Stage::free();
     let outcome = stage.run("launch=kernel,50,-1,1 launch=early,50,-1,1 sync sync launch=early,50,-1,60 sync book=records");

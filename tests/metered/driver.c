@@ -346,6 +346,8 @@ static int capturing(stream *s, int *status) {
     if (in_callback) return 800;
     return *status = s->capture ? s->broken ? 2 : 1 : 0, ends(0);
 }
+int cuModuleUnload(void *module) { return module ? 0 : 400; }
+int cuLibraryUnload(void *library) { return library ? 0 : 400; }
 int cuStreamIsCapturing(void *s, int *status) { return capturing(of(s, 0), status); }
 int cuStreamIsCapturing_ptsz(void *s, int *status) { return capturing(of(s, 1), status); }
 

@@ -70,6 +70,13 @@ impl<const N: usize> Costs<N> {
         }
     }
 
+    /// Forgets all kernels: functions went with their module, and another may be given the handle of one.
+    pub fn forget_kernels(&self) {
+        for place in self.places.iter().filter(|place| is_kernel(place.key.load(Relaxed))) {
+            place.ns.store(0, Relaxed);
+        }
+    }
+
     #[cold]
     fn elsewhere(&self, key: u64) -> u64 {
         let found = self.reach(key).find(|place| place.key.load(Relaxed) == key);
@@ -94,6 +101,11 @@ impl<const N: usize> Default for Costs<N> {
 #[must_use]
 pub const fn kernel_key(function: u64, blocks: u64) -> u64 {
     function ^ ((65 - blocks.leading_zeros() as u64) << 56)
+}
+
+/// Whether a key is one that [`kernel_key`] made: user space ends below its number of blocks.
+const fn is_kernel(key: u64) -> bool {
+    key >> 63 == 0 && key >> 56 != 0
 }
 
 /// A kind of work on so many bytes; each power of two of them is learned by itself.
@@ -141,6 +153,18 @@ mod tests {
         assert_eq!(costs.of(7), 0);
         costs.learn(7, 3);
         assert_eq!(costs.of(7), 3);
+    }
+
+    #[test]
+    fn kernels_are_forgotten_with_their_code_and_graphs_and_copies_are_not() {
+        let costs = Costs::<64>::new();
+        let handle = 0x7fff_ffff_f000;
+        let kernels = [1, 80, u64::MAX].map(|blocks| kernel_key(handle, blocks));
+        let others = [handle, sized_key(1, 4096)];
+        kernels.iter().chain(&others).for_each(|key| costs.learn(*key, 9));
+        costs.forget_kernels();
+        assert_eq!(kernels.map(|key| costs.of(key)), [0; 3]);
+        assert_eq!(others.map(|key| costs.of(key)), [9; 2]);
     }
 
     #[test]

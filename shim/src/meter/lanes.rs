@@ -88,7 +88,7 @@ pub(crate) fn settle(waited: bool) {
     }
 }
 
-/// Forgets a context's events and settles what is in flight there, before the context ends.
+/// Forgets a context's events and kernels and settles what is in flight there, before the context ends.
 pub(crate) fn context_ends(context: CUcontext) {
     if let Some(timer) = Timer::end(context) {
         let now_ns = flight::now_ns();
@@ -98,6 +98,7 @@ pub(crate) fn context_ends(context: CUcontext) {
             }
         });
     }
+    super::COSTS.forget_kernels();
 }
 
 /// Gives the place of a stream that is not busy to another.

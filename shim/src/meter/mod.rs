@@ -113,6 +113,16 @@ pub(crate) fn forget(key: u64) {
     COSTS.forget(key);
 }
 
+/// Functions are gone with their code, and another may be given the handle of one: a kernel of 50 ms would be
+/// taken for the one of 5 µs that was there before, and a queue full of them launched.
+pub(crate) fn code_ends() {
+    // What is settled later would be learned as theirs.
+    if lanes::any_flies() {
+        quietly(|| lanes::settle(false));
+    }
+    COSTS.forget_kernels();
+}
+
 /// A capture has begun, or one has ended.
 pub(crate) fn captures(begins: bool) {
     let change = |count: u32| if begins { count.checked_add(1) } else { count.checked_sub(1) };
