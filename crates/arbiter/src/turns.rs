@@ -2,7 +2,7 @@
 //!
 //! The lengths of turns are the shares there, and nothing that a gang did or did not use of them is owed
 //! to it or by it. Between turns all others are as they are on a GPU without gangs; what they launch
-//! there is to be done when the next turn begins.
+//! there is to be done when the next turn begins. A gang that has nothing to do in its turn leaves it to them.
 
 use crate::gpu::Gpu;
 use crate::member::{Grant, Member, Pace};
@@ -24,8 +24,13 @@ impl Turns {
         self.scheduled.contains(&key)
     }
 
-    fn may(&self, key: u64) -> bool {
-        self.whose.map_or_else(|| !self.has(key), |whose| whose == key)
+    /// Whether a member may go on; a turn that is not used, because its holder `idles`, is the others'.
+    fn may(&self, key: u64, idles: bool) -> bool {
+        match self.whose {
+            Some(whose) if whose == key => true,
+            Some(_) => idles && !self.has(key),
+            None => !self.has(key),
+        }
     }
 }
 
@@ -49,7 +54,10 @@ impl Gpu {
         if self.turns.scheduled.is_empty() {
             return;
         }
-        let wants = |member: &&Member| self.turns.may(member.key) && member.is_backlogged();
+        let turns = &self.turns;
+        let works = |member: &Member| turns.whose == Some(member.key) && member.is_backlogged();
+        let idles = !self.members.iter().any(works);
+        let wants = |member: &&Member| turns.may(member.key, idles) && member.is_backlogged();
         let weights: u64 = self.members.iter().filter(wants).map(|m| m.terms.weight()).sum();
         for member in &mut self.members {
             if member.terms.policy == Policy::Unmetered {
@@ -57,13 +65,13 @@ impl Gpu {
             }
             let all =
                 if member.is_backlogged() { weights } else { weights + member.terms.weight() };
-            let part_ns = self.turns.left_ns * member.terms.weight() / all.max(1);
-            let own_ns = match (self.turns.may(member.key), member.terms.policy) {
+            let part_ns = turns.left_ns * member.terms.weight() / all.max(1);
+            let own_ns = match (turns.may(member.key, idles), member.terms.policy) {
                 (false, _) => 0,
                 (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
                 // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when
                 // others did, two gangs would launch for two turns each and never come apart.
-                (true, _) if self.turns.has(member.key) => part_ns,
+                (true, _) if turns.has(member.key) => part_ns,
                 (true, _) => part_ns.min(member.grant.credit_ns),
             };
             member.grant = Grant { pace: Pace::Metered, credit_ns: own_ns, ..member.grant };

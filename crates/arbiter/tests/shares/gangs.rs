@@ -90,6 +90,21 @@ fn nobody_waits_longer_than_a_period_for_a_gang() {
 }
 
 #[test]
+fn what_a_gang_does_not_use_of_its_turns_the_others_have() {
+    let mut cards = cards(&[Terms::fair(50), Terms::fair(50)], 1);
+    for card in &mut cards {
+        // Work for a tenth of the time, whenever its turn is.
+        card.tenants[0].load = Load::periodic(MS / 4, 2 * MS, 20 * MS);
+    }
+    for card in played(cards) {
+        let lost = card.lost(FROM, TO);
+        assert!(lost < 10.0, "{lost:.1}");
+        let got = card.percents(FROM, TO);
+        assert!((got[0] - 10.0).abs() < 3.0, "{got:.1?}");
+    }
+}
+
+#[test]
 fn a_strict_gang_never_has_more_than_its_cap() {
     for card in played(cards(&[Terms::strict(30), Terms::fair(50)], 1)) {
         let got = card.tenants[0].got_ns(FROM, TO) as f64 * 100.0 / (TO - FROM) as f64;
