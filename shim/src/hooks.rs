@@ -10,23 +10,25 @@ use crate::table::Row;
 use crate::{
     arrays, code, context, copies, endpoints, exported, external, graphs, info, launches, limits,
     look_up, memory, memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table,
-    nvml_usage, pool_lives, ranges, sparse, startup, stream_ordered, streams, vmm,
+    nvml_usage, pool_lives, ranges, sparse, startup, stream_ordered, streams, vmm, waits,
 };
 use core::ffi::{c_char, c_int, c_uchar, c_uint, c_ulonglong, c_ushort, c_void};
 use nvidia_sys::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR,
     CUDA_ARRAY3D_DESCRIPTOR_v1, CUDA_EXTERNAL_MEMORY_BUFFER_DESC, CUDA_EXTERNAL_MEMORY_HANDLE_DESC,
-    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_LAUNCH_PARAMS,
-    CUDA_MEMCPY2D, CUDA_MEMCPY2D_v1, CUDA_MEMCPY3D, CUDA_MEMCPY3D_BATCH_OP, CUDA_MEMCPY3D_PEER,
-    CUDA_MEMCPY3D_v1, CUarray, CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc,
-    CUdevice, CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent,
-    CUexecAffinityParam, CUexternalMemory, CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec,
+    CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS,
+    CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_LAUNCH_PARAMS, CUDA_MEMCPY2D, CUDA_MEMCPY2D_v1,
+    CUDA_MEMCPY3D, CUDA_MEMCPY3D_BATCH_OP, CUDA_MEMCPY3D_PEER, CUDA_MEMCPY3D_v1, CUarray,
+    CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr,
+    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent, CUexecAffinityParam, CUexternalMemory,
+    CUexternalSemaphore, CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec,
     CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgraphRecaptureCallback,
-    CUgreenCtx, CUjit_option, CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption, CUlimit,
-    CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
-    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemRangeHandleType,
-    CUmemcpyAttributes, CUmemoryPool, CUmipmappedArray, CUmodule, CUmulticastObjectProp, CUresult,
-    CUstream, CUstreamCaptureMode, VdpDevice, VdpGetProcAddress, cuuint64_t,
+    CUgreenCtx, CUhostFn, CUjit_option, CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption,
+    CUlimit, CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp,
+    CUmemAllocationType, CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps,
+    CUmemRangeHandleType, CUmemcpyAttributes, CUmemoryPool, CUmipmappedArray, CUmodule,
+    CUmulticastObjectProp, CUresult, CUstream, CUstreamBatchMemOpParams, CUstreamCallback,
+    CUstreamCaptureMode, VdpDevice, VdpGetProcAddress, cuuint32_t, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -821,6 +823,124 @@ hooks! {
     Cuda fn cuEventSynchronize(event: CUevent) -> CUresult = streams::wait_event;
     Cuda fn cuStreamDestroy(stream: CUstream) -> CUresult = streams::destroy;
     Cuda fn cuStreamDestroy_v2(stream: CUstream) -> CUresult = streams::destroy_v2;
+    Cuda fn cuStreamWaitValue32(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint32_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_32;
+    Cuda fn cuStreamWaitValue32_ptsz(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint32_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_32_ptsz;
+    Cuda fn cuStreamWaitValue32_v2(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint32_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_32_v2;
+    Cuda fn cuStreamWaitValue32_v2_ptsz(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint32_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_32_v2_ptsz;
+    Cuda fn cuStreamWaitValue64(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint64_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_64;
+    Cuda fn cuStreamWaitValue64_ptsz(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint64_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_64_ptsz;
+    Cuda fn cuStreamWaitValue64_v2(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint64_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_64_v2;
+    Cuda fn cuStreamWaitValue64_v2_ptsz(
+        stream: CUstream,
+        at: CUdeviceptr,
+        value: cuuint64_t,
+        flags: c_uint,
+    ) -> CUresult = waits::word_64_v2_ptsz;
+    Cuda fn cuStreamBatchMemOp(
+        stream: CUstream,
+        count: c_uint,
+        list: *mut CUstreamBatchMemOpParams,
+        flags: c_uint,
+    ) -> CUresult = waits::words;
+    Cuda fn cuStreamBatchMemOp_ptsz(
+        stream: CUstream,
+        count: c_uint,
+        list: *mut CUstreamBatchMemOpParams,
+        flags: c_uint,
+    ) -> CUresult = waits::words_ptsz;
+    Cuda fn cuStreamBatchMemOp_v2(
+        stream: CUstream,
+        count: c_uint,
+        list: *mut CUstreamBatchMemOpParams,
+        flags: c_uint,
+    ) -> CUresult = waits::words_v2;
+    Cuda fn cuStreamBatchMemOp_v2_ptsz(
+        stream: CUstream,
+        count: c_uint,
+        list: *mut CUstreamBatchMemOpParams,
+        flags: c_uint,
+    ) -> CUresult = waits::words_v2_ptsz;
+    Cuda fn cuWaitExternalSemaphoresAsync(
+        list: *const CUexternalSemaphore,
+        params: *const CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS,
+        count: c_uint,
+        stream: CUstream,
+    ) -> CUresult = waits::semaphores;
+    Cuda fn cuWaitExternalSemaphoresAsync_ptsz(
+        list: *const CUexternalSemaphore,
+        params: *const CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS,
+        count: c_uint,
+        stream: CUstream,
+    ) -> CUresult = waits::semaphores_ptsz;
+    Cuda fn cuLaunchHostFunc(
+        stream: CUstream,
+        function: CUhostFn,
+        data: *mut c_void,
+    ) -> CUresult = waits::function;
+    Cuda fn cuLaunchHostFunc_ptsz(
+        stream: CUstream,
+        function: CUhostFn,
+        data: *mut c_void,
+    ) -> CUresult = waits::function_ptsz;
+    Cuda fn cuLaunchHostFunc_v2(
+        stream: CUstream,
+        function: CUhostFn,
+        data: *mut c_void,
+        mode: c_uint,
+    ) -> CUresult = waits::function_v2;
+    Cuda fn cuLaunchHostFunc_v2_ptsz(
+        stream: CUstream,
+        function: CUhostFn,
+        data: *mut c_void,
+        mode: c_uint,
+    ) -> CUresult = waits::function_v2_ptsz;
+    Cuda fn cuStreamAddCallback(
+        stream: CUstream,
+        function: CUstreamCallback,
+        data: *mut c_void,
+        flags: c_uint,
+    ) -> CUresult = waits::callback;
+    Cuda fn cuStreamAddCallback_ptsz(
+        stream: CUstream,
+        function: CUstreamCallback,
+        data: *mut c_void,
+        flags: c_uint,
+    ) -> CUresult = waits::callback_ptsz;
 
     Cuda fn cuMemcpy(to: CUdeviceptr, from: CUdeviceptr, bytes: usize) -> CUresult = copies::copy;
     Cuda fn cuMemcpy2D(copy: *const CUDA_MEMCPY2D_v1) -> CUresult = copies::copy_2d;

@@ -69,6 +69,7 @@ mod sys;
 mod table;
 mod tiles;
 mod vmm;
+mod waits;
 
 /// There is no path to a panic. Should one appear, the process stops here, visibly, instead of
 /// going on unmetered.

@@ -99,6 +99,27 @@ static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
 static int callback_answer = -1;
 static void callback(void *us) { callback_answer = launch("kernel", (int)(intptr_t)us, 0); }
 
+/* Holds a stream up by a call of this name until so many ms are over. */
+static volatile unsigned word;
+static void *set_word(void *ms) {
+    usleep((intptr_t)ms * 1000);
+    word = 1;
+    return 0;
+}
+static void rest_for(void *ms) { usleep((intptr_t)ms * 1000); }
+static int hold(const char *name, int ms) {
+    if (strstr(name, "HostFunc"))
+        return CALL(name, (void *, void (*)(void *), void *), 0, rest_for, (void *)(intptr_t)ms);
+    pthread_t thread;
+    word = 0;
+    pthread_create(&thread, 0, set_word, (void *)(intptr_t)ms);
+    pthread_detach(thread);
+    uint64_t part[6] = {1, (uintptr_t)&word, 1};
+    if (strstr(name, "Batch")) return CALL(name, (void *, unsigned, void *, unsigned), 0, 1, part, 0);
+    if (strstr(name, "64")) return CALL(name, (void *, uint64_t, uint64_t, unsigned), 0, (uintptr_t)&word, 1, 0);
+    return CALL(name, (void *, uint64_t, unsigned, unsigned), 0, (uintptr_t)&word, 1, 0);
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static volatile int stops;
 static void nothing(int signal) {}
@@ -160,6 +181,8 @@ int main(int argc, char **argv) {
             for (int k = 0; k < count; k++) answer |= launch(kind, us, stream_of(s));
         else if (sscanf(argv[i], "copy=%63[^,],%d,%d", kind, &n, &count) == 3)
             for (int k = 0; k < count; k++) answer |= copy(kind, n);
+        else if (sscanf(argv[i], "hold=%63[^,],%d", kind, &ms) == 2)
+            answer = hold(kind, ms);
         /* A kernel and a copy in turn, for so many ms. */
         else if (sscanf(argv[i], "mix=%d,%d,%d", &us, &n, &ms) == 3)
             for (int64_t end = now() + ms * 1000000ll; now() < end;) {

@@ -205,3 +205,45 @@ fn a_kernel_that_follows_early_is_not_parted_from_the_one_before() {
     // The first of each kind is measured; no event is among the others.
     assert!(number(&outcome.lines, "book=records") <= 5, "{outcome:?}");
 }
+
+#[test]
+fn what_a_stream_waits_for_is_no_time_of_its_own() {
+    let mut names = Vec::new();
+    for name in ["WaitValue32", "WaitValue64", "BatchMemOp"] {
+        for variant in ["", "_ptsz", "_v2", "_v2_ptsz"] {
+            names.push(format!("cuStream{name}{variant}"));
+        }
+    }
+    names.extend(["cuLaunchHostFunc", "cuLaunchHostFunc_ptsz"].map(str::to_owned));
+    for name in names {
+        let stage = Stage::free();
+        let kind = if name.ends_with("_ptsz") { "kernel-ptsz" } else { "kernel" };
+        // The second launch of a kernel has a known cost and joins a batch, which the wait lies in.
+        let launches = |count| format!("launch={kind},100,-1,{count}");
+        let (some, held) = (launches(3), format!("hold={name},600"));
+        let words = format!(
+            "{some} sync sync-stream=-1 {some} {held} {some} {some} sync sync-stream=-1 {some}"
+        );
+        let outcome = stage.run(&words);
+        assert_eq!(number(&outcome.lines, &held), 0, "{name}");
+        let used = stage.used();
+        assert!(used.spent_compute_ns < 300_000_000, "{name}: {used:?}");
+        assert!(used.spent_compute_ns > 0, "{name}");
+    }
+}
+
+#[test]
+fn a_driver_whose_events_fail_is_counted_by_estimate_and_said_once() {
+    let stage = Stage::free();
+    let outcome = stage.run("book=no_events launch=kernel,100,-1,40 launch=kernel,2000,-1,10 sync");
+    let used = stage.used();
+    assert!(used.launches > 0 && used.spent_compute_ns > 0, "{used:?}");
+    assert_eq!(outcome.stderr.matches("GPU time is estimated").count(), 1, "{}", outcome.stderr);
+}
+
+#[test]
+fn who_has_no_events_is_still_held_to_credit() {
+    let stage = Stage::new().with(|terms| ledger::Terms { weight: 5, ..terms });
+    stage.run("book=no_events saturate=kernel,20,300");
+    assert!(stage.used().waits > 0, "{:?}", stage.used());
+}

@@ -14,7 +14,7 @@ static void context_ends(void *context);
 #include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define NEVER INT64_MAX
+#define NEVER (INT64_MAX / 2)
 /* A function's handle: its kernel's microseconds above this. The one below spins until another kernel is
  * launched. */
 #define FUNCTION 0x100000000ul
@@ -245,8 +245,12 @@ int cuCtxSynchronize(void) {
     return result ? result : await(&own);
 }
 
+/* From now on there are no new events. */
+static int is_without_events;
+uint64_t standin_no_events(void) { return is_without_events = 1; }
 int cuEventCreate(event **e, unsigned flags) {
     begins();
+    if (is_without_events) return 801;
     if (in_callback) return 800;
     if (!current) return 201;
     pthread_mutex_lock(&lock);
@@ -385,13 +389,17 @@ static void *call_back(void *at) {
     in_callback = 1;
     c.function(c.data);
     pthread_mutex_lock(&lock);
-    c.s->until = now();
+    /* What was launched behind it begins now. */
+    int64_t late = now() - NEVER;
+    for (int i = 0; i < event_count; i++)
+        if (events[i]->on == c.s && events[i]->at >= NEVER) events[i]->at += late;
+    c.s->until += late;
     pthread_mutex_unlock(&lock);
     free(at);
     return 0;
 }
-int cuLaunchHostFunc(void *handle, void (*function)(void *), void *data) {
-    stream *s = of(handle, 0);
+static int hold_up(stream *s, void (*function)(void *), void *data) {
+    if (in_callback) return 800;
     call *c = malloc(sizeof *c);
     pthread_mutex_lock(&lock);
     *c = (call){function, data, s, s->until};
@@ -400,6 +408,29 @@ int cuLaunchHostFunc(void *handle, void (*function)(void *), void *data) {
     pthread_t thread;
     return pthread_create(&thread, 0, call_back, c);
 }
+int cuLaunchHostFunc(void *s, void (*function)(void *), void *data) { return hold_up(of(s, 0), function, data); }
+int cuLaunchHostFunc_ptsz(void *s, void (*function)(void *), void *data) { return hold_up(of(s, 1), function, data); }
+
+/* A stream waits for a word as it waits for a function that looks at it. */
+static void look(void *at) {
+    while (!*(volatile unsigned *)at) rest();
+}
+#define WAITS(name, type)                                                                                \
+    int name(void *s, uint64_t at, type v, unsigned f) { return hold_up(of(s, 0), look, (void *)at); }      \
+    int name##_ptsz(void *s, uint64_t at, type v, unsigned f) { return hold_up(of(s, 1), look, (void *)at); }
+WAITS(cuStreamWaitValue32, unsigned)
+WAITS(cuStreamWaitValue32_v2, unsigned)
+WAITS(cuStreamWaitValue64, uint64_t)
+WAITS(cuStreamWaitValue64_v2, uint64_t)
+/* Of a list of operations the first is a wait. */
+typedef struct part {
+    uint64_t operation, address, rest[4];
+} part;
+#define BATCHES(name)                                                                                    \
+    int name(void *s, unsigned n, part *p, unsigned f) { return hold_up(of(s, 0), look, (void *)p->address); } \
+    int name##_ptsz(void *s, unsigned n, part *p, unsigned f) { return hold_up(of(s, 1), look, (void *)p->address); }
+BATCHES(cuStreamBatchMemOp)
+BATCHES(cuStreamBatchMemOp_v2)
 
 int64_t standin_ahead_ns(void) {
     int64_t ahead = of(0, 0)->until - now();

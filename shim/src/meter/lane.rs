@@ -175,7 +175,17 @@ impl Lane {
 
     /// Before a copy that is measured: ends the open batch, so that its events lie around launches alone.
     pub(crate) fn before_copy(&self, stream: Stream) -> Event {
-        let Some((share, number)) = self.known() else { return 0 };
+        self.part(stream).map_or(0, |timer| timer.record(stream))
+    }
+
+    /// Whether a launch would be measured together with what was launched before it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.limit.load(Relaxed) > 0 || self.last.load(Relaxed) != 0
+    }
+
+    /// Ends the open batch: what comes next is measured by itself. The lane's timer.
+    pub(crate) fn part(&self, stream: Stream) -> Option<&'static Timer> {
+        let (share, number) = self.known()?;
         let timer = Timer::at(number);
         if self.limit.load(Relaxed) > 0 && self.flight.has_room() {
             let from = self.from.load(Relaxed);
@@ -183,7 +193,7 @@ impl Lane {
             self.close(share, number, stream, Engine::Compute, passed == Some(Passed::No));
         }
         self.put(timer, &self.last, 0);
-        timer.map_or(0, |timer| timer.record(stream))
+        timer
     }
 
     /// After it.

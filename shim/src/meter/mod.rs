@@ -136,6 +136,26 @@ pub(crate) fn stream_ends(stream: Stream) {
     }
 }
 
+/// A stream is about to be held up by what takes none of the GPU's time: what was launched before is a batch.
+#[inline]
+pub(crate) fn is_held_up(stream: Stream) {
+    if let Some(lane) = lanes::find(stream.key())
+        && lane.is_open()
+    {
+        part(lane, stream);
+    }
+}
+
+#[cold]
+fn part(lane: &'static Lane, stream: Stream) {
+    quietly(|| {
+        if is_plain(stream) {
+            lane.part(stream);
+        }
+    });
+    lanes::flies(lane);
+}
+
 /// The program has waited for the GPU: what it waited for is done.
 #[inline]
 pub(crate) fn waited() {

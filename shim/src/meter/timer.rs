@@ -69,7 +69,6 @@ struct Functions {
 }
 
 fn functions() -> Option<Functions> {
-    static MISSING: Once = Once::new();
     let elapsed = match real::cuEventElapsedTime_v2.get() {
         Some(elapsed) => Some(elapsed),
         None => real::cuEventElapsedTime.get(),
@@ -80,12 +79,20 @@ fn functions() -> Option<Functions> {
             Some(Functions { create, record, query, elapsed })
         }
         _ => {
-            MISSING.say(|line| {
-                line.text("the driver has no events: GPU time is estimated, not measured");
-            });
+            unmeasured("the driver has no events");
             None
         }
     }
+}
+
+/// Said once: people may wonder why shares are rough.
+#[cold]
+fn unmeasured(why: &str) {
+    static SAID: Once = Once::new();
+    SAID.say(|line| {
+        line.text(why);
+        line.text(": GPU time is estimated, not measured");
+    });
 }
 
 impl Timer {
@@ -123,6 +130,7 @@ impl Timer {
             return number;
         }
         self.release(number);
+        unmeasured("the driver makes or records no event");
         0
     }
 
