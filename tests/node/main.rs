@@ -12,6 +12,7 @@ mod containerd;
 mod containers;
 mod deeds;
 mod drivers;
+mod gangs;
 mod gpus;
 mod harness;
 mod hostile;

@@ -1,6 +1,6 @@
 //! What the kubelet says about who holds which of our devices.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::DeviceId;
 use kubelet::podresources::{ContainerResources, ListPodResourcesResponse};
@@ -8,7 +8,8 @@ use kubelet::podresources::{ContainerResources, ListPodResourcesResponse};
 use super::record::{Holder, Record};
 use crate::inventory::Kind;
 
-/// One container and the devices of ours that it holds.
+/// One container and the devices that it holds of one resource of ours: with several pools it may hold
+/// several, and each is an allotment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Held {
     /// Which container.
@@ -23,8 +24,7 @@ pub fn holders(list: &ListPodResourcesResponse, domain: &str) -> Vec<Held> {
     let mut held = Vec::new();
     for pod in &list.pod_resources {
         for container in &pod.containers {
-            let devices = ours(container, domain);
-            if !devices.is_empty() {
+            for devices in ours(container, domain) {
                 let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
                 let container = Some(container.name.clone());
                 held.push(Held { holder: Holder { namespace, pod: name, container }, devices });
@@ -34,10 +34,15 @@ pub fn holders(list: &ListPodResourcesResponse, domain: &str) -> Vec<Held> {
     held
 }
 
-fn ours(container: &ContainerResources, domain: &str) -> BTreeSet<DeviceId> {
+/// The devices of each resource of ours.
+fn ours(container: &ContainerResources, domain: &str) -> Vec<BTreeSet<DeviceId>> {
     let is_ours = |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
-    let devices = container.devices.iter().filter(|devices| is_ours(&devices.resource_name));
-    devices.flat_map(|devices| &devices.device_ids).filter_map(|id| id.parse().ok()).collect()
+    let mut sets = BTreeMap::<&str, BTreeSet<DeviceId>>::new();
+    for devices in container.devices.iter().filter(|devices| is_ours(&devices.resource_name)) {
+        let ids = devices.device_ids.iter().filter_map(|id| id.parse::<DeviceId>().ok());
+        sets.entry(&devices.resource_name).or_default().extend(ids);
+    }
+    sets.into_values().filter(|set| !set.is_empty()).collect()
 }
 
 /// Who holds the devices of `record`: the container with just these, or else the pod of a container
@@ -105,6 +110,23 @@ pub(crate) mod tests {
         assert_eq!(held.len(), 1);
         assert_eq!(held[0].holder.container.as_deref(), Some("main"));
         assert_eq!(held[0].devices, parts(0, 0..20));
+    }
+
+    #[test]
+    fn a_container_with_shares_of_two_pools_is_the_holder_of_both() {
+        let sets = [parts(0, 0..50), parts(1, 0..50)];
+        let names = ["example.com/gpu-left-percent", "example.com/gpu-right-percent"];
+        let devices = names.iter().zip(&sets).map(|(name, set)| devices(name, set)).collect();
+        let container = ContainerResources { name: "main".into(), devices, ..Default::default() };
+        let (name, namespace) = ("a".into(), "default".into());
+        let pod = PodResources { name, namespace, containers: vec![container] };
+        let list = ListPodResourcesResponse { pod_resources: vec![pod] };
+        let held = holders(&list, "example.com");
+        for set in &sets {
+            let record = Record::new(set, &crate::decide::Grant::Whole(vec![]), 0);
+            let holder = holder_of(&record, &held).unwrap();
+            assert_eq!(holder.container.as_deref(), Some("main"));
+        }
     }
 
     #[test]

@@ -109,11 +109,13 @@ pub async fn keep_arbitrating(
     let mut held = node.watch_held();
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
     let file = View::file(&node.layout().pages);
-    arbiter.follow(shares(&node));
+    let mut known = Shares::new();
     loop {
         tokio::select! {
-            Ok(()) = held.changed() => arbiter.follow(shares(&node)),
+            Ok(()) = held.changed() => take_up(&mut arbiter, &mut known, &node),
             _ = ticks.tick() => {
+                // Who holds a share is known a little later than that it is held: gangs follow from it.
+                take_up(&mut arbiter, &mut known, &node);
                 let seen = arbiter.view();
                 // For people: what is not written now is in a second.
                 let _ = seen.write(&file);
@@ -124,6 +126,14 @@ pub async fn keep_arbitrating(
     }
     // Threads end within a tick.
     let _ = tokio::task::spawn_blocking(move || drop(arbiter)).await;
+}
+
+fn take_up(arbiter: &mut Arbiter, known: &mut Shares, node: &Node) {
+    let shares = shares(node);
+    if shares != *known {
+        known.clone_from(&shares);
+        arbiter.follow(shares);
+    }
 }
 
 fn shares(node: &Node) -> Shares {
