@@ -47,6 +47,9 @@ pub(super) struct Container {
     pub(super) used_bytes: u64,
     pub(super) limit_bytes: u64,
     pub(super) processes: usize,
+    /// The number that its shares of other GPUs carry too, and turns that it had of all at once.
+    pub(super) gang: Option<u64>,
+    pub(super) turns: u64,
 }
 
 impl Sample {
@@ -137,6 +140,7 @@ impl Container {
         if let Some(seen) = seen {
             (self.gpu_ns, self.is_charged) = (seen.charged_ns, true);
             self.policy.clone_from(&seen.policy);
+            (self.gang, self.turns) = (seen.gang, seen.turns);
         }
     }
 }

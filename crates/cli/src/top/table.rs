@@ -14,6 +14,8 @@ pub(super) struct Table {
     /// Between the two moments.
     seconds: f64,
     gpus: Vec<GpuRow>,
+    /// Sums over all GPUs.
+    namespaces: Vec<NamespaceRow>,
     problems: Vec<String>,
 }
 
@@ -25,6 +27,18 @@ struct GpuRow {
     /// Of the GPU's time, by all its containers, in percent.
     busy_percent: f64,
     containers: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct NamespaceRow {
+    namespace: String,
+    containers: usize,
+    /// Of one GPU's time, in percent: two whole GPUs are 200.
+    share_percent: u32,
+    got_percent: f64,
+    waited_percent: f64,
+    used_mib: u64,
+    limit_mib: u64,
 }
 
 #[derive(Serialize)]
@@ -46,6 +60,10 @@ struct Row {
     used_mib: u64,
     limit_mib: u64,
     processes: usize,
+    /// The same for all shares of a container that are arbitrated together.
+    gang: Option<u64>,
+    /// Turns that it had of all of its GPUs at once, per second.
+    turns_per_second: f64,
 }
 
 impl Table {
@@ -58,6 +76,7 @@ impl Table {
             let row = Row::new(key.1.to_string(), earlier, container, seconds);
             rows.entry(&key.0).or_default().push(row);
         }
+        let namespaces = NamespaceRow::of(rows.values().flatten());
         let gpus = rows.into_iter().map(|(uuid, containers)| {
             let known = now.gpus.iter().find(|gpu| gpu.uuid.to_string() == uuid);
             GpuRow {
@@ -68,7 +87,37 @@ impl Table {
                 containers,
             }
         });
-        Self { seconds, gpus: gpus.collect(), problems: now.problems.clone() }
+        Self { seconds, gpus: gpus.collect(), namespaces, problems: now.problems.clone() }
+    }
+}
+
+impl NamespaceRow {
+    /// One for each namespace, in the order of their names. Runs have none.
+    fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Self> {
+        let mut sums = BTreeMap::<&str, Self>::new();
+        for row in rows {
+            let Some(namespace) = &row.namespace else { continue };
+            let sum = sums.entry(namespace).or_insert_with(|| Self::empty(namespace));
+            sum.containers += 1;
+            sum.share_percent += row.share_percent;
+            sum.got_percent += row.got_percent;
+            sum.waited_percent += row.waited_percent;
+            sum.used_mib += row.used_mib;
+            sum.limit_mib += row.limit_mib;
+        }
+        sums.into_values().collect()
+    }
+
+    fn empty(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            containers: 0,
+            share_percent: 0,
+            got_percent: 0.0,
+            waited_percent: 0.0,
+            used_mib: 0,
+            limit_mib: 0,
+        }
     }
 }
 
@@ -94,6 +143,8 @@ impl Row {
             used_mib: Mib::floor_of_bytes(now.used_bytes).0,
             limit_mib: Mib::floor_of_bytes(now.limit_bytes).0,
             processes: now.processes,
+            gang: now.gang,
+            turns_per_second: since(|container| container.turns),
         }
     }
 
@@ -120,7 +171,29 @@ impl fmt::Display for Table {
             )?;
             gpu.containers.iter().try_for_each(|row| write!(f, "{row}"))?;
         }
+        if !self.namespaces.is_empty() {
+            writeln!(
+                f,
+                "NAMESPACES\n  SHARE              GPU%   WAIT%                                MEMORY  SHARES  WHICH"
+            )?;
+            self.namespaces.iter().try_for_each(|row| write!(f, "{row}"))?;
+        }
         self.problems.iter().try_for_each(|problem| writeln!(f, "problem: {problem}"))
+    }
+}
+
+impl fmt::Display for NamespaceRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let memory = format!("{} / {}", Mib(self.used_mib), Mib(self.limit_mib));
+        writeln!(
+            f,
+            "  {:>4}% {:>16.1} {:>7.1} {memory:>37}  {:>6}  {}",
+            self.share_percent,
+            self.got_percent,
+            self.waited_percent,
+            self.containers,
+            self.namespace
+        )
     }
 }
 
@@ -128,9 +201,10 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let memory = format!("{} / {}", Mib(self.used_mib), Mib(self.limit_mib));
         let own = if self.told_by == "container" { "  (its own figures)" } else { "" };
+        let gang = self.gang.map_or_else(String::new, |gang| format!("  (gang {gang:016x})"));
         writeln!(
             f,
-            "  {:>4}%  {:<9} {:>5.1} {:>7.1} {:>8} {:>11.0} {memory:>17}  {:>5}  {}{own}",
+            "  {:>4}%  {:<9} {:>5.1} {:>7.1} {:>8} {:>11.0} {memory:>17}  {:>5}  {}{own}{gang}",
             self.share_percent,
             self.policy,
             self.got_percent,
@@ -175,6 +249,27 @@ mod tests {
         let words: Vec<_> = row.split_whitespace().collect();
         assert_eq!(words[..4], ["30%", "strict", "25.0", "0.0"], "{text}");
         assert!(row.contains("2MiB / 8MiB") && text.contains("problem: x: cut"), "{text}");
+    }
+
+    #[test]
+    fn a_namespace_has_the_sums_of_its_containers_on_all_gpus() {
+        let moment = |at_ns, gpu_ns| {
+            let mut one = sample(at_ns, gpu_ns, true);
+            let (_, container) = one.containers.first_key_value().unwrap();
+            let mut other = container.clone();
+            (other.gang, other.turns) = (Some(7), gpu_ns / 1_000_000);
+            one.containers.insert(("GPU-2".to_owned(), AllotmentId(8)), other);
+            one
+        };
+        let table = Table::between(&moment(0, 0), &moment(1_000_000_000, 200_000_000));
+        let [sum] = &table.namespaces[..] else { panic!("not one namespace") };
+        assert_eq!((&*sum.namespace, sum.containers, sum.share_percent), ("default", 2, 60));
+        assert_eq!((sum.got_percent, sum.used_mib, sum.limit_mib), (40.0, 4, 16));
+        assert_eq!(table.gpus[1].containers[0].turns_per_second, 200.0);
+        let text = table.to_string();
+        assert!(text.contains("(gang 0000000000000007)"), "{text}");
+        let row = text.lines().find(|line| line.ends_with(" default")).unwrap();
+        assert!(row.contains("60%") && row.contains("40.0"), "{text}");
     }
 
     #[test]
