@@ -1,131 +1,30 @@
 //! `aliquot-bench-pools`: what the shim adds to calls that ask the driver once more: memory in the order
 //! of streams, and launches of graphs, those that allocate and others.
-//!
-//! It starts itself in turns without the shim and with it, over a stand-in driver of its own and a real
-//! allotment, and prints a table with the ratio to the bare call. Nothing here needs a GPU or root.
 
-#[path = "../client/allotment.rs"]
-mod allotment;
 #[allow(dead_code, reason = "the other program uses more of it")]
-#[path = "../client/clock.rs"]
-mod clock;
+#[path = "../turns.rs"]
+mod turns;
 
-use std::ffi::{CStr, c_void};
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
-use contract::paths::ALLOTMENTS_ENV;
-use nvidia_sys::cuda::{CUmemoryPool, CUresult, fns};
+use anyhow::{Result, bail, ensure};
+use nvidia_sys::cuda::{CUmemoryPool, CUresult};
 
-use crate::allotment::Allotments;
-use crate::clock::per_call;
+use turns::{Bench, Library, find, handle, per_call};
 
-/// Turns of each measurement: the quietest counts.
-const TURNS: u32 = 5;
-/// What is measured, and what it is.
-const BENCHES: [(&str, &str); 4] = [
-    ("pool", "cuMemAllocAsync + cuMemFreeAsync"),
-    ("named_pool", "the same from a pool that is named"),
-    ("launch", "cuGraphLaunch"),
-    ("launch_allocating", "the same of a graph that allocates"),
+const BENCHES: [Bench; 4] = [
+    Bench::new("pool", "cuMemAllocAsync + cuMemFreeAsync"),
+    Bench::new("named_pool", "the same from a pool that is named"),
+    Bench::new("launch", "cuGraphLaunch"),
+    Bench::new("launch_allocating", "the same of a graph that allocates"),
 ];
 
-/// What the command line says.
-#[derive(Parser)]
-#[command(about = "What the shim adds to pools and graphs.")]
-enum Arguments {
-    /// Measure everything, bare and with the shim.
-    Run {
-        /// The shim.
-        #[arg(long)]
-        shim: PathBuf,
-        /// The stand-in driver.
-        #[arg(long)]
-        driver: PathBuf,
-    },
-    /// Measure one thing in this process and print nanoseconds.
-    Measure {
-        /// Which.
-        name: String,
-    },
-}
-
 fn main() -> ExitCode {
-    let done = match Arguments::parse() {
-        Arguments::Run { shim, driver } => run(&shim, &driver),
-        Arguments::Measure { name } => measure(&name).map(|nanoseconds| println!("{nanoseconds}")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("aliquot-bench-pools: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    turns::main("What the shim adds to pools and graphs.", &BENCHES, measure)
 }
 
-fn run(shim: &Path, driver: &Path) -> Result<()> {
-    ensure!(shim.exists(), "no shim at {}: run `cargo xtask dist shim`", shim.display());
-    let folder = tempfile::tempdir()?;
-    std::fs::copy(driver, folder.path().join("libcuda.so.1"))
-        .with_context(|| format!("no driver at {}", driver.display()))?;
-    let allotments = Allotments::new()?;
-    println!("{:<36} {:>9} {:>9} {:>9} {:>7}", "", "bare ns", "ours ns", "more", "ratio");
-    for (name, what) in BENCHES {
-        let mut best = [f64::MAX; 2];
-        for _ in 0..TURNS {
-            for (best, shim) in best.iter_mut().zip([None, Some(shim)]) {
-                *best = best.min(one(name, folder.path(), shim, &allotments.path())?);
-            }
-        }
-        let [bare, ours] = best;
-        println!("{what:<36} {bare:>9.1} {ours:>9.1} {:>+9.1} {:>7.1}", ours - bare, ours / bare);
-    }
-    Ok(())
-}
-
-fn one(name: &str, driver: &Path, shim: Option<&Path>, allotments: &Path) -> Result<f64> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["measure", name]).env("LD_LIBRARY_PATH", driver).env_remove("LD_PRELOAD");
-    if let Some(shim) = shim {
-        command.env("LD_PRELOAD", shim).env(ALLOTMENTS_ENV, allotments);
-    }
-    let output = command.output()?;
-    if !output.status.success() {
-        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-}
-
-/// A function of the driver, as its type.
-macro_rules! find {
-    ($handle:expr, $name:ident) => {{
-        let name = CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes())?;
-        // SAFETY: a handle that dlopen gave, and a C string.
-        let address = unsafe { libc::dlsym($handle, name.as_ptr()) };
-        ensure!(!address.is_null(), "the driver has no {}", stringify!($name));
-        // SAFETY: the type is the header's for this name.
-        unsafe { std::mem::transmute::<*mut c_void, fns::$name>(address) }
-    }};
-}
-
-/// A stream's and a graph's handle, as the stand-in takes any.
-fn handle<T>(number: usize) -> *mut T {
-    std::ptr::without_provenance_mut(number)
-}
-
-fn measure(name: &str) -> Result<f64> {
-    // SAFETY: a C string; the library has no constructor that could object.
-    let driver = unsafe { libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_NOW) };
-    ensure!(!driver.is_null(), "no libcuda.so.1 on the library path");
-    let (init, retain) = (find!(driver, cuInit), find!(driver, cuDevicePrimaryCtxRetain));
-    let mut context = std::ptr::null_mut();
-    // SAFETY: the driver's functions, called in its order with a place of their own.
-    let begun = unsafe { [init(0), retain(&mut context, 0)] };
-    ensure!(begun == [CUresult::CUDA_SUCCESS; 2], "the driver answers {begun:?}");
+fn measure(name: &str, driver: Library) -> Result<f64> {
     match name {
         "pool" | "named_pool" => pool(driver, name == "named_pool"),
         "launch" => launch(driver, 1),
@@ -134,7 +33,7 @@ fn measure(name: &str) -> Result<f64> {
     }
 }
 
-fn pool(driver: *mut c_void, named: bool) -> Result<f64> {
+fn pool(driver: Library, named: bool) -> Result<f64> {
     let take = find!(driver, cuMemAllocAsync);
     let take_named = find!(driver, cuMemAllocFromPoolAsync);
     let give = find!(driver, cuMemFreeAsync);
@@ -157,7 +56,7 @@ fn pool(driver: *mut c_void, named: bool) -> Result<f64> {
     }))
 }
 
-fn launch(driver: *mut c_void, graph: usize) -> Result<f64> {
+fn launch(driver: Library, graph: usize) -> Result<f64> {
     let make = find!(driver, cuGraphInstantiateWithFlags);
     let launch = find!(driver, cuGraphLaunch);
     let mut exec = std::ptr::null_mut();

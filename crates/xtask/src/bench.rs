@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the shim adds to a call, beside the bare call in the same run; `bench agent`:
-//! the node agent's speed and size. Builds what is measured and hands over to the crate `benches`.
+//! the node agent's speed and size; `bench launches` and `bench pools`: calls that are metered or ask the driver
+//! once more; `bench compute`: how a card's time is shared. Builds what is measured and hands over to the crate `benches`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use crate::sh;
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What is measured; what the shim adds to a call, if nothing is named.
+    /// What is measured; if nothing is named, what the shim adds to a call: the calls, pools and launches.
     #[arg(value_enum)]
     what: Option<What>,
     /// Write the figures to this file as JSON; to stdout, in place of the table, if none is named.
@@ -35,6 +36,10 @@ pub(crate) struct Args {
 enum What {
     /// The node agent: how soon it registers, how fast it answers, what it holds.
     Agent,
+    /// What the meter adds to a launch.
+    Launches,
+    /// What the shim adds to pools and to graphs.
+    Pools,
     /// How a card's time is shared, on a simulated card: a table, and a plot in target/bench/compute.svg.
     Compute,
 }
@@ -44,8 +49,33 @@ pub(crate) fn run(args: Args) -> Result<()> {
     match args.what {
         Some(What::Agent) => agent(args.json),
         Some(What::Compute) => compute(args),
-        None => shim(args),
+        Some(What::Launches) => in_turns("launches", &args),
+        Some(What::Pools) => in_turns("pools", &args),
+        None if args.json.is_some() || args.only.is_some() => shim(args),
+        None => {
+            let rest = Args { what: None, json: None, only: None, modes: None, seconds: None };
+            shim(args)?;
+            in_turns("pools", &rest)?;
+            in_turns("launches", &rest)
+        }
     }
+}
+
+/// A bench that has a stand-in driver of its own.
+fn in_turns(name: &str, args: &Args) -> Result<()> {
+    let dist = dist::ensure(&[Part::Shim])?;
+    let built = sh::target("bench");
+    let (program, driver) = (format!("aliquot-bench-{name}"), format!("{name}_stand_in"));
+    let build = ["build", "--locked", "--release", "-p", "aliquot-benches", "--target-dir"];
+    sh::run(sh::cargo().args(build).arg(&built).args(["--bin", &program, "--example", &driver]))?;
+    let mut bench = sh::command(built.join("release").join(program));
+    let driver = built.join(format!("release/examples/lib{driver}.so"));
+    bench.arg("run").arg("--shim").arg(dist.shim()).arg("--driver").arg(driver);
+    json_to(&mut bench, args.json.clone())?;
+    if let Some(name) = &args.only {
+        bench.args(["--only", name]);
+    }
+    sh::run(&mut bench)
 }
 
 /// The agent as it is shipped, on a node of its own under target/.
