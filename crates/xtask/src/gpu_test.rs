@@ -15,6 +15,15 @@ use crate::{fetch, sh};
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// What is looked at; memory, if nothing is named.
+    #[arg(value_enum, conflicts_with = "bundle")]
+    what: Option<What>,
+    /// Of `compute`: how long each scenario takes.
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Of `compute`: only scenarios with this in their names.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
     /// Use a simulated card in place of the machine's GPU; the report then lies in target/gpu-test.
     #[arg(long, value_name = "CARD", num_args = 0..=1, default_missing_value = "h100-80gb")]
     simulated: Option<String>,
@@ -29,6 +38,13 @@ pub(crate) struct Args {
     bundle: Option<PathBuf>,
 }
 
+/// What else can be looked at.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// How the card's time is shared among tenants of `aliquot run`.
+    Compute,
+}
+
 /// Does it.
 pub(crate) fn run(args: Args) -> Result<()> {
     let parts = fetch::ensure(&["zig", "cudart-12.9", "nvidia-535"])?;
@@ -39,14 +55,23 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let mut suite = sh::command(dist.folder().join("gpu-suite"));
     suite.arg("--cudart").arg(cudart);
+    let what = if args.what.is_some() { " compute" } else { "" };
     match &args.simulated {
         Some(card) => {
             let smi = parts.part("nvidia-535").join("usr/lib/nvidia/current/nvidia-smi");
             suite.arg("--simulated").arg(card).arg("--nvidia-smi").arg(smi);
-            suite.args(["--command", "cargo xtask gpu-test --simulated"]);
+            suite.args(["--command", &format!("cargo xtask gpu-test{what} --simulated")]);
         }
         None => {
-            suite.args(["--command", "cargo xtask gpu-test"]);
+            suite.args(["--command", &format!("cargo xtask gpu-test{what}")]);
+        }
+    }
+    if args.what == Some(What::Compute) {
+        suite.arg("--compute");
+        let seconds = args.seconds.map(|seconds| ("--seconds", seconds.to_string()));
+        let only = args.only.clone().map(|only| ("--only", only));
+        for (flag, value) in seconds.into_iter().chain(only) {
+            suite.args([flag, &value]);
         }
     }
     if let Some(root) = &args.driver_root {
@@ -74,7 +99,8 @@ fn speak(suite: &mut Command) -> Result<()> {
 }
 
 /// The programs that lie side by side in a bundle.
-const PROGRAMS: &[&str] = &["aliquot", "libaliquot.so", "gpu-client", "gpu-suite", "gpu-probe"];
+const PROGRAMS: &[&str] =
+    &["aliquot", "libaliquot.so", "gpu-client", "gpu-load", "gpu-suite", "gpu-probe"];
 /// The simulated driver, with which a bundle can be tried where there is no GPU.
 const SIMULATED: &[&str] = &["aliquot-simd", "libcuda.so.1", "libnvidia-ml.so.1"];
 /// The most that a bundle may weigh.

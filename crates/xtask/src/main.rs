@@ -63,7 +63,7 @@ commands! {
     Peers => peers,
     /// Regenerate what is checked in under src/generated.
     Codegen => codegen,
-    /// Look at every claim about memory on a real card.
+    /// Look at every claim about memory, or at shares of compute, on a real card.
     GpuTest => gpu_test,
     /// Ask a real driver what the simulated one believes.
     GpuProbe => probe,

@@ -1,8 +1,10 @@
-//! `gpu-suite`: looks at every claim about memory on a real card, or on the simulated driver: in
+//! `gpu-suite`: looks at every claim about memory on a real card, or on the simulated driver, and with
+//! `--compute` at how its time is shared: in
 //! containers by `aliquot run`, with real clients, beside what NVML says outside. It needs our
 //! programs in its own folder, and neither cargo nor a network. It takes up to half of one card for
 //! some minutes and leaves nothing behind.
 
+mod compute;
 mod cuda;
 mod finding;
 mod outside;
@@ -45,6 +47,15 @@ struct Args {
     /// Print JSON in place of the table.
     #[arg(long)]
     json: bool,
+    /// Look at how the card's time is shared, and not at memory. Exit status 1: past an aim.
+    #[arg(long)]
+    compute: bool,
+    /// Of `--compute`: how long each scenario takes.
+    #[arg(long, default_value_t = 12.0, requires = "compute")]
+    seconds: f64,
+    /// Of `--compute`: only scenarios with this in their names.
+    #[arg(long, value_name = "NAME", default_value = "", requires = "compute")]
+    only: String,
     /// What a person typed, for the report.
     #[arg(long, default_value = "gpu-suite", hide = true)]
     command: String,
@@ -93,7 +104,23 @@ impl Part {
 fn suite(args: &Args) -> Result<ExitCode> {
     let (root, smi) = (args.driver_root.as_deref(), args.nvidia_smi.as_deref());
     let place = Place::open(root, args.simulated.as_deref(), smi)?;
+    if args.compute {
+        return compute(&place, args);
+    }
     let report = look(&place, args)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
+    } else {
+        print!("{}", report.table());
+    }
+    if let Some(folder) = &args.out {
+        report.write(folder)?;
+    }
+    Ok(ExitCode::from(u8::from(report.failures() > 0)))
+}
+
+fn compute(place: &Place, args: &Args) -> Result<ExitCode> {
+    let report = compute::play(place, args.seconds, &args.only, &args.command)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report.json())?);
     } else {

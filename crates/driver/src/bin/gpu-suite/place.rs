@@ -95,6 +95,32 @@ impl Place {
         command
     }
 
+    /// One of our programs in a container with another share of the same card.
+    pub(crate) fn share(&self, percent: u32, policy: &str, program: &str) -> Command {
+        let mut command = Command::new(self.program("aliquot"));
+        let fraction = format!("{}.{:02}", percent / 100, percent % 100);
+        command.args(["run", "--fraction", &fraction, "--gpu", "0", "--compute-policy", policy]);
+        if let Some(root) = &self.root {
+            command.arg("--driver-root").arg(root);
+        }
+        if self.preload {
+            command.arg("--preload");
+        }
+        command.arg("--").arg(self.program(program));
+        command
+    }
+
+    /// One of our programs on the driver, without a container and without the shim.
+    pub(crate) fn bare(&self, program: &str) -> Command {
+        let mut command = Command::new(self.program(program));
+        command.env_remove("LD_PRELOAD");
+        if self.root.is_some() {
+            let library = library(self.root.as_deref(), "libcuda.so.1");
+            command.env("LD_LIBRARY_PATH", library.parent().unwrap_or(Path::new("/")));
+        }
+        command
+    }
+
     /// A mount namespace where there can be one, and else the environment.
     fn find_a_way(&mut self) -> Result<()> {
         let attempt = |place: &Self| place.container(Path::new("true")).output();

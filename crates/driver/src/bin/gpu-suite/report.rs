@@ -101,13 +101,17 @@ impl Report {
         Ok(())
     }
 
-    /// A file's name in letters that every file system takes.
     fn name(&self) -> String {
-        let name = format!("{}-{}-{}", self.card, self.driver, self.date).to_lowercase();
-        let name =
-            name.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "-");
-        if self.simulated { format!("simulated-{name}") } else { name }
+        let name = format!("{}-{}-{}", self.card, self.driver, self.date);
+        file_name(&name, self.simulated)
     }
+}
+
+/// A report's name in letters that every file system takes.
+pub(crate) fn file_name(name: &str, is_simulated: bool) -> String {
+    let is_strange = |letter: char| !letter.is_ascii_alphanumeric() && letter != '.';
+    let name = name.to_lowercase().replace(is_strange, "-");
+    if is_simulated { format!("simulated-{name}") } else { name }
 }
 
 /// This day in UTC, as in 2026-11-22.
