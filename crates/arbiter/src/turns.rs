@@ -58,9 +58,12 @@ impl Gpu {
         let works = |member: &Member| turns.whose == Some(member.key) && member.is_backlogged();
         let idles = !self.members.iter().any(works);
         let wants = |member: &&Member| turns.may(member.key, idles) && member.is_backlogged();
+        let is_wanted = self.members.iter().any(|m| turns.has(m.key) && m.is_backlogged());
         let weights: u64 = self.members.iter().filter(wants).map(|m| m.terms.weight()).sum();
         for member in &mut self.members {
-            if member.terms.policy == Policy::Unmetered {
+            // While no gang wants the GPU nothing has to be done when a turn begins.
+            let is_left_alone = !is_wanted && !turns.has(member.key);
+            if member.terms.policy == Policy::Unmetered || is_left_alone {
                 continue;
             }
             let all =
