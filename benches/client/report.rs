@@ -18,6 +18,9 @@ pub(crate) struct Bench {
     pub(crate) what: &'static str,
     pub(crate) bare_ns: f64,
     pub(crate) ours_ns: f64,
+    /// What processes beside ours had meanwhile, in processors, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) others_cpus: Option<f64>,
     /// How much more than bare it is to be at most.
     pub(crate) aim_ns: f64,
 }
@@ -30,8 +33,10 @@ impl Report {
             let Bench { what, bare_ns, ours_ns, aim_ns, .. } = bench;
             let more = ours_ns - bare_ns;
             let mark = if more > *aim_ns { "  past its aim" } else { "" };
+            let others = bench.others_cpus.map(|cpus| format!("  beside {cpus:.2} processors"));
+            let others = others.unwrap_or_default();
             println!(
-                "{what:<31} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim_ns:>10.0}{mark}"
+                "{what:<31} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim_ns:>10.0}{mark}{others}"
             );
         }
     }

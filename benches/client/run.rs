@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use contract::paths::ALLOTMENTS_ENV;
 
 use crate::allotment::Allotments;
-use crate::measure::BENCHES;
+use crate::measure::{BENCHES, Figure};
 use crate::report::{Bench, Report};
 
 /// Turns of each measurement: the quietest counts.
@@ -42,8 +42,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut report = Report::default();
     for (name, what, aim) in BENCHES.iter().filter(|(name, ..)| wanted(name)) {
         let client = Client { args, allotments: &folder };
-        let (bare_ns, ours_ns) = client.both(name).with_context(|| (*name).to_owned())?;
-        report.benches.push(Bench { name, what, bare_ns, ours_ns, aim_ns: *aim });
+        let (bare, ours) = client.both(name).with_context(|| (*name).to_owned())?;
+        let (bare_ns, ours_ns, others_cpus) = (bare.ns, ours.ns, ours.others_cpus);
+        report.benches.push(Bench { name, what, bare_ns, ours_ns, others_cpus, aim_ns: *aim });
     }
     match &args.json {
         Some(path) if path.as_os_str() == "-" => report.write(std::io::stdout()),
@@ -67,21 +68,21 @@ struct Client<'a> {
 impl Client<'_> {
     /// What it takes bare and with the shim. Long measurements: the least of some medians. Short
     /// ones: what one in ten of many stays below.
-    fn both(&self, name: &str) -> Result<(f64, f64)> {
+    fn both(&self, name: &str) -> Result<(Figure, Figure)> {
         let short = name == "first_use";
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..if short { SHORT_TURNS } else { TURNS } {
             bare.push(self.one(name, false)?);
             ours.push(self.one(name, true)?);
         }
-        let figure = |mut all: Vec<f64>| {
-            all.sort_by(f64::total_cmp);
+        let figure = |mut all: Vec<Figure>| {
+            all.sort_by(|one, other| one.ns.total_cmp(&other.ns));
             all[if short { all.len() / 10 } else { 0 }]
         };
         Ok((figure(bare), figure(ours)))
     }
 
-    fn one(&self, name: &str, with_shim: bool) -> Result<f64> {
+    fn one(&self, name: &str, with_shim: bool) -> Result<Figure> {
         let mut command = Command::new(crate::own_path()?);
         command.args(["measure", name]).env("LD_LIBRARY_PATH", &self.args.driver);
         command.env_remove("LD_PRELOAD");
@@ -93,6 +94,6 @@ impl Client<'_> {
             bail!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
         }
         let text = String::from_utf8(output.stdout)?;
-        text.trim().parse().with_context(|| format!("not a number: {text:?}"))
+        Figure::parse(&text).with_context(|| format!("not a number: {text:?}"))
     }
 }
