@@ -93,8 +93,13 @@ fn defines(object: *mut LinkMap, name: &CStr) -> bool {
 /// Looks in `handle` first, as the driver's caller would, then answers with the hook.
 fn look_up(row: &Row, handle: *mut c_void) -> *mut c_void {
     let found = next(handle, row.name);
-    if found.is_null() || found == row.slot.address.load(Relaxed) {
+    let known = row.slot.address.load(Relaxed);
+    if found.is_null() || found == known {
         return if found.is_null() { found } else { row.hook.cast_mut() };
+    }
+    if known.is_null() && row.slot.library.is_of(handle, found) {
+        row.slot.offer(found);
+        return row.hook.cast_mut();
     }
     if found.cast_const() != row.hook {
         return learn(row, found);

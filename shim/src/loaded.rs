@@ -104,6 +104,23 @@ struct Debug {
     map: *mut LinkMap,
 }
 
+/// `Elf64_Ehdr`.
+#[repr(C)]
+struct File {
+    magic: [u8; 4],
+    class: [u8; 12],
+    kind: [u16; 2],
+    version: u32,
+    entry: u64,
+    headers: u64,
+    sections: u64,
+    flags: u32,
+    own_size: u16,
+    header_size: u16,
+    header_count: u16,
+    section_sizes: [u16; 3],
+}
+
 /// `Elf64_Phdr`.
 #[repr(C)]
 struct Header {
@@ -135,6 +152,7 @@ struct Symbol {
     size: u64,
 }
 
+const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_PHDR: u32 = 6;
 const DT_STRTAB: u64 = 5;
@@ -158,12 +176,15 @@ impl Object {
 }
 
 /// What an object exports. For as long as the object stays loaded.
+#[derive(Clone, Copy)]
 pub(crate) struct Tables {
     base: usize,
     soname: Option<usize>,
     strings: *const c_char,
     symbols: *const Symbol,
     hash: *const u32,
+    /// How many addresses from its base are the object's; 0: that is not known.
+    extent: usize,
 }
 
 /// A name that is looked for, with its hash.
@@ -202,7 +223,42 @@ impl Tables {
             strings: place(DT_STRTAB)? as *const c_char,
             symbols: place(DT_SYMTAB)? as *const Symbol,
             hash: place(DT_GNU_HASH)? as *const u32,
+            extent: 0,
         })
+    }
+
+    /// The same with what is known of its extent, from the header that its first addresses are.
+    ///
+    /// # Safety
+    /// The object stays loaded meanwhile.
+    pub(crate) unsafe fn with_extent(self) -> Self {
+        let file = self.base as *const File;
+        // SAFETY: an object whose addresses begin with 0 begins with its header; one whose do not is
+        // loaded there all the same, at least as long as a header. The loader maps the program headers
+        // where that says.
+        let end = unsafe {
+            if file.is_null() || (*file).magic != *b"\x7fELF" {
+                return self;
+            }
+            let headers = file.byte_add((*file).headers as usize).cast::<Header>();
+            let headers = core::slice::from_raw_parts(headers, (*file).header_count.into());
+            let loaded = headers.iter().filter(|header| header.kind == PT_LOAD);
+            loaded.map(|header| header.address.saturating_add(header.memory_size)).max()
+        };
+        Self { extent: end.unwrap_or(0), ..self }
+    }
+
+    /// By how much the object's addresses are moved.
+    #[inline]
+    pub(crate) fn base(&self) -> usize {
+        self.base
+    }
+
+    /// Whether the address is one of the object's.
+    #[inline]
+    pub(crate) fn hold(&self, address: *mut c_void) -> bool {
+        let address = address.addr();
+        address > self.base && address < self.base.saturating_add(self.extent)
     }
 
     /// Whether the object's own name is this.

@@ -1,19 +1,22 @@
 //! Slots for the functions behind our hooks: where the real one is, once somebody has met it.
 //!
-//! All slots of a library fill together, from the first look-up that meets it or, for a program
-//! linked with the driver, from the first call. They are read with one relaxed load: a pointer to
-//! code carries no data that would have to be seen before it.
+//! They are read with one relaxed load: a pointer to code carries no data that would have to be seen
+//! before it.
 //!
-//! Where nobody stands between glibc and us, they fill from the library's own table of symbols, where
-//! dlsym(3) would find the same: it takes a tenth of the time, and a driver that lacks some of the names
-//! is where it takes most.
+//! Where nobody stands between glibc and us, a slot fills at its first use, from the library's own table of
+//! symbols, where dlsym(3) would find the same: most programs use few of them. Else all slots of a library
+//! fill together, from the first look-up that meets it or, for a program linked with the driver, from the
+//! first call.
 
 use crate::dlsym;
 use crate::loaded::{Name, Tables};
 use crate::sys::{self, LinkMap, RTLD_NEXT};
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+use core::mem::MaybeUninit;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
 
 /// A library whose functions we stand before.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,9 +80,32 @@ impl Library {
         }
     }
 
+    /// Where the library's table was found, if it is to be asked.
+    fn learned(self) -> &'static Learned {
+        #[unsafe(link_section = ".data")]
+        static LEARNED: [Learned; 2] = [const { Learned::new() }; 2];
+        match self {
+            Self::Cuda => &LEARNED[0],
+            Self::Nvml => &LEARNED[1],
+        }
+    }
+
+    /// Whether what was found by a handle is the library's, which is loaded where it was when its table was
+    /// found: after it was unloaded it may lie elsewhere, also over a part of its old place.
+    #[inline]
+    pub(crate) fn is_of(self, handle: *mut c_void, found: *mut c_void) -> bool {
+        let is_it = |tables: &Tables| tables.hold(found) && sys::base_of(handle) == tables.base();
+        self.learned().latest().is_some_and(is_it)
+    }
+
     /// Forgets every address of the library: it has been unloaded and loaded anew.
     pub(crate) fn forget(self) {
         self.sought().store(false, Relaxed);
+        self.learned().latest.store(0, Relaxed);
+        self.forget_slots();
+    }
+
+    fn forget_slots(self) {
         self.slots().for_each(|slot| slot.address.store(core::ptr::null_mut(), Relaxed));
     }
 
@@ -89,8 +115,8 @@ impl Library {
         sys::clear_dlerror();
     }
 
-    /// Fills all slots from the library's own table, where `found`, which dlsym(3) gave for `slot`, stands
-    /// in it. False: it is not the library's, or has been looked up by somebody else, and nothing is
+    /// Lets the slots fill from the library's own table, where `found`, which dlsym(3) gave for `slot`,
+    /// stands in it. False: it is not the library's, or has been looked up by somebody else, and nothing is
     /// changed.
     pub(crate) fn fill_from_table(self, slot: &Erased, found: *mut c_void) -> bool {
         let Some(object) = sys::object_of(found).filter(|&object| self.is(object)) else {
@@ -98,8 +124,24 @@ impl Library {
         };
         // SAFETY: what the caller has just found a function in stays loaded while it looks.
         let tables = Tables::of(unsafe { &*object });
-        let tables = tables.filter(|tables| tables.find(slot.name()) == Some(found));
-        tables.map(|tables| self.take_all(&tables)).is_some()
+        let Some(tables) = tables.filter(|tables| tables.find(slot.name()) == Some(found)) else {
+            return false;
+        };
+        let is_there = |known: &Tables| known.base() == tables.base();
+        if slot.address.load(Relaxed).is_null() && self.learned().latest().is_some_and(is_there) {
+            slot.offer(found);
+            return true;
+        }
+        // SAFETY: as above.
+        if self.learned().keep(unsafe { tables.with_extent() }) {
+            // What another thread fills meanwhile it fills from this table.
+            self.forget_slots();
+            slot.offer(found);
+        } else {
+            self.learned().latest.store(0, Relaxed);
+            self.take_all(&tables);
+        }
+        true
     }
 
     fn take_all(self, tables: &Tables) {
@@ -128,6 +170,53 @@ impl Library {
             .filter(|address| !address.is_null())
     }
 }
+
+/// The tables of a library, as often as it was found anew. What was stored once is never changed.
+struct Learned {
+    count: AtomicUsize,
+    /// Which of them is asked, and one more; 0: none.
+    latest: AtomicUsize,
+    places: [UnsafeCell<MaybeUninit<Tables>>; FINDS],
+}
+
+/// How often a library can be found anew until all of its slots are filled at once.
+const FINDS: usize = 4;
+
+// SAFETY: each place is written by the one thread that has its number, before that is published.
+unsafe impl Sync for Learned {}
+
+impl Learned {
+    const fn new() -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            latest: AtomicUsize::new(0),
+            places: [const { UnsafeCell::new(MaybeUninit::uninit()) }; FINDS],
+        }
+    }
+
+    /// False: there is no place.
+    fn keep(&self, tables: Tables) -> bool {
+        let number = self.count.fetch_add(1, Relaxed);
+        let Some(place) = self.places.get(number) else {
+            self.count.store(FINDS, Relaxed);
+            return false;
+        };
+        // SAFETY: no other thread has this number, and nobody reads the place yet.
+        unsafe { (*place.get()).write(tables) };
+        self.latest.store(number + 1, Release);
+        true
+    }
+
+    #[inline]
+    fn latest(&self) -> Option<&Tables> {
+        let place = self.places.get(self.latest.load(Acquire).checked_sub(1)?)?;
+        // SAFETY: what is published was written, and is never changed.
+        Some(unsafe { (*place.get()).assume_init_ref() })
+    }
+}
+
+/// In a slot whose function the library does not have: an address that no function has.
+const ABSENT: *mut c_void = core::ptr::without_provenance_mut(1);
 
 /// A slot without the type of its function. In three words, because there are many, in pages that the
 /// loader writes in every process.
@@ -168,16 +257,21 @@ impl Erased {
     #[inline]
     pub(crate) fn address(&self) -> *mut c_void {
         let address = self.address.load(Relaxed);
-        if address.is_null() { self.resolved() } else { address }
+        if address > ABSENT { address } else { self.resolved() }
     }
 
     #[cold]
     #[inline(never)]
     fn resolved(&self) -> *mut c_void {
-        if !self.library.sought().load(Relaxed) {
-            self.library.resolve();
+        if self.address.load(Relaxed).is_null() {
+            match self.library.learned().latest() {
+                Some(tables) => self.offer(tables.find(self.name()).unwrap_or(ABSENT)),
+                None if self.library.sought().load(Relaxed) => {}
+                None => self.library.resolve(),
+            }
         }
-        self.address.load(Relaxed)
+        let address = self.address.load(Relaxed);
+        if address == ABSENT { core::ptr::null_mut() } else { address }
     }
 }
 

@@ -96,6 +96,17 @@ pub(crate) fn object_of(address: *const c_void) -> Option<*mut LinkMap> {
     if found == 0 || map.is_null() { None } else { Some(map.cast()) }
 }
 
+/// By how much the addresses of what a handle of dlopen(3)'s names are moved: to glibc it is the object's
+/// map. 0 for one of the handles that name no object. Something must just have been found by it.
+#[inline]
+pub(crate) fn base_of(handle: *mut c_void) -> usize {
+    match handle {
+        RTLD_DEFAULT | RTLD_NEXT => 0,
+        // SAFETY: glibc has just looked into this map for the caller.
+        handle => unsafe { (*handle.cast::<LinkMap>()).address },
+    }
+}
+
 /// Runs `f` with a handle of a library that is loaded already, and takes no lasting hold of it.
 pub(crate) fn with_loaded<T>(soname: &CStr, f: impl FnOnce(*mut c_void) -> T) -> Option<T> {
     let (dlopen, dlclose) = (DLOPEN.get()?, DLCLOSE.get()?);
