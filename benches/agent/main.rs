@@ -23,7 +23,7 @@ use crate::report::Report;
 #[derive(Parser)]
 #[command(about = "The node agent's speed and size.")]
 struct Args {
-    /// The folder with aliquot-node and libaliquot.so.
+    /// The folder with aliquot-node, aliquot-hook and libaliquot.so.
     #[arg(long)]
     programs: PathBuf,
     /// The folder of the simulated driver.

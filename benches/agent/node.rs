@@ -65,6 +65,7 @@ impl Node {
         for (flag, path) in [
             ("--driver-root", self.at("driver")),
             ("--shim", self.programs.join("libaliquot.so")),
+            ("--hook", self.programs.join("aliquot-hook")),
             ("--state-dir", self.at("state")),
             ("--pages-dir", self.at("pages")),
             ("--kubelet-dir", self.at("kubelet/device-plugins")),

@@ -52,7 +52,8 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join("kubelet_internal_checkpoint")
 }
 
-/// Writes the books down. A folder that is gone is the next reader's trouble, as with the kubelet.
+/// Writes the books down, whole or not at all, as the kubelet does: whoever copies the file has all of it.
+/// A folder that is gone is the next reader's trouble.
 pub(crate) fn save(folder: &Path, devices: &Devices) {
     let entries: Vec<_> = devices.holdings.iter().map(Entry::from).collect();
     let registered_devices =
@@ -60,7 +61,8 @@ pub(crate) fn save(folder: &Path, devices: &Devices) {
     let data =
         Data { pod_device_entries: (!entries.is_empty()).then_some(entries), registered_devices };
     let text = serde_json::to_vec(&File { data, checksum: 0 }).expect("the books are plain data");
-    let _ = fs::write(path(folder), text);
+    let draft = folder.join(".checkpoint");
+    let _ = fs::write(&draft, text).and_then(|()| fs::rename(&draft, path(folder)));
 }
 
 /// The books of a kubelet that starts: what pods hold, and resources without devices.
