@@ -18,7 +18,7 @@ use kubelet_sim::Pod;
 use tonic::transport::Channel;
 
 use crate::cdi::{half, node};
-use crate::harness::{Node, part};
+use crate::harness::{Node, part, wait_until};
 
 /// A containerd of a test's own, and what it runs.
 struct Containerd {
@@ -97,8 +97,9 @@ impl Containerd {
             }),
             log_directory: self.logs.display().to_string(),
             linux: Some(LinuxPodSandboxConfig {
+                // As a kubelet with the driver cgroupfs names it.
+                cgroup_parent: format!("/kubepods/besteffort/pod{uid}"),
                 security_context: Some(security),
-                ..Default::default()
             }),
             ..Default::default()
         }
@@ -200,7 +201,7 @@ fn side_by_side(folder: &Path) {
 /// A shell with what the scripts call, and what the driver's programs need of an image.
 fn image() -> Image {
     let mut image = Image::new("localhost/share:1", &["/bin/sh"]);
-    for program in ["/bin/sh", "/bin/cat", "/bin/grep", "/bin/ls"] {
+    for program in ["/bin/sh", "/bin/cat", "/bin/grep", "/bin/ls", "/bin/sleep"] {
         image.add_program(Path::new(program), program).unwrap();
     }
     let smi = "target/fetch/nvidia-535/usr/lib/nvidia/current/nvidia-smi";
@@ -245,6 +246,21 @@ fn real_containerd_gives_a_share_what_the_agents_names_stand_for() {
     let lines: Vec<_> = ended.stdout.lines().map(str::trim).collect();
     assert_eq!(lines, expected, "{ended:?}");
     assert_eq!((ended.code, ended.reason.as_str()), (0, "Completed"));
+}
+
+#[test]
+fn the_agent_knows_a_process_of_a_real_containerds_container_by_its_cgroup() {
+    let node = node();
+    let mut containerd = Containerd::on(&node);
+    let pod = half(&node, None, "");
+    containerd.start(&pod, &image(), "sleep 1000 | gpu-client alloc=1G hold").unwrap();
+    let of = |file: &str| {
+        let (_, host_pid) = node.behind(0);
+        fs::read_to_string(format!("/proc/{host_pid}/{file}")).unwrap_or_default()
+    };
+    wait_until("the process behind the slot is known", || of("comm") == "gpu-client\n");
+    let cgroup = of("cgroup");
+    assert!(cgroup.contains(&format!("/kubepods/besteffort/pod{}/", pod.uid())), "{cgroup}");
 }
 
 #[test]

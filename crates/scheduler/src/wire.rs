@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The question of `filter` and `prioritize`. With `nodeCacheCapable: true` nodes come by name.
@@ -66,8 +66,8 @@ struct Victims {
 #[derive(Deserialize, Serialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetaVictims {
-    /// The pods.
-    #[serde(default)]
+    /// The pods. Go writes a list that was never filled as null.
+    #[serde(default, deserialize_with = "or_null")]
     pub pods: Vec<MetaPod>,
     /// How many of them a disruption budget protects.
     #[serde(default, rename = "NumPDBViolations")]
@@ -80,6 +80,10 @@ pub struct MetaPod {
     /// The uid.
     #[serde(rename = "UID")]
     pub uid: String,
+}
+
+fn or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<MetaPod>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 impl PreemptArgs {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aliquot_scheduler::wire::{Args, Filtered};
+use aliquot_scheduler::wire::{Args, Binding, Filtered, MetaPod, MetaVictims, PreemptArgs};
 use aliquot_scheduler::{Ask, Cluster, Refused, filter, preempt, prioritize};
 use contract::Domain;
 use published::{Gpu, Holder, Mode, Node};
@@ -168,6 +168,26 @@ fn eviction_is_chosen_only_where_it_makes_room_on_one_gpu() {
     let args = json!({ "Pod": pod(60), "NodeNameToVictims": { "together": whole } });
     let answer = preempt(serde_json::from_value(args).expect("args"), &cluster, Domain::default());
     assert_eq!(answer.node_name_to_meta_victims["together"].pods.len(), 2);
+}
+
+/// Questions as k8s.io/kube-scheduler's own types (extender/v1) were seen to write them.
+#[test]
+fn what_the_schedulers_own_types_write_is_understood() {
+    let asked: Value = serde_json::from_str(include_str!("asked.json")).expect("JSON");
+    let args = |name: &str| serde_json::from_value::<Args>(asked[name].clone()).expect("args");
+    assert_eq!(args("filter by names").node_names, Some(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(args("filter by nodes").node_names, None);
+    for (form, violations) in [("preempt by uid", 1), ("preempt by pods", 0)] {
+        let args: PreemptArgs = serde_json::from_value(asked[form].clone()).expect("args");
+        let victims = args.victims();
+        assert_eq!(
+            victims["a"],
+            MetaVictims { pods: vec![MetaPod { uid: "u-two".into() }], violations }
+        );
+        assert_eq!(victims["b"], MetaVictims::default(), "a list that was never filled is null");
+    }
+    let binding: Binding = serde_json::from_value(asked["bind"].clone()).expect("args");
+    assert_eq!((binding.pod_uid.as_str(), binding.node.as_str()), ("u-one", "a"));
 }
 
 #[test]
