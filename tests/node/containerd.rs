@@ -25,6 +25,7 @@ struct Containerd {
     cri: RuntimeServiceClient<Channel>,
     tokio: tokio::runtime::Runtime,
     sandboxes: Vec<String>,
+    pods: Vec<String>,
     logs: PathBuf,
     scratch: PathBuf,
     /// Last: it is asked to end its sandboxes first.
@@ -50,7 +51,8 @@ impl Containerd {
         let channel = tokio.block_on(sockets::dial(&places.containerd())).unwrap();
         let cri = RuntimeServiceClient::new(channel);
         let (logs, scratch) = (node.at("pod-logs"), node.at(""));
-        let made = Self { cri, tokio, sandboxes: Vec::new(), logs, scratch, runtime };
+        let (sandboxes, pods) = (Vec::new(), Vec::new());
+        let made = Self { cri, tokio, sandboxes, pods, logs, scratch, runtime };
         made.runtime.import(&pause().unwrap(), &made.scratch).unwrap();
         made
     }
@@ -74,6 +76,7 @@ impl Containerd {
         let id = self.tokio.block_on(self.cri.run_pod_sandbox(asked)).unwrap().into_inner();
         let pod_sandbox_id = id.pod_sandbox_id;
         self.sandboxes.push(pod_sandbox_id.clone());
+        self.pods.push(pod.uid().to_owned());
         let (config, sandbox_config) = (Some(config), Some(sandbox));
         let asked = CreateContainerRequest { pod_sandbox_id, config, sandbox_config };
         let made = self.tokio.block_on(self.cri.create_container(asked));
@@ -97,8 +100,7 @@ impl Containerd {
             }),
             log_directory: self.logs.display().to_string(),
             linux: Some(LinuxPodSandboxConfig {
-                // As a kubelet with the driver cgroupfs names it.
-                cgroup_parent: format!("/kubepods/besteffort/pod{uid}"),
+                cgroup_parent: cgroup(uid),
                 security_context: Some(security),
             }),
             ..Default::default()
@@ -142,7 +144,24 @@ impl Drop for Containerd {
             let _ = self.tokio.block_on(self.cri.stop_pod_sandbox(stop));
             let _ = self.tokio.block_on(self.cri.remove_pod_sandbox(remove));
         }
+        self.pods.iter().for_each(|uid| remove_cgroup(uid));
     }
+}
+
+/// A pod's own cgroup, in whichever hierarchies there are: a kubelet makes and removes it.
+fn remove_cgroup(uid: &str) {
+    let root = Path::new("/sys/fs/cgroup");
+    let below = cgroup(uid);
+    let below = below.trim_start_matches('/');
+    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    for hierarchy in hierarchies.chain([root.to_owned()]) {
+        let _ = fs::remove_dir(hierarchy.join(below));
+    }
+}
+
+/// As a kubelet with the driver cgroupfs names it.
+fn cgroup(uid: &str) -> String {
+    format!("/kubepods/besteffort/pod{uid}")
 }
 
 /// What a kubelet makes of the plugin's answers.
@@ -259,8 +278,8 @@ fn the_agent_knows_a_process_of_a_real_containerds_container_by_its_cgroup() {
         fs::read_to_string(format!("/proc/{host_pid}/{file}")).unwrap_or_default()
     };
     wait_until("the process behind the slot is known", || of("comm") == "gpu-client\n");
-    let cgroup = of("cgroup");
-    assert!(cgroup.contains(&format!("/kubepods/besteffort/pod{}/", pod.uid())), "{cgroup}");
+    let holds = of("cgroup");
+    assert!(holds.contains(&format!("{}/", cgroup(pod.uid()))), "{holds}");
 }
 
 #[test]
