@@ -28,6 +28,7 @@ pub mod node;
 pub mod nvml;
 pub mod options;
 pub mod orders;
+mod planned;
 pub mod plugin;
 pub mod refusals;
 pub mod registrar;

@@ -1,5 +1,5 @@
 //! An API server for the agent: TLS on a real socket, and answers as the real one gives them. It
-//! keeps pods, one node and events; a watch is a stream of lines that begins at a resource version,
+//! keeps pods, one node, Leases and events; a watch is a stream of lines that begins at a resource version,
 //! and one that has been forgotten is answered 410.
 
 use std::collections::BTreeMap;
@@ -31,6 +31,9 @@ pub(crate) struct ApiServer {
 pub(crate) struct Cluster {
     version: u64,
     pub(crate) pods: BTreeMap<String, Value>,
+    /// Pods that no node has yet, by their names.
+    pub(crate) unbound: BTreeMap<String, Value>,
+    pub(crate) leases: BTreeMap<String, Value>,
     pub(crate) node: Value,
     /// Other nodes, which are listed and never watched.
     pub(crate) others: Vec<Value>,
@@ -106,6 +109,8 @@ impl Cluster {
         let mut cluster = Self {
             version: 100,
             pods: BTreeMap::new(),
+            unbound: BTreeMap::new(),
+            leases: BTreeMap::new(),
             node: Value::Null,
             others: Vec::new(),
             events: BTreeMap::new(),
@@ -129,6 +134,26 @@ impl Cluster {
         let pod = self.versioned(pod);
         self.pods.insert(uid.to_owned(), pod.clone());
         self.tell("pods", kind, &pod);
+    }
+
+    /// What the API server makes of a Binding: the pod is its node's, with the Binding's annotations.
+    fn bind(&mut self, name: &str, binding: &Value) -> Option<()> {
+        let mut pod = self.unbound.remove(name)?;
+        pod["spec"]["nodeName"] = binding["target"]["name"].clone();
+        pod["status"]["phase"] = "Pending".into();
+        let annotations = json!({"metadata": {"annotations": binding["metadata"]["annotations"]}});
+        json_patch::merge(&mut pod, &annotations);
+        let pod = self.versioned(pod);
+        self.pods.insert(pod["metadata"]["uid"].as_str()?.to_owned(), pod.clone());
+        self.tell("pods", "ADDED", &pod);
+        Some(())
+    }
+
+    fn put_lease(&mut self, name: &str, lease: Value) {
+        let kind = if self.leases.contains_key(name) { "MODIFIED" } else { "ADDED" };
+        let lease = self.versioned(lease);
+        self.leases.insert(name.to_owned(), lease.clone());
+        self.tell("leases", kind, &lease);
     }
 
     /// The nodes that have a label, whatever it says.
@@ -165,6 +190,8 @@ impl Cluster {
     }
 }
 
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/system/leases";
+
 type Shared = State<Arc<Mutex<Cluster>>>;
 
 fn router(cluster: Arc<Mutex<Cluster>>) -> Router {
@@ -177,6 +204,9 @@ fn router(cluster: Arc<Mutex<Cluster>>) -> Router {
         .route("/api/v1/namespaces/{ns}/events", post(post_event))
         .route("/api/v1/namespaces/{ns}/events/{name}", axum::routing::patch(patch_event))
         .route("/api/v1/namespaces/{ns}/pods/{name}/eviction", post(evict))
+        .route("/api/v1/namespaces/{ns}/pods/{name}/binding", post(bind))
+        .route(&format!("{LEASES}/{{name}}"), axum::routing::patch(patch_lease))
+        .route(LEASES, get(list_leases).post(post_lease))
         .layer(axum::middleware::from_fn(allow))
         .with_state(cluster)
 }
@@ -200,6 +230,12 @@ async fn list_or_watch(
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
+    if kind == "pods" && query["fieldSelector"].starts_with("spec.nodeName!=,status.phase=Pending")
+    {
+        let pods = cluster.lock().unwrap().pods.clone();
+        let items: Vec<_> = pods.into_values().collect();
+        return Json(json!({"metadata": {}, "items": items})).into_response();
+    }
     let accept = headers["accept"].to_str().unwrap();
     assert!(
         accept.contains("as=PartialObjectMetadata"),
@@ -216,6 +252,16 @@ async fn list_or_watch(
         "pods" => cluster.pods.values().cloned().collect(),
         _ => vec![cluster.node.clone()],
     };
+    listed(&mut cluster, &kind, items, &query)
+}
+
+/// A list, or a watch of what has changed since one.
+fn listed(
+    cluster: &mut Cluster,
+    kind: &str,
+    items: Vec<Value>,
+    query: &BTreeMap<String, String>,
+) -> Response {
     if !query.contains_key("watch") {
         cluster.lists += 1;
         let version = cluster.version.to_string();
@@ -231,7 +277,7 @@ async fn list_or_watch(
     let missed = items.iter().filter(|item| version(item).unwrap() > from);
     let missed: Vec<_> =
         missed.map(|item| json!({"type": "MODIFIED", "object": item}).to_string()).collect();
-    stream(kind, missed, cluster.changes.subscribe())
+    stream(kind.to_owned(), missed, cluster.changes.subscribe())
 }
 
 /// Each line in two pieces: a client must not take a frame for a line.
@@ -356,4 +402,44 @@ async fn evict(State(cluster): Shared, Json(eviction): Json<Value>) -> Response 
         return answer;
     }
     (StatusCode::CREATED, Json(json!({"kind": "Status", "status": "Success"}))).into_response()
+}
+
+async fn bind(
+    State(cluster): Shared,
+    Segments((_, name)): Segments<(String, String)>,
+    Json(binding): Json<Value>,
+) -> Response {
+    match cluster.lock().unwrap().bind(&name, &binding) {
+        Some(()) => (StatusCode::CREATED, Json(json!({"kind": "Status"}))).into_response(),
+        None => status(StatusCode::CONFLICT, "the pod is no more, or bound"),
+    }
+}
+
+async fn list_leases(
+    State(cluster): Shared,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let mut cluster = cluster.lock().unwrap();
+    let items = cluster.leases.values().cloned().collect();
+    listed(&mut cluster, "leases", items, &query)
+}
+
+async fn post_lease(State(cluster): Shared, Json(lease): Json<Value>) -> Response {
+    let name = lease["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.lock().unwrap().put_lease(&name, lease.clone());
+    (StatusCode::CREATED, Json(lease)).into_response()
+}
+
+async fn patch_lease(
+    State(cluster): Shared,
+    Segments(name): Segments<String>,
+    Json(patch): Json<Value>,
+) -> Response {
+    let mut cluster = cluster.lock().unwrap();
+    let Some(mut lease) = cluster.leases.get(&name).cloned() else {
+        return status(StatusCode::NOT_FOUND, "no such lease");
+    };
+    json_patch::merge(&mut lease, &patch);
+    cluster.put_lease(&name, lease.clone());
+    Json(lease).into_response()
 }

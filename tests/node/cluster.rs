@@ -135,6 +135,20 @@ fn annotations_lower_a_share_before_its_start_and_while_it_runs() {
 }
 
 #[test]
+fn a_namespace_that_is_observed_only_is_refused_nothing_and_what_would_be_is_counted() {
+    let (node, _api) = node("observe: ['def*']\n");
+    let client = part("target/dist/x86_64/gpu-client", "cargo xtask dist");
+    // More than the half, which a share that is not observed is refused.
+    let script = format!("sleep 1000 | {} alloc=20G hold", client.display());
+    let mut pod = node.share("a", 50, &script);
+    pod.start().unwrap();
+    let used = || node.metric("aliquot_container_memory_used_bytes", &["pod=\"a\""]);
+    wait_until("it holds more than its share", || used().is_some_and(|used| used > 20.0 * GIB));
+    let observed = || node.metric("aliquot_container_memory_observed_total", &["pod=\"a\""]);
+    wait_until("that is counted", || observed().is_some_and(|count| count >= 1.0));
+}
+
+#[test]
 fn what_the_server_has_forgotten_is_listed_again() {
     let (node, api) = node("");
     let mut pod = node.share("a", 50, "sleep 1000");

@@ -16,6 +16,7 @@ mod gangs;
 mod gpus;
 mod harness;
 mod hostile;
+mod placed;
 mod restarts;
 mod runc;
 mod seen;

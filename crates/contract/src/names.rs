@@ -97,6 +97,9 @@ pub enum Annotation {
     ComputeClass,
     /// `placement`: `pack` or `spread`, what the scheduler extender does with the pod.
     Placement,
+    /// `gpu-plan`: on which GPUs the scheduler's extender meant the pod's shares to lie. It is written
+    /// by the binding and read by the node agent, as a hint; a user never needs it.
+    GpuPlan,
 }
 
 impl Annotation {
@@ -111,6 +114,7 @@ impl Annotation {
             Self::ComputePolicy => "compute-policy",
             Self::ComputeClass => "compute-class",
             Self::Placement => "placement",
+            Self::GpuPlan => "gpu-plan",
         }
     }
 }

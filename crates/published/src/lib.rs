@@ -5,6 +5,10 @@
 //! namespace: the same words in a Node's annotation would go to everything that watches nodes.
 #![forbid(unsafe_code)]
 
+mod plan;
+
+pub use plan::{Plan, Planned};
+
 use std::collections::BTreeMap;
 
 use contract::{Domain, Percent};
@@ -43,6 +47,10 @@ pub enum Mode {
 pub struct Gpu {
     /// Its UUID.
     pub uuid: String,
+    /// The resource of its pool's whole GPUs, without the domain, such as `gpu-training`, where that is
+    /// not `gpu`. Parts of it are asked for as `<resource>-percent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
     /// How it is given out. A GPU in mode [`Mode::Auto`] is bound while something of it is taken.
     pub mode: Mode,
     /// Percent that are held of it; a GPU that is given as a whole is held by 100.
@@ -156,6 +164,7 @@ mod tests {
     fn node(taken: &[u32], pods: Vec<Holder>) -> Node {
         let gpu = |(index, taken): (usize, &u32)| Gpu {
             uuid: format!("GPU-00000000-0000-0000-0000-{index:012}"),
+            resource: None,
             mode: Mode::Shared,
             taken_percent: *taken,
             is_whole: false,

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use aliquot_scheduler::wire::Args;
-use aliquot_scheduler::{Cluster, filter, prioritize};
+use aliquot_scheduler::{Cluster, Wanted, filter, prioritize};
 use contract::Domain;
 use published::{Gpu, Holder, Mode, Node};
 use serde_json::json;
@@ -32,12 +32,16 @@ fn main() {
                           "spec": { "containers": [{ "resources": { "limits": limits } }] } });
         let asked = json!({ "Pod": pod, "NodeNames": names }).to_string();
         filters.push(timed(|| {
-            let args: Args = serde_json::from_str(&asked).expect("a question");
-            serde_json::to_vec(&filter(args, &cluster, Domain::default())).expect("an answer");
+            let args: Args<'_> = serde_json::from_str(&asked).expect("a question");
+            let wanted =
+                Wanted::read(&args.pod, Domain::default(), cluster.pools()).expect("a pod");
+            serde_json::to_vec(&filter(&args, &wanted, &cluster)).expect("an answer");
         }));
         scores.push(timed(|| {
-            let args: Args = serde_json::from_str(&asked).expect("a question");
-            serde_json::to_vec(&prioritize(&args, &cluster, Domain::default())).expect("an answer");
+            let args: Args<'_> = serde_json::from_str(&asked).expect("a question");
+            let wanted =
+                Wanted::read(&args.pod, Domain::default(), cluster.pools()).expect("a pod");
+            serde_json::to_vec(&prioritize(&args, &wanted, &cluster)).expect("an answer");
         }));
     }
     let mean = on_cpu().saturating_sub(start) / (2 * QUESTIONS as u64);
@@ -72,6 +76,7 @@ fn node(number: usize) -> Node {
     let taken = |gpu: usize| ((number * 31 + gpu * 17) % 101) as u32;
     let gpu = |index: usize| Gpu {
         uuid: format!("GPU-{number:08}-0000-0000-0000-{index:012}"),
+        resource: None,
         mode: Mode::Shared,
         taken_percent: taken(index),
         is_whole: false,

@@ -4,21 +4,24 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use published::{Node, PodUid};
-use share::Policy;
+use published::{Holder, Node, Planned, PodUid};
 
-use crate::ask::Ask;
-use crate::place::{Holes, Misfit, place};
+use crate::ask::{Pools, Wanted};
+use crate::place::{Holes, Misfit, Wish, place};
+use crate::rooms::Rooms;
 
 /// Time since some beginning, the same for all questions.
 pub type Moment = Duration;
 
 /// Why a pod is not put on a node.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum Refused {
     /// No agent of that node has said anything.
     #[error("no aliquot agent has published the GPUs of this node")]
     Unknown,
+    /// No agent of any node has said anything of such a resource.
+    #[error("no aliquot agent has published a GPU under the resource that is asked for")]
+    UnheardOf,
     /// It does not fit.
     #[error(transparent)]
     Misfit(#[from] Misfit),
@@ -32,6 +35,20 @@ const BELIEVED: Duration = Duration::from_secs(300);
 #[derive(Default, Debug)]
 pub struct Cluster {
     nodes: HashMap<String, Known>,
+    pools: Pools,
+    /// The same as the nodes' holes, for the questions.
+    rooms: Rooms,
+}
+
+/// A pod that is bound and has not started, as another leader or an earlier life of ours bound it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Its node.
+    pub node: String,
+    /// What it wants.
+    pub wanted: Wanted,
+    /// The GPUs that were chosen for its shares.
+    pub plan: Vec<Planned>,
 }
 
 #[derive(Debug)]
@@ -46,8 +63,9 @@ struct Known {
 #[derive(Debug)]
 struct Bound {
     pod: PodUid,
-    ask: Ask,
-    policy: Policy,
+    wanted: Wanted,
+    /// Where its shares lie. Its agent is told, and keeps to it where it can.
+    plan: Vec<Planned>,
     since: Moment,
 }
 
@@ -55,17 +73,24 @@ impl Cluster {
     /// Takes what the agent of a node published in place of what it published before.
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
         let old = self.nodes.remove(name);
-        let seen: HashSet<&str> = published.pods.iter().map(|holder| &*holder.uid).collect();
         let mut bound = old.map_or_else(Vec::new, |known| known.bound);
-        bound.retain(|one| !seen.contains(one.pod.as_str()) && now < one.since + BELIEVED);
-        let holes = Holes::of(&published);
+        bound.retain(|one| now < one.since + BELIEVED);
+        for holder in &published.pods {
+            if let Some(index) = bound.iter().position(|one| one.pod == holder.uid) {
+                let started = bound.remove(index);
+                started.leave_place(holder, &published, &mut bound);
+            }
+        }
+        let holes = Holes::of(&published, &mut self.pools);
         let mut known = Known { published, bound, holes };
-        known.count();
+        known.count(&mut self.pools);
+        self.rooms.put(name, &known.holes);
         self.nodes.insert(name.to_owned(), known);
     }
 
     /// Forgets a node.
     pub fn remove(&mut self, name: &str) {
+        self.rooms.remove(name);
         self.nodes.remove(name);
     }
 
@@ -76,26 +101,53 @@ impl Cluster {
             let before = known.bound.len();
             known.bound.retain(|one| one.pod != pod);
             if known.bound.len() != before {
-                known.count();
+                known.count(&mut self.pools);
+                self.rooms.put(name, &known.holes);
             }
         }
     }
 
-    /// Whether `ask` fits on a node, and what is free there.
+    /// Whether a pod fits on a node.
     ///
     /// # Errors
     /// [`Refused`]: why it does not.
-    pub fn fit(&self, name: &str, ask: &Ask, policy: Policy) -> Result<&Holes, Refused> {
-        let known = self.nodes.get(name).ok_or(Refused::Unknown)?;
-        // Most pods ask for one share, and a question names thousands of nodes: nothing is copied then.
-        match ask.only_share() {
-            Some(share) => known.holes.has_room(share)?,
-            None => place(ask, &mut known.holes.clone(), policy)?,
+    pub fn fit(&self, name: &str, wanted: &Wanted) -> Result<(), Refused> {
+        // Most pods ask for one share, and a question names thousands of nodes.
+        if let Some((None, share)) = wanted.ask.only_share()
+            && let Some(room) = self.rooms.get(name).ok_or(Refused::Unknown)?
+        {
+            return Ok(room.has_room(share)?);
         }
-        Ok(&known.holes)
+        if wanted.is_unheard_of {
+            return Err(Refused::UnheardOf);
+        }
+        let known = self.nodes.get(name).ok_or(Refused::Unknown)?;
+        match wanted.ask.only_share() {
+            Some((pool, share)) => known.holes.has_room(pool, share)?,
+            None => drop(place(&wanted.ask, &mut known.holes.clone(), wanted.wish(&[]))?),
+        }
+        Ok(())
     }
 
-    /// Takes the room for a pod that is about to be bound. Twice is once.
+    /// How well a node suits a pod, 0 (it does not fit) to 10. The place of the largest share decides; a
+    /// pod without a share suits all nodes alike.
+    #[must_use]
+    pub fn score(&self, name: &str, wanted: &Wanted) -> u8 {
+        if let Some((None, share)) = wanted.ask.only_share()
+            && let Some(Some(room)) = self.rooms.get(name)
+        {
+            return room.score(share, wanted.policy);
+        }
+        let fits = self.fit(name, wanted).is_ok();
+        let holes = self.nodes.get(name).filter(|_| fits).map(|known| &known.holes);
+        let (Some(holes), Some((pool, share))) = (holes, wanted.ask.largest_share()) else {
+            return 0;
+        };
+        holes.free(pool).map(|free| share::score(share, free, wanted.policy)).max().unwrap_or(0)
+    }
+
+    /// Takes the room for a pod that is about to be bound, and says where its shares are meant to lie.
+    /// Twice is once.
     ///
     /// # Errors
     /// [`Refused`]: the room went to another pod between filter and bind.
@@ -103,54 +155,92 @@ impl Cluster {
         &mut self,
         name: &str,
         pod: &str,
-        ask: &Ask,
-        policy: Policy,
+        wanted: &Wanted,
         now: Moment,
-    ) -> Result<(), Refused> {
-        let known = self.nodes.get_mut(name).ok_or(Refused::Unknown)?;
-        if known.holds(pod) {
-            return Ok(());
-        }
-        let mut holes = known.holes.clone();
-        place(ask, &mut holes, policy)?;
-        known.holes = holes;
-        known.bound.push(Bound { pod: pod.to_owned(), ask: ask.clone(), policy, since: now });
-        Ok(())
+    ) -> Result<Vec<Planned>, Refused> {
+        self.take(name, pod, wanted, &[], now)
     }
 
-    /// Whether `ask` fits on a node once these pods are gone from it.
+    fn take(
+        &mut self,
+        name: &str,
+        pod: &str,
+        wanted: &Wanted,
+        plan: &[Planned],
+        now: Moment,
+    ) -> Result<Vec<Planned>, Refused> {
+        if wanted.is_unheard_of {
+            return Err(Refused::UnheardOf);
+        }
+        let known = self.nodes.get_mut(name).ok_or(Refused::Unknown)?;
+        if let Some(bound) = known.bound.iter().find(|one| one.pod == pod) {
+            return Ok(bound.plan.clone());
+        }
+        if known.published.pods.iter().any(|holder| holder.uid == pod) {
+            return Ok(Vec::new());
+        }
+        let mut holes = known.holes.clone();
+        let gpus = place(&wanted.ask, &mut holes, wanted.wish(&known.places(plan)))?;
+        let plan = known.plan(wanted, &gpus);
+        self.rooms.put(name, &holes);
+        known.holes = holes;
+        let bound = Bound { pod: pod.to_owned(), wanted: wanted.clone(), plan, since: now };
+        known.bound.push(bound);
+        Ok(known.bound.last().map(|bound| bound.plan.clone()).unwrap_or_default())
+    }
+
+    /// Whether a pod fits on a node once these pods are gone from it.
     ///
     /// # Errors
     /// [`Refused`]: why it does not.
-    pub fn fit_without(
-        &self,
-        name: &str,
-        gone: &[&str],
-        ask: &Ask,
-        policy: Policy,
-    ) -> Result<(), Refused> {
+    pub fn fit_without(&self, name: &str, gone: &[&str], wanted: &Wanted) -> Result<(), Refused> {
         let known = self.nodes.get(name).ok_or(Refused::Unknown)?;
         let stays = |one: &&Bound| !gone.contains(&&*one.pod);
-        let mut holes = holes(&known.published.without(gone), known.bound.iter().filter(stays));
-        Ok(place(ask, &mut holes, policy)?)
+        let left = Holes::of(&known.published.without(gone), &mut self.pools.clone());
+        let mut holes = known.after(left, known.bound.iter().filter(stays));
+        place(&wanted.ask, &mut holes, wanted.wish(&[]))?;
+        Ok(())
     }
 
-    /// Holds what was bound against the pods that are bound and have not started yet, by uid, each with
-    /// its node and ask. Those that are not known are believed in; of those that are known and were
-    /// bound `before`, what is not among them is forgotten: it runs, and its agent has published it, or
-    /// it is no more.
-    pub fn recall(&mut self, waiting: HashMap<PodUid, (String, Ask)>, before: Moment, now: Moment) {
-        for known in self.nodes.values_mut() {
+    /// The pods that hold something of a node, each with what it holds of which GPU, by index.
+    pub fn holders(&self, name: &str) -> impl Iterator<Item = (&str, Vec<(usize, u32)>)> {
+        let known = self.nodes.get(name).into_iter();
+        known.flat_map(|known| {
+            let published =
+                known.published.pods.iter().map(|holder| (&*holder.uid, holder.parts.clone()));
+            let part = |(place, planned): (Option<usize>, &Planned)| {
+                place.map(|gpu| (gpu, u32::from(planned.share.get())))
+            };
+            let bound = known.bound.iter().map(move |one| {
+                let places = known.places(&one.plan).into_iter().zip(&one.plan);
+                (&*one.pod, places.filter_map(part).collect())
+            });
+            published.chain(bound)
+        })
+    }
+
+    /// Holds what was bound against the pods that are bound and have not started yet, by uid. Those that
+    /// are not known are believed in; of those that are known and were bound `before`, what is not among
+    /// them is forgotten: it runs, and its agent has published it, or it is no more.
+    pub fn recall(&mut self, waiting: HashMap<PodUid, Waiting>, before: Moment, now: Moment) {
+        for (name, known) in &mut self.nodes {
             let count = known.bound.len();
             known.bound.retain(|one| one.since >= before || waiting.contains_key(&one.pod));
             if known.bound.len() != count {
-                known.count();
+                known.count(&mut self.pools);
+                self.rooms.put(name, &known.holes);
             }
         }
-        for (pod, (node, ask)) in waiting {
+        for (pod, Waiting { node, wanted, plan }) in waiting {
             // One that does not fit is its agent's to refuse.
-            let _ = self.bind(&node, &pod, &ask, Policy::default(), now);
+            let _ = self.take(&node, &pod, &wanted, &plan, now);
         }
+    }
+
+    /// The resources of pools that some node has or had.
+    #[must_use]
+    pub fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// How many nodes are known.
@@ -161,7 +251,14 @@ impl Cluster {
 
     /// Forgets every node that is not among these.
     pub fn keep_only(&mut self, names: &HashSet<&str>) {
-        self.nodes.retain(|name, _| names.contains(&**name));
+        let rooms = &mut self.rooms;
+        self.nodes.retain(|name, _| {
+            let stays = names.contains(&**name);
+            if !stays {
+                rooms.remove(name);
+            }
+            stays
+        });
     }
 
     /// How many bound pods no agent has published yet.
@@ -171,27 +268,69 @@ impl Cluster {
     }
 }
 
-impl Known {
-    fn holds(&self, pod: &str) -> bool {
-        self.bound.iter().any(|one| one.pod == pod)
-            || self.published.pods.iter().any(|holder| holder.uid == pod)
-    }
-
-    /// Counts what is free once more.
-    fn count(&mut self) {
-        self.holes = holes(&self.published, &self.bound);
+impl Bound {
+    /// An agent gives a share the place that was planned for any share of its size. Where that was
+    /// another pod's, that one is to have this one's.
+    fn leave_place(self, holder: &Holder, node: &Node, others: &mut [Self]) {
+        for planned in self.plan {
+            let is_there = |gpu: &str, (index, percent): &(usize, u32)| {
+                *percent == u32::from(planned.share.get())
+                    && node.gpus.get(*index).is_some_and(|it| it.uuid == gpu)
+            };
+            if holder.parts.iter().any(|part| is_there(&planned.gpu, part)) {
+                continue;
+            }
+            let mut plans = others.iter_mut().flat_map(|other| &mut other.plan);
+            let its = |other: &&mut Planned| {
+                other.share == planned.share
+                    && holder.parts.iter().any(|part| is_there(&other.gpu, part))
+            };
+            if let Some(other) = plans.find(its) {
+                other.gpu = planned.gpu;
+            }
+        }
     }
 }
 
-/// What is free of a node after these were bound. A bound pod that no longer fits takes nothing: its
-/// agent will refuse it, and say so.
-fn holes<'a>(node: &Node, bound: impl IntoIterator<Item = &'a Bound>) -> Holes {
-    let mut left = Holes::of(node);
-    for one in bound {
-        let mut holes = left.clone();
-        if place(&one.ask, &mut holes, one.policy).is_ok() {
-            left = holes;
-        }
+impl Known {
+    /// Counts what is free once more.
+    fn count(&mut self, pools: &mut Pools) {
+        self.holes = self.after(Holes::of(&self.published, pools), &self.bound);
     }
-    left
+
+    /// What is left after these were bound. A bound pod that no longer fits takes nothing: its agent
+    /// will refuse it, and say so.
+    fn after<'a>(&self, left: Holes, bound: impl IntoIterator<Item = &'a Bound>) -> Holes {
+        let mut left = left;
+        for one in bound {
+            let mut holes = left.clone();
+            let places = self.places(&one.plan);
+            if place(&one.wanted.ask, &mut holes, one.wanted.wish(&places)).is_ok() {
+                left = holes;
+            }
+        }
+        left
+    }
+
+    /// The GPUs of a plan by their indices.
+    fn places(&self, plan: &[Planned]) -> Vec<Option<usize>> {
+        let place =
+            |planned: &Planned| self.published.gpus.iter().position(|gpu| gpu.uuid == planned.gpu);
+        plan.iter().map(place).collect()
+    }
+
+    fn plan(&self, wanted: &Wanted, gpus: &[usize]) -> Vec<Planned> {
+        let shares = wanted.ask.shares().map(|(_, share)| share).zip(gpus);
+        let planned = |(share, gpu): (_, &usize)| Planned {
+            gpu: self.published.gpus[*gpu].uuid.clone(),
+            share,
+        };
+        shares.map(planned).collect()
+    }
+}
+
+impl Wanted {
+    fn wish<'a>(&self, plan: &'a [Option<usize>]) -> Wish<'a> {
+        Wish { policy: self.policy, plan }
+    }
 }

@@ -1,20 +1,21 @@
 //! What kube-scheduler is told: the cluster behind one lock, and what a binding takes. No HTTP.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use contract::Domain;
+use contract::{Annotation, Domain};
 use kube_api::{ApiError, Body, Client, Method};
+use published::{Plan, Planned};
 use serde_json::{Value, json};
-use share::Policy;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::answer::{self, filter, preempt, prioritize};
-use crate::ask::Ask;
-use crate::cluster::{Cluster, Moment};
-use crate::wire::{Args, Binding, Bound, Filtered, PreemptArgs, Preempted, Priority};
+use crate::answer::{filter, prioritize};
+use crate::ask::{BadAsk, Wanted};
+use crate::cluster::{Cluster, Moment, Waiting};
+use crate::preempt::{Present, choose};
+use crate::wire::{Args, Binding, Bound, Filtered, MetaVictims, PreemptArgs, Preempted, Priority};
 
 /// A scheduler that asked nothing for so long may have had another leader beside it.
 const SILENT: Duration = Duration::from_secs(5);
@@ -22,6 +23,8 @@ const SILENT: Duration = Duration::from_secs(5);
 const SETTLES: Duration = Duration::from_secs(10);
 /// Pods that were asked about and not yet bound are remembered, at most so many.
 const ASKED: usize = 10_000;
+/// On so many nodes other victims than kube-scheduler's are looked for: each costs a list of its pods.
+const LOOKED_AT: usize = 16;
 
 /// The extender.
 pub struct Extender {
@@ -29,7 +32,7 @@ pub struct Extender {
     domain: String,
     start: Instant,
     cluster: Mutex<Cluster>,
-    asked: Mutex<HashMap<String, (Ask, Policy)>>,
+    asked: Mutex<HashMap<String, Wanted>>,
     /// When the last question came, and whether all nodes were listed once.
     last: Mutex<Option<Instant>>,
     listed: watch::Sender<bool>,
@@ -44,6 +47,9 @@ pub enum NoAnswer {
     /// Which pods were bound beside us is not known.
     #[error("cannot list the pods that were bound last: {0}")]
     NotRecalled(ApiError),
+    /// The pod cannot be placed.
+    #[error(transparent)]
+    BadAsk(#[from] BadAsk),
 }
 
 impl Extender {
@@ -65,29 +71,65 @@ impl Extender {
     ///
     /// # Errors
     /// [`NoAnswer`].
-    pub async fn filter(&self, args: Args) -> Result<Filtered, NoAnswer> {
+    pub async fn filter<'a>(&self, args: &'a Args<'_>) -> Result<Filtered<'a>, NoAnswer> {
         self.is_ready().await?;
-        let domain = self.domain();
-        let uid = args.pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-        if let Ok(ask) = Ask::read(&args.pod, domain) {
-            self.remember(uid, ask, answer::policy(&args.pod, domain));
-        }
-        Ok(filter(args, &self.cluster(), domain))
+        let wanted = self.wanted(&args.pod)?;
+        let filtered = filter(args, &wanted, &self.cluster());
+        let uid = args.pod["metadata"]["uid"].as_str().unwrap_or_default();
+        self.remember(uid.to_owned(), wanted);
+        Ok(filtered)
     }
 
     /// How well each of the nodes suits.
     #[must_use]
-    pub fn prioritize(&self, args: &Args) -> Vec<Priority> {
-        prioritize(args, &self.cluster(), self.domain())
+    pub fn prioritize<'a>(&self, args: &'a Args<'_>) -> Vec<Priority<'a>> {
+        let wanted = self.wanted(&args.pod).unwrap_or_default();
+        prioritize(args, &wanted, &self.cluster())
     }
 
-    /// On which nodes eviction helps.
+    /// On which nodes eviction helps, and whose.
     ///
     /// # Errors
     /// [`NoAnswer`].
     pub async fn preempt(&self, args: PreemptArgs) -> Result<Preempted, NoAnswer> {
         self.is_ready().await?;
-        Ok(preempt(args, &self.cluster(), self.domain()))
+        let wanted = self.wanted(&args.pod)?;
+        let (mut victims, mut others) = (BTreeMap::new(), Vec::new());
+        for (node, chosen) in args.victims() {
+            if wanted.is_nothing() || self.makes_room(&node, &chosen, &wanted) {
+                victims.insert(node, chosen);
+            } else {
+                others.push((node, chosen));
+            }
+        }
+        others.sort_by_key(|(_, chosen)| (chosen.violations, chosen.pods.len()));
+        for (node, chosen) in others.into_iter().take(LOOKED_AT) {
+            if let Some(chosen) = self.choose(&node, &chosen, (&args.pod, &wanted)).await {
+                victims.insert(node, chosen);
+            }
+        }
+        Ok(Preempted { node_name_to_meta_victims: victims })
+    }
+
+    fn makes_room(&self, node: &str, chosen: &MetaVictims, wanted: &Wanted) -> bool {
+        self.cluster().fit_without(node, &chosen.uids(), wanted).is_ok()
+    }
+
+    /// Other victims of a node, by the priorities that the API server knows.
+    async fn choose(
+        &self,
+        node: &str,
+        chosen: &MetaVictims,
+        (pod, wanted): (&Value, &Wanted),
+    ) -> Option<MetaVictims> {
+        let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}");
+        let list = self.client.call(Method::GET, &path, Body::None).await;
+        let list = list.inspect_err(|error| warn!(node, %error, "nobody is evicted there")).ok()?;
+        let cluster = self.cluster();
+        let present = |pod: &Value| Present::read(pod, self.domain(), cluster.pools());
+        let pods: Vec<_> = list["items"].as_array()?.iter().map(present).collect();
+        let gone = choose((&cluster, node), (&present(pod), wanted), &pods, &chosen.uids())?;
+        Some(chosen.replaced_by(gone))
     }
 
     /// Takes the room and binds the pod; gives it back where the API server does not bind.
@@ -99,18 +141,19 @@ impl Extender {
     }
 
     async fn try_bind(&self, binding: &Binding) -> Result<(), String> {
-        let (ask, policy) = self.asked(binding).await?;
+        let wanted = self.asked(binding).await?;
         let (node, pod) = (&binding.node, &binding.pod_uid);
-        self.cluster()
-            .bind(node, pod, &ask, policy, self.now())
-            .map_err(|refused| format!("{node}: {refused}"))?;
+        let plan = self.cluster().bind(node, pod, &wanted, self.now());
+        let plan = plan.map_err(|refused| format!("{node}: {refused}"))?;
         let path = format!(
             "/api/v1/namespaces/{}/pods/{}/binding",
             binding.pod_namespace, binding.pod_name
         );
+        // The API server gives a binding's annotations to the pod.
         let body = json!({
             "apiVersion": "v1", "kind": "Binding",
-            "metadata": { "name": binding.pod_name, "namespace": binding.pod_namespace, "uid": pod },
+            "metadata": { "name": binding.pod_name, "namespace": binding.pod_namespace, "uid": pod,
+                          "annotations": self.annotations(plan) },
             "target": { "apiVersion": "v1", "kind": "Node", "name": node },
         });
         let bound = self.client.call(Method::POST, &path, Body::Json(&body)).await;
@@ -120,9 +163,24 @@ impl Extender {
         })
     }
 
-    /// What the pod of a binding asks for: from its filter, or, where another leader asked that, from the
+    /// What tells the node's agent where the shares are meant to lie.
+    fn annotations(&self, shares: Vec<Planned>) -> BTreeMap<String, String> {
+        if shares.is_empty() {
+            return BTreeMap::new();
+        }
+        let made_at_unix_s =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let plan = Plan { shares, made_at_unix_s };
+        BTreeMap::from([(self.plan_name(), plan.to_string())])
+    }
+
+    fn plan_name(&self) -> String {
+        self.domain().annotation(Annotation::GpuPlan).to_string()
+    }
+
+    /// What the pod of a binding wants: from its filter, or, where another leader asked that, from the
     /// API server.
-    async fn asked(&self, binding: &Binding) -> Result<(Ask, Policy), String> {
+    async fn asked(&self, binding: &Binding) -> Result<Wanted, String> {
         if let Some(known) = lock(&self.asked).remove(&binding.pod_uid) {
             return Ok(known);
         }
@@ -130,17 +188,20 @@ impl Extender {
             format!("/api/v1/namespaces/{}/pods/{}", binding.pod_namespace, binding.pod_name);
         let pod = self.client.call(Method::GET, &path, Body::None).await;
         let pod = pod.map_err(|error| format!("{path}: {error}"))?;
-        let ask = Ask::read(&pod, self.domain()).map_err(|error| error.to_string())?;
-        Ok((ask, answer::policy(&pod, self.domain())))
+        self.wanted(&pod).map_err(|error| error.to_string())
     }
 
-    fn remember(&self, uid: String, ask: Ask, policy: Policy) {
+    fn wanted(&self, pod: &Value) -> Result<Wanted, BadAsk> {
+        Wanted::read(pod, self.domain(), self.cluster().pools())
+    }
+
+    fn remember(&self, uid: String, wanted: Wanted) {
         let mut asked = lock(&self.asked);
         if asked.len() >= ASKED {
             // Its binding asks the API server instead.
             asked.clear();
         }
-        asked.insert(uid, (ask, policy));
+        asked.insert(uid, wanted);
     }
 
     /// Waits for nothing: says whether all is known that an answer rests on.
@@ -180,10 +241,13 @@ impl Extender {
         Ok(())
     }
 
-    fn waiting(&self, pod: &Value) -> Option<(String, (String, Ask))> {
-        let ask = Ask::read(pod, self.domain()).ok().filter(|ask| !ask.is_empty())?;
+    fn waiting(&self, pod: &Value) -> Option<(String, Waiting)> {
+        let wanted = self.wanted(pod).ok().filter(|wanted| !wanted.ask.is_empty())?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        Some((text(&pod["metadata"]["uid"])?, (text(&pod["spec"]["nodeName"])?, ask)))
+        let plan = pod["metadata"]["annotations"][self.plan_name()].as_str();
+        let plan: Plan = plan.and_then(|text| text.parse().ok()).unwrap_or_default();
+        let node = text(&pod["spec"]["nodeName"])?;
+        Some((text(&pod["metadata"]["uid"])?, Waiting { node, wanted, plan: plan.shares }))
     }
 
     /// All nodes were listed.

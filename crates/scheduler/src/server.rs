@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,8 +14,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::answer::no_answer;
 use crate::extender::Extender;
-use crate::wire::{Args, Binding, Filtered, PreemptArgs};
+use crate::wire::{Args, Binding, PreemptArgs};
 
 /// A pod is at most 1.5 MiB; the names of 5,000 nodes are less.
 const LARGEST_BODY_BYTES: usize = 16 << 20;
@@ -47,17 +49,29 @@ pub fn router(extender: Arc<Extender>) -> Router {
         .with_state(Server { extender, counts: Counts::default() })
 }
 
-async fn filter(State(server): State<Server>, Json(args): Json<Args>) -> Response {
+async fn filter(State(server): State<Server>, body: Bytes) -> Response {
+    let args = match read(&body) {
+        Ok(args) => args,
+        Err(bad) => return bad.into_response(),
+    };
     server.counts.filters.inc();
-    let answer = server.extender.filter(args).await.unwrap_or_else(|error| {
+    let answer = server.extender.filter(&args).await.unwrap_or_else(|error| {
         server.counts.unanswered.inc();
-        Filtered { error: error.to_string(), ..Filtered::default() }
+        no_answer(error.to_string())
     });
     Json(answer).into_response()
 }
 
-async fn prioritize(State(server): State<Server>, Json(args): Json<Args>) -> Response {
-    Json(server.extender.prioritize(&args)).into_response()
+async fn prioritize(State(server): State<Server>, body: Bytes) -> Response {
+    match read(&body) {
+        Ok(args) => Json(server.extender.prioritize(&args)).into_response(),
+        Err(bad) => bad.into_response(),
+    }
+}
+
+/// Reads a question where it lies: its names are not copied.
+fn read(body: &Bytes) -> Result<Args<'_>, (StatusCode, String)> {
+    serde_json::from_slice(body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// kube-scheduler has no field for an error here: it takes a status that is none of 200 for one.

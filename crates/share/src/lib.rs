@@ -9,4 +9,4 @@ mod divide;
 mod place;
 
 pub use divide::{Refusal, divide};
-pub use place::{Free, Policy, fits, pick, score};
+pub use place::{Free, Policy, fits, pick, pick_planned, score};

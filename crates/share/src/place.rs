@@ -61,6 +61,29 @@ pub fn pick(share: Percent, gpus: impl IntoIterator<Item = Free>, policy: Policy
     .map(|(_, index)| index)
 }
 
+/// As [`pick`], where the scheduler has planned shares that are not taken yet, each as the index of its
+/// GPU and its size. A share that was planned goes where it was planned; of equal ones any, because the
+/// GPUs come out the same. Another leaves what is planned free where it can.
+#[must_use]
+pub fn pick_planned(
+    share: Percent,
+    gpus: &[Free],
+    planned: &[(usize, Percent)],
+    policy: Policy,
+) -> Option<usize> {
+    let is_meant = |index: usize| planned.contains(&(index, share));
+    let meant = gpus.iter().enumerate();
+    let meant = meant.map(|(index, free)| if is_meant(index) { *free } else { Free::after(100) });
+    let kept = gpus.iter().enumerate().map(|(index, free)| {
+        let its = planned.iter().filter(|(gpu, _)| *gpu == index);
+        let planned: u32 = its.map(|(_, share)| u32::from(share.get())).sum();
+        Free::after(100 - u32::from(free.get()) + planned)
+    });
+    pick(share, meant, policy)
+        .or_else(|| pick(share, kept, policy))
+        .or_else(|| pick(share, gpus.iter().copied(), policy))
+}
+
 /// How good a place is for `share`, 0 (no room) to 10 (best), as a scheduler extender says it.
 #[must_use]
 pub fn score(share: Percent, free: Free, policy: Policy) -> u8 {
@@ -98,6 +121,18 @@ mod tests {
     }
 
     #[test]
+    fn a_planned_share_goes_where_it_was_planned_and_another_leaves_it_that_place() {
+        let gpus = free(&[60, 50, 100]);
+        let planned = [(0, percent(40)), (2, percent(50))];
+        let chosen = |size| pick_planned(percent(size), &gpus, &planned, Policy::Pack);
+        assert_eq!(chosen(50), Some(2), "50 would fit tighter on the second");
+        assert_eq!(chosen(40), Some(0));
+        assert_eq!(chosen(20), Some(0), "what is left beside the plan");
+        assert_eq!(chosen(30), Some(1), "the first has 20 beside its plan");
+        assert_eq!(chosen(60), Some(0), "a plan is a hint: it keeps nobody out");
+    }
+
+    #[test]
     fn a_gpu_that_holds_more_than_it_has_has_nothing_free() {
         assert_eq!(Free::after(130).get(), 0);
     }
@@ -117,6 +152,19 @@ mod tests {
                 }
                 None => prop_assert!(gpus.iter().all(|&gpu| !fits(share, gpu))),
             }
+        }
+
+        #[test]
+        fn a_plan_changes_where_a_share_goes_and_never_whether(
+            share in 1u64..=100, parts in prop::collection::vec(0u32..=100, 0..9),
+            planned in prop::collection::vec((0usize..9, 1u64..=100), 0..6)
+        ) {
+            let (gpus, share) = (free(&parts), percent(share));
+            let planned: Vec<_> = planned.into_iter().map(|(gpu, part)| (gpu, percent(part))).collect();
+            let chosen = pick_planned(share, &gpus, &planned, Policy::Pack);
+            prop_assert!(chosen.is_none_or(|index| fits(share, gpus[index])));
+            let fits = pick(share, gpus.iter().copied(), Policy::Pack).is_some();
+            prop_assert_eq!(chosen.is_some(), fits);
         }
     }
 }

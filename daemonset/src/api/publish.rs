@@ -17,7 +17,7 @@ use tracing::warn;
 use super::{LOOK, Pods};
 use crate::allotment::{Holding, Record};
 use crate::config::{Config, MigStrategy};
-use crate::inventory::{Gpu, Inventory, Slice};
+use crate::inventory::{Gpu, Inventory, Membership, Slice};
 use crate::modes;
 use crate::node::Node;
 
@@ -131,6 +131,7 @@ fn published(
 fn places(inventory: &Inventory, strategy: MigStrategy) -> Vec<published::Gpu> {
     let place = |uuid: String, mode, gpu: &Gpu| published::Gpu {
         uuid,
+        resource: gpu.pool.as_ref().and_then(own_resource),
         mode,
         taken_percent: 0,
         is_whole: false,
@@ -159,11 +160,13 @@ fn places(inventory: &Inventory, strategy: MigStrategy) -> Vec<published::Gpu> {
     places
 }
 
-/// A GPU of a pool with a resource of its own is not asked for by the names that the extender knows.
+/// What the whole GPUs of a pool are asked for by, where that is not `gpu`.
+fn own_resource(pool: &Membership) -> Option<String> {
+    (pool.resource != contract::Resource::Gpu.as_str()).then(|| pool.resource.clone())
+}
+
 fn is_usable(gpu: &Gpu) -> bool {
-    let is_ours =
-        gpu.pool.as_ref().is_none_or(|pool| pool.resource == contract::Resource::Gpu.as_str());
-    gpu.sick.is_none() && gpu.cordon.is_none() && gpu.foreign.is_none() && is_ours
+    gpu.sick.is_none() && gpu.cordon.is_none() && gpu.foreign.is_none()
 }
 
 /// As the slice's resource has it, behind `mig-`.
@@ -308,15 +311,21 @@ mod tests {
     #[test]
     fn what_gives_nothing_is_published_as_such() {
         let sick = Gpu { sick: Some("XID 79".into()), ..gpu(0, modes::Mode::Shared) };
-        let pool = crate::inventory::Membership { name: "big".into(), resource: "big".into() };
-        let apart = Gpu { pool: Some(pool), ..gpu(1, modes::Mode::Shared) };
-        let node = published(
-            &Inventory::new(vec![sick, apart]),
-            &[],
-            &Pods::default(),
-            MigStrategy::Mixed,
-        );
+        let node =
+            published(&Inventory::new(vec![sick]), &[], &Pods::default(), MigStrategy::Mixed);
         assert!(node.gpus.iter().all(|gpu| !gpu.is_usable));
+    }
+
+    #[test]
+    fn a_gpu_of_a_pool_is_published_under_the_pools_own_name() {
+        let pool = |name: &str| Membership { name: "p".into(), resource: name.into() };
+        let apart = Gpu { pool: Some(pool("gpu-training")), ..gpu(0, modes::Mode::Shared) };
+        let plain = Gpu { pool: Some(pool("gpu")), ..gpu(1, modes::Mode::Shared) };
+        let inventory = Inventory::new(vec![apart, plain]);
+        let node = published(&inventory, &[], &Pods::default(), MigStrategy::Mixed);
+        let names: Vec<_> = node.gpus.iter().map(|gpu| gpu.resource.as_deref()).collect();
+        assert_eq!(names, [Some("gpu-training"), None]);
+        assert!(node.gpus.iter().all(|gpu| gpu.is_usable && gpu.free().get() == 100));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{Annotation, Domain, Mib, parse_memory};
-use ledger::Policy;
 use ledger::agent::DeviceSpec;
+use ledger::{AtLimit, Policy};
 
 use crate::arbiter::Class;
 
@@ -19,6 +19,8 @@ pub struct Refinement {
     pub policy: Option<Policy>,
     /// `compute-class`: who goes first, each within its own share.
     pub class: Class,
+    /// Whether the administrator has its namespace observed only: no annotation says this.
+    pub observe: bool,
 }
 
 impl Refinement {
@@ -95,6 +97,10 @@ impl Refinement {
             None => {}
         }
         refined.policy = self.policy.unwrap_or(spec.policy);
+        if self.observe {
+            // Who observes delays nothing either.
+            (refined.policy, refined.at_limit) = (Policy::Observe, AtLimit::Observe);
+        }
         (refined, problems)
     }
 }
@@ -117,6 +123,16 @@ mod tests {
 
     fn numbers(spec: &DeviceSpec) -> (u64, u32, u32, Policy) {
         (spec.hard >> 20, spec.weight, spec.cap, spec.policy)
+    }
+
+    #[test]
+    fn what_is_observed_only_refuses_and_delays_nothing_whatever_its_pod_says() {
+        let spec = DeviceSpec::new(uuid(0), Mib(16_000), Percent::new(50).unwrap());
+        let refinement =
+            Refinement { policy: Some(Policy::Strict), observe: true, ..Refinement::default() };
+        let (refined, problems) = refinement.apply(&spec);
+        assert_eq!((refined.policy, refined.at_limit), (Policy::Observe, AtLimit::Observe));
+        assert_eq!((refined.hard, problems), (spec.hard, Vec::new()));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Config {
     pub compute: Compute,
     /// What happens at a limit.
     pub at_limit: AtLimit,
+    /// Namespaces in which limits are observed only.
+    pub observe: Vec<Glob>,
     /// Faults.
     pub health: Health,
     /// Offer no more percents than the largest hole.
@@ -208,6 +210,7 @@ impl Section {
             compute_policy,
             compute,
             at_limit,
+            observe,
             health,
             honest_advertising,
             exposure,
@@ -244,6 +247,7 @@ impl Section {
             compute_policy: compute.policy,
             compute: compute.clone(),
             at_limit: self.at_limit.unwrap_or_default(),
+            observe: self.observe.unwrap_or_default(),
             health: Health {
                 xids: health.xids.unwrap_or_default(),
                 unknown_xid: health.unknown_xid.unwrap_or_default(),

@@ -39,6 +39,8 @@ pub struct Section {
     pub compute: Option<Spanned<ComputeSection>>,
     /// What happens at a limit. Default: refuse
     pub at_limit: Option<AtLimit>,
+    /// Namespaces, as patterns, in which only is counted what would be refused or delayed. Default: none
+    pub observe: Option<Vec<Glob>>,
     /// Which faults of a GPU mean what.
     pub health: Option<HealthSection>,
     /// Offer no more percents than the largest hole on one GPU holds. Default: false

@@ -10,5 +10,5 @@ mod taken;
 pub use advertise::{Blocked, Offers, blocked, is_uniform, offers};
 pub(crate) use allocate::parse;
 pub use allocate::{Grant, Refusal, allocate};
-pub use prefer::prefer;
+pub use prefer::{Choice, prefer};
 pub use taken::Taken;

@@ -11,23 +11,32 @@ use share::{Free, Policy};
 use super::linked::closest;
 use crate::inventory::Inventory;
 
-/// `size` of the `available` devices, with all of `must`. Parts come from one GPU, which `policy`
-/// chooses of those with room, whole GPUs are those that lie closest. Where nothing fits the answer is
-/// short: the kubelet then fills it up as it likes and Allocate says why it refuses.
+/// How a share chooses among the GPUs that have room.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Choice<'a> {
+    /// Pack or spread.
+    pub policy: Policy,
+    /// What the scheduler's extender has planned here and nobody has taken yet.
+    pub planned: &'a [(DeviceUuid, Percent)],
+}
+
+/// `size` of the `available` devices, with all of `must`. Parts come from one GPU, as `choice` has it,
+/// whole GPUs are those that lie closest. Where nothing fits the answer is short: the kubelet then fills
+/// it up as it likes and Allocate says why it refuses.
 #[must_use]
 pub fn prefer(
     available: &[String],
     must: &[String],
     size: usize,
     inventory: &Inventory,
-    policy: Policy,
+    choice: Choice<'_>,
 ) -> Vec<String> {
     let mut offer = Offer::default();
     available.iter().for_each(|id| offer.add(id, false));
     must.iter().for_each(|id| offer.add(id, true));
     match offer.holes.is_empty() {
         true => first_of(&offer.must, closest(&offer.free, &offer.must, size, inventory), size),
-        false => offer.parts(size, inventory, policy),
+        false => offer.parts(size, inventory, choice),
     }
 }
 
@@ -72,15 +81,20 @@ impl Offer {
     }
 
     /// Parts of the GPU that should take the share; what must be in where none has room.
-    fn parts(mut self, size: usize, inventory: &Inventory, policy: Policy) -> Vec<String> {
+    fn parts(mut self, size: usize, inventory: &Inventory, choice: Choice<'_>) -> Vec<String> {
         let index = |hole: &Hole| inventory.get(hole.gpu).map_or(u32::MAX, |gpu| gpu.index);
         self.holes.sort_by_key(|hole| (index(hole), hole.gpu));
         let elsewhere = |hole: &Hole| self.holes.iter().any(|h| h.gpu != hole.gpu && h.must != 0);
         let can = |hole: &&Hole| self.must.is_empty() && !elsewhere(hole);
         let fitting: Vec<&Hole> = self.holes.iter().filter(can).collect();
         let room = |hole: &&Hole| Free::after(100u32.saturating_sub(hole.free.count_ones()));
-        let share = Percent::new(size as u64).ok();
-        let best = share.and_then(|share| share::pick(share, fitting.iter().map(room), policy));
+        let rooms: Vec<Free> = fitting.iter().map(room).collect();
+        let place = |gpu: DeviceUuid| fitting.iter().position(|hole| hole.gpu == gpu);
+        let planned = choice.planned.iter().filter_map(|(gpu, part)| Some((place(*gpu)?, *part)));
+        let planned: Vec<_> = planned.collect();
+        let best = Percent::new(size as u64)
+            .ok()
+            .and_then(|share| share::pick_planned(share, &rooms, &planned, choice.policy));
         match best {
             Some(at) => fitting[at].first(size),
             None => self.all_must(size),
@@ -125,6 +139,8 @@ mod tests {
     use crate::modes::Mode;
     use proptest::prelude::*;
 
+    const SPREAD: Choice<'_> = Choice { policy: Policy::Spread, planned: &[] };
+
     fn shared() -> Inventory {
         Inventory::new((0..4).map(|n| gpu(n, Mode::Shared)).collect())
     }
@@ -140,7 +156,7 @@ mod tests {
     #[test]
     fn the_tightest_hole_that_fits_is_taken() {
         let free = [parts(0, 0..100), parts(1, 0..40), parts(2, 0..60)].concat();
-        let chosen = |size| prefer(&free, &[], size, &shared(), Policy::Pack);
+        let chosen = |size| prefer(&free, &[], size, &shared(), Choice::default());
         for (size, gpu) in [(30, 1), (40, 1), (41, 2), (60, 2), (61, 0), (100, 0)] {
             assert_eq!(gpus_of(&chosen(size)), BTreeSet::from([&*uuid(gpu).to_string()]), "{size}");
             assert_eq!(chosen(size).len(), size);
@@ -150,7 +166,7 @@ mod tests {
     #[test]
     fn what_must_be_in_pins_the_gpu() {
         let free = [parts(0, 0..100), parts(1, 0..40)].concat();
-        let chosen = prefer(&free, &parts(0, 7..9), 30, &shared(), Policy::Pack);
+        let chosen = prefer(&free, &parts(0, 7..9), 30, &shared(), Choice::default());
         assert_eq!(gpus_of(&chosen), BTreeSet::from([&*uuid(0).to_string()]));
         assert!(parts(0, 7..9).iter().all(|id| chosen.contains(id)));
     }
@@ -158,14 +174,14 @@ mod tests {
     #[test]
     fn where_nothing_fits_nothing_is_proposed() {
         let free = [parts(0, 0..50), parts(1, 0..50)].concat();
-        assert!(prefer(&free, &[], 60, &shared(), Policy::Pack).is_empty());
-        assert!(prefer(&free, &[], 0, &shared(), Policy::Pack).is_empty());
+        assert!(prefer(&free, &[], 60, &shared(), Choice::default()).is_empty());
+        assert!(prefer(&free, &[], 0, &shared(), Choice::default()).is_empty());
     }
 
     #[test]
     fn where_what_must_be_in_has_no_room_it_alone_is_proposed() {
         let free = [parts(0, 0..10), parts(1, 0..50)].concat();
-        let chosen = |must: &[String]| prefer(&free, must, 30, &shared(), Policy::Pack);
+        let chosen = |must: &[String]| prefer(&free, must, 30, &shared(), Choice::default());
         assert_eq!(chosen(&parts(0, 3..5)), parts(0, 3..5));
         let split = [parts(0, 3..4), parts(1, 3..4)].concat();
         assert_eq!(chosen(&split), split);
@@ -174,15 +190,29 @@ mod tests {
     #[test]
     fn an_id_that_comes_twice_or_names_nothing_counts_for_nothing() {
         let twice = [parts(0, 0..20), parts(0, 0..20), vec!["nothing".into()]].concat();
-        assert!(prefer(&twice, &[], 30, &shared(), Policy::Pack).is_empty());
-        assert_eq!(prefer(&twice, &[], 20, &shared(), Policy::Pack), parts(0, 0..20));
+        assert!(prefer(&twice, &[], 30, &shared(), Choice::default()).is_empty());
+        assert_eq!(prefer(&twice, &[], 20, &shared(), Choice::default()), parts(0, 0..20));
     }
 
     #[test]
     fn spread_takes_the_widest_hole() {
         let free = [parts(0, 0..40), parts(1, 0..100), parts(2, 0..60)].concat();
-        let chosen = prefer(&free, &[], 30, &shared(), Policy::Spread);
+        let chosen = prefer(&free, &[], 30, &shared(), SPREAD);
         assert_eq!(gpus_of(&chosen), BTreeSet::from([&*uuid(1).to_string()]));
+    }
+
+    #[test]
+    fn what_the_extender_planned_is_kept_to() {
+        let free = [parts(0, 0..60), parts(1, 0..50), parts(2, 0..100)].concat();
+        let part = |percent| Percent::new(percent).unwrap();
+        let planned = [(uuid(2), part(50)), (uuid(9), part(50))];
+        let choice = Choice { planned: &planned, ..Choice::default() };
+        let chosen = |size| prefer(&free, &[], size, &shared(), choice);
+        for (size, gpu) in [(50, 2), (40, 1), (60, 0), (100, 2)] {
+            assert_eq!(gpus_of(&chosen(size)), BTreeSet::from([&*uuid(gpu).to_string()]), "{size}");
+        }
+        let pinned = prefer(&free, &parts(0, 0..2), 50, &shared(), choice);
+        assert_eq!(gpus_of(&pinned), BTreeSet::from([&*uuid(0).to_string()]));
     }
 
     #[test]
@@ -191,7 +221,7 @@ mod tests {
         let on = |n: u8| Gpu { numa: Some(numa[usize::from(n)]), ..gpu(n, Mode::Whole) };
         let inventory = Inventory::new((0..4).map(on).collect());
         let free: Vec<String> = (0..4).map(|n| uuid(n).to_string()).collect();
-        let chosen = |size| prefer(&free, &[], size, &inventory, Policy::Pack);
+        let chosen = |size| prefer(&free, &[], size, &inventory, Choice::default());
         assert_eq!(chosen(1), free[3..]);
         assert_eq!(chosen(2), free[..2]);
         assert_eq!(chosen(4).len(), 4);
@@ -204,7 +234,7 @@ mod tests {
         ) {
             let free: Vec<String> =
                 holes.iter().enumerate().flat_map(|(n, &hole)| parts(n as u8, 0..hole)).collect();
-            let chosen = prefer(&free, &[], size, &shared(), Policy::Pack);
+            let chosen = prefer(&free, &[], size, &shared(), Choice::default());
             let fits = holes.iter().any(|&hole| usize::from(hole) >= size);
             prop_assert_eq!(chosen.len(), if fits { size } else { 0 });
             prop_assert!(gpus_of(&chosen).len() <= 1);

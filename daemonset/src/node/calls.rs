@@ -1,13 +1,13 @@
 //! What the kubelet asks of the node: devices for a container, and that they are ready when it starts.
 
 use std::collections::BTreeSet;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use contract::DeviceId;
+use contract::{DeviceId, Domain};
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use tracing::{info, warn};
 
-use super::{Denial, Node};
+use super::{Denial, Node, unix_s};
 use crate::allotment::{self, BookError, Held, Holding, Record};
 use crate::arbiter;
 use crate::config::Placement;
@@ -81,7 +81,9 @@ impl Node {
             Placement::Pack => share::Policy::Pack,
             Placement::Spread => share::Policy::Spread,
         };
-        decide::prefer(available, must, size, &self.inventory(), policy)
+        let planned = self.planned();
+        let choice = decide::Choice { policy, planned: &planned };
+        decide::prefer(available, must, size, &self.inventory(), choice)
     }
 
     /// Readies the allotment for a container that is about to start, and learns whose it is.
@@ -143,6 +145,10 @@ impl Node {
         let held = self.identity.list_once().await?;
         let done = self.book().reconcile(&held, asked);
         self.held.send_replace(());
+        if let Ok(domain) = Domain::parse(&self.identity.domain) {
+            // Namespaces that are observed are so without an API server too.
+            let _ = self.refine_all(domain);
+        }
         Ok(done?)
     }
 
@@ -162,7 +168,7 @@ impl Node {
             percent: usize::from(PARTS).saturating_sub(taken.percent(gpu.uuid)),
             sick: decide::blocked(gpu, Kind::Percent, &taken).map(|why| why.to_string()),
         });
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let at = unix_s();
         let (why, asked) = (denial.to_string(), ids.len());
         self.refusals.add(denial.word(), Refused { at, asked, why, left: left.collect() });
     }

@@ -8,6 +8,7 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::AllotmentId;
 use tokio::sync::watch;
@@ -212,4 +213,8 @@ impl Node {
         // Every change is on disk before it is in memory: a book that a panic left is whole.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

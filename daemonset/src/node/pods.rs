@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use contract::{AllotmentId, Domain};
+use contract::{AllotmentId, DeviceUuid, Domain, Percent};
 use tokio::sync::watch;
 
-use super::Node;
+use super::{Node, unix_s};
 use crate::allotment::{self, Held, Record};
 use crate::api::{Meta, Pods, PoolStates, Refinement};
 use crate::arbiter;
+use crate::planned::planned;
 
 impl Node {
     /// Whether an allotment goes first where somebody waits for its answers.
@@ -61,8 +62,11 @@ impl Node {
     fn refine(&self, record: &Record, pods: &Pods, domain: Domain<'_>) -> Vec<(Meta, String)> {
         let Some(holder) = &record.holder else { return Vec::new() };
         let its = |pod: &&Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
-        let Some(pod) = pods.values().find(its) else { return Vec::new() };
-        let (refinement, mut problems) = Refinement::parse(&pod.annotations, domain);
+        let pod = pods.values().find(its);
+        let parse = |pod: &Meta| Refinement::parse(&pod.annotations, domain);
+        let (mut refinement, mut problems) = pod.map(parse).unwrap_or_default();
+        let observed = &self.config.borrow().observe;
+        refinement.observe = observed.iter().any(|glob| glob.matches(&holder.namespace));
         self.classify(record.id, refinement.class);
         let mut refined = self.refined.lock().unwrap_or_else(PoisonError::into_inner);
         // One whose annotations were taken away becomes what it was.
@@ -72,12 +76,20 @@ impl Node {
         if refinement != Refinement::default() {
             refined.insert(record.id);
         }
-        problems.into_iter().map(|problem| (pod.clone(), problem)).collect()
+        problems.into_iter().filter_map(|problem| Some((pod?.clone(), problem))).collect()
     }
 
     fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
         let rules = self.book().rules(record);
         allotment::refine(&self.wares.layout, record, rules, refinement)
+    }
+
+    /// Shares that the scheduler's extender has planned here and nobody has taken yet.
+    #[must_use]
+    pub fn planned(&self) -> Vec<(DeviceUuid, Percent)> {
+        let config = self.config.borrow();
+        let Ok(domain) = Domain::parse(config.domain.as_str()) else { return Vec::new() };
+        planned(&self.pods.borrow(), &self.records(), domain, unix_s())
     }
 
     /// The pods of the node, as the API server tells of them.

@@ -50,6 +50,7 @@ families! {
     gpu_usable: Gauges, "gpu_memory_usable", Some(Unit::Bytes), "Memory that is divided";
     gpu_allotted: Gauges, "gpu_allotted", Some(Unit::Ratios), "The part of a GPU that is held";
     gpu_allotments: Gauges, "gpu_allotments", None, "Containers that hold a part of a GPU";
+    gpu_planned: Gauges, "gpu_planned", Some(Unit::Ratios), "The part of a GPU that the scheduler has planned and nobody has taken yet";
     gpu_measured: Gauges, "gpu_memory_measured", Some(Unit::Bytes), "Memory that containers hold, as the driver counts";
     gpu_healthy: Gauges, "gpu_healthy", None, "1 while the GPU can be allocated";
     gpu_sick: Gauges, "gpu_sick_info", None, "Why a GPU cannot be allocated";
@@ -150,6 +151,9 @@ impl Families {
         let part = |held: &Held| gpus(&held.record.holding).min(1.0);
         set(&self.gpu_allotted, one(), on_it().map(part).sum());
         set(&self.gpu_allotments, one(), on_it().count() as f64);
+        let planned = state.planned.iter().filter(|(uuid, _)| *uuid == gpu.uuid);
+        let planned = planned.map(|(_, share)| f64::from(share.get()) / 100.0).sum();
+        set(&self.gpu_planned, one(), planned);
         let measured = on_it().filter_map(|held| state.measured(held.record.id, gpu.uuid));
         set(&self.gpu_measured, one(), measured.sum::<u64>() as f64);
         set(&self.gpu_healthy, one(), f64::from(u8::from(gpu.sick.is_none())));

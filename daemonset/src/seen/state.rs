@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::paths::LIMITS_FILE;
-use contract::{AllotmentId, DeviceUuid};
+use contract::{AllotmentId, DeviceUuid, Percent};
 use ledger::agent::LedgerSnapshot;
 use serde_json::{Value, json};
 
@@ -33,6 +33,8 @@ pub struct State {
     pub chargeback: Chargeback,
     /// Whether the node's pools are alike on all their nodes.
     pub pools: Arc<PoolStates>,
+    /// Shares that the scheduler's extender has planned and nobody has taken yet.
+    pub planned: Vec<(DeviceUuid, Percent)>,
     /// What the arbiter knows of containers' time.
     pub times: View,
 }
@@ -68,6 +70,7 @@ impl State {
             denials: node.refusals().counts(),
             chargeback,
             pools: node.pools().borrow().clone(),
+            planned: node.planned(),
             times: View::default(),
         }
     }
@@ -147,6 +150,7 @@ pub(crate) mod tests {
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),
             chargeback: Chargeback::default(),
+            planned: Vec::new(),
             pools: Arc::default(),
             times: View::default(),
         }

@@ -28,8 +28,24 @@ const BEYOND: Variable = (
     ).filter(names, size(names) > 0)",
 );
 
+/// By container, the shares of pools that are larger than the namespace may have. Their names all end
+/// alike; that of the pool without a name is looked at apart, because its sentence says more.
+const LARGE: Variable = (
+    "large",
+    "
+    !variables.limits[?'$domain/largest-percent'].orValue('').matches('^[0-9]{1,3}$') ? [] :
+    variables.all.map(c,
+      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$domain/') && name.matches('-percent$') &&
+        name != '$percent' && quantity(string(c.resources.limits[name])).isGreaterThan(
+          quantity(variables.limits['$domain/largest-percent']))) +
+      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$domain/') && name.matches('-percent$') &&
+        name != '$percent' && quantity(string(c.resources.requests[name])).isGreaterThan(
+          quantity(variables.limits['$domain/largest-percent'])))
+    ).filter(names, size(names) > 0)",
+);
+
 /// Names in a list are between commas, without blanks.
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         holds: "
         !('$domain/largest-percent' in variables.limits) ||
@@ -46,6 +62,12 @@ const RULES: [Rule; 4] = [
         'container \"' + variables.shares.filter(s, s.percent > int(variables.limits['$domain/largest-percent']))[0].name +
         '\": asks for ' + string(variables.shares.filter(s, s.percent > int(variables.limits['$domain/largest-percent']))[0].percent) +
         '% of a GPU, and this namespace may have at most ' + variables.limits['$domain/largest-percent'] + '%'",
+    },
+    Rule {
+        holds: "size(variables.large) == 0",
+        message: "
+        'the pod: asks for more of ' + variables.large[0][0] + ' than this namespace may have, which is ' +
+        variables.limits['$domain/largest-percent'] + '%'",
     },
     Rule {
         holds: "size(variables.beyond) == 0",
@@ -65,7 +87,7 @@ const RULES: [Rule; 4] = [
 
 /// The policy's variables and rules, as the API has them.
 pub(super) fn spec(words: &Words) -> Value {
-    let own = [SHARES, LIMITS, BEYOND];
+    let own = [SHARES, LIMITS, LARGE, BEYOND];
     json!({
         "failurePolicy": "Fail",
         "variables": super::common::variables(words, SHARED.iter().chain(own.iter())),

@@ -236,6 +236,7 @@ fn a_real_namespace_has_no_more_than_its_annotations_say() {
     let objects = [
         cases::fraction(json!("0.5")),
         cases::pod(json!({ "limits": { "example.com/gpu": "1" } })),
+        cases::pod(json!({ "limits": { "example.com/gpu-chat-percent": "60" } })),
         cases::annotated(json!({ "example.com/compute-policy": "strict" }), &["a"]),
     ];
     let annotations = [

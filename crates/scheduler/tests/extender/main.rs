@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use peer::Peer;
-use published::{Gpu, Holder, Mode, Node};
+use published::{Gpu, Holder, Mode, Node, Plan};
 use serde_json::{Value, json};
 
 /// The extender's process; it ends with this.
@@ -96,6 +96,7 @@ impl Drop for Extender {
 fn node(taken: &[u32], pods: &[(&str, usize, u32)]) -> Node {
     let gpu = |(index, taken): (usize, &u32)| Gpu {
         uuid: format!("GPU-{index}"),
+        resource: None,
         mode: Mode::Shared,
         taken_percent: *taken,
         is_whole: false,
@@ -136,6 +137,9 @@ fn a_pod_is_filtered_scored_and_bound_and_its_hole_is_gone_for_the_next() {
     let bound = peer.bindings();
     assert_eq!(bound[0]["metadata"]["uid"], "one");
     assert_eq!(bound[0]["target"]["name"], "b");
+    let plan = bound[0]["metadata"]["annotations"]["example.com/gpu-plan"].as_str();
+    let plan: Plan = plan.expect("a plan").parse().expect("a plan");
+    assert_eq!((&*plan.shares[0].gpu, plan.shares[0].share.get()), ("GPU-0", 60));
     assert_eq!(extender.filter(&pod("two", 60))["NodeNames"], json!([]));
     assert!(extender.get("/metrics").contains("aliquot_scheduler_unpublished 1"));
     // Its agent gives the share, and says so.
@@ -173,6 +177,60 @@ fn what_another_leader_bound_counts_before_its_agent_has_published_it() {
     extender.fits_in_the_end(&pod("small", 40), &["a"]);
     let answer = extender.filter(&pod("large", 60));
     assert_eq!(answer["FailedNodes"]["a"], "no GPU has 60% left, at most 40%");
+}
+
+#[test]
+fn the_place_that_another_leader_planned_is_kept() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[40, 30], &[]));
+    let mut bound = pod("elsewhere", 60);
+    bound["spec"]["nodeName"] = json!("a");
+    bound["metadata"]["annotations"] = json!({ "example.com/gpu-plan": "GPU-1=60@1767225600" });
+    peer.bound_elsewhere(bound);
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("other", 60), &["a"]);
+    extender.fits_in_the_end(&pod("third", 61), &[]);
+}
+
+#[test]
+fn eviction_stands_where_it_makes_room_on_one_gpu_and_is_chosen_anew_where_it_does_not() {
+    let peer = Peer::start();
+    let parts = [("a", 0, 50), ("b", 0, 50), ("c", 1, 50), ("d", 1, 50)];
+    for name in ["apart", "together", "hopeless"] {
+        let parts = parts.map(|(uid, gpu, percent)| (format!("{name}-{uid}"), gpu, percent));
+        let parts = parts.each_ref().map(|(uid, gpu, percent)| (&**uid, *gpu, *percent));
+        peer.publish(name, &node(&[100, 100], &parts));
+        for ((uid, ..), priority) in parts.iter().zip([5, 7, 3, 3]) {
+            let mut pod = pod(uid, 50);
+            let priority = if name == "hopeless" { 100 } else { priority };
+            (pod["spec"]["nodeName"], pod["spec"]["priority"]) = (json!(name), json!(priority));
+            pod["status"]["phase"] = json!("Running");
+            peer.bound_elsewhere(pod);
+        }
+    }
+    let extender = Extender::start(&peer);
+    let mut wants = pod("new", 60);
+    wants["spec"]["priority"] = json!(50);
+    while extender.post("/filter", &json!({ "Pod": wants, "NodeNames": [] })).1["Error"] != "" {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let victims = |uids: &[&str], violations: i64| {
+        let pods: Vec<_> = uids.iter().map(|uid| json!({ "UID": uid })).collect();
+        json!({ "Pods": pods, "NumPDBViolations": violations })
+    };
+    let chosen = json!({ "apart": victims(&["apart-a", "apart-c"], 0),
+                         "together": victims(&["together-a", "together-b"], 1),
+                         "hopeless": victims(&["hopeless-a"], 0) });
+    let args = json!({ "Pod": wants, "NodeNameToVictims": null, "NodeNameToMetaVictims": chosen });
+    let expected = json!({ "apart": victims(&["apart-c", "apart-d"], 1),
+                           "together": victims(&["together-a", "together-b"], 1) });
+    assert_eq!(extender.post("/preempt", &args).1["NodeNameToMetaVictims"], expected);
+    // The form of an extender that is not nodeCacheCapable.
+    let whole = json!({ "Pods": [{ "metadata": { "uid": "together-a" } },
+                                 { "metadata": { "uid": "together-b" } }], "NumPDBViolations": 1 });
+    let args = json!({ "Pod": wants, "NodeNameToVictims": { "together": whole } });
+    let expected = json!({ "together": victims(&["together-a", "together-b"], 1) });
+    assert_eq!(extender.post("/preempt", &args).1["NodeNameToMetaVictims"], expected);
 }
 
 #[test]

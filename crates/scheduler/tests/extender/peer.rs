@@ -83,7 +83,7 @@ impl Peer {
         let _ = kept.changes.send(json!({ "type": "DELETED", "object": lease }).to_string());
     }
 
-    /// A pod that another leader bound and whose kubelet has not started it.
+    /// A pod that is bound, by another leader; unless it says that it runs, no kubelet has started it.
     pub(crate) fn bound_elsewhere(&self, pod: Value) {
         self.kept().pods.push(pod);
     }
@@ -144,8 +144,16 @@ async fn pods(
     State(kept): State<Shared>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
-    assert_eq!(query["fieldSelector"], "spec.nodeName!=,status.phase=Pending");
-    Json(json!({ "metadata": {}, "items": kept.lock().expect("alone").pods })).into_response()
+    let pods = kept.lock().expect("alone").pods.clone();
+    let items: Vec<_> = match query["fieldSelector"].strip_prefix("spec.nodeName=") {
+        Some(node) => pods.into_iter().filter(|pod| pod["spec"]["nodeName"] == node).collect(),
+        None => {
+            assert_eq!(query["fieldSelector"], "spec.nodeName!=,status.phase=Pending");
+            let is_pending = |pod: &Value| pod["status"]["phase"] != "Running";
+            pods.into_iter().filter(is_pending).collect()
+        }
+    };
+    Json(json!({ "metadata": {}, "items": items })).into_response()
 }
 
 async fn bind(

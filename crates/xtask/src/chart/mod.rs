@@ -52,6 +52,18 @@ const VARIANTS: [&str; 10] = [
     "scheduler.slices={mig-1g.10gb},scheduler.ignorable=true,admission.leaveAlone={infra},agent.config.placement=spread",
 ];
 
+/// Values, and what has to be rendered from them: the extender is asked about every pool's resources.
+const RENDERED: [(&str, &[&str]); 2] = [
+    (
+        "agent.config.pools.training.mode=whole,agent.config.pools.chat.resource=gpu-talk",
+        &["example.com/gpu-training,", "example.com/gpu-talk,", "example.com/gpu-talk-percent,"],
+    ),
+    (
+        "domain=x.org,agent.config.nodes[0].names={a},agent.config.nodes[0].set.pools.edge.mode=shared",
+        &["x.org/gpu-edge,", "x.org/gpu-edge-percent,", "x.org/gpu-percent,"],
+    ),
+];
+
 /// Values that are refused, and a word of why.
 const REFUSED: [(&str, &str); 6] = [
     ("agnet.audit=false", "agnet"),
@@ -78,6 +90,11 @@ pub(crate) fn check() -> Result<()> {
             models.check(&object).with_context(|| path.display().to_string())?;
             objects += 1;
         }
+    }
+    for (values, words) in RENDERED {
+        let text = render(values, KUBERNETES)?;
+        let missing = words.iter().find(|word| !text.contains(&format!("{{name: {word}")));
+        ensure!(missing.is_none(), "{values} renders no {}", missing.unwrap_or(&""));
     }
     for (values, word) in REFUSED {
         let Err(said) = render(values, KUBERNETES) else { bail!("{values} was not refused") };

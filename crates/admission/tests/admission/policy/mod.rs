@@ -268,7 +268,15 @@ fn a_namespace_has_no_more_than_its_annotations_say() {
     let whole = cases::pod(json!({ "limits": { "example.com/gpu": "1" } }));
     let mut strict = half.clone();
     strict["metadata"]["annotations"] = json!({ "example.com/compute-policy": "strict" });
+    let pool = cases::pod(json!({ "limits": { "example.com/gpu-chat-percent": "60" } }));
     let table = [
+        (json!({ "example.com/largest-percent": "60" }), &pool, None),
+        (json!({ "example.com/largest-percent": "50" }), &pool, Some("which is 50%")),
+        (
+            json!({ "example.com/allowed-resources": "example.com/gpu-percent" }),
+            &pool,
+            Some("example.com/gpu-chat-percent,"),
+        ),
         (json!({}), &half, None),
         (json!({ "example.com/largest-percent": "50" }), &half, None),
         (json!({ "example.com/largest-percent": "49" }), &half, Some("at most 49%")),

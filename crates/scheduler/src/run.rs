@@ -1,0 +1,41 @@
+//! The program: parses, wires and waits.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::options::Options;
+use crate::{follow, server};
+
+/// Serves until it is told to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(options: &Options) -> anyhow::Result<()> {
+    let extender = options.extender()?;
+    let listener = TcpListener::bind(options.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (nodes, recalling) = (extender.clone(), extender.clone());
+    let namespace = options.namespace.clone();
+    tokio::spawn(async move { follow::keep_nodes(&nodes, &namespace).await });
+    tokio::spawn(async move { follow::keep_recalling(&recalling).await });
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    let end = async move {
+        terminate.recv().await;
+    };
+    Ok(axum::serve(listener, server::router(extender)).with_graceful_shutdown(end).await?)
+}
