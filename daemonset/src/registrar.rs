@@ -18,6 +18,10 @@ use crate::plugin::Plugin;
 /// Between two tries at least, so that a folder in which much happens does not keep us busy.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// So many tries in a row wait for nothing but the pause where a socket refuses: it has its name before
+/// anybody listens on it, and nothing in the folder tells of that.
+const SOON: u32 = 5;
+
 /// What our sockets in the kubelet's folder begin with.
 pub const SOCKET_PREFIX: &str = "aliquot-";
 
@@ -88,7 +92,7 @@ async fn keep_registered(
     lists: watch::Receiver<Vec<Device>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut told = String::new();
+    let (mut told, mut refused) = (String::new(), 0);
     node.registrations().wanted(&offer.resource);
     while !*stop.borrow() && stop.has_changed().is_ok() {
         let plugin = |session| Plugin {
@@ -102,14 +106,17 @@ async fn keep_registered(
         match offer.register(plugin).await {
             Ok(registered) => {
                 told.clear();
+                refused = 0;
                 node.registrations().begun(&offer.resource);
                 hold(&offer, registered, &mut stop).await;
                 node.registrations().ended(&offer.resource);
             }
             Err(error) => {
                 tell_once(&mut told, &offer, &error);
+                let is_soon = matches!(error, RegisterError::Dial(_)) && refused < SOON;
+                refused = if is_soon { refused + 1 } else { 0 };
                 tokio::select! {
-                    () = wait(change) => {}
+                    () = wait(change, is_soon) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
                 }
             }
@@ -136,10 +143,13 @@ fn tell_once(told: &mut String, offer: &Offer, error: &RegisterError) {
     }
 }
 
-/// Until something has changed in the kubelet's folder, or half a second.
-async fn wait(change: impl Future<Output = ()>) {
+/// A pause, and unless the next try is to be soon, until something has changed in the kubelet's folder or
+/// half a second has gone.
+async fn wait(change: impl Future<Output = ()>, is_soon: bool) {
     tokio::time::sleep(PAUSE).await;
-    change.await;
+    if !is_soon {
+        change.await;
+    }
 }
 
 /// The resource's list, which changes only when what it says does.
