@@ -113,15 +113,34 @@ fn who_dies_waiting_leaves_the_others_their_credit() {
 #[test]
 fn a_stopped_process_holds_up_nobody() {
     let stage = Stage::new();
-    let stopped = stage.start("saturate=kernel,500,60000");
-    std::thread::sleep(Duration::from_millis(200));
-    let pid = stopped.0.id() as i32;
-    // SAFETY: a signal for our own child.
-    unsafe { libc::kill(pid, libc::SIGSTOP) };
-    let words = "saturate=kernel,500,800";
-    let got = number(&stage.run(words).lines, words) as f64 / 8e3;
-    let mut child = stopped.0;
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // One of its kernels is more than a quantum.
+    let mut stopped = stage.start("saturate=kernel,6000,60000").0;
+    stop_with_a_full_flight(&stage, stopped.id() as i32);
+    let words = "saturate=kernel,500,2000";
+    let got = number(&stage.run(words).lines, words) as f64 / 2e4;
+    stopped.kill().unwrap();
+    stopped.wait().unwrap();
     assert!(got > 15.0, "{got} percent beside a stopped process");
+}
+
+/// Stops the process at a moment in which it has all in flight that its container may have.
+fn stop_with_a_full_flight(stage: &Stage, pid: i32) {
+    let mut reader = stage.reader();
+    for _ in 0..1_000 {
+        std::thread::sleep(Duration::from_millis(7));
+        signal(pid, libc::SIGSTOP);
+        // It ends the call in which it is, and stops.
+        std::thread::sleep(Duration::from_millis(5));
+        reader.read().unwrap();
+        if reader.device(0).in_flight_ns() >= 5_000_000 {
+            return;
+        }
+        signal(pid, libc::SIGCONT);
+    }
+    panic!("it never had a quantum in flight");
+}
+
+fn signal(pid: i32, signal: i32) {
+    // SAFETY: a signal for our own child.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }

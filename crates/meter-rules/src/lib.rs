@@ -17,7 +17,7 @@ mod wait;
 pub use charge::{Batch, charged};
 pub use costs::{Costs, kernel_key, sized_key};
 pub use covered::Covered;
-pub use wait::{Asked, Verdict, verdict};
+pub use wait::{Asked, Verdict, is_left_lying, verdict};
 
 /// GPU time that one batch of short launches is to take, in nanoseconds: a stream is measured with at
 /// most one pair of events for so much.

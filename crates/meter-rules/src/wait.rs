@@ -77,12 +77,24 @@ pub fn verdict(asked: &Asked) -> Verdict {
 /// share explains. A kernel that was never measured fills the quantum and may just be long: forty then.
 fn may_be_awaited(asked: &Asked) -> bool {
     let quanta = if asked.in_flight_ns >= asked.most_ns() { 40 } else { 4 };
-    let patience = (quanta * asked.quantum_ns).max(asked.in_flight_ns.saturating_mul(2));
-    if asked.in_flight_ns > 0 && asked.unsettled_ns >= patience {
+    if nothing_settles(asked, quanta) {
         return true;
     }
     let fair = asked.cost_ns.saturating_mul(200) / asked.share.clamp(1, 100);
     asked.waited_ns >= fair.saturating_add(20 * asked.quantum_ns)
+}
+
+/// Whether what other processes have in flight is left lying, as is seen when a launch goes on: nothing
+/// was settled while it waited, for longer than all of it should take. A process that is stopped settles
+/// nothing, and would fill the quantum for as long as it is.
+#[must_use]
+pub fn is_left_lying(asked: &Asked) -> bool {
+    nothing_settles(asked, 4)
+}
+
+fn nothing_settles(asked: &Asked, quanta: u64) -> bool {
+    let patience = (quanta * asked.quantum_ns).max(asked.in_flight_ns.saturating_mul(2));
+    asked.in_flight_ns > 0 && asked.unsettled_ns >= patience
 }
 
 #[cfg(test)]
@@ -156,6 +168,15 @@ mod tests {
             assert_ne!(after(patience - 1, in_flight_ns), Verdict::Launch, "it may just be long");
             assert_eq!(after(patience, in_flight_ns), Verdict::Launch);
         }
+    }
+
+    #[test]
+    fn what_nobody_settled_during_a_long_wait_is_left_lying() {
+        let full = Asked { in_flight_ns: 6 * MS, waited_ns: 101 * MS, ..ASKED };
+        assert_eq!(verdict(&full), Verdict::Launch);
+        let lying = |unsettled_ns| is_left_lying(&Asked { unsettled_ns, ..full });
+        assert!(lying(101 * MS) && lying(20 * MS) && !lying(20 * MS - 1));
+        assert!(!is_left_lying(&Asked { in_flight_ns: 0, unsettled_ns: 101 * MS, ..full }));
     }
 
     #[test]

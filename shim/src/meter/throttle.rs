@@ -9,7 +9,7 @@ use crate::meter::{flight, lanes};
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 use ledger::{Credit, Pace, Terms};
-use meter_rules::{Asked, UNKNOWN_NS, Verdict, verdict};
+use meter_rules::{Asked, UNKNOWN_NS, Verdict, is_left_lying, verdict};
 
 /// So long after the last beat the arbiter counts as gone, in nanoseconds.
 const SILENCE_NS: u64 = 250_000_000;
@@ -30,6 +30,10 @@ struct Beat {
 static BEATS: [Beat; MOST] = [const {
     Beat { seen: AtomicU64::new(0), since_ns: AtomicU64::new(0), looked_ns: AtomicU64::new(0) }
 }; MOST];
+
+/// By share, what other processes have in flight that was not settled for so long that it bounds nobody
+/// any more, in nanoseconds: a process that is stopped settles nothing. Falls as they settle.
+static LEFT_LYING: [AtomicU64; MOST] = [const { AtomicU64::new(0) }; MOST];
 
 /// Waits until a launch may go on; `cost` says what it costs by what is known at the moment, 0: nothing.
 pub(crate) fn admit(share: Share, cost: &dyn Fn() -> u64) {
@@ -52,9 +56,10 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
             progress = (credit.spent_ns, now_ns);
         }
         let known_ns = cost();
+        let others_ns = credit.in_flight_ns.saturating_sub(allotment.own_in_flight_ns(device));
         let asked = Asked {
             left_ns: credit.left_ns,
-            in_flight_ns: credit.in_flight_ns,
+            in_flight_ns: credit.in_flight_ns - left_lying(share, others_ns),
             cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
             is_unmeasured: known_ns == 0,
             quantum_ns: terms.quantum_ns() * quanta,
@@ -63,7 +68,12 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
             waited_ns: now_ns.saturating_sub(start_ns),
             unsettled_ns: now_ns.saturating_sub(progress.1),
         };
-        let Verdict::Wait(longest_ns) = verdict(&asked) else { break };
+        let Verdict::Wait(longest_ns) = verdict(&asked) else {
+            if is_left_lying(&asked) {
+                leave_lying(share, others_ns);
+            }
+            break;
+        };
         // To wait for what is in flight is no want of credit.
         if !waits && credit.left_ns <= 0 {
             // A forked child has no slot, and no driver that would launch anything.
@@ -79,6 +89,18 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
     }
     if waits {
         allotment.wait_ends(device, flight::now_ns().saturating_sub(start_ns));
+    }
+}
+
+/// What is left lying of what others have in flight.
+fn left_lying(share: Share, others_ns: u64) -> u64 {
+    let Some(lying) = LEFT_LYING.get(usize::from(share.number)) else { return 0 };
+    lying.fetch_min(others_ns, Relaxed).min(others_ns)
+}
+
+fn leave_lying(share: Share, others_ns: u64) {
+    if let Some(lying) = LEFT_LYING.get(usize::from(share.number)) {
+        lying.store(others_ns, Relaxed);
     }
 }
 

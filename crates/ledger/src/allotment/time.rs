@@ -145,6 +145,13 @@ impl Allotment {
         take_off(&own.in_flight_ns, estimate_ns);
     }
 
+    /// What this process has in flight of it, estimated, in nanoseconds.
+    #[must_use]
+    pub fn own_in_flight_ns(&self, device: DeviceIndex) -> u64 {
+        slot::current(&self.pages)
+            .map_or(0, |slot| self.pages.slot_device(slot.index, device).in_flight_ns.load(Relaxed))
+    }
+
     /// Counts time of the copy engines.
     pub fn copied(&self, device: DeviceIndex, spent_ns: u64) {
         let Some(slot) = slot::current(&self.pages) else { return };
