@@ -1,6 +1,6 @@
 //! What a pod asks of one node, container by container, in the order in which the kubelet gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::{Annotation, Domain, Percent, Resource, parse_whole_percent};
@@ -210,7 +210,9 @@ fn read(container: &Value, domain: Domain<'_>, pools: &Pools) -> Result<Vec<Need
     let Some(limits) = container["resources"]["limits"].as_object() else { return Ok(Vec::new()) };
     let prefix = format!("{}/", domain.as_str());
     let ours = limits.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
-    let needs = ours.map(|(name, value)| {
+    // The API has no order in a map: the same words are the same ask, however a JSON reader keeps them.
+    let ours: BTreeMap<_, _> = ours.collect();
+    let needs = ours.into_iter().map(|(name, value)| {
         let value = text(value);
         need(name, &value, pools).ok_or(BadAsk { name: format!("{prefix}{name}"), value })
     });
