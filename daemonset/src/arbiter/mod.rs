@@ -112,7 +112,12 @@ pub async fn keep_arbitrating(
     let mut known = Shares::new();
     loop {
         tokio::select! {
-            Ok(()) = held.changed() => take_up(&mut arbiter, &mut known, &node),
+            // Also where the shares are the same: the pages may have been made anew, and until they are
+            // opened the container paces itself and its neighbours have what is free.
+            Ok(()) = held.changed() => {
+                known = shares(&node);
+                arbiter.follow(known.clone());
+            }
             _ = ticks.tick() => {
                 // Who holds a share is known a little later than that it is held: gangs follow from it.
                 take_up(&mut arbiter, &mut known, &node);
