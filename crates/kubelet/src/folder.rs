@@ -82,8 +82,8 @@ impl FolderWatch {
 fn watch(folder: &Path) -> Option<AsyncFd<OwnedFd>> {
     let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
     inotify::add_watch(&events, folder.as_os_str().as_bytes(), WATCHED).ok()?;
-    // What took its place is unsafe, for types that can change their descriptor; one that is owned cannot.
-    #[expect(deprecated, reason = "this crate has no unsafe code, and an OwnedFd is sound here")]
+    // Its successor asks for a promise that the descriptor never changes; that of an OwnedFd cannot.
+    #[expect(deprecated, reason = "this crate makes no such promises, and an OwnedFd needs none")]
     AsyncFd::with_interest(events, Interest::READABLE).ok()
 }
 

@@ -63,14 +63,7 @@ impl Peer {
         tests.args(["test", "--locked", "-p"]);
         match self {
             Self::Admission => {
-                tests.args([
-                    "aliquot-admission",
-                    "--test",
-                    "admission",
-                    "real::",
-                    "--",
-                    "--ignored",
-                ]);
+                tests.args(["aliquot-admission", "--test", "real", "real::", "--"]);
                 tests.env("ALIQUOT_REAL_ADMISSION", brought)
             }
             Self::Containerd => {

@@ -5,5 +5,4 @@ mod certificate;
 mod chart;
 mod decision;
 mod policy;
-mod real;
 mod webhook;

@@ -147,7 +147,6 @@ fn comparable(kind: (&str, &str), decided: Result<Value, Refused>) -> Result<Val
 }
 
 #[test]
-#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
 fn the_real_compiler_takes_every_expression_and_its_type_check_warns_of_none() {
     let real = Real::of(&rules());
     eprintln!("real admission: {}", real.said);
@@ -156,7 +155,6 @@ fn the_real_compiler_takes_every_expression_and_its_type_check_warns_of_none() {
 }
 
 #[test]
-#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
 fn real_plugins_decide_every_case_of_the_table_as_the_evaluator_does() {
     let (mut real, cluster) = (Real::of(&rules()), Cluster::with(&rules()));
     let none = json!({ "metadata": {} });
@@ -175,7 +173,6 @@ fn real_plugins_decide_every_case_of_the_table_as_the_evaluator_does() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    #[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
     fn real_plugins_decide_random_pods_and_templates_as_the_evaluator_does(
         pod in pod(), before in prop::option::weighted(0.3, pod()), of in 0usize..12,
     ) {
@@ -212,7 +209,6 @@ fn large(containers: usize, resources: usize, variables: usize, share: Value) ->
 }
 
 #[test]
-#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
 fn large_pods_stay_within_the_real_cost_limits() {
     let mut real = Real::of(&rules());
     let none = json!({ "metadata": {} });
@@ -230,7 +226,6 @@ fn large_pods_stay_within_the_real_cost_limits() {
 }
 
 #[test]
-#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
 fn a_real_namespace_has_no_more_than_its_annotations_say() {
     let (mut real, mut cluster) = (Real::of(&rules()), Cluster::with(&rules()));
     let objects = [
@@ -260,7 +255,6 @@ fn a_real_namespace_has_no_more_than_its_annotations_say() {
 }
 
 #[test]
-#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
 fn real_plugins_leave_the_systems_namespaces_and_those_that_opted_out_alone() {
     let mut real = Real::of(&rules());
     let object = cases::pod(json!({ "limits": { "example.com/gpu-percent": "101" } }));
@@ -291,7 +285,6 @@ fn configurations(server: &Server) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the real admission plugins: `cargo xtask peers admission`"]
 async fn the_real_webhook_plugins_get_of_our_server_what_the_decision_says() {
     let server = Server::start().await;
     let manifests = configurations(&server);
