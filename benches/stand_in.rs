@@ -9,8 +9,10 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Success.
-const OK: c_int = 0;
+#[macro_use]
+#[path = "driver.rs"]
+mod driver;
+
 /// The card's memory in bytes.
 const CARD: usize = 80 << 30;
 
@@ -47,25 +49,6 @@ fn take() -> u64 {
 fn give(address: u64) {
     let mark = 0_u8;
     THREADS[(&raw const mark).addr() >> 21 & 63].returned.store(address, Relaxed);
-}
-
-/// Declares functions of the driver.
-macro_rules! driver {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
-        $(
-            /// The driver's function of this name, for valid arguments.
-            ///
-            /// # Safety
-            /// As the driver's function.
-            #[unsafe(no_mangle)]
-            #[allow(unused_unsafe)]
-            pub unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
-                // SAFETY: the caller gives places that may be written.
-                unsafe { $body }
-                OK
-            }
-        )*
-    };
 }
 
 driver! {

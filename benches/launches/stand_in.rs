@@ -7,29 +7,12 @@
 use core::ffi::{c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Success.
-const OK: c_int = 0;
+#[macro_use]
+#[path = "../driver.rs"]
+mod driver;
+
 /// What the kernel whose batch is asked for took, in nanoseconds: the handle launched last.
 static LAST: AtomicU64 = AtomicU64::new(0);
-
-/// Declares functions of the driver.
-macro_rules! driver {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
-        $(
-            /// The driver's function of this name, for valid arguments.
-            ///
-            /// # Safety
-            /// As the driver's function.
-            #[unsafe(no_mangle)]
-            #[allow(unused_unsafe, clippy::too_many_arguments)]
-            pub unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
-                // SAFETY: the caller gives places that may be written.
-                unsafe { $body }
-                OK
-            }
-        )*
-    };
-}
 
 driver! {
     fn cuInit(_flags: c_uint) {}

@@ -6,8 +6,10 @@
 
 use core::ffi::{c_int, c_uint, c_void};
 
-/// Success.
-const OK: c_int = 0;
+#[macro_use]
+#[path = "../driver.rs"]
+mod driver;
+
 /// The one address, and the one pool.
 const ADDRESS: u64 = 0x7f00_0000_0000;
 const POOL: usize = 0x2000;
@@ -17,25 +19,6 @@ const RESERVED: u64 = 64 << 20;
 const ALLOCATES: usize = 2;
 /// CU_GRAPH_NODE_TYPE_MEM_ALLOC.
 const TAKE: c_uint = 10;
-
-/// Declares functions of the driver.
-macro_rules! driver {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
-        $(
-            /// The driver's function of this name, for valid arguments.
-            ///
-            /// # Safety
-            /// As the driver's function.
-            #[unsafe(no_mangle)]
-            #[allow(unused_unsafe)]
-            pub unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
-                // SAFETY: the caller gives places that may be written.
-                unsafe { $body }
-                OK
-            }
-        )*
-    };
-}
 
 driver! {
     fn cuInit(_flags: c_uint) {}

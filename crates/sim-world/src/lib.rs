@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod fork;
 mod locate;
+mod lock;
 mod map;
 mod meter;
 pub mod mig;

@@ -1,13 +1,13 @@
 //! A card's page, `dev/nvidia<N>`: identity, health, and the time that all processes share.
 //!
 //! Everything in it is an atomic word, so a process that scribbles in it can make the simulation wrong
-//! but never unsound. The daemon makes the page; whoever opens it checks what it says it is. A line is
-//! guarded by a lock that holds the time it was taken: a holder that died or was stopped loses it.
+//! but never unsound. The daemon makes the page; whoever opens it checks what it says it is.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
 use rustix::time::ClockId;
 
+use crate::lock::TimedLock;
 use crate::meter::Meter;
 use crate::processors::Processors;
 use crate::schedule::{
@@ -23,9 +23,6 @@ pub(crate) const LANES: usize = 8;
 
 /// `aliqcard` in ASCII.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"aliqcard");
-
-/// A line whose lock is older is taken over: its holder needs well under a microsecond.
-pub(crate) const LOCK_LIFE_NS: u64 = 200_000_000;
 
 /// Processors whose state is older are brought up to date by who looks at them.
 const STALE_NS: u64 = 20_000_000;
@@ -67,8 +64,7 @@ pub(crate) struct CardPage {
 /// One engine's books and, of copy engines, its time line.
 #[repr(C)]
 pub(crate) struct Line {
-    /// When the lock was taken; 0 if it is free.
-    pub(crate) lock: AtomicU64,
+    pub(crate) lock: TimedLock,
     count: AtomicU64,
     reserved: [[AtomicU64; 2]; MAX_RESERVED],
     busy_ns: AtomicU64,
@@ -256,25 +252,12 @@ impl Slot {
 
 impl Line {
     fn place(&self, work: Work) -> Interval {
-        let taken = self.lock();
-        let mut reserved = self.read();
-        let interval = FirstCome.place(&mut reserved, work);
-        self.write(&reserved);
-        // A lock that was taken over meanwhile is not ours to open.
-        let _ = self.lock.compare_exchange(taken, 0, Release, Relaxed);
-        interval
-    }
-
-    fn lock(&self) -> u64 {
-        loop {
-            let now = now_ns();
-            let held = self.lock.load(Relaxed);
-            let free = held == 0 || now.saturating_sub(held) > LOCK_LIFE_NS;
-            if free && self.lock.compare_exchange(held, now, Acquire, Relaxed).is_ok() {
-                return now;
-            }
-            std::thread::yield_now();
-        }
+        self.lock.hold(|| {
+            let mut reserved = self.read();
+            let interval = FirstCome.place(&mut reserved, work);
+            self.write(&reserved);
+            interval
+        })
     }
 
     fn read(&self) -> Reserved {

@@ -2,13 +2,13 @@
 //!
 //! A process may be killed or stopped at any instant, so the state is never changed in place: a writer
 //! writes it anew into another place and then makes that the valid one, in one step. A lock keeps writers
-//! from working in vain; it holds the time it was taken, and a holder that died or was stopped loses it.
-//! Readers take no lock. Everything is an atomic word and every value is checked when it is read: who
+//! from working in vain, and readers take none. Everything is an atomic word and every value is checked when it is read: who
 //! scribbles here makes the simulation wrong and nothing worse.
 
 use std::sync::atomic::{AtomicU64, Ordering::*, fence};
 
-use crate::page::{LOCK_LIFE_NS, now_ns};
+use crate::lock::TimedLock;
+use crate::page::now_ns;
 use crate::slices::{Account, OWNERS, Owner, RUNS, Run, Slices};
 
 /// Places for the state. A writer that lost its lock and goes on writes where the state was, and will not
@@ -22,8 +22,7 @@ const WORDS: usize = HEAD + 3 * RUNS;
 /// Processors in shared memory. All zeros is an idle card that nobody has used.
 #[repr(C)]
 pub(crate) struct Processors {
-    /// When the lock was taken; 0 if it is free.
-    pub(crate) lock: AtomicU64,
+    pub(crate) lock: TimedLock,
     /// How often the state was written; by its remainder, where it lies.
     version: AtomicU64,
     images: [Image; IMAGES],
@@ -55,16 +54,15 @@ impl Processors {
     /// Changes the state by `change`, which starts anew where another writer was faster.
     pub(crate) fn update<T>(&self, mut change: impl FnMut(&mut Slices) -> T) -> T {
         loop {
-            let taken = self.lock();
-            let version = self.version.load(Acquire);
-            let mut slices = self.image(version).read();
-            let answer = change(&mut slices);
-            self.image(version.wrapping_add(1)).write(&slices);
-            let next = version.wrapping_add(1);
-            let done = self.version.compare_exchange(version, next, AcqRel, Relaxed).is_ok();
-            // A lock that was taken over meanwhile is not ours to open.
-            let _ = self.lock.compare_exchange(taken, 0, Release, Relaxed);
-            if done {
+            let answer = self.lock.hold(|| {
+                let version = self.version.load(Acquire);
+                let mut slices = self.image(version).read();
+                let answer = change(&mut slices);
+                let next = version.wrapping_add(1);
+                self.image(next).write(&slices);
+                self.version.compare_exchange(version, next, AcqRel, Relaxed).map(|_| answer)
+            });
+            if let Ok(answer) = answer {
                 return answer;
             }
         }
@@ -77,18 +75,6 @@ impl Processors {
 
     fn image(&self, version: u64) -> &Image {
         &self.images[version as usize % IMAGES]
-    }
-
-    fn lock(&self) -> u64 {
-        loop {
-            let now = now_ns();
-            let held = self.lock.load(Relaxed);
-            let free = held == 0 || now.saturating_sub(held) > LOCK_LIFE_NS;
-            if free && self.lock.compare_exchange(held, now, Acquire, Relaxed).is_ok() {
-                return now;
-            }
-            std::thread::yield_now();
-        }
     }
 }
 
@@ -178,11 +164,11 @@ mod tests {
         let now = now_ns();
         shared.update(|slices| slices.ask(ask(1, 500, now), POLICY));
         let before = shared.read();
-        shared.lock.store(now_ns(), Relaxed);
+        shared.lock.abandon();
         shared.image(shared.version.load(Relaxed) + 1).count.store(77, Relaxed);
         assert_eq!(shared.read().accounts, before.accounts);
         shared.update(|slices| assert_eq!(slices.accounts, before.accounts));
-        assert_eq!(shared.lock.load(Relaxed), 0);
+        assert!(shared.lock.is_free());
     }
 
     #[test]
