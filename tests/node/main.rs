@@ -11,6 +11,7 @@ mod cluster;
 mod containerd;
 mod containers;
 mod deeds;
+mod doctor;
 mod drivers;
 mod gangs;
 mod gpus;

@@ -68,20 +68,36 @@ pub(crate) struct RunArgs {
 
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
-    /// Where the driver is
-    #[arg(long, value_name = "DIR", default_value = "/", env = "ALIQUOT_DRIVER_ROOT")]
-    pub(crate) driver_root: PathBuf,
-    /// The kubelet's folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "/var/lib/kubelet",
-        env = "ALIQUOT_KUBELET_ROOT"
-    )]
-    pub(crate) kubelet_root: PathBuf,
+    /// The agent's configuration [default: /etc/aliquot/aliquot.yaml, where it is]
+    #[arg(long, value_name = "FILE", env = "ALIQUOT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the driver is [default: what the configuration says]
+    #[arg(long, value_name = "DIR", env = "ALIQUOT_DRIVER_ROOT")]
+    pub(crate) driver_root: Option<PathBuf>,
+    /// The kubelet's folder [default: what the configuration says]
+    #[arg(long, value_name = "DIR", env = "ALIQUOT_KUBELET_ROOT")]
+    pub(crate) kubelet_root: Option<PathBuf>,
+    /// The agent's records, shims and hook
+    #[arg(long, value_name = "DIR", default_value = contract::paths::NODE_STATE, env = "ALIQUOT_STATE_DIR")]
+    pub(crate) state_dir: PathBuf,
+    /// Where the runtime looks for CDI specifications
+    #[arg(long, value_name = "DIR", default_value = contract::paths::CDI_SPECS, env = "ALIQUOT_CDI_DIR")]
+    pub(crate) cdi_dir: PathBuf,
+    /// The node's root, where its runtime is looked for: in a pod with hostPID as it is on the node
+    #[arg(long, value_name = "DIR", default_value = "/proc/1/root")]
+    pub(crate) node_root: PathBuf,
     /// The shim
     #[arg(long, value_name = "FILE", default_value = contract::paths::CONTAINER_SHIM)]
     pub(crate) shim: PathBuf,
+    /// An unpacked image, to say whether the shim loads in it; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image: Vec<PathBuf>,
+    /// The node's name in Kubernetes
+    #[arg(long, value_name = "NAME", default_value = "", env = "NODE_NAME")]
+    pub(crate) node_name: String,
+    /// Where the API server is
+    #[command(flatten)]
+    pub(crate) api: kube_api::ApiFlags,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -115,13 +131,13 @@ pub(crate) struct EnterArgs {
 #[derive(Args)]
 pub(crate) struct StatusArgs {
     /// Where the driver is
-    #[arg(long, default_value = "/")]
+    #[arg(long, default_value = "/", env = "ALIQUOT_DRIVER_ROOT")]
     pub(crate) driver_root: PathBuf,
     /// The node agent's records
-    #[arg(long, default_value = contract::paths::NODE_STATE)]
+    #[arg(long, default_value = contract::paths::NODE_STATE, env = "ALIQUOT_STATE_DIR")]
     pub(crate) state_dir: PathBuf,
     /// The node agent's pages
-    #[arg(long, default_value = contract::paths::NODE_PAGES)]
+    #[arg(long, default_value = contract::paths::NODE_PAGES, env = "ALIQUOT_PAGES_DIR")]
     pub(crate) pages_dir: PathBuf,
     /// One JSON object in place of the table
     #[arg(long)]
@@ -140,10 +156,10 @@ pub(crate) struct TopArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// The node agent's records
-    #[arg(long, default_value = contract::paths::NODE_STATE)]
+    #[arg(long, default_value = contract::paths::NODE_STATE, env = "ALIQUOT_STATE_DIR")]
     pub(crate) state_dir: PathBuf,
     /// The node agent's pages
-    #[arg(long, default_value = contract::paths::NODE_PAGES)]
+    #[arg(long, default_value = contract::paths::NODE_PAGES, env = "ALIQUOT_PAGES_DIR")]
     pub(crate) pages_dir: PathBuf,
 }
 
@@ -152,10 +168,10 @@ pub(crate) struct WhyArgs {
     /// The pod: NAME or NAMESPACE/NAME
     pub(crate) pod: String,
     /// The node agent's records
-    #[arg(long, default_value = contract::paths::NODE_STATE)]
+    #[arg(long, default_value = contract::paths::NODE_STATE, env = "ALIQUOT_STATE_DIR")]
     pub(crate) state_dir: PathBuf,
     /// The node agent's pages
-    #[arg(long, default_value = contract::paths::NODE_PAGES)]
+    #[arg(long, default_value = contract::paths::NODE_PAGES, env = "ALIQUOT_PAGES_DIR")]
     pub(crate) pages_dir: PathBuf,
 }
 

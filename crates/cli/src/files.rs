@@ -1,5 +1,5 @@
-//! Where the other parts of Aliquot lie: beside this program, as `cargo xtask dist` and the packages
-//! lay them out.
+//! Where the other parts of Aliquot lie: beside this program, as `cargo xtask dist` lays them out, or where
+//! the agent's image has them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 
 /// The shim.
 pub(crate) fn shim() -> anyhow::Result<PathBuf> {
-    beside(contract::paths::SHIM_FILE)
+    let image = Path::new(contract::paths::CONTAINER_SHIM).parent().unwrap_or(Path::new("/"));
+    find(&[folder()?, image.to_owned()], contract::paths::SHIM_FILE)
 }
 
 /// Another program of ours.

@@ -183,6 +183,12 @@ mod tests {
     const UUID: &str = "GPU-6b1b4a2e-0f6c-4c5d-9a55-0123456789ab";
 
     #[test]
+    fn the_word_for_a_dry_run_is_no_devices_id() {
+        // An agent that does not know the word has to refuse it.
+        assert!(crate::DRY_RUN.parse::<DeviceId>().is_err());
+    }
+
+    #[test]
     fn ids_print_as_they_were_read() {
         for text in [UUID.to_string(), std::format!("{UUID}::0"), std::format!("{UUID}::99")] {
             assert_eq!(text.parse::<DeviceId>().unwrap().to_string(), text);

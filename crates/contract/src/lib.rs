@@ -26,3 +26,7 @@ pub const DEFAULT_DOMAIN: &str = "example.com";
 /// The only argument of the hook, from the agent that writes it into a CDI specification: a container
 /// in whose image the shim cannot load starts all the same, without it.
 pub const START_UNLOADABLE: &str = "--start-unloadable";
+
+/// Before the device IDs of an Allocate it asks the agent for its answer and for nothing else: no allotment
+/// is made. It is no device's ID, so that an agent which does not know it refuses instead of allocating.
+pub const DRY_RUN: &str = "dry-run";

@@ -43,6 +43,15 @@ pub struct Process {
     pub used: Option<u64>,
 }
 
+/// What a virtual GPU may do, by nvmlDeviceGetGridLicensableFeatures_v4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Licence {
+    /// The product that wants a licence, such as `NVIDIA Virtual Compute Server`; may be empty.
+    pub product: String,
+    /// Whether one is held at this moment.
+    pub is_held: bool,
+}
+
 impl Nvml {
     /// Opens the library at a path, or by the soname `libnvidia-ml.so.1`, and initialises it.
     ///
@@ -161,6 +170,49 @@ impl Device<'_> {
         call!(table.nvmlDeviceGetGpuInstanceId(self.handle, &mut gpu))?;
         call!(table.nvmlDeviceGetComputeInstanceId(self.handle, &mut compute))?;
         Ok((gpu, compute))
+    }
+
+    /// The licence of a virtual GPU, as a guest has one; `None` of every other GPU.
+    ///
+    /// # Errors
+    /// NVML's code.
+    pub fn licence(&self) -> Result<Option<Licence>> {
+        const NONE: sys::nvmlGridLicensableFeature_t = sys::nvmlGridLicensableFeature_t {
+            featureCode: sys::nvmlGridLicenseFeatureCode_t(0),
+            featureState: 0,
+            licenseInfo: [0; 128],
+            productName: [0; 128],
+            featureEnabled: 0,
+            licenseExpiry: sys::nvmlGridLicenseExpiry_t {
+                year: 0,
+                month: 0,
+                day: 0,
+                hour: 0,
+                min: 0,
+                sec: 0,
+                status: 0,
+            },
+        };
+        let (table, mut mode) = (&self.nvml.table, sys::nvmlGpuVirtualizationMode_t(0));
+        call!(table.nvmlDeviceGetVirtualizationMode(self.handle, &mut mode))?;
+        if mode != sys::nvmlGpuVirtualizationMode_t::NVML_GPU_VIRTUALIZATION_MODE_VGPU {
+            return Ok(None);
+        }
+        let mut all = sys::nvmlGridLicensableFeatures_t {
+            isGridLicenseSupported: 0,
+            licensableFeaturesCount: 0,
+            gridLicensableFeatures: [NONE; 3],
+        };
+        call!(table.nvmlDeviceGetGridLicensableFeatures_v4(self.handle, &mut all))?;
+        let count = all.licensableFeaturesCount as usize;
+        let features = || all.gridLicensableFeatures.iter().take(count);
+        let shown = features().find(|one| one.featureEnabled != 0).or_else(|| features().next());
+        let bytes = shown.map(|one| one.productName.iter().map(|&byte| byte as u8));
+        let product: Vec<u8> = bytes.into_iter().flatten().take_while(|byte| *byte != 0).collect();
+        Ok(Some(Licence {
+            product: String::from_utf8_lossy(&product).into_owned(),
+            is_held: features().any(|one| one.featureState != 0),
+        }))
     }
 
     /// The processes that compute on it, at most 256 of them.

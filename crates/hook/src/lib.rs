@@ -68,6 +68,23 @@ pub fn ready(root: &Root, unloadable: Unloadable) -> Result<(), Refusal> {
     preload::name_in(root, CONTAINER_SHIM)
 }
 
+/// Whether the shim would load in the image that has this root. Changes nothing, and does not look at the
+/// shim, which is not there before a start.
+///
+/// # Errors
+/// [`Refusal`]: why a share does not start in it.
+pub fn look(root: &Root) -> Result<(), Refusal> {
+    image::check(root)
+}
+
+/// Whether a container with this root holds an allotment, and if so whether the loader is told of the shim.
+///
+/// # Errors
+/// [`Refusal`]: a file that cannot be read.
+pub fn is_told(root: &Root) -> Result<Option<bool>, Refusal> {
+    preload::is_told(root)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

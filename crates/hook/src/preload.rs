@@ -7,8 +7,8 @@
 use std::fs::File;
 use std::io::Write;
 
-use contract::paths::LD_SO_PRELOAD;
-use rustix::fs::{AtFlags, Mode, OFlags, fchmod, mkdirat, openat, renameat, unlinkat};
+use contract::paths::{CONTAINER_ALLOTMENTS, CONTAINER_SHIM, LD_SO_PRELOAD};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fchmod, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::refusal::Refusal;
@@ -59,6 +59,25 @@ pub(super) fn name_in(root: &Root, library: &str) -> Result<(), Refusal> {
     replace(&folder, &list).map_err(|error| file_error("write", LD_SO_PRELOAD, error))
 }
 
+/// Whether a container with an allotment has the shim in its list; `None` without an allotment.
+pub(super) fn is_told(root: &Root) -> Result<Option<bool>, Refusal> {
+    let folder =
+        root.at(CONTAINER_ALLOTMENTS, OFlags::RDONLY | OFlags::DIRECTORY, Within::Container);
+    let holds = match folder {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => false,
+        found => {
+            let found = found.map_err(|error| file_error("open", CONTAINER_ALLOTMENTS, error))?;
+            let entries = Dir::read_from(&found).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| !entry.file_name().to_bytes().starts_with(b"."))
+        }
+    };
+    if !holds {
+        return Ok(None);
+    }
+    let list = root.read(LD_SO_PRELOAD, Within::Container, LIMIT)?.unwrap_or_default();
+    Ok(Some(merge(&list, CONTAINER_SHIM).is_none()))
+}
+
 fn make_folder(root: &Root) -> Result<rustix::fd::OwnedFd, Refusal> {
     let failed = |error| file_error("make", FOLDER, error);
     mkdirat(root.folder(), "etc", Mode::from_raw_mode(0o755)).map_err(failed)?;
@@ -107,6 +126,20 @@ mod tests {
     use proptest::prelude::*;
 
     const SHIM: &str = "/opt/aliquot/libaliquot.so";
+
+    #[test]
+    fn a_container_with_an_allotment_is_told_of_the_shim_by_its_list_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = || is_told(&Root::open(folder.path()).unwrap()).unwrap();
+        assert_eq!(told(), None);
+        fs::create_dir_all(folder.path().join("run/aliquot")).unwrap();
+        assert_eq!(told(), None, "an empty folder is no allotment");
+        fs::create_dir(folder.path().join("run/aliquot/0123456789abcdef")).unwrap();
+        assert_eq!(told(), Some(false));
+        fs::create_dir(folder.path().join("etc")).unwrap();
+        fs::write(folder.path().join("etc/ld.so.preload"), format!("/x.so {SHIM}\n")).unwrap();
+        assert_eq!(told(), Some(true));
+    }
 
     #[test]
     fn the_shim_comes_first_and_what_was_there_stays() {

@@ -12,6 +12,37 @@ use crate::handle::card;
 const OFF: nvmlEnableState_t = nvmlEnableState_t::NVML_FEATURE_DISABLED;
 const ON: nvmlEnableState_t = nvmlEnableState_t::NVML_FEATURE_ENABLED;
 
+/// `nvmlGpuVirtualizationMode_t` of a guest's part of a card.
+const GUEST: u32 = 2;
+
+/// What the vGPU software of a compute server licenses.
+fn compute_server(licensed: bool) -> nvmlGridLicensableFeatures_t {
+    let expiry =
+        nvmlGridLicenseExpiry_t { year: 0, month: 0, day: 0, hour: 0, min: 0, sec: 0, status: 0 };
+    let feature = |code, name: &[u8], state: bool| {
+        let mut product = [0; 128];
+        product.iter_mut().zip(name).for_each(|(to, from)| *to = *from as _);
+        nvmlGridLicensableFeature_t {
+            featureCode: nvmlGridLicenseFeatureCode_t(code),
+            featureState: state.into(),
+            licenseInfo: product,
+            productName: product,
+            featureEnabled: (code != 0).into(),
+            licenseExpiry: expiry,
+        }
+    };
+    let none = feature(0, b"", false);
+    nvmlGridLicensableFeatures_t {
+        isGridLicenseSupported: 1,
+        licensableFeaturesCount: 1,
+        gridLicensableFeatures: [
+            feature(1, b"NVIDIA Virtual Compute Server", licensed),
+            none,
+            none,
+        ],
+    }
+}
+
 nvml! {
     fn nvmlDeviceGetPersistenceMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t) {
         card(device)?;
@@ -54,6 +85,19 @@ nvml! {
         let (world, card) = card(device)?;
         let number = world.condition(card).map_err(not_loaded)?.virtualisation;
         mode.set(nvmlGpuVirtualizationMode_t(number))
+    }
+
+    /// Of a guest's part of a card: one feature, the compute server's.
+    fn nvmlDeviceGetGridLicensableFeatures_v4(
+        device: nvmlDevice_t,
+        features: *mut nvmlGridLicensableFeatures_t,
+    ) {
+        let (world, card) = card(device)?;
+        let condition = world.condition(card).map_err(not_loaded)?;
+        if condition.virtualisation != GUEST {
+            return Err(NOT_SUPPORTED);
+        }
+        features.set(compute_server(condition.licensed))
     }
 
     fn nvmlDeviceGetGpuOperationMode(

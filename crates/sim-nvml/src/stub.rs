@@ -10,12 +10,11 @@ use crate::handle::world;
 
 /// Asked by nvidia-smi 535 on its way, which takes NOT_SUPPORTED for an answer and whose output must
 /// stay clean.
-const ASKED_IN_PASSING: [&str; 19] = [
+const ASKED_IN_PASSING: [&str; 18] = [
     "nvmlDeviceGetAccountingPids",
     "nvmlDeviceGetBoardPartNumber",
     "nvmlDeviceGetGpuFabricInfo",
     "nvmlDeviceGetGpuFabricInfoV",
-    "nvmlDeviceGetGridLicensableFeatures_v4",
     "nvmlDeviceGetGspFirmwareVersion",
     "nvmlDeviceGetHostVgpuMode",
     "nvmlDeviceGetInforomImageVersion",

@@ -12,6 +12,8 @@ pub struct Condition {
     pub mig: Mig,
     /// `nvmlGpuVirtualizationMode_t`: 0 none, 1 passed through, 2 in a vGPU guest, 3 a vGPU host.
     pub virtualisation: u32,
+    /// Whether a guest's part of it has its licence.
+    pub licensed: bool,
     /// `nvmlComputeMode_t`: 0 default, 2 prohibited, 3 one process.
     pub compute_mode: u32,
     /// Host pids of the MPS servers that have it.

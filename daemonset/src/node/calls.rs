@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use contract::{DeviceId, Domain};
+use contract::{DRY_RUN, DeviceId, Domain};
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use tracing::{info, warn};
 
@@ -17,7 +17,8 @@ use crate::refusals::{Left, Refused};
 use crate::rivals;
 
 impl Node {
-    /// Makes an allotment of the devices with these IDs, of `resource` (without the domain).
+    /// Makes an allotment of the devices with these IDs, of `resource` (without the domain). Behind
+    /// [`DRY_RUN`] it only says what the answer would be.
     ///
     /// # Errors
     /// [`Denial`]; nothing is changed then.
@@ -27,6 +28,11 @@ impl Node {
         ids: &[String],
     ) -> Result<ContainerAllocateResponse, Denial> {
         let inventory = self.inventory();
+        if let [first, ids @ ..] = ids
+            && first == DRY_RUN
+        {
+            return Ok(self.would_allocate(ids, &inventory)?);
+        }
         let allotted = self.decide(ids, &inventory, resource);
         let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
         info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
@@ -40,6 +46,17 @@ impl Node {
             self.specify()?;
         }
         Ok(answer)
+    }
+
+    /// The answer without the allotment: nothing is written, taken or remembered.
+    fn would_allocate(
+        &self,
+        ids: &[String],
+        inventory: &Inventory,
+    ) -> Result<ContainerAllocateResponse, Refusal> {
+        let grant = decide::allocate(ids, inventory, &self.book().taken())?;
+        let record = Record::new(&decide::parse(ids)?, &grant, unix_s());
+        Ok(self.wares.answer(&record, inventory, &self.way()))
     }
 
     fn decide(

@@ -1,8 +1,18 @@
 //! `aliquot doctor`: what on this machine keeps shares from working, each with what to do. It looks and
-//! changes nothing; the one thing that it starts is a command in a small share.
+//! changes nothing: an allocation is asked for and not made, and what it starts are the installed hook, which
+//! refuses without a runtime's words, and a command in a small share of its own.
 
-mod judge;
+mod allocation;
+mod cdi;
+mod cluster;
+mod driver;
+mod files;
+mod images;
+mod kubelet;
 mod look;
+mod runtime;
+mod scene;
+mod share;
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -61,9 +71,10 @@ impl Finding {
 /// Looks at everything and prints it; fails where something is bad.
 ///
 /// # Errors
-/// A finding that cannot be printed.
+/// No runtime for the sockets that are asked, or a finding that cannot be printed.
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitCode> {
-    let findings = look::all(args);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let findings = runtime.block_on(look::all(args));
     let text = match args.json {
         true => serde_json::to_string_pretty(&findings)? + "\n",
         false => findings.iter().map(line).collect(),
@@ -78,7 +89,7 @@ fn line(finding: &Finding) -> String {
     let state = format!("{:?}", finding.state).to_lowercase();
     let todo = match finding.todo.is_empty() {
         true => String::new(),
-        false => format!("{:21} -> {}\n", "", finding.todo),
+        false => format!("{:22} -> {}\n", "", finding.todo),
     };
-    format!("{state:8} {:12} {}\n{todo}", finding.about, finding.seen)
+    format!("{state:8} {:13} {}\n{todo}", finding.about, finding.seen)
 }

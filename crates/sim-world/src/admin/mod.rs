@@ -108,6 +108,13 @@ pub enum Change {
         /// The mode.
         mode: u32,
     },
+    /// Whether `card` has a licence, where it is a guest's part of one.
+    Licence {
+        /// The card.
+        card: u32,
+        /// Whether it has.
+        licensed: bool,
+    },
     /// How many processes `card` admits, by [`crate::Condition::compute_mode`].
     ComputeMode {
         /// The card.

@@ -52,6 +52,7 @@ impl State {
             Change::Restore { .. } => card.page.lost.store(0, Relaxed),
             Change::Hang { hangs, .. } => card.page.hangs.store(hangs.into(), Relaxed),
             Change::Virtualisation { mode, .. } => card.condition.virtualisation = mode,
+            Change::Licence { licensed, .. } => card.condition.licensed = licensed,
             Change::ComputeMode { mode, .. } => card.condition.compute_mode = mode,
             Change::Mps { pids, .. } => card.condition.mps = pids,
             Change::Numa { node, cpus, .. } => {
@@ -106,6 +107,7 @@ fn card_of(change: &Change) -> u32 {
         | Change::SliceXid { card, .. }
         | Change::Hang { card, .. }
         | Change::Virtualisation { card, .. }
+        | Change::Licence { card, .. }
         | Change::ComputeMode { card, .. }
         | Change::Mps { card, .. }
         | Change::Numa { card, .. }
