@@ -38,6 +38,7 @@ mod concat_arch {
 pub struct Driver {
     libraries: PathBuf,
     smi: Option<PathBuf>,
+    mps_control: Option<PathBuf>,
     nodes: PathBuf,
     /// Where the driver lists the minor numbers of MIG instances.
     mig_minors: PathBuf,
@@ -85,17 +86,26 @@ impl Driver {
         let nodes = [root.join("dev"), PathBuf::from("/dev")];
         let nodes = nodes.into_iter().find(|folder| folder.join("nvidiactl").exists());
         let nodes = nodes.ok_or_else(|| DriverError::Nodes(root.to_owned()))?;
-        let smi = ["usr/bin", "bin"].map(|folder| root.join(folder).join("nvidia-smi"));
+        let program = |name: &str| {
+            let folders = ["usr/bin", "bin"].map(|folder| root.join(folder).join(name));
+            folders.into_iter().find(|path| path.exists())
+        };
         let minors = [root.join(MIG_MINORS), Path::new("/").join(MIG_MINORS)];
         let mig_minors = minors.iter().find(|path| path.exists()).unwrap_or(&minors[1]).clone();
-        let smi = smi.into_iter().find(|path| path.exists());
-        Ok(Self { libraries, smi, nodes, mig_minors })
+        let (smi, mps_control) = (program("nvidia-smi"), program("nvidia-cuda-mps-control"));
+        Ok(Self { libraries, smi, mps_control, nodes, mig_minors })
     }
 
     /// The NVML library to load.
     #[must_use]
     pub fn nvml(&self) -> PathBuf {
         self.libraries.join("libnvidia-ml.so.1")
+    }
+
+    /// The program that speaks with an MPS daemon, where the driver has brought it.
+    #[must_use]
+    pub fn mps_control(&self) -> Option<PathBuf> {
+        self.mps_control.clone()
     }
 
     /// The driver's files, read-only. Named as they are linked, not where the links lead: the

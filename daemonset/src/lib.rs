@@ -24,6 +24,7 @@ pub mod injection;
 pub mod inventory;
 pub mod layout;
 pub mod modes;
+pub mod mps;
 pub mod node;
 pub mod nvml;
 pub mod options;

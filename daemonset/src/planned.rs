@@ -72,6 +72,7 @@ mod tests {
             holder,
             resource: None,
             shim: None,
+            mps: None,
         }
     }
 

@@ -29,7 +29,7 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
-use crate::{arbiter, cdi, ground, orders, rivals, seen, selinux, status, tmpfs};
+use crate::{arbiter, cdi, ground, mps, orders, rivals, seen, selinux, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -116,6 +116,7 @@ pub async fn serve(
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
     let (arbitrated, times) = watch::channel(arbiter::View::default());
     tasks.spawn(arbiter::keep_arbitrating(node.clone(), arbitrated, stopped.clone()));
+    tasks.spawn(mps::keep_watched(node.clone(), stopped.clone()));
     let seeing = seen::Seeing::new(node.clone(), options, config.clone(), times).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));

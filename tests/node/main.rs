@@ -17,6 +17,7 @@ mod gangs;
 mod gpus;
 mod harness;
 mod hostile;
+mod mps;
 mod placed;
 mod restarts;
 mod runc;

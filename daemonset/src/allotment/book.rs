@@ -1,7 +1,7 @@
 //! All allotments of the node: every change is on disk before anybody hears of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{AllotmentId, DeviceId, PercentError};
@@ -158,6 +158,29 @@ impl Book {
         Ok(())
     }
 
+    /// Writes down that an allotment is left to the MPS daemon behind `pipes`, while that lives.
+    ///
+    /// # Errors
+    /// [`BookError::File`]; the arbiter holds it then.
+    pub fn leave_to_mps(&mut self, id: AllotmentId, pipes: &Path) -> Result<(), BookError> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        let record = Record { mps: Some(pipes.to_owned()), ..entry.record.clone() };
+        store::save(&self.layout, &record)?;
+        entry.record = record;
+        self.follow_daemons();
+        Ok(())
+    }
+
+    /// Hands what was left to MPS to whom the rules say, in pages that are there.
+    pub fn follow_daemons(&self) {
+        for record in self.records().filter(|record| record.mps.is_some()) {
+            let rules = self.rules.of(record);
+            if let Err(error) = pages::hand_over(&self.layout, record.id, rules) {
+                warn!(allotment = %record.id, %error, "its pages do not say who holds it to its share");
+            }
+        }
+    }
+
     /// Compares with what the kubelet listed when asked at `asked`: names holders, ends allotments
     /// that nobody holds.
     ///
@@ -229,6 +252,7 @@ mod tests {
     use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
     use crate::inventory::tests::uuid;
     use contract::{Mib, Percent};
+    use ledger::BackEnd;
     use std::fs;
 
     fn grant(percent: u64) -> Grant {
@@ -368,13 +392,49 @@ mod tests {
     fn a_gpu_whose_pool_has_rules_of_its_own_follows_those() {
         let (_folder, layout) = node();
         let mut book = Book::open(layout.clone()).unwrap();
-        let own = Rules { back_end: ComputeBackEnd::Mps, quantum_us: 8000, ..Rules::default() };
-        book.follow(RuleBook { all: Rules::default(), by_gpu: [(uuid(0), own)].into() });
+        let own = Rules { quantum_us: 8000, ..Rules::default() };
+        book.follow(RuleBook { by_gpu: [(uuid(0), own)].into(), ..RuleBook::default() });
         let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
         assert_eq!(book.rules(&record), own);
         let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
         let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
-        assert_eq!((device.back_end, device.quantum_us), (ledger::BackEnd::Mps, 8000));
+        assert_eq!((device.back_end, device.quantum_us), (ledger::BackEnd::Shim, 8000));
+    }
+
+    #[test]
+    fn who_was_told_of_an_mps_daemon_is_left_to_it_while_it_lives_and_others_never_are() {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap();
+        let left = book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+        let other = book.allot(&parts(0, 30..60), &grant(30), None, None).unwrap();
+        let back_ends = || {
+            [left.id, other.id].map(|id| {
+                let page = layout.pages_of(id).join(contract::paths::LIMITS_FILE);
+                ledger::agent::read_limits(&page).unwrap().devices[0].back_end
+            })
+        };
+        let pipes = Path::new("/run/mps");
+        book.leave_to_mps(left.id, pipes).unwrap();
+        assert_eq!(back_ends(), [BackEnd::Shim; 2], "nobody has seen it live");
+        let lives = RuleBook { daemons: [pipes.to_owned()].into(), ..RuleBook::default() };
+        for (rules, expected) in [
+            (lives.clone(), BackEnd::Mps),
+            (RuleBook::default(), BackEnd::Shim),
+            (lives.clone(), BackEnd::Mps),
+        ] {
+            book.follow(rules);
+            book.follow_daemons();
+            assert_eq!(back_ends(), [expected, BackEnd::Shim]);
+        }
+        // An agent that begins anew has not looked yet.
+        let mut again = Book::open(layout.clone()).unwrap();
+        assert_eq!(
+            again.rules(again.records().find(|one| one.id == left.id).unwrap()).back_end,
+            ComputeBackEnd::Arbiter
+        );
+        again.follow(lives);
+        again.renew(&parts(0, 0..30)).unwrap();
+        assert_eq!(back_ends(), [BackEnd::Mps, BackEnd::Shim]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
@@ -25,7 +25,7 @@ pub struct Rules {
     pub compute: ComputePolicy,
     /// What happens at a limit.
     pub at_limit: AtLimit,
-    /// Who holds containers to their shares of compute.
+    /// Who holds a container to its share of compute: [`RuleBook::of`] says.
     pub back_end: ComputeBackEnd,
     /// The quantum in microseconds; 0: the usual one.
     pub quantum_us: u32,
@@ -38,6 +38,8 @@ pub struct RuleBook {
     pub all: Rules,
     /// Of GPUs whose pool has its own.
     pub by_gpu: BTreeMap<DeviceUuid, Rules>,
+    /// The folders of pipes behind which an MPS daemon lives.
+    pub daemons: BTreeSet<PathBuf>,
 }
 
 impl RuleBook {
@@ -45,7 +47,9 @@ impl RuleBook {
     #[must_use]
     pub fn of(&self, record: &Record) -> Rules {
         let own = record.holding.gpus().first().and_then(|gpu| self.by_gpu.get(gpu));
-        own.copied().unwrap_or(self.all)
+        let is_left = record.mps.as_ref().is_some_and(|pipes| self.daemons.contains(pipes));
+        let back_end = if is_left { ComputeBackEnd::Mps } else { ComputeBackEnd::Arbiter };
+        Rules { back_end, ..own.copied().unwrap_or(self.all) }
     }
 }
 
@@ -74,6 +78,18 @@ pub(crate) fn restore(layout: &Layout, record: &Record, rules: Rules) -> Result<
     let folder = layout.pages_of(record.id);
     let whole = [LEDGER_FILE, LIMITS_FILE].iter().all(|name| folder.join(name).is_file());
     if whole { Ok(()) } else { remake(layout, record, rules) }
+}
+
+/// Says in the pages who holds the share from now on, also while its container runs.
+pub(crate) fn hand_over(layout: &Layout, id: AllotmentId, rules: Rules) -> Result<(), PageError> {
+    let folder = layout.pages_of(id);
+    let mut devices = agent::read_limits(&folder.join(LIMITS_FILE))?.devices;
+    let back_end = back_end(rules);
+    if devices.iter().all(|device| device.back_end == back_end) {
+        return Ok(());
+    }
+    devices.iter_mut().for_each(|device| device.back_end = back_end);
+    agent::update(&folder, &devices)
 }
 
 /// How many processes have a slot. Pages that cannot be read hold nobody.
@@ -140,13 +156,17 @@ pub(super) fn spec(record: &Record, rules: Rules) -> Result<Option<AllotmentSpec
         AtLimit::Refuse => ledger::AtLimit::Refuse,
         AtLimit::Observe => ledger::AtLimit::Observe,
     };
-    let back_end = match rules.back_end {
-        ComputeBackEnd::Arbiter => BackEnd::Shim,
-        ComputeBackEnd::Mps => BackEnd::Mps,
-    };
+    let back_end = back_end(rules);
     let quantum_us = if rules.quantum_us == 0 { device.quantum_us } else { rules.quantum_us };
     let device = DeviceSpec { policy, at_limit, back_end, quantum_us, ..device };
     Ok(Some(AllotmentSpec::new(record.id, vec![device])))
+}
+
+const fn back_end(rules: Rules) -> BackEnd {
+    match rules.back_end {
+        ComputeBackEnd::Arbiter => BackEnd::Shim,
+        ComputeBackEnd::Mps => BackEnd::Mps,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The durable record of one allotment.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use contract::{AllotmentId, DeviceId, DeviceUuid, Mib};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,10 @@ pub struct Record {
     pub resource: Option<String>,
     /// The version of the shim that the kubelet's stored answer names.
     pub shim: Option<String>,
+    /// The folder of the MPS daemon's pipes that the answer names. Who was told of none is never left to
+    /// MPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mps: Option<PathBuf>,
 }
 
 /// What an allotment's devices come to.
@@ -94,6 +99,7 @@ impl Record {
             holder: None,
             resource: None,
             shim: None,
+            mps: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod runtimes;
 mod software;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use crate::audit::lister::Lister;
 use crate::audit::{Audited, News};
 use crate::config::Config;
 use crate::inventory::Inventory;
+use crate::mps::Daemons;
 use crate::node::Node;
 use events::{About, Event, Recorder};
 use evict::Evictor;
@@ -158,8 +160,18 @@ async fn keep_refining(
 async fn keep_telling(node: &Node, mut news: mpsc::Receiver<News>, events: &mpsc::Sender<Event>) {
     let mut inventory = node.watch();
     let mut known = inventory.borrow_and_update().clone();
+    let mut daemons = node.daemons();
+    // Also what was found before anybody listened.
+    daemons.mark_changed();
+    let mut lived = Arc::new(Daemons::default());
     loop {
         let told = tokio::select! {
+            Ok(()) = daemons.changed() => {
+                let live = daemons.borrow_and_update().clone();
+                let told = of_daemons(&lived, &live);
+                lived = live;
+                told
+            }
             Some(one) = news.recv() => of_news(one, &node.pods().borrow()).into_iter().collect(),
             Ok(()) = inventory.changed() => {
                 let now = inventory.borrow_and_update().clone();
@@ -204,6 +216,31 @@ fn of_health(before: &Inventory, after: &Inventory) -> Vec<Event> {
         events.push(Event { about: About::Node, warning, reason, message });
     }
     events
+}
+
+/// That a daemon is not there is said when it is first looked for as well, and that one is, when it has come.
+fn of_daemons(before: &Daemons, after: &Daemons) -> Vec<Event> {
+    let changed = after.iter().filter(|(pipes, lives)| {
+        let was_gone = before.get(*pipes) == Some(&false);
+        **lives == was_gone
+    });
+    let event = |(pipes, lives): (&PathBuf, &bool)| {
+        let pipes = pipes.display();
+        let (reason, message) = if *lives {
+            (
+                "MPSDaemonLives",
+                format!("the MPS daemon behind {pipes} holds its clients to their shares"),
+            )
+        } else {
+            let what = format!(
+                "no MPS daemon lives behind {pipes}: the arbiter holds the shares. Start \
+                 nvidia-cuda-mps-control -d there, or name its folder in mpsPipeDirectory"
+            );
+            ("MPSDaemonGone", what)
+        };
+        Event { about: About::Node, warning: !lives, reason, message }
+    };
+    changed.map(event).collect()
 }
 
 async fn keep_evicting(

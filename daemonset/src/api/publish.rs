@@ -276,6 +276,7 @@ mod tests {
             holder: Some(holder),
             resource: None,
             shim: None,
+            mps: None,
         }
     }
 

@@ -7,7 +7,6 @@
 mod desk;
 mod gangs;
 mod keeper;
-pub(crate) mod mps;
 mod view;
 
 use std::collections::BTreeMap;

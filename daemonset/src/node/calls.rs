@@ -9,10 +9,10 @@ use tracing::{info, warn};
 
 use super::{Denial, Node, unix_s};
 use crate::allotment::{self, BookError, Held, Holding, Record};
-use crate::arbiter;
 use crate::config::Placement;
 use crate::decide::{self, Refusal};
 use crate::inventory::{Inventory, Kind, PARTS};
+use crate::mps;
 use crate::refusals::{Left, Refused};
 use crate::rivals;
 
@@ -38,7 +38,9 @@ impl Node {
         info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
         let mut answer = self.wares.answer(&record, &inventory, &self.way());
         if let Some(pipes) = self.mps_pipes(&record) {
-            arbiter::mps::extend(&mut answer, &record, &pipes);
+            // First written down: whoever has been told is left to MPS while its daemon lives.
+            self.book().leave_to_mps(record.id, &pipes)?;
+            mps::extend(&mut answer, &record, &pipes);
         }
         if !answer.cdi_devices.is_empty() {
             // Before the kubelet stores a name that it can replay after the next reboot.

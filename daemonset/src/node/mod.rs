@@ -24,6 +24,7 @@ use crate::identity::Identity;
 use crate::injection::Software;
 use crate::inventory::Inventory;
 use crate::layout::Layout;
+use crate::mps::Daemons;
 use crate::refusals::Refusals;
 use crate::registrations::Registrations;
 use crate::runtimes::Runtimes;
@@ -49,6 +50,7 @@ pub struct Node {
     software: watch::Sender<Option<Software>>,
     pools: watch::Sender<Arc<PoolStates>>,
     runtimes: Runtimes,
+    daemons: watch::Sender<Arc<Daemons>>,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -107,6 +109,7 @@ impl Node {
             software,
             pools,
             runtimes: Runtimes::default(),
+            daemons: watch::Sender::default(),
         }
     }
 

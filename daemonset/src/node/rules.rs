@@ -1,14 +1,19 @@
 //! How shares are held and how they come into containers, as the configuration has it at a moment.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
+
+use tokio::sync::watch;
+use tracing::warn;
 
 use super::Node;
-use crate::allotment::{Book, Record, RuleBook, Rules};
+use crate::allotment::{Book, Holding, Record, RuleBook, Rules};
 use crate::answer::Wares;
 use crate::config::{Compute, ComputeBackEnd, Exposure};
 use crate::durable::FileError;
 use crate::injection::{By, Way};
+use crate::mps::{Daemons, is_alive};
 
 impl Node {
     /// How containers get what they hold, at this moment.
@@ -38,24 +43,65 @@ impl Node {
         let rules = |compute: &Compute| Rules {
             compute: compute.policy,
             at_limit: config.at_limit,
-            back_end: compute.back_end,
             quantum_us: compute.quantum_ms * 1000,
+            ..Rules::default()
         };
         let of_pools = inventory.gpus().iter().filter_map(|gpu| {
             let own = config.pools.get(&gpu.pool.as_ref()?.name.parse().ok()?)?.compute.as_ref()?;
             Some((gpu.uuid, rules(own)))
         });
-        RuleBook { all: rules(&config.compute), by_gpu: of_pools.collect() }
+        let daemons = self.daemons.borrow();
+        let living = daemons.iter().filter(|(_, lives)| **lives).map(|(pipes, _)| pipes.clone());
+        RuleBook {
+            all: rules(&config.compute),
+            by_gpu: of_pools.collect(),
+            daemons: living.collect(),
+        }
     }
 
-    /// Where the MPS daemon's pipes lie for an allotment, if MPS is what holds it to its share.
+    /// Where the MPS daemon's pipes lie for a share that is to be left to it. Where none lives the arbiter
+    /// holds the share.
     pub(super) fn mps_pipes(&self, record: &Record) -> Option<PathBuf> {
+        let &Holding::Share { gpu, .. } = &record.holding else { return None };
         let (config, inventory) = (self.config.borrow(), self.inventory());
-        let gpu = inventory.get(*record.holding.gpus().first()?)?;
-        let pool = gpu.pool.as_ref().and_then(|pool| config.pools.get(&pool.name.parse().ok()?));
+        let pool = inventory.get(gpu)?.pool.as_ref();
+        let pool = pool.and_then(|pool| config.pools.get(&pool.name.parse().ok()?));
         let compute = pool.and_then(|pool| pool.compute.as_ref()).unwrap_or(&config.compute);
-        let is_mps = compute.back_end == ComputeBackEnd::Mps;
-        is_mps.then(|| compute.mps_pipe_directory.clone())
+        let pipes = of_mps(compute)?;
+        let lives = is_alive(pipes);
+        if !lives {
+            warn!(
+                allotment = %record.id, pipes = %pipes.display(),
+                "no MPS daemon lives behind these pipes: the arbiter holds this share for as long as it \
+                 is held"
+            );
+        }
+        lives.then(|| pipes.clone())
+    }
+
+    /// The folders of pipes that the configuration names.
+    pub(crate) fn mps_configured(&self) -> BTreeSet<PathBuf> {
+        let config = self.config.borrow();
+        let of_pools = config.pools.values().filter_map(|pool| pool.compute.as_ref());
+        of_pools.chain([&config.compute]).filter_map(of_mps).cloned().collect()
+    }
+
+    /// The driver's program that speaks with an MPS daemon, where there is one.
+    pub(crate) fn mps_control(&self) -> Option<PathBuf> {
+        self.wares.driver.mps_control()
+    }
+
+    /// Which MPS daemons live.
+    #[must_use]
+    pub fn daemons(&self) -> watch::Receiver<Arc<Daemons>> {
+        self.daemons.subscribe()
+    }
+
+    /// These daemons live: who was told of one that does is left to it, and the others are not.
+    pub(crate) fn follow_daemons(&self, daemons: Daemons) {
+        self.daemons.send_replace(Arc::new(daemons));
+        self.ruled_book().follow_daemons();
+        self.held.send_replace(());
     }
 
     /// The book, for pages that are about to be made.
@@ -65,4 +111,8 @@ impl Node {
         book.follow(rules);
         book
     }
+}
+
+fn of_mps(compute: &Compute) -> Option<&PathBuf> {
+    (compute.back_end == ComputeBackEnd::Mps).then_some(&compute.mps_pipe_directory)
 }

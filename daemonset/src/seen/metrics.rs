@@ -76,6 +76,7 @@ families! {
     looked: Counters, "arbiter_busy", Some(Unit::Seconds), "Time that the arbiter's looks took";
     latest: Gauges, "arbiter_latest", Some(Unit::Seconds), "The latest that a look of the arbiter ever came";
     share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
+    mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
     allotments: Gauges, "allotments", None, "Allotments on the node";
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
     registrations: Counters, "registrations", None, "Registrations that the kubelet has taken";
@@ -136,6 +137,10 @@ impl Families {
                 let what = ("differs", what.to_owned());
                 set(&self.pool_differs, labels().into_iter().chain([what]).collect(), count as f64);
             }
+        }
+        for (pipes, lives) in &*state.daemons {
+            let labels = vec![("pipes", pipes.display().to_string())];
+            set(&self.mps, labels, f64::from(u8::from(*lives)));
         }
         self.fill_audit(state);
     }

@@ -14,6 +14,7 @@ use crate::api::PoolStates;
 use crate::arbiter::View;
 use crate::audit::Audited;
 use crate::inventory::Inventory;
+use crate::mps::Daemons;
 use crate::node::Node;
 use crate::registrations::Registration;
 
@@ -35,6 +36,8 @@ pub struct State {
     pub pools: Arc<PoolStates>,
     /// Shares that the scheduler's extender has planned and nobody has taken yet.
     pub planned: Vec<(DeviceUuid, Percent)>,
+    /// Which MPS daemons live.
+    pub daemons: Arc<Daemons>,
     /// What the arbiter knows of containers' time.
     pub times: View,
 }
@@ -71,6 +74,7 @@ impl State {
             chargeback,
             pools: node.pools().borrow().clone(),
             planned: node.planned(),
+            daemons: node.daemons().borrow().clone(),
             times: View::default(),
         }
     }
@@ -112,6 +116,7 @@ impl State {
                 "unknown": self.audited.unknown,
             },
             "arbiter": self.times,
+            "mps_daemons": *self.daemons,
             "share_seconds": self.chargeback.sums().collect::<BTreeMap<_, _>>(),
         })
     }
@@ -152,6 +157,7 @@ pub(crate) mod tests {
             chargeback: Chargeback::default(),
             planned: Vec::new(),
             pools: Arc::default(),
+            daemons: Arc::default(),
             times: View::default(),
         }
     }

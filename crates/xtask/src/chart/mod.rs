@@ -39,7 +39,7 @@ const KEPT: [(&str, &str); 2] =
     [("aliquot.yaml", ""), ("aliquot-policy.yaml", "admission.mode=policy")];
 
 /// Values that change what is rendered: each rendering has to fit the API.
-const VARIANTS: [&str; 10] = [
+const VARIANTS: [&str; 11] = [
     "",
     "admission.mode=policy,domain=gpu.example.org",
     "admission.mode=none,scheduler.enabled=false",
@@ -50,10 +50,12 @@ const VARIANTS: [&str; 10] = [
     "monitoring.serviceMonitor.enabled=true,monitoring.dashboard.enabled=true,image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
     "admission.translate.enabled=true,admission.translate.cardMemory=32510Mi",
     "scheduler.slices={mig-1g.10gb},scheduler.ignorable=true,admission.leaveAlone={infra},agent.config.placement=spread",
+    "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps,agent.config.compute.mpsPipeDirectory=/run/mps",
 ];
 
-/// Values, and what has to be rendered from them: the extender is asked about every pool's resources.
-const RENDERED: [(&str, &[&str]); 2] = [
+/// Values, and what has to be rendered from them: the extender is asked about every pool's resources, and the
+/// agent sees the MPS daemon.
+const RENDERED: [(&str, &[&str]); 3] = [
     (
         "agent.config.pools.training.mode=whole,agent.config.pools.chat.resource=gpu-talk",
         &["example.com/gpu-training,", "example.com/gpu-talk,", "example.com/gpu-talk-percent,"],
@@ -61,6 +63,10 @@ const RENDERED: [(&str, &[&str]); 2] = [
     (
         "domain=x.org,agent.config.nodes[0].names={a},agent.config.nodes[0].set.pools.edge.mode=shared",
         &["x.org/gpu-edge,", "x.org/gpu-edge-percent,", "x.org/gpu-percent,"],
+    ),
+    (
+        "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps",
+        &["mps, mountPath: /run/mps, readOnly: true", "mps, hostPath: {path: /run/mps,"],
     ),
 ];
 

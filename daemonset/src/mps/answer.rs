@@ -1,4 +1,4 @@
-//! CUDA MPS in place of the arbiter: what a container is told of the node's daemon. Pure.
+//! What a container is told of the node's daemon. Pure.
 //!
 //! The variables are NVIDIA's (MPS documentation, "Environment Variables"). A pod can override every
 //! variable, so they bind honest programs only; the memory bound is held by the shim all the same.
