@@ -2,11 +2,11 @@
 //! test plays by writing the limits page.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger::agent::{DeviceUse, LimitsPage, TimeReader, read_ledger};
 use ledger::{Pace, Policy, Terms};
@@ -108,7 +108,12 @@ impl Stage {
 
     /// Starts the client and lets it run.
     pub(crate) fn start(&self, words: &str) -> Running {
-        let mut command = self.0.command(&built().client, words);
+        self.start_as(&built().client, words)
+    }
+
+    /// Starts another program.
+    pub(crate) fn start_as(&self, program: &Path, words: &str) -> Running {
+        let mut command = self.0.command(program, words);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         Running(command.spawn().expect("it starts"))
     }
@@ -138,6 +143,28 @@ impl Stage {
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
+    /// As [`Self::finish`]; one that has not ended in time never will.
+    #[track_caller]
+    pub(crate) fn finish_within(self, most: Duration) -> Vec<String> {
+        let (pid, ended) = (self.0.id() as i32, AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let until = Instant::now() + most;
+                while !ended.load(Ordering::Relaxed) && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                if !ended.load(Ordering::Relaxed) {
+                    // SAFETY: a signal for our own child, which nobody has waited for.
+                    unsafe { libc::kill(pid, libc::SIGKILL) };
+                }
+            });
+            let lines = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish()));
+            ended.store(true, Ordering::Relaxed);
+            waiter.join().expect("it only waits");
+            lines.unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        })
+    }
+
     /// What it says until its end, which must be a good one.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Vec<String> {

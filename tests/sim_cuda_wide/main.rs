@@ -10,6 +10,7 @@ mod arrays;
 mod cupy;
 mod graphs;
 mod ipc;
+mod launches;
 mod pools;
 mod storm;
 mod vmm;

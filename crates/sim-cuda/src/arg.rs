@@ -55,6 +55,11 @@ impl Out<c_char> {
 pub(crate) struct In<T>(*const T);
 
 impl<T: Copy> In<T> {
+    /// What the caller lets us read by an address in something else that it handed in.
+    pub(crate) fn of(address: *const T) -> Self {
+        Self(address)
+    }
+
     /// A copy of it; a null pointer is an invalid value.
     pub(crate) fn get(&self) -> Res<T> {
         self.at(0)

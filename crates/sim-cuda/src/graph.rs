@@ -3,7 +3,7 @@
 //! A graph with memory nodes keeps its nodes, is ready to be launched once at a time, and is cloned by
 //! nobody, as the driver's documentation says; the codes of those refusals are a guess.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::front;
@@ -60,6 +60,8 @@ pub(crate) struct Executable {
     /// The flags it was made with.
     pub(crate) flags: u64,
     nodes: Mutex<Vec<Arc<Node>>>,
+    /// Whether it lies on the card: it was uploaded, or launched.
+    uploaded: AtomicBool,
     plan: Mutex<Option<Vec<Op>>>,
     of: Arc<Graph>,
 }
@@ -92,6 +94,8 @@ pub(crate) const WORD: u32 = 12;
 pub(crate) const CHOICE: u32 = 13;
 /// CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH.
 const AUTO_FREE: u64 = 1;
+/// CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH.
+const FROM_THE_CARD: u64 = 4;
 
 impl Graph {
     /// Adds a node behind others of the same graph and answers its handle. Memory is freed once.
@@ -127,6 +131,15 @@ impl Graph {
         })
     }
 
+    /// Whether a kernel could launch it: kernels, copies and fills only (CUDA's programming guide, device graph
+    /// creation).
+    fn fits_the_card(&self) -> bool {
+        self.nodes().iter().all(|node| match &node.job {
+            Job::Child(graph) => graph.fits_the_card(),
+            _ => matches!(node.kind, KERNEL | COPY | FILL),
+        })
+    }
+
     /// Takes a node out, if nothing follows it and the graph is not bound to its nodes.
     pub(crate) fn remove(&self, node: usize) -> Res {
         let free = !self.is_bound();
@@ -143,8 +156,10 @@ impl Graph {
     pub(crate) fn instantiate(self: &Arc<Self>, flags: u64) -> Res<Executable> {
         let before = self.ready.fetch_add(1, Ordering::AcqRel);
         let nodes = Mutex::new(self.all());
-        let made = Executable { flags, nodes, plan: Mutex::default(), of: self.clone() };
-        match before > 0 && self.is_bound() {
+        let (uploaded, plan) = (AtomicBool::new(false), Mutex::default());
+        let made = Executable { flags, nodes, uploaded, plan, of: self.clone() };
+        let is_unfit = flags & FROM_THE_CARD != 0 && !self.fits_the_card();
+        match is_unfit || before > 0 && self.is_bound() {
             true => Err(Status::INVALID_VALUE),
             false => Ok(made),
         }
@@ -163,6 +178,7 @@ impl Executable {
             graph_memory::run(&graph_memory::living(&steps))?;
         }
         with_room(target, || graph_memory::run(&steps))?;
+        self.uploaded.store(true, Ordering::Release);
         for op in self.ops() {
             front::submit(target.line, op)?;
         }
@@ -177,7 +193,18 @@ impl Executable {
             _ => graph_memory::living(&steps),
         };
         all.extend(steps);
-        with_room(target, || graph_memory::upload(&all))
+        with_room(target, || graph_memory::upload(&all))?;
+        self.uploaded.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// What a kernel that launches it puts behind itself. It was made for that, and lies on the card.
+    pub(crate) fn card_launched(&self) -> Res<Vec<Op>> {
+        let is_there = self.uploaded.load(Ordering::Acquire);
+        if self.flags & FROM_THE_CARD == 0 || !is_there {
+            return Err(Status::INVALID_VALUE);
+        }
+        Ok(self.ops())
     }
 
     /// Its nodes as they are launched from here on.

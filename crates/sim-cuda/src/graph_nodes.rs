@@ -15,6 +15,7 @@ use crate::copy_api;
 use crate::fill_api;
 use crate::graph::{
     self, CHILD, CHOICE, COPY, Choice, EMPTY, FILL, GIVE, GRAPHS, Graph, HOST, Job, KERNEL, TAKE,
+    WORD,
 };
 use crate::graph_memory::{self, Allocation, Step};
 use crate::launch::{self, Parameters};
@@ -22,6 +23,7 @@ use crate::pool_api::device_at;
 use crate::rim;
 use crate::status::{Res, Status};
 use crate::stream;
+use crate::word_api::{self, Batched};
 
 /// The header's CUDA_KERNEL_NODE_PARAMS as far as all its versions agree.
 #[repr(C)]
@@ -43,6 +45,25 @@ pub(crate) struct Take {
     access_count: usize,
     size: usize,
     address: u64,
+}
+
+/// The header's CUDA_BATCH_MEM_OP_NODE_PARAMS, in both of its versions.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Words {
+    context: usize,
+    count: u32,
+    parts: *const Batched,
+    flags: u32,
+}
+
+const _: () =
+    assert!(size_of::<Words>() == size_of::<nvidia_sys::cuda::CUDA_BATCH_MEM_OP_NODE_PARAMS_v2>());
+
+impl Words {
+    fn parts(&self) -> In<Batched> {
+        In::of(self.parts)
+    }
 }
 
 /// The header's CUgraphNodeParams: a type, and at byte 16 what is said of a node of it.
@@ -158,6 +179,12 @@ impl Place {
         Ok(())
     }
 
+    /// Adds words that are waited for and written, in order.
+    pub(crate) fn words(self, out: &Out<usize>, said: &Words) -> Res {
+        context::named_or_current(said.context)?;
+        self.add(out, WORD, Job::Does(word_api::work(said.count, &said.parts(), said.flags)?))
+    }
+
     /// Adds a node of any kind.
     pub(crate) fn node(self, out: &Out<usize>, parameters: *mut u32) -> Res {
         if parameters.is_null() {
@@ -187,6 +214,7 @@ impl Place {
                 EMPTY => self.add(out, EMPTY, Job::Does(Vec::new())),
                 TAKE => self.take(out, at.cast()),
                 GIVE => self.give(out, at.cast::<u64>().read_unaligned()),
+                WORD => self.words(out, &at.cast::<Words>().read_unaligned()),
                 CHOICE => self.choice(out, at.cast()),
                 _ => {
                     rim::once("nodes", || format!("graph nodes of type {kind} are not simulated"));

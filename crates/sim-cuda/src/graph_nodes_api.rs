@@ -8,7 +8,7 @@ use crate::arg::{In, InOut, Opaque, Out};
 use crate::context;
 use crate::graph::{self, EMPTY, GRAPHS, Graph, Job, NODES, Node};
 use crate::graph_memory::Step;
-use crate::graph_nodes::{self, Kernel, Place, Take};
+use crate::graph_nodes::{self, Kernel, Place, Take, Words};
 use crate::registry::handle_of;
 use crate::rim::export;
 use crate::status::{Res, Status};
@@ -83,6 +83,11 @@ export! {
     /// Adds a copy of a graph.
     fn cuGraphAddChildGraphNode(out: Out<usize>, graph: usize, after: In<usize>, count: usize, child: usize) {
         Place::of(graph, &after, count)?.child(&out, child, false)
+    }
+
+    /// Adds words that are waited for and written.
+    fn cuGraphAddBatchMemOpNode(out: Out<usize>, graph: usize, after: In<usize>, count: usize, parameters: In<Words>) {
+        Place::of(graph, &after, count)?.words(&out, &parameters.get()?)
     }
 
     /// Adds a node that does nothing.

@@ -24,11 +24,13 @@ pub(crate) enum Flag {
     Until,
     /// It ends by writing 1 into the word.
     Set,
+    /// It has none: its first parameter is a graph, which it launches from the card as it ends.
+    Graph,
 }
 
 /// What the kernel `name` costs. A number behind `ns_`, `us_` or `ms_` that begins a word is its time, as in
 /// `spin_us_250`; one behind `occ_` the percent of the card that it fills, as in `spin_us_250_occ_25`;
-/// `spin_until` runs until its flag is set, `set_flag` sets it. C++ names may carry it anywhere.
+/// `spin_until` runs until its flag is set, `set_flag` sets it, `launch_graph` launches a graph. C++ names may carry it anywhere.
 pub(crate) fn cost(name: &str) -> Cost {
     let words: Vec<&str> = name.split('_').collect();
     let find = |said: fn(&str, &str) -> Option<u64>| {
@@ -37,9 +39,10 @@ pub(crate) fn cost(name: &str) -> Cost {
     let has = |pair: [&str; 2]| {
         words.windows(2).any(|two| two[0].ends_with(pair[0]) && two[1].starts_with(pair[1]))
     };
-    let flag = match (has(["spin", "until"]), has(["set", "flag"])) {
-        (true, _) => Flag::Until,
-        (_, true) => Flag::Set,
+    let flag = match [["spin", "until"], ["set", "flag"], ["launch", "graph"]].map(has) {
+        [true, ..] => Flag::Until,
+        [_, true, _] => Flag::Set,
+        [.., true] => Flag::Graph,
         _ => Flag::None,
     };
     Cost {
@@ -95,5 +98,6 @@ mod tests {
         assert_eq!(cost("_Z10spin_untilPj").flag, Flag::Until);
         let set = cost("set_flag_us_5");
         assert_eq!((set.flag, set.duration_ns), (Flag::Set, 5_000));
+        assert_eq!(cost("launch_graph_us_5").flag, Flag::Graph);
     }
 }

@@ -5,6 +5,7 @@ use nvidia_sys::cuda::CUlaunchConfig;
 
 use crate::arg::{In, Opaque};
 use crate::front;
+use crate::graph::EXECUTABLES;
 use crate::kernel::Flag;
 use crate::line::Op;
 use crate::module;
@@ -14,9 +15,9 @@ use crate::stream;
 use crate::word::{self, Width};
 
 /// A grid of blocks of threads.
-struct Shape {
-    grid: [u32; 3],
-    block: [u32; 3],
+pub(crate) struct Shape {
+    pub(crate) grid: [u32; 3],
+    pub(crate) block: [u32; 3],
 }
 
 const LARGEST_BLOCK: [u32; 3] = [1024, 1024, 64];
@@ -59,7 +60,7 @@ impl Parameters {
     }
 }
 
-fn launch(
+pub(crate) fn launch(
     function: Opaque,
     shape: &Shape,
     parameters: Parameters,
@@ -71,7 +72,8 @@ fn launch(
     ops.into_iter().try_for_each(|op| front::submit(target.line, op))
 }
 
-/// A kernel as work for a stream, and what it does with its flag.
+/// A kernel as work for a stream, and what it does with its flag. A graph that it launches runs behind it in
+/// the same stream, as one that is launched to follow the whole launch does.
 pub(crate) fn work(
     function: Opaque,
     grid: [u32; 3],
@@ -84,6 +86,10 @@ pub(crate) fn work(
     match cost.flag {
         Flag::None => Ok(vec![kernel]),
         Flag::Until => Ok(vec![Op::Spin(word::is_set(parameters.first()?)?)]),
+        Flag::Graph => {
+            let graph = EXECUTABLES.get(parameters.first()?).ok_or(Status::INVALID_VALUE)?;
+            Ok([vec![kernel], graph.card_launched()?].concat())
+        }
         Flag::Set => Ok(vec![kernel, Op::Write(word::write(parameters.first()?, 1, Width::Four)?)]),
     }
 }

@@ -33,11 +33,13 @@ pub(crate) struct Batched {
 const _: () =
     assert!(size_of::<Batched>() == size_of::<nvidia_sys::cuda::CUstreamBatchMemOpParams>());
 
-fn wait(address: u64, value: u64, width: Width, flags: u32) -> Res<Op> {
+/// Waits for a word.
+pub(crate) fn wait(address: u64, value: u64, width: Width, flags: u32) -> Res<Op> {
     Ok(Op::Await(word::compares(address as usize, value, width, Until::of(flags)?)?))
 }
 
-fn write(address: u64, value: u64, width: Width, flags: u32) -> Res<Op> {
+/// Writes a word.
+pub(crate) fn write(address: u64, value: u64, width: Width, flags: u32) -> Res<Op> {
     if flags & !NO_BARRIER != 0 {
         return Err(Status::INVALID_VALUE);
     }
@@ -58,13 +60,25 @@ fn part(said: &Batched) -> Res<Option<Op>> {
     }
 }
 
-fn batch(stream: Opaque, null: Null, count: u32, parts: &In<Batched>, flags: u32) -> Res {
+/// What a list of parts does, in order.
+pub(crate) fn work(count: u32, parts: &In<Batched>, flags: u32) -> Res<Vec<Op>> {
     if count > MOST || flags != 0 {
         return Err(Status::INVALID_VALUE);
     }
     let parts: Vec<Option<Op>> =
         (0..count as usize).map(|i| part(&parts.at(i)?)).collect::<Res<_>>()?;
-    parts.into_iter().flatten().try_for_each(|op| stream::submit(stream, null, op))
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// Puts a list of parts into a stream.
+pub(crate) fn batch(
+    stream: Opaque,
+    null: Null,
+    count: u32,
+    parts: &In<Batched>,
+    flags: u32,
+) -> Res {
+    work(count, parts, flags)?.into_iter().try_for_each(|op| stream::submit(stream, null, op))
 }
 
 export! {
