@@ -13,7 +13,7 @@ use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use ledger::pointers::Pointers;
-use ledger::{Allotment, DeviceIndex, Own, PageError};
+use ledger::{Allotment, DeviceIndex, PageError};
 
 /// How many allotments one container can hold.
 pub(crate) const MOST: usize = 16;
@@ -187,29 +187,40 @@ struct Room {
 
 /// Opens every allotment into `room` and lists their devices. `at` is where it stands.
 fn fill(opener: usize, room: Room, shares: &mut Shares, at: &mut Path) -> Result<(), Fault> {
-    let folder = Folder::find().map_err(Fault::Distrust)?;
-    *at = folder.path;
-    let first = own::memory().map_err(|(call, errno)| Fault::Page(PageError::Io(call, errno)))?;
-    let room = core::iter::once(room.first).chain(room.others);
-    let mut room = room.zip(first.slots.get(opener).into_iter().flatten());
-    let mut result = Err(Fault::None);
-    let read = folder.each(|path| {
-        if matches!(result, Ok(()) | Err(Fault::None)) {
-            *at = path;
-            result = room.next().ok_or(Fault::TooMany).and_then(|(place, own)| {
-                let allotment = open_one(&folder, own, at)?;
-                shares.add(place.write(allotment))
-            });
-        }
-    });
+    let container = Folder::container().map_err(Fault::Distrust)?;
+    let mut room = core::iter::once(room.first).chain(room.others).enumerate();
+    let mut open_all = |folder: &Folder| {
+        *at = folder.path;
+        let mut result = Err(Fault::None);
+        let read = folder.each(|path| {
+            if matches!(result, Ok(()) | Err(Fault::None)) {
+                *at = path;
+                result = room.next().ok_or(Fault::TooMany).and_then(|(number, place)| {
+                    let allotment = open_one(folder, (opener, number), at)?;
+                    shares.add(place.write(allotment))
+                });
+            }
+        });
+        (read, result)
+    };
+    let (mut read, mut result) = open_all(&container);
+    let has_any = !matches!(result, Err(Fault::None));
+    if container.is_vacant(&read, has_any)
+        && let Some(own) = Folder::own()
+    {
+        (read, result) = open_all(&own);
+    }
     read.map_err(Fault::Distrust)?;
     result?;
+    let first = own::memory().map_err(|(call, errno)| Fault::Page(PageError::Io(call, errno)))?;
     shares.pointers = Some(ManuallyDrop::new(own::pointers(first)));
     Ok(())
 }
 
-/// Opens the allotment whose folder is `at`, and moves `at` to the file that is not believed.
-fn open_one(folder: &Folder, own: &'static Own, at: &mut Path) -> Result<Allotment, Fault> {
+/// Opens the allotment whose folder is `at`, and moves `at` to the file that is not believed. `place` is the
+/// opener's number and the allotment's.
+fn open_one(folder: &Folder, place: (usize, usize), at: &mut Path) -> Result<Allotment, Fault> {
+    let own = own::slot(place).map_err(|(call, errno)| Fault::Page(PageError::Io(call, errno)))?;
     Allotment::open_for(at.as_c_str(), VERSION, own, folder.trust()).map_err(|error| {
         *at = blamed(at, &error);
         Fault::Page(error)

@@ -5,6 +5,7 @@
 //! versions; it matters only to those who look for the next `dlsym`.
 
 use crate::entry;
+use crate::libc_symbols;
 use crate::look_up;
 use crate::sys::{self, Found, LinkMap, RTLD_DEFAULT, RTLD_NEXT};
 use crate::table::{self, Row};
@@ -102,7 +103,7 @@ fn look_up(row: &Row, handle: *mut c_void) -> *mut c_void {
         return row.hook.cast_mut();
     }
     if found.cast_const() != row.hook {
-        return learn(row, found);
+        return learn(row, handle, found);
     }
     // Our own export, seen because we are preloaded: without the driver it is not there.
     if row.slot.library.is_loaded() { found } else { behind_us(row) }
@@ -110,12 +111,12 @@ fn look_up(row: &Row, handle: *mut c_void) -> *mut c_void {
 
 /// Meets a function for the first time, or at another place than before.
 #[cold]
-fn learn(row: &Row, found: *mut c_void) -> *mut c_void {
+fn learn(row: &Row, handle: *mut c_void, found: *mut c_void) -> *mut c_void {
     let library = row.slot.library;
-    if is_bare() && library.fill_from_table(row.slot, found) {
+    let Some(object) = sys::object_found(handle, found) else { return found };
+    if is_bare() && library.fill_from_table(row.slot, object, found) {
         return row.hook.cast_mut();
     }
-    let Some(object) = sys::object_of(found) else { return found };
     if is_before_us(object) && !library.is(object) {
         // An interposer that the program calls before us, and that calls us.
         return found;
@@ -173,8 +174,13 @@ pub(crate) fn bare(handle: *mut c_void, name: &CStr) -> *mut c_void {
 pub(crate) fn bind() -> *mut c_void {
     sys::keeping_errno(|| {
         let Some(glibc) = GLIBC.get() else { return find_nothing as *mut c_void };
-        // SAFETY: glibc's dlsym; called from this object, RTLD_NEXT means behind us.
-        let next = unsafe { as_dlsym(glibc)(RTLD_NEXT, c"dlsym".as_ptr()) };
+        let ours = entry::dlsym as *const c_void;
+        let next = if libc_symbols::is_next(GLIBC.name(), ours, glibc) {
+            glibc
+        } else {
+            // SAFETY: glibc's dlsym; called from this object, RTLD_NEXT means behind us.
+            unsafe { as_dlsym(glibc)(RTLD_NEXT, c"dlsym".as_ptr()) }
+        };
         let next = if next.is_null() { glibc } else { next };
         entry::NEXT.store(next, Relaxed);
         next

@@ -30,29 +30,24 @@ pub(crate) enum Distrust {
 }
 
 impl Folder {
-    /// The container's folder; where that holds no allotment, the one that the environment names.
-    pub(crate) fn find() -> Result<Self, Distrust> {
+    /// The container's folder.
+    pub(crate) fn container() -> Result<Self, Distrust> {
         let path = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).ok_or(Distrust::LongPath)?;
-        let container = Self { path, is_own: false, directory: Directory::open(&path) };
-        let Some(path) = own_folder().filter(|_| container.is_vacant()) else {
-            return Ok(container);
-        };
-        if let Ok(directory) = &container.directory {
-            directory.close();
-        }
-        Ok(Self { path, is_own: true, directory: Directory::open(&path) })
+        Ok(Self { path, is_own: false, directory: Directory::open(&path) })
     }
 
-    /// Whether no allotment was mounted here. A container cannot make it so: what the agent mounts
-    /// stays mounted.
-    fn is_vacant(&self) -> bool {
-        let mut is_vacant = true;
+    /// The folder that the environment names. For where the container's [`Self::is_vacant`] alone.
+    pub(crate) fn own() -> Option<Self> {
+        let path = own_folder()?;
+        Some(Self { path, is_own: true, directory: Directory::open(&path) })
+    }
+
+    /// Whether no allotment was mounted here, by what [`Self::each`] answered and whether it visited any. A
+    /// container cannot make it so: what the agent mounts stays mounted.
+    pub(crate) fn is_vacant(&self, read: &Result<(), Distrust>, has_any: bool) -> bool {
         match &self.directory {
             Err(errno) => *errno == libc::ENOENT,
-            Ok(directory) => {
-                let seen = directory.each_name(|name| is_vacant &= !is_id(name));
-                seen.is_ok() && directory.rewind() && is_vacant
-            }
+            Ok(_) => read.is_ok() && !has_any,
         }
     }
 
@@ -164,11 +159,6 @@ impl Directory {
                 Ok(len) => buffer.each(len, &mut visit),
             }
         }
-    }
-
-    fn rewind(&self) -> bool {
-        // SAFETY: the descriptor that `open` made.
-        keeping_errno(|| unsafe { libc::syscall(libc::SYS_lseek, self.0, 0, libc::SEEK_SET) == 0 })
     }
 
     fn close(&self) {

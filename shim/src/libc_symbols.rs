@@ -15,3 +15,15 @@ pub(crate) fn find(name: Name) -> Option<*mut c_void> {
     };
     loaded::find_early(look).or_else(|| loaded::find_late(look))
 }
+
+/// Whether, of the objects that were loaded with the program, none between this one, whose `name` is `ours`,
+/// and glibc defines it: then glibc's is what dlsym(3) finds as the next one. False: it has to be asked.
+pub(crate) fn is_next(name: Name, ours: *const c_void, glibc: *const c_void) -> bool {
+    let mut is_behind_us = false;
+    let next = loaded::find_early(|tables| {
+        let found = tables.find(name)?.cast_const();
+        is_behind_us |= found == ours;
+        (is_behind_us && found != ours).then_some(found)
+    });
+    next == Some(glibc)
+}

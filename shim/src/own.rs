@@ -55,6 +55,14 @@ pub(crate) fn memory() -> Result<&'static First, (&'static str, c_int)> {
     }
 }
 
+/// Which slot the process has in an allotment, for this opener (below [`OPENERS`]) and this allotment (below
+/// [`MOST`]); else as [`memory`].
+pub(crate) fn slot(
+    (opener, allotment): (usize, usize),
+) -> Result<&'static Own, (&'static str, c_int)> {
+    memory().map(|first| &first.slots[opener % OPENERS][allotment % MOST])
+}
+
 /// What each device pointer was charged. Each call makes a table of the same memory: one of them is to
 /// be used.
 pub(crate) fn pointers(first: &'static First) -> Pointers {

@@ -115,13 +115,18 @@ impl Library {
         sys::clear_dlerror();
     }
 
-    /// Lets the slots fill from the library's own table, where `found`, which dlsym(3) gave for `slot`,
-    /// stands in it. False: it is not the library's, or has been looked up by somebody else, and nothing is
-    /// changed.
-    pub(crate) fn fill_from_table(self, slot: &Erased, found: *mut c_void) -> bool {
-        let Some(object) = sys::object_of(found).filter(|&object| self.is(object)) else {
+    /// Lets the slots fill from the library's own table, where `found`, which dlsym(3) gave for `slot` in
+    /// `object`, stands in it. False: it is not the library's, or has been looked up by somebody else, and
+    /// nothing is changed.
+    pub(crate) fn fill_from_table(
+        self,
+        slot: &Erased,
+        object: *mut LinkMap,
+        found: *mut c_void,
+    ) -> bool {
+        if !self.is(object) {
             return false;
-        };
+        }
         // SAFETY: what the caller has just found a function in stays loaded while it looks.
         let tables = Tables::of(unsafe { &*object });
         let Some(tables) = tables.filter(|tables| tables.find(slot.name()) == Some(found)) else {

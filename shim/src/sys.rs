@@ -3,7 +3,7 @@
 //! The loader's are found, not imported: `libc_symbols` says why.
 
 use crate::libc_symbols;
-use crate::loaded::Name;
+use crate::loaded::{Name, Tables};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
@@ -32,6 +32,11 @@ impl Found {
     /// Not looked for.
     pub(crate) const fn new(name: &'static CStr) -> Self {
         Self { name: Name::new(name), address: AtomicPtr::new(core::ptr::null_mut()) }
+    }
+
+    /// Its name.
+    pub(crate) const fn name(&self) -> Name {
+        self.name
     }
 
     /// Its address, if the library that has it is loaded.
@@ -94,6 +99,22 @@ pub(crate) fn object_of(address: *const c_void) -> Option<*mut LinkMap> {
     // SAFETY: dladdr1 takes any address and writes to the two places given.
     let found = unsafe { dladdr1(address, &mut info, &mut map, RTLD_DL_LINKMAP) };
     if found == 0 || map.is_null() { None } else { Some(map.cast()) }
+}
+
+/// The loaded object that `found` lies in, which dlsym(3) has just found by `handle`. Mostly the one that the
+/// handle is of: then without dladdr(3), which goes through all symbols of the object.
+pub(crate) fn object_found(handle: *mut c_void, found: *mut c_void) -> Option<*mut LinkMap> {
+    let object = match handle {
+        RTLD_DEFAULT | RTLD_NEXT => None,
+        handle => Some(handle.cast::<LinkMap>()),
+    };
+    let holds = |object: &*mut LinkMap| {
+        // SAFETY: as in `base_of`: glibc has just looked into this map, and its object stays loaded.
+        let tables = Tables::of(unsafe { &**object });
+        // SAFETY: as above.
+        tables.is_some_and(|tables| unsafe { tables.with_extent() }.hold(found))
+    };
+    object.filter(holds).or_else(|| object_of(found))
 }
 
 /// By how much the addresses of what a handle of dlopen(3)'s names are moved: to glibc it is the object's

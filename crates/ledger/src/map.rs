@@ -223,8 +223,10 @@ fn map(path: &CStr, page: Page, trust: Trust) -> Result<(Mapping, Head, (u64, u6
     if write {
         // SAFETY: the mapping is as long as a header.
         let header: &LedgerHeader = unsafe { mapping.at_unchecked(0) };
-        // It changes nothing. A write first maps one page, where a read would map sixteen around it.
-        header.slots_used.fetch_max(0, Ordering::Relaxed);
+        // It changes nothing. A write first maps one page, where a read would map sixteen around it. Not
+        // an addition of 0 or the like, which compilers turn into a read.
+        let (used, order) = (&header.slots_used, Ordering::Relaxed);
+        let _ = used.compare_exchange(u32::MAX, u32::MAX, order, order);
     }
     let head = page.check(&first_bytes(&mapping), HEAD, stat.size)?;
     Ok((mapping, head, stat.identity))
