@@ -135,6 +135,36 @@ fn annotations_lower_a_share_before_its_start_and_while_it_runs() {
 }
 
 #[test]
+fn a_compute_policy_that_nobody_knows_and_a_weight_of_zero_are_events_and_the_default_holds() {
+    let (node, api) = node("computePolicy: strict\n");
+    let mut pod = node.share("a", 50, "sleep 1000");
+    let compute = || {
+        let [id] = &node.pages()[..] else { return None };
+        let page = node.at("pages").join(id).join("limits");
+        let device = ledger::agent::read_limits(&page).ok()?.devices[0].clone();
+        Some((device.policy, device.weight))
+    };
+    let wrong = json!({"example.com/compute-policy": "fairest", "example.com/gpu-compute": "0"});
+    api.cluster().put_pod(pod.uid(), "a", wrong);
+    pod.start().unwrap();
+    for said in
+        ["\"fairest\" does not count: write fair or strict", "write a percent of the GPU from 1"]
+    {
+        wait_until(said, || {
+            let events = api.events("GPUAnnotationRefused");
+            events.iter().any(|event| {
+                event["involvedObject"]["uid"] == pod.uid()
+                    && event["message"].as_str().is_some_and(|message| message.contains(said))
+            })
+        });
+    }
+    assert_eq!(compute(), Some((ledger::Policy::Strict, 50)));
+    let right = json!({"example.com/compute-policy": "fair", "example.com/gpu-compute": "20"});
+    api.cluster().put_pod(pod.uid(), "a", right);
+    wait_until("what counts is done", || compute() == Some((ledger::Policy::Fair, 20)));
+}
+
+#[test]
 fn a_namespace_that_is_observed_only_is_refused_nothing_and_what_would_be_is_counted() {
     let (node, _api) = node("observe: ['def*']\n");
     let client = part("target/dist/x86_64/gpu-client", "cargo xtask dist");

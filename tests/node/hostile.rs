@@ -151,6 +151,36 @@ fn who_does_not_keep_to_its_share_is_found_told_of_and_evicted() {
 }
 
 #[test]
+fn a_tenant_that_computes_and_reports_no_time_is_told_by_the_drivers_utilisation() {
+    let (node, api) = node("");
+    let driver = node.at("driver/usr/lib/x86_64-linux-gnu").display().to_string();
+    let flags = ["-shared", "-fPIC", "-L", &driver, "-l:libcuda.so.1"];
+    let deep = compiled(&node, "deep.c", "deep.so", &flags);
+    let opener = compiled(&node, "opener.c", "opener", &["-ldl"]);
+    let started = |name: &str, script: String| {
+        let mut pod = node.share(name, 30, &script);
+        api.cluster().put_pod(pod.uid(), name, json!({}));
+        pod.start().unwrap();
+        pod
+    };
+    let load = part("target/dist/x86_64/gpu-load", "cargo xtask dist");
+    let honest = started("honest", format!("echo go | {} saturate --seconds 1000", load.display()));
+    let mut silent =
+        started("silent", format!("exec {} {} busy", opener.display(), deep.display()));
+    let told = |uid: &str| {
+        let events = api.events("GPUTimeUntold");
+        events.iter().any(|event| event["involvedObject"]["uid"] == uid)
+    };
+    let uid = silent.uid().to_owned();
+    wait_until(&format!("it is told: {}", silent.container("main").stdout()), || told(&uid));
+    let standing = || node.metric("aliquot_audit_findings", &["\"untold\""]);
+    assert_eq!(standing(), Some(1.0));
+    assert!(!told(honest.uid()), "one that tells of its time is taken for one that does not");
+    silent.remove();
+    wait_until("it is over", || standing() == Some(0.0));
+}
+
+#[test]
 fn a_ledger_that_a_container_has_spoilt_is_told_of_though_it_uses_no_gpu() {
     let (node, api) = node("");
     let script = "cd /run/aliquot/*/ && head -c 400000 /dev/urandom >ledger; exec sleep 1000";

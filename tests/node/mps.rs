@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use contract::paths::LIMITS_FILE;
 use kubelet_sim::{Pod, PodSpec};
@@ -36,6 +37,14 @@ impl Drop for Daemon {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Waits until the daemon gives nobody more than this. It answers one program at a time, and the agent asks too.
+fn expect_bound(node: &Node, percent: &str) {
+    wait_until(&format!("the daemon gives nobody more than {percent}"), || {
+        std::thread::sleep(Duration::from_secs(1));
+        ask(node, "get_default_active_thread_percentage") == percent
+    });
 }
 
 /// What the daemon says to a command, in NVIDIA's own program.
@@ -118,11 +127,9 @@ fn a_share_is_left_to_mps_only_while_its_daemon_lives_and_only_if_its_container_
     wait_until("MPS holds the second", || back_end(&node, "second") == Some(BackEnd::Mps));
     wait_until("and it is shown", || policy(&node, "second", "mps"));
     assert_eq!(back_end(&node, "first"), Some(BackEnd::Shim), "it is no client of the daemon");
-    wait_until("the daemon gives nobody more", || {
-        ask(&node, "get_default_active_thread_percentage") == "30.0"
-    });
+    expect_bound(&node, "30.0");
     let third = started(&node, "third", 40);
-    wait_until("but the largest", || ask(&node, "get_default_active_thread_percentage") == "40.0");
+    expect_bound(&node, "40.0");
     third.remove();
 
     drop(daemon);
@@ -132,9 +139,7 @@ fn a_share_is_left_to_mps_only_while_its_daemon_lives_and_only_if_its_container_
     let _daemon = start(&node);
     wait_until("MPS holds it again", || back_end(&node, "second") == Some(BackEnd::Mps));
     assert_eq!(back_end(&node, "first"), Some(BackEnd::Shim));
-    wait_until("and the daemon that came is told again", || {
-        ask(&node, "get_default_active_thread_percentage") == "30.0"
-    });
+    expect_bound(&node, "30.0");
 }
 
 #[test]

@@ -148,7 +148,14 @@ async fn keep_refining(
         }
         let domain = config.borrow().domain.clone();
         let Ok(domain) = Domain::parse(domain.as_str()) else { continue };
+        // One event for all of a pod: another of the same reason would be left out as the same.
+        let mut of_pods = BTreeMap::<String, (Meta, Vec<String>)>::new();
         for (pod, message) in node.refine_all(domain) {
+            let (_, all) = of_pods.entry(pod.uid.clone()).or_insert((pod, Vec::new()));
+            all.push(message);
+        }
+        for (pod, messages) in of_pods.into_values() {
+            let message = messages.join("; ");
             let about = About::Pod(pod.namespace, pod.name, Some(pod.uid));
             let event = Event { about, warning: true, reason: "GPUAnnotationRefused", message };
             let _ = events.try_send(event);
@@ -218,29 +225,28 @@ fn of_health(before: &Inventory, after: &Inventory) -> Vec<Event> {
     events
 }
 
-/// That a daemon is not there is said when it is first looked for as well, and that one is, when it has come.
+/// That a daemon is not there is said when it is first looked for as well; that one is, when it has come.
 fn of_daemons(before: &Daemons, after: &Daemons) -> Vec<Event> {
-    let changed = after.iter().filter(|(pipes, lives)| {
-        let was_gone = before.get(*pipes) == Some(&false);
-        **lives == was_gone
-    });
-    let event = |(pipes, lives): (&PathBuf, &bool)| {
-        let pipes = pipes.display();
-        let (reason, message) = if *lives {
-            (
-                "MPSDaemonLives",
-                format!("the MPS daemon behind {pipes} holds its clients to their shares"),
-            )
-        } else {
-            let what = format!(
-                "no MPS daemon lives behind {pipes}: the arbiter holds the shares. Start \
-                 nvidia-cuda-mps-control -d there, or name its folder in mpsPipeDirectory"
-            );
-            ("MPSDaemonGone", what)
+    let changed = |wanted: bool| {
+        let is_news = move |(pipes, lives): &(&PathBuf, &bool)| {
+            **lives == wanted && wanted == (before.get(*pipes) == Some(&false))
         };
-        Event { about: About::Node, warning: !lives, reason, message }
+        let pipes: Vec<_> =
+            after.iter().filter(is_news).map(|(pipes, _)| pipes.display().to_string()).collect();
+        (!pipes.is_empty()).then(|| pipes.join(", "))
     };
-    changed.map(event).collect()
+    let lives = changed(true).map(|pipes| {
+        let message = format!("the MPS daemon behind {pipes} holds its clients to their shares");
+        Event { about: About::Node, warning: false, reason: "MPSDaemonLives", message }
+    });
+    let gone = changed(false).map(|pipes| {
+        let message = format!(
+            "no MPS daemon lives behind {pipes}: the arbiter holds the shares. Start \
+             nvidia-cuda-mps-control -d there, or name its folder in mpsPipeDirectory"
+        );
+        Event { about: About::Node, warning: true, reason: "MPSDaemonGone", message }
+    });
+    lives.into_iter().chain(gone).collect()
 }
 
 async fn keep_evicting(
