@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod demo;
+mod live;
 mod neighbours;
 mod share;
 

@@ -12,10 +12,10 @@ use crate::{World, aliquot, built, stderr};
 const LONG: Duration = Duration::from_secs(60);
 
 /// A run, killed with this.
-struct Run(Child);
+pub(crate) struct Run(Child);
 
 impl Run {
-    fn start(world: &World, runs: &Path, fraction: &str, command: &[&str]) -> Self {
+    pub(crate) fn start(world: &World, runs: &Path, fraction: &str, command: &[&str]) -> Self {
         let path = world.path();
         let mut run = aliquot(&["run", "--driver-root", &path, "--fraction", fraction, "--"]);
         run.args(command).env("ALIQUOT_RUN_DIR", runs).stdin(Stdio::piped()).stdout(Stdio::null());

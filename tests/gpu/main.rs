@@ -20,16 +20,19 @@ fn suite(words: &[&str]) -> Output {
 /// What one run on a simulated card has found.
 fn report() -> &'static Value {
     static REPORT: OnceLock<Value> = OnceLock::new();
-    REPORT.get_or_init(|| {
-        let fetched = |file: &str| target(&format!("fetch/{file}"), "cargo xtask fetch");
-        let cudart = fetched("cudart-12.9/nvidia/cuda_runtime/lib/libcudart.so.12");
-        let smi = fetched("nvidia-535/usr/lib/nvidia/current/nvidia-smi");
-        let [cudart, smi] = [&cudart, &smi].map(|path| path.to_str().expect("a path of ours"));
-        let words = ["--simulated", "h100-80gb", "--json", "--cudart", cudart, "--nvidia-smi", smi];
-        let output = suite(&words);
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-    })
+    REPORT.get_or_init(|| simulated(&[]))
+}
+
+/// What a run on a simulated card finds, with these words more.
+fn simulated(more: &[&str]) -> Value {
+    let fetched = |file: &str| target(&format!("fetch/{file}"), "cargo xtask fetch");
+    let cudart = fetched("cudart-12.9/nvidia/cuda_runtime/lib/libcudart.so.12");
+    let smi = fetched("nvidia-535/usr/lib/nvidia/current/nvidia-smi");
+    let [cudart, smi] = [&cudart, &smi].map(|path| path.to_str().expect("a path of ours"));
+    let words = ["--simulated", "h100-80gb", "--json", "--cudart", cudart, "--nvidia-smi", smi];
+    let output = suite(&[&words, more].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
 /// Every fact of these bodies holds, and none is left out.
@@ -80,6 +83,28 @@ fn what_estimates_are_made_of_is_measured() {
     assert_eq!(sizes["by_process"], true);
     assert!(sizes["context_bytes"].as_u64() > Some(100 << 20), "{sizes}");
     assert!(sizes["module_and_launch_bytes"].is_u64(), "{sizes}");
+}
+
+#[test]
+fn shares_of_compute_are_played_in_every_mode_and_the_arbiter_makes_the_difference() {
+    let report = simulated(&["--compute", "--seconds", "4", "--only", "10-90"]);
+    assert_eq!(report["simulated"], true);
+    let of = |mode: &str| {
+        let scenarios = report["scenarios"].as_array().expect("a list");
+        let one = scenarios.iter().find(|one| one["mode"] == mode).expect("the mode was played");
+        let tenants = one["tenants"].as_array().expect("a list");
+        let got =
+            |key: &str| tenants.iter().map(|one| one[key].as_f64()).collect::<Option<Vec<_>>>();
+        assert!(
+            got("longest_stall_ms").is_some() && got("first_second_percent").is_some(),
+            "{one}"
+        );
+        got("got_percent").expect("numbers")[0]
+    };
+    // A card alone turns from one to the other. How near a share comes to 10 depends on the machine.
+    let [alone, fair, strict] = ["none", "fair", "strict"].map(of);
+    assert!(alone > 35.0, "{report}");
+    assert!(fair < 25.0 && strict < 25.0 && fair > 3.0 && strict > 3.0, "{report}");
 }
 
 #[test]
