@@ -70,6 +70,32 @@ impl Api {
         answer(path, asked.send_json(object))
     }
 
+    /// What would be stored of an object if it were made.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn try_out(&self, path: &str, object: &Value) -> Result<Value> {
+        self.create(&format!("{path}?dryRun=All"), object)
+    }
+
+    /// Changes an object, by a merge patch.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn patch(&self, path: &str, change: &Value) -> Result<Value> {
+        let bearer = format!("Bearer {}", self.token);
+        let asked = self.agent.patch(format!("{}{path}", self.base));
+        let asked = asked.header("authorization", bearer);
+        let asked = asked.header("content-type", "application/merge-patch+json");
+        answer(path, asked.send(change.to_string()))
+    }
+
+    /// The same connection for somebody else.
+    #[must_use]
+    pub fn speaking_as(&self, token: &str) -> Self {
+        Self { agent: self.agent.clone(), base: self.base.clone(), token: token.to_owned() }
+    }
+
     /// Takes an object away, at once.
     ///
     /// # Errors

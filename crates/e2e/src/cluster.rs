@@ -1,7 +1,7 @@
 //! All components on this machine, one after the other, and all of them away again.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,9 +9,12 @@ use anyhow::{Context, Result, ensure};
 use sim_world::admin;
 
 use crate::api::Api;
+use crate::chart::{Chart, IMAGE, SCHEDULER};
 use crate::components::{self, ApiServer, Places, Ports};
 use crate::image::Image;
-use crate::manifests::{AGENT, PROBE};
+use crate::kubectl::Kubectl;
+use crate::machine;
+use crate::manifests::PROBE;
 use crate::pki::{Authority, Identity};
 use crate::processes::Process;
 use crate::runtime::{self, Runtime};
@@ -23,12 +26,13 @@ const TOKEN: &str = "a-token-of-this-run-alone";
 /// When something is broken and not slow.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// What has to lie in the folder of Kubernetes' binaries.
-const BINARIES: [&str; 9] = [
+const BINARIES: [&str; 10] = [
     "etcd",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
     "kubelet",
+    "kubectl",
     "containerd",
     "containerd-shim-runc-v2",
     "ctr",
@@ -40,20 +44,28 @@ const BINARIES: [&str; 9] = [
 pub struct Files {
     /// Kubernetes' and containerd's binaries.
     pub binaries: PathBuf,
-    /// aliquot-node, aliquot-hook, libaliquot.so and gpu-client.
+    /// What the image of the release has, and gpu-client.
     pub programs: PathBuf,
     /// The simulated driver.
     pub sim: PathBuf,
     /// The real nvidia-smi.
     pub smi: PathBuf,
+    /// The chart, and helm.
+    pub chart: Chart,
+    /// What users are told to paste.
+    pub samples: PathBuf,
 }
 
-/// A cluster of one node with two simulated cards. Dropping it ends it.
+/// A cluster of one node with three simulated cards. Dropping it ends it.
 pub struct Cluster {
     /// How the suite speaks with it.
     pub api: Api,
-    /// Where the API server is.
-    pub server: String,
+    /// How a user does.
+    pub kubectl: Kubectl,
+    /// What it was made of.
+    pub files: Files,
+    /// The API server's port.
+    pub port: u16,
     /// Where its files lie.
     pub places: Places,
     kubelet: Option<Process>,
@@ -71,33 +83,41 @@ pub fn missing(binaries: &Path) -> Vec<&'static str> {
 }
 
 impl Cluster {
-    /// Starts everything in `root`, which must be short: sockets lie in it.
+    /// Starts everything in `root`, which must be short: sockets lie in it. The kubelet's cgroups lie below
+    /// `cgroup`. To be called where [`machine::settle`] was.
     ///
     /// # Errors
     /// What does not come up, with the end of its log.
-    pub fn start(files: &Files, root: &Path) -> Result<Self> {
+    pub fn start(files: &Files, root: &Path, cgroup: &str) -> Result<Self> {
         let places = Places { root: root.to_owned() };
+        let address = machine::address()?;
         make_driver(files, &places)?;
         let authority = Authority::new(&places.at("pki"))?;
         let [etcd, etcd_peer, api, kubelet] = free_ports()?;
         let ports = Ports { etcd, etcd_peer, api, kubelet };
         let own = authority.server("server", &["127.0.0.1", "localhost", NODE, "10.96.0.1"])?;
         let etcd = start_etcd(&files.binaries, &places, ports, &authority, &own)?;
-        let (control, api) = start_control(files, &places, ports, &authority, &own)?;
+        let (control, api) = start_control(files, &places, ports, &authority, &own, address)?;
         let runtime = Runtime::start(&files.binaries, &places)?;
-        for image in [runtime::pause()?, agent_image(files, &places)?, probe_image(files)?] {
+        for image in
+            [runtime::pause()?, our_image(files)?, scheduler_image(files)?, probe_image(files)?]
+        {
             runtime.import(&image, root)?;
         }
         let server = format!("https://127.0.0.1:{}", ports.api);
         let node =
             authority.client("kubelet", &format!("system:node:{NODE}"), Some("system:nodes"))?;
         let kubeconfig = authority.kubeconfig("kubelet", &server, &node)?;
-        let config = components::kubelet_config(&places, ports, &authority.file(), &own);
+        let config = components::kubelet_config(&places, ports, &authority.file(), &own, cgroup);
         fs::write(places.at("kubelet.json"), config.to_string())?;
-        let words = components::kubelet(&places, &kubeconfig, NODE);
+        let words = components::kubelet(&places, &kubeconfig, NODE, address);
+        let admin = authority.client("admin", "admin", Some("system:masters"))?;
+        let admin = authority.kubeconfig("admin", &server, &admin)?;
         let mut cluster = Self {
             api,
-            server,
+            kubectl: Kubectl::new(&files.binaries, &admin, &places.at("kubectl")),
+            files: files.clone(),
+            port: ports.api,
             kubelet: None,
             kubelet_words: (files.binaries.join("kubelet"), words),
             places,
@@ -161,6 +181,7 @@ fn start_control(
     ports: Ports,
     authority: &Authority,
     own: &Identity,
+    told: IpAddr,
 ) -> Result<(Vec<Process>, Api)> {
     let (private, public) = authority.signing_pair()?;
     let tokens = places.at("pki/tokens.csv");
@@ -169,7 +190,9 @@ fn start_control(
         authority: &authority.file(),
         identity: own,
         signing: (&private, &public),
+        client: &authority.client("to-kubelets", "to-kubelets", Some("system:masters"))?,
         tokens: &tokens,
+        told,
     };
     let start = |name: &str, words: &[String]| {
         Process::start(&files.binaries.join(name), words, &places.at("logs"))
@@ -202,25 +225,35 @@ fn make_driver(files: &Files, places: &Places) -> Result<()> {
         nvidia_smi: Some(files.smi.clone()),
         ..Default::default()
     };
-    admin::create(&places.at("driver"), &[("v100-32gb", 2)], &options)?;
-    Ok(())
+    admin::create(&places.at("driver"), &[("v100-32gb", 3)], &options)?;
+    // The agent has the driver's root read-only, which hinders nobody from opening a device's node for
+    // writing. The simulated ones are files: they lie on a mount of their own, which stays as it is.
+    machine::own_mount(&places.at("driver/dev"))
 }
 
-fn agent_image(files: &Files, places: &Places) -> Result<Image> {
-    let config = places.at("aliquot.yaml");
-    fs::write(&config, "startupTaints: [example.com/gpu-not-ready]\n")?;
-    let mut image = Image::new(AGENT, &["/usr/bin/aliquot-node"]);
-    image.add_program(&files.programs.join("aliquot-node"), "/usr/bin/aliquot-node")?;
+/// As the release's image: the same files at the same places.
+fn our_image(files: &Files) -> Result<Image> {
+    let mut image = Image::new(&format!("{}:{}", IMAGE.0, IMAGE.1), &["/usr/bin/aliquot-node"]);
+    for program in ["aliquot", "aliquot-node", "aliquot-admission", "aliquot-scheduler"] {
+        image.add_program(&files.programs.join(program), &format!("/usr/bin/{program}"))?;
+    }
+    // The release's image has all of glibc, and the driver that the agent loads may need more than the agent.
+    image.add_libraries_of(&files.sim.join("libnvidia-ml.so.1"))?;
     for file in ["libaliquot.so", "aliquot-hook"] {
         image.add(&files.programs.join(file), &format!("/opt/aliquot/{file}"));
     }
-    image.add(&config, "/etc/aliquot.yaml");
+    Ok(image)
+}
+
+fn scheduler_image(files: &Files) -> Result<Image> {
+    let mut image = Image::new(&format!("{}:{}", SCHEDULER.0, SCHEDULER.1), &["kube-scheduler"]);
+    image.add_program(&files.binaries.join("kube-scheduler"), "/usr/bin/kube-scheduler")?;
     Ok(image)
 }
 
 fn probe_image(files: &Files) -> Result<Image> {
     let mut image = Image::new(PROBE, &["/bin/sh"]);
-    for program in ["/bin/sh", "/bin/sleep", "/bin/cat"] {
+    for program in ["/bin/sh", "/bin/sleep", "/bin/cat", "/bin/rm"] {
         image.add_program(Path::new(program), program)?;
     }
     image.add_program(&files.programs.join("gpu-client"), "/usr/bin/gpu-client")?;

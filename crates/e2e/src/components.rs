@@ -2,8 +2,9 @@
 //!
 //! All listen on 127.0.0.1; pods share the machine's network, so that no network plugin is needed. The
 //! machine may be a plain virtual machine or a container with little privilege: cgroup v1 or v2, without
-//! CAP_SYS_RESOURCE.
+//! CAP_SYS_RESOURCE. The kubelet's own folder is where it is by default (`machine`).
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -80,8 +81,12 @@ pub struct ApiServer<'a> {
     pub identity: &'a Identity,
     /// For tokens of service accounts: the private and the public key.
     pub signing: (&'a Path, &'a Path),
+    /// As whom it speaks with the kubelet.
+    pub client: &'a Identity,
     /// A file of bearer tokens.
     pub tokens: &'a Path,
+    /// The machine's address, which it tells others: it takes none of the loopback for that.
+    pub told: IpAddr,
 }
 
 /// kube-apiserver's command line.
@@ -93,19 +98,23 @@ pub fn api_server(ports: Ports, it: &ApiServer<'_>) -> Vec<String> {
         ("etcd-certfile", shown(&it.identity.certificate)),
         ("etcd-keyfile", shown(&it.identity.key)),
         ("bind-address", "127.0.0.1".into()),
-        ("advertise-address", "127.0.0.1".into()),
+        ("advertise-address", it.told.to_string()),
         ("secure-port", ports.api.to_string()),
         ("service-cluster-ip-range", "10.96.0.0/24".into()),
         ("client-ca-file", shown(it.authority)),
         ("tls-cert-file", shown(&it.identity.certificate)),
         ("tls-private-key-file", shown(&it.identity.key)),
         ("kubelet-certificate-authority", shown(it.authority)),
-        ("kubelet-client-certificate", shown(&it.identity.certificate)),
-        ("kubelet-client-key", shown(&it.identity.key)),
+        ("kubelet-client-certificate", shown(&it.client.certificate)),
+        ("kubelet-client-key", shown(&it.client.key)),
         ("service-account-issuer", "https://kubernetes.default.svc".into()),
         ("service-account-signing-key-file", shown(it.signing.0)),
         ("service-account-key-file", shown(it.signing.1)),
         ("token-auth-file", shown(it.tokens)),
+        // No proxy serves the services' addresses: webhooks are called where their pods are.
+        ("enable-aggregator-routing", "true".into()),
+        // Its node's name, which the machine's own table of hosts has.
+        ("kubelet-preferred-address-types", "Hostname".into()),
         ("authorization-mode", "Node,RBAC".into()),
         ("enable-admission-plugins", "NodeRestriction".into()),
         ("allow-privileged", "true".into()),
@@ -139,19 +148,24 @@ pub fn scheduler(kubeconfig: &Path) -> Vec<String> {
 
 /// The kubelet's command line.
 #[must_use]
-pub fn kubelet(places: &Places, kubeconfig: &Path, node: &str) -> Vec<String> {
+pub fn kubelet(places: &Places, kubeconfig: &Path, node: &str, address: IpAddr) -> Vec<String> {
     flags([
         ("config", shown(&places.at("kubelet.json"))),
         ("kubeconfig", shown(kubeconfig)),
-        ("root-dir", shown(&places.at("kubelet"))),
         ("hostname-override", node.into()),
-        ("node-ip", "127.0.0.1".into()),
+        ("node-ip", address.to_string()),
     ])
 }
 
-/// The kubelet's configuration.
+/// The kubelet's configuration. Its cgroups lie below `cgroup`, which is there in every hierarchy.
 #[must_use]
-pub fn kubelet_config(places: &Places, ports: Ports, authority: &Path, own: &Identity) -> Value {
+pub fn kubelet_config(
+    places: &Places,
+    ports: Ports,
+    authority: &Path,
+    own: &Identity,
+    cgroup: &str,
+) -> Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -165,7 +179,7 @@ pub fn kubelet_config(places: &Places, ports: Ports, authority: &Path, own: &Ide
         "tlsPrivateKeyFile": own.key,
         "containerRuntimeEndpoint": format!("unix://{}", places.containerd().display()),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": "/",
+        "cgroupRoot": cgroup,
         // 1.35 and later refuse cgroup v1 unless they are told not to.
         "failCgroupV1": false,
         "failSwapOn": false,
@@ -182,7 +196,9 @@ pub fn kubelet_config(places: &Places, ports: Ports, authority: &Path, own: &Ide
         ],
         "nodeStatusUpdateFrequency": "2s",
         "syncFrequency": "2s",
-        "podLogsDir": places.at("logs"),
+        // Of its own: the kubelet removes what it finds there of nobody's.
+        "podLogsDir": places.at("pods"),
+        "volumePluginDir": places.at("volume-plugins"),
     })
 }
 
@@ -217,7 +233,7 @@ pub fn containerd_config(places: &Places, pause: &str, shims: &Path) -> String {
         root = at("containerd/root"),
         state = at("containerd/state"),
         socket = shown(&places.containerd()),
-        cdi = at("cdi"),
+        cdi = contract::paths::CDI_SPECS,
         cni = at("cni"),
         runc = shown(&shims.join("runc")),
     )
@@ -243,27 +259,34 @@ mod tests {
     fn nothing_listens_beyond_this_machine() {
         let identity = Identity { certificate: "/c".into(), key: "/k".into() };
         let one = Path::new("/x");
-        let server =
-            ApiServer { authority: one, identity: &identity, signing: (one, one), tokens: one };
+        let told = IpAddr::from([192, 0, 2, 7]);
+        let server = ApiServer {
+            authority: one,
+            identity: &identity,
+            signing: (one, one),
+            client: &identity,
+            tokens: one,
+            told,
+        };
         let all = [
             etcd(&places(), PORTS, one, &identity),
             api_server(PORTS, &server),
             controller_manager(one, one, one),
             scheduler(one),
-            kubelet(&places(), one, "n1"),
+            kubelet(&places(), one, "n1", told),
         ]
         .concat();
         for flag in all {
             assert!(flag.starts_with("--") && !flag.contains("0.0.0.0"), "{flag}");
         }
-        let config = kubelet_config(&places(), PORTS, one, &identity);
+        let config = kubelet_config(&places(), PORTS, one, &identity, "/e2e");
         assert_eq!((&config["address"], &config["readOnlyPort"]), (&json!("127.0.0.1"), &json!(0)));
     }
 
     #[test]
     fn the_kubelet_and_containerd_meet_at_one_socket_and_need_no_privilege_for_scores() {
         let identity = Identity { certificate: "/c".into(), key: "/k".into() };
-        let config = kubelet_config(&places(), PORTS, Path::new("/x"), &identity);
+        let config = kubelet_config(&places(), PORTS, Path::new("/x"), &identity, "/e2e");
         let text = containerd_config(&places(), "localhost/pause:1", Path::new("/bin"));
         assert_eq!(config["containerRuntimeEndpoint"], "unix:///r/containerd/sock");
         assert!(text.contains("address = \"/r/containerd/sock\""), "{text}");

@@ -50,6 +50,14 @@ impl Image {
     pub fn add_program(&mut self, from: &Path, at: &str) -> Result<()> {
         ensure!(from.is_file(), "{} is not there", from.display());
         self.add(from, at);
+        self.add_libraries_of(from)
+    }
+
+    /// Adds what a program or library needs, and not itself.
+    ///
+    /// # Errors
+    /// As [`Self::add_program`].
+    pub fn add_libraries_of(&mut self, from: &Path) -> Result<()> {
         for library in libraries(from)? {
             let at = library.display().to_string();
             self.add(&library, &at);

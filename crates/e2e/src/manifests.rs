@@ -2,96 +2,28 @@
 
 use serde_json::{Value, json};
 
-use crate::components::Places;
-
-/// The namespace of everything.
-pub const NAMESPACE: &str = "default";
-/// The image of the node agent.
-pub const AGENT: &str = "localhost/aliquot-node:1";
 /// The image of pods that ask for GPUs.
 pub const PROBE: &str = "localhost/probe:1";
 
-/// What the agent may do at the API server, as the chart's ClusterRole has it: its own node and its pods.
-fn rules() -> Value {
-    json!([
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "patch"]},
-        {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-        {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
-        {"apiGroups": ["node.k8s.io"], "resources": ["runtimeclasses"], "verbs": ["get"]},
-    ])
-}
-
-/// The agent's account, and what it may do: [`rules`].
+/// A container that runs a script and has these limits.
 #[must_use]
-pub fn roles() -> [(&'static str, Value); 3] {
-    let name = "aliquot-node";
-    let rules = rules();
-    let group = "rbac.authorization.k8s.io";
-    let role = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": name},
-        "rules": rules,
-    });
-    let binding = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": name},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
-    });
-    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
-    [
-        ("/api/v1/namespaces/default/serviceaccounts", account),
-        ("/apis/rbac.authorization.k8s.io/v1/clusterroles", role),
-        ("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding),
-    ]
-}
-
-/// The agent, on every node. It sees the node's folders at the paths that they have there: what it writes
-/// into answers is read by the kubelet.
-#[must_use]
-pub fn agent(places: &Places, api: &str) -> Value {
-    let folders = ["kubelet", "driver", "state", "pages", "cdi"];
-    let path = |folder: &str| places.at(folder).display().to_string();
-    let volumes = folders.map(
-        |name| json!({"name": name, "hostPath": {"path": path(name), "type": "DirectoryOrCreate"}}),
-    );
-    let mounts = folders.map(|name| json!({"name": name, "mountPath": path(name)}));
-    let words = [
-        "/usr/bin/aliquot-node".to_owned(),
-        format!("--driver-root={}", path("driver")),
-        "--shim=/opt/aliquot/libaliquot.so".into(),
-        "--hook=/opt/aliquot/aliquot-hook".into(),
-        format!("--cdi-dir={}", path("cdi")),
-        format!("--state-dir={}", path("state")),
-        format!("--pages-dir={}", path("pages")),
-        format!("--kubelet-root={}", path("kubelet")),
-        format!("--kube-api={api}"),
-        "--config=/etc/aliquot.yaml".into(),
-        "--gpu-mode=1=whole".into(),
-        "--reconcile-every=1".into(),
-    ];
-    let field = json!({"fieldRef": {"fieldPath": "spec.nodeName"}});
-    let container = json!({
-        "name": "agent", "image": AGENT, "imagePullPolicy": "Never", "command": words,
-        "env": [{"name": "NODE_NAME", "valueFrom": field}],
-        "securityContext": {"privileged": true},
-        "volumeMounts": mounts,
-    });
-    let labels = json!({"app": "aliquot-node"});
+pub fn container(name: &str, limits: &Value, script: &str) -> Value {
     json!({
-        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "aliquot-node"},
+        "name": name, "image": PROBE, "imagePullPolicy": "Never",
+        "command": ["/bin/sh", "-c", script],
+        "resources": {"limits": limits},
+    })
+}
+
+/// A pod of these containers.
+#[must_use]
+pub fn pod_of(name: &str, containers: &[Value]) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {
-            "selector": {"matchLabels": labels},
-            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "serviceAccountName": "aliquot-node",
-                    "hostNetwork": true, "hostPID": true,
-                    "tolerations": [{"operator": "Exists"}],
-                    "containers": [container], "volumes": volumes,
-                },
-            },
+            "hostNetwork": true, "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": false,
+            "containers": containers,
         },
     })
 }
@@ -100,20 +32,56 @@ pub fn agent(places: &Places, api: &str) -> Value {
 /// it has ended.
 #[must_use]
 pub fn pod(name: &str, resource: &str, count: u32, script: &str) -> Value {
-    let limits = json!({resource: count.to_string()});
-    let container = json!({
-        "name": "main", "image": PROBE, "imagePullPolicy": "Never",
-        "command": ["/bin/sh", "-c", script],
-        "resources": {"limits": limits},
-    });
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-        "spec": {
-            "hostNetwork": true, "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
-            "automountServiceAccountToken": false,
-            "containers": [container],
-        },
-    })
+    pod_of(name, &[container("main", &json!({resource: count.to_string()}), script)])
+}
+
+/// Kinds of workloads, where they are made, and where their pod lies in them.
+pub const KINDS: [(&str, &str, &str); 9] = [
+    ("Pod", "/api/v1/namespaces/default/pods", ""),
+    ("Deployment", "/apis/apps/v1/namespaces/default/deployments", "/spec/template"),
+    ("ReplicaSet", "/apis/apps/v1/namespaces/default/replicasets", "/spec/template"),
+    ("StatefulSet", "/apis/apps/v1/namespaces/default/statefulsets", "/spec/template"),
+    ("DaemonSet", "/apis/apps/v1/namespaces/default/daemonsets", "/spec/template"),
+    ("Job", "/apis/batch/v1/namespaces/default/jobs", "/spec/template"),
+    ("CronJob", "/apis/batch/v1/namespaces/default/cronjobs", "/spec/jobTemplate/spec/template"),
+    (
+        "ReplicationController",
+        "/api/v1/namespaces/default/replicationcontrollers",
+        "/spec/template",
+    ),
+    ("PodTemplate", "/api/v1/namespaces/default/podtemplates", "/template"),
+];
+
+/// An object of one of the [`KINDS`] whose container has these limits.
+#[must_use]
+pub fn workload(kind: &str, limits: &Value) -> Value {
+    let mut pod = pod_of("w", &[container("main", limits, "true")]);
+    let labels = json!({"app": "w"});
+    pod["metadata"]["labels"] = labels.clone();
+    let keeps_running = !matches!(kind, "Pod" | "Job" | "CronJob");
+    if keeps_running {
+        pod["spec"]["restartPolicy"] = "Always".into();
+    }
+    let template = json!({"metadata": {"labels": labels}, "spec": pod["spec"]});
+    let selector = json!({"matchLabels": labels});
+    let metadata = json!({"name": "w"});
+    let of = |version: &str, spec: Value| json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
+    match kind {
+        "Pod" => pod,
+        "Job" => of("batch/v1", json!({"template": template})),
+        "CronJob" => {
+            let job = json!({"spec": {"template": template}});
+            of("batch/v1", json!({"schedule": "0 0 1 1 *", "jobTemplate": job}))
+        }
+        "ReplicationController" => of("v1", json!({"selector": labels, "template": template})),
+        "PodTemplate" => {
+            json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "template": template})
+        }
+        "StatefulSet" => {
+            of("apps/v1", json!({"serviceName": "w", "selector": selector, "template": template}))
+        }
+        _ => of("apps/v1", json!({"selector": selector, "template": template})),
+    }
 }
 
 #[cfg(test)]
@@ -121,39 +89,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_image_is_pulled_and_every_mount_has_its_volume() {
-        let places = Places { root: "/r".into() };
-        let template = agent(&places, "https://127.0.0.1:1")["spec"]["template"]["spec"].clone();
-        let pods = [template, pod("a", "example.com/gpu", 1, "true")["spec"].clone()];
-        for spec in pods {
-            let names = |of: &Value| {
-                let all = of.as_array().cloned().unwrap_or_default();
-                all.iter().map(|it| it["name"].clone()).collect::<Vec<_>>()
-            };
-            let container = &spec["containers"][0];
-            assert_eq!(container["imagePullPolicy"], "Never");
-            assert_eq!(names(&container["volumeMounts"]), names(&spec["volumes"]));
+    fn every_kind_has_its_pod_where_the_table_says() {
+        let limits = json!({"example.com/gpu-fraction": "0.5"});
+        for (kind, _, place) in KINDS {
+            let object = workload(kind, &limits);
+            let found = object.pointer(&format!("{place}/spec/containers/0/resources/limits"));
+            assert_eq!((&object["kind"], found), (&kind.into(), Some(&limits)), "{kind}");
         }
     }
 
     #[test]
-    fn the_agent_may_do_what_the_chart_lets_it_do_and_no_more() {
-        let manifests = include_str!("../../../daemonset/manifests/aliquot.yaml");
-        let roles =
-            manifests.split("\n---\n").filter(|text| text.contains("\nkind: ClusterRole\n"));
-        let mut roles: Vec<Value> =
-            roles.map(|text| serde_saphyr::from_str(text).unwrap()).collect();
-        roles.retain(|role| role["metadata"]["name"] == "aliquot-agent");
-        assert_eq!(roles.len(), 1, "the chart has the role once");
-        assert_eq!(roles[0]["rules"], rules());
-    }
-
-    #[test]
-    fn the_agent_may_not_read_secrets_or_change_pods() {
-        let [_, (_, role), _] = roles();
-        let text = role["rules"].to_string();
-        for word in ["secrets", "\"*\"", "delete", "update", "configmaps"] {
-            assert!(!text.contains(word), "{word}: {text}");
-        }
+    fn no_image_is_pulled() {
+        let pod = pod("a", "example.com/gpu", 1, "true");
+        assert_eq!(pod["spec"]["containers"][0]["imagePullPolicy"], "Never");
     }
 }

@@ -33,7 +33,6 @@ impl Runtime {
     pub fn start(programs: &Path, places: &Places) -> Result<Self> {
         fs::create_dir_all(places.at("containerd"))?;
         fs::create_dir_all(places.at("cni"))?;
-        fs::create_dir_all(places.at("cdi"))?;
         fs::write(places.at("cni/10-none.conflist"), components::network().to_string())?;
         let config = places.at("containerd/config.toml");
         fs::write(&config, components::containerd_config(places, PAUSE, programs))?;

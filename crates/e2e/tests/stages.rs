@@ -95,6 +95,6 @@ fn binaries_that_are_missing_are_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("kubelet"), "").unwrap();
     let missing = cluster::missing(folder.path());
-    assert_eq!(missing.len(), 8);
+    assert_eq!(missing.len(), 9);
     assert!(missing.contains(&"kube-apiserver") && !missing.contains(&"kubelet"), "{missing:?}");
 }

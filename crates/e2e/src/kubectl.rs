@@ -1,0 +1,51 @@
+//! The real kubectl, as a user has it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// kubectl, with the rights of the cluster's administrator.
+pub struct Kubectl {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+    cache: PathBuf,
+}
+
+impl Kubectl {
+    /// The kubectl of `programs`; what it remembers lies in `cache`.
+    #[must_use]
+    pub fn new(programs: &Path, kubeconfig: &Path, cache: &Path) -> Self {
+        let program = programs.join("kubectl");
+        Self { program, kubeconfig: kubeconfig.to_owned(), cache: cache.to_owned() }
+    }
+
+    /// What it writes on stdout.
+    ///
+    /// # Errors
+    /// What it says on stderr where it ends otherwise than well.
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        self.with(words, "")
+    }
+
+    /// The same, with `input` on stdin.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn with(&self, words: &[&str], input: &str) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(&self.cache);
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start kubectl")?;
+        let mut stdin = child.stdin.take().context("kubectl has no stdin")?;
+        stdin.write_all(input.as_bytes()).context("kubectl reads nothing")?;
+        drop(stdin);
+        let output = child.wait_with_output()?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if !output.status.success() {
+            bail!("kubectl {}: {}", words.join(" "), said(&output.stderr).trim());
+        }
+        Ok(said(&output.stdout))
+    }
+}
