@@ -72,6 +72,15 @@ struct PageMeta {
     r#continue: String,
 }
 
+/// What is told first.
+#[derive(Clone, Copy)]
+enum Start {
+    /// All that is there.
+    List,
+    /// Nothing.
+    Now,
+}
+
 /// Why a watch has to begin anew.
 enum Broken {
     /// The server has forgotten the place.
@@ -82,15 +91,40 @@ enum Broken {
 
 /// Follows what `path` lists under a field selector, for ever. An empty selector is all of it.
 pub async fn follow(client: &Client, path: &str, selector: &str, mut told: impl FnMut(Change)) {
+    follow_by(client, path, selector, Start::List, &mut told).await;
+}
+
+/// The same without what is there at the beginning: for who wants to hear of changes only, of a set that may
+/// be too large to be listed. [`Change::All`] is never told; what changes while the server has forgotten the
+/// place is missed.
+pub async fn follow_from_now(
+    client: &Client,
+    path: &str,
+    selector: &str,
+    mut told: impl FnMut(Change),
+) {
+    follow_by(client, path, selector, Start::Now, &mut told).await;
+}
+
+async fn follow_by(
+    client: &Client,
+    path: &str,
+    selector: &str,
+    start: Start,
+    told: &mut impl FnMut(Change),
+) {
     let query = format!("{path}?fieldSelector={selector}");
     let (mut place, mut pause) = (None::<String>, PAUSES.0);
     loop {
-        let step = match &place {
-            None => list(client, &query).await.map(|(all, version)| {
+        let step = match (&place, start) {
+            (None, Start::List) => list(client, &query).await.map(|(all, version)| {
                 told(Change::All(all));
                 version
             }),
-            Some(version) => watch(client, &query, version, &mut told).await,
+            (None, Start::Now) => {
+                page(client, &query, 1, "").await.map(|page| page.metadata.resource_version)
+            }
+            (Some(version), _) => watch(client, &query, version, told).await,
         };
         match step {
             Ok(version) => {
@@ -123,16 +157,20 @@ pub async fn list_once(client: &Client, query: &str) -> Result<Vec<Meta>, ApiErr
 async fn list(client: &Client, query: &str) -> Result<(Vec<Meta>, String), Broken> {
     let (mut all, mut next) = (Vec::new(), String::new());
     loop {
-        let path = format!("{query}&limit={PAGE}&continue={next}");
-        let page = client.call_as(Method::GET, &path, LIST, Body::None).await.map_err(broken)?;
-        let page: Page = serde_json::from_value(page)
-            .map_err(|error| Broken::Failed(ApiError::Unreachable(error.to_string())))?;
+        let page = page(client, query, PAGE, &next).await?;
         all.extend(page.items.into_iter().map(|object| object.metadata));
         if page.metadata.r#continue.is_empty() {
             return Ok((all, page.metadata.resource_version));
         }
         next = page.metadata.r#continue;
     }
+}
+
+async fn page(client: &Client, query: &str, limit: u32, next: &str) -> Result<Page, Broken> {
+    let path = format!("{query}&limit={limit}&continue={next}");
+    let page = client.call_as(Method::GET, &path, LIST, Body::None).await.map_err(broken)?;
+    serde_json::from_value(page)
+        .map_err(|error| Broken::Failed(ApiError::Unreachable(error.to_string())))
 }
 
 /// Follows one watch to its end; answers the place where it ended.

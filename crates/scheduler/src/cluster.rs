@@ -2,11 +2,13 @@
 //! reads no clock: the moment comes with the question.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use published::{Holder, Node, Planned, PodUid};
 
 use crate::ask::{Pools, Wanted};
+use crate::ended::Ended;
 use crate::place::{Holes, Misfit, Wish, place};
 use crate::rooms::Rooms;
 
@@ -35,6 +37,7 @@ const BELIEVED: Duration = Duration::from_secs(300);
 #[derive(Default, Debug)]
 pub struct Cluster {
     nodes: HashMap<String, Known>,
+    ended: Ended,
     pools: Pools,
     /// The same as the nodes' holes, for the questions.
     rooms: Rooms,
@@ -73,6 +76,7 @@ impl Cluster {
     /// Takes what the agent of a node published in place of what it published before.
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
         let old = self.nodes.remove(name);
+        self.ended.published(name, old.as_ref().map(|known| &known.published), &published, now);
         let mut bound = old.map_or_else(Vec::new, |known| known.bound);
         bound.retain(|one| now < one.since + BELIEVED);
         for holder in &published.pods {
@@ -83,15 +87,26 @@ impl Cluster {
         }
         let holes = Holes::of(&published, &mut self.pools);
         let mut known = Known { published, bound, holes };
-        known.count(&mut self.pools);
+        known.count(&self.ended, &mut self.pools);
         self.rooms.put(name, &known.holes);
         self.nodes.insert(name.to_owned(), known);
+    }
+
+    /// Takes a pod's room for free because it ended, whatever its agent says of it for the next minutes.
+    pub fn end(&mut self, pod: &str, now: Moment) {
+        let Some(name) = self.ended.end(pod, now) else { return };
+        let Some(known) = self.nodes.get_mut(&*name) else { return self.ended.forget(pod) };
+        known.bound.retain(|one| one.pod != pod);
+        known.count(&self.ended, &mut self.pools);
+        self.rooms.put(&name, &known.holes);
     }
 
     /// Forgets a node.
     pub fn remove(&mut self, name: &str) {
         self.rooms.remove(name);
-        self.nodes.remove(name);
+        if let Some(known) = self.nodes.remove(name) {
+            known.published.pods.iter().for_each(|pod| self.ended.forget(&pod.uid));
+        }
     }
 
     /// Forgets a pod that ended, or that could not be bound. What its agent published stays until the
@@ -101,7 +116,8 @@ impl Cluster {
             let before = known.bound.len();
             known.bound.retain(|one| one.pod != pod);
             if known.bound.len() != before {
-                known.count(&mut self.pools);
+                self.ended.forget(pod);
+                known.count(&self.ended, &mut self.pools);
                 self.rooms.put(name, &known.holes);
             }
         }
@@ -182,6 +198,7 @@ impl Cluster {
         let mut holes = known.holes.clone();
         let gpus = place(&wanted.ask, &mut holes, wanted.wish(&known.places(plan)))?;
         let plan = known.plan(wanted, &gpus);
+        self.ended.holds(pod, &Arc::from(name));
         self.rooms.put(name, &holes);
         known.holes = holes;
         let bound = Bound { pod: pod.to_owned(), wanted: wanted.clone(), plan, since: now };
@@ -196,7 +213,8 @@ impl Cluster {
     pub fn fit_without(&self, name: &str, gone: &[&str], wanted: &Wanted) -> Result<(), Refused> {
         let known = self.nodes.get(name).ok_or(Refused::Unknown)?;
         let stays = |one: &&Bound| !gone.contains(&&*one.pod);
-        let left = Holes::of(&known.published.without(gone), &mut self.pools.clone());
+        let left = self.ended.left(&known.published).without(gone);
+        let left = Holes::of(&left, &mut self.pools.clone());
         let mut holes = known.after(left, known.bound.iter().filter(stays));
         place(&wanted.ask, &mut holes, wanted.wish(&[]))?;
         Ok(())
@@ -225,9 +243,15 @@ impl Cluster {
     pub fn recall(&mut self, waiting: HashMap<PodUid, Waiting>, before: Moment, now: Moment) {
         for (name, known) in &mut self.nodes {
             let count = known.bound.len();
-            known.bound.retain(|one| one.since >= before || waiting.contains_key(&one.pod));
+            let stays = |one: &Bound| one.since >= before || waiting.contains_key(&one.pod);
+            known
+                .bound
+                .iter()
+                .filter(|one| !stays(one))
+                .for_each(|one| self.ended.forget(&one.pod));
+            known.bound.retain(stays);
             if known.bound.len() != count {
-                known.count(&mut self.pools);
+                known.count(&self.ended, &mut self.pools);
                 self.rooms.put(name, &known.holes);
             }
         }
@@ -251,14 +275,15 @@ impl Cluster {
 
     /// Forgets every node that is not among these.
     pub fn keep_only(&mut self, names: &HashSet<&str>) {
-        let rooms = &mut self.rooms;
-        self.nodes.retain(|name, _| {
-            let stays = names.contains(&**name);
-            if !stays {
-                rooms.remove(name);
-            }
-            stays
-        });
+        let gone = |name: &&String| !names.contains(&***name);
+        let gone: Vec<_> = self.nodes.keys().filter(gone).cloned().collect();
+        gone.iter().for_each(|name| self.remove(name));
+    }
+
+    /// Whether nothing is remembered of any pod.
+    #[cfg(test)]
+    pub(crate) fn remembers_no_pod(&self) -> bool {
+        self.ended.is_empty()
     }
 
     /// How many bound pods no agent has published yet.
@@ -294,8 +319,8 @@ impl Bound {
 
 impl Known {
     /// Counts what is free once more.
-    fn count(&mut self, pools: &mut Pools) {
-        self.holes = self.after(Holes::of(&self.published, pools), &self.bound);
+    fn count(&mut self, ended: &Ended, pools: &mut Pools) {
+        self.holes = self.after(Holes::of(&ended.left(&self.published), pools), &self.bound);
     }
 
     /// What is left after these were bound. A bound pod that no longer fits takes nothing: its agent

@@ -1,10 +1,10 @@
 //! Keeps the cluster true: what agents publish, by a watch of their Leases; what was bound, by looking at
-//! the pods that wait for their kubelet.
+//! the pods that wait for their kubelet; what ended, by a watch of pods.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use kube_api::{Change, Meta, follow};
+use kube_api::{Change, Meta, follow, follow_from_now};
 use published::{LEASE_PREFIX, Node, annotation};
 use tracing::{info, warn};
 
@@ -27,6 +27,21 @@ pub async fn keep_recalling(extender: &Extender) {
             warn!(%error, "the pods that were bound last cannot be listed, trying again");
         }
     }
+}
+
+/// Pods that have not ended: one that ends leaves the set, as one that is deleted does. kube-scheduler
+/// watches the same.
+const ALIVE: &str = "status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
+
+/// Follows pods to their ends, by their metadata alone. Never ends.
+pub async fn keep_ending(extender: &Extender) {
+    follow_from_now(extender.client(), "/api/v1/pods", ALIVE, |change| {
+        if let Change::Gone(pod) = change {
+            let now = extender.now();
+            extender.cluster().end(&pod.uid, now);
+        }
+    })
+    .await;
 }
 
 fn take(extender: &Extender, change: Change) {

@@ -10,6 +10,7 @@
 mod answer;
 mod ask;
 mod cluster;
+mod ended;
 pub mod extender;
 pub mod follow;
 pub mod options;

@@ -29,10 +29,11 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (nodes, recalling) = (extender.clone(), extender.clone());
+    let (nodes, recalling, ending) = (extender.clone(), extender.clone(), extender.clone());
     let namespace = options.namespace.clone();
     tokio::spawn(async move { follow::keep_nodes(&nodes, &namespace).await });
     tokio::spawn(async move { follow::keep_recalling(&recalling).await });
+    tokio::spawn(async move { follow::keep_ending(&ending).await });
     tracing::info!(listen = %listener.local_addr()?, "serving");
     let end = async move {
         terminate.recv().await;
