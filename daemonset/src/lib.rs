@@ -24,6 +24,7 @@ pub mod injection;
 pub mod inventory;
 pub mod layout;
 pub mod modes;
+mod mounted;
 pub mod mps;
 pub mod node;
 pub mod nvml;

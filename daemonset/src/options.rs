@@ -45,9 +45,9 @@ pub struct Options {
     /// Where the runtime looks for CDI specifications
     #[arg(long, default_value = paths::CDI_SPECS, value_name = "DIR", env = "ALIQUOT_CDI_DIR")]
     pub cdi_dir: PathBuf,
-    /// The kubelet's folder of device plugins [default: device-plugins in the kubelet's folder]
-    #[arg(long, value_name = "DIR")]
-    pub kubelet_dir: Option<PathBuf>,
+    /// The kubelet's folder of device plugins, where every kubelet has it, whatever its own folder is
+    #[arg(long, default_value = kubelet::DEVICE_PLUGIN_FOLDER, value_name = "DIR")]
+    pub kubelet_dir: PathBuf,
     /// The kubelet's podresources socket [default: pod-resources/kubelet.sock in the kubelet's folder]
     #[arg(long, value_name = "SOCKET")]
     pub pod_resources: Option<PathBuf>,
@@ -147,12 +147,6 @@ impl Options {
     #[must_use]
     pub fn live(&self, who: watch::Receiver<Who>) -> Live {
         Live { file: self.config.clone(), flags: self.over.section(), who }
-    }
-
-    /// The folder of the kubelet's socket for device plugins.
-    #[must_use]
-    pub fn kubelet_dir(&self, config: &Config) -> PathBuf {
-        self.kubelet_dir.clone().unwrap_or_else(|| config.kubelet_root.join("device-plugins"))
     }
 
     /// The kubelet's podresources socket.

@@ -29,7 +29,7 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
-use crate::{arbiter, cdi, ground, mps, orders, rivals, seen, selinux, status, tmpfs};
+use crate::{arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -103,11 +103,11 @@ pub async fn serve(
     let library = shim.library();
     let node = Arc::new(node(options, &first, (config.clone(), node_is), shim, &scanner)?);
     node.specify()?;
-    let place = place(&options.kubelet_dir(&first), &first)?;
+    let place = place(&options.kubelet_dir, &first)?;
 
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let sockets = place.folder.clone();
+    let (sockets, mounted) = (place.folder.clone(), place.folder.clone());
     tasks.spawn(keep_all_registered(node.clone(), place, stopped.clone()));
     let unused = Duration::from_secs(options.keep_unused_shims);
     tasks.spawn(shim::keep_swept(node.clone(), sockets, unused, stopped.clone()));
@@ -125,14 +125,21 @@ pub async fn serve(
     tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
-    stop.await;
+    let outcome = tokio::select! {
+        () = stop => Ok(()),
+        () = mounted::removed(&mounted) => Err(anyhow!(
+            "the kubelet's folder {} was removed while it is mounted here, and what is made in its place \
+             is not seen: this container has to start again",
+            mounted.display()
+        )),
+    };
     info!("stopping");
     stopping.send_replace(true);
     // What does not end in time is cut off; nothing is lost by that.
     let _ =
         tokio::time::timeout(STOP_DEADLINE, async { while tasks.join_next().await.is_some() {} })
             .await;
-    Ok(())
+    outcome
 }
 
 fn node(
