@@ -21,8 +21,6 @@ use tracing::{debug, warn};
 use super::desk::Desk;
 use super::gangs::{Gangs, Seat};
 
-/// How often pages are looked for that were made anew or could not be opened.
-const HOUSEKEEPING: Duration = Duration::from_millis(250);
 /// How often it is shown that an arbiter lives: a container paces itself after a quarter of a second.
 const BEAT: Duration = Duration::from_millis(50);
 /// Looks without anybody at work until they become rarer.
@@ -149,11 +147,11 @@ impl Board {
 }
 
 /// Shares out `gpu` until it is over.
-pub(super) fn keep(gpu: DeviceUuid, gangs: Arc<Gangs>, board: &Arc<Board>) {
+pub(super) fn keep(gpu: DeviceUuid, gangs: Arc<Gangs>, housekeeping: Duration, board: &Arc<Board>) {
     // It works little, and what it does late all containers wait for. Where that is not allowed it goes
     // as it is.
     let _ = setpriority_process(Some(gettid()), NICE);
-    let mut keeper = Keeper::new(gpu, Seat::new(gangs, gpu));
+    let mut keeper = Keeper::new(gpu, Seat::new(gangs, gpu), housekeeping);
     let mut next = Instant::now();
     while let Some(news) = board.wait(next) {
         if let Some(shares) = news {
@@ -175,6 +173,7 @@ pub(super) fn keep(gpu: DeviceUuid, gangs: Arc<Gangs>, board: &Arc<Board>) {
 struct Keeper {
     gpu: DeviceUuid,
     seat: Seat,
+    housekeeping: Duration,
     shares: BTreeMap<AllotmentId, Share>,
     desks: Vec<Desk>,
     policy: Gpu,
@@ -189,11 +188,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(gpu: DeviceUuid, seat: Seat) -> Self {
+    fn new(gpu: DeviceUuid, seat: Seat, housekeeping: Duration) -> Self {
         let now = Instant::now();
         Self {
             gpu,
             seat,
+            housekeeping,
             shares: BTreeMap::new(),
             desks: Vec::new(),
             policy: Gpu::new(Settings::default()),
@@ -250,7 +250,7 @@ impl Keeper {
 
     /// One look; how long until the next.
     fn look(&mut self) -> Duration {
-        if self.looked_after.elapsed() >= HOUSEKEEPING {
+        if self.looked_after.elapsed() >= self.housekeeping {
             self.look_after();
         }
         self.take_terms();

@@ -7,34 +7,36 @@
 mod desk;
 mod gangs;
 mod keeper;
+mod shares;
 mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use contract::{AllotmentId, DeviceUuid};
+use contract::DeviceUuid;
 use ledger::clock;
 use tokio::sync::watch;
 use tracing::warn;
 
 pub use arbiter::Class;
 pub use keeper::{Seen, Share, Work};
+pub use shares::Shares;
 pub use view::{GpuView, View};
 
-use crate::allotment::{Holding, Record};
 use crate::node::Node;
 use gangs::Gangs;
 use keeper::Board;
 
-/// The shares of each GPU.
-pub type Shares = BTreeMap<DeviceUuid, BTreeMap<AllotmentId, Share>>;
+/// How often pages are looked for that were made anew or could not be opened, where nobody tells.
+const HOUSEKEEPING: Duration = Duration::from_millis(250);
 
 /// All GPUs' threads. They end when this is dropped, and the containers pace themselves.
-#[derive(Default)]
 pub struct Arbiter {
     threads: BTreeMap<DeviceUuid, Thread>,
     gangs: Arc<Gangs>,
+    housekeeping: Duration,
 }
 
 struct Thread {
@@ -42,8 +44,22 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
+impl Default for Arbiter {
+    fn default() -> Self {
+        Self::keeping_house_every(HOUSEKEEPING)
+    }
+}
+
 impl Arbiter {
-    /// These are the shares from now on: a GPU without any has no thread.
+    /// One that looks so often for pages that were made anew while nobody told it to [`follow`].
+    ///
+    /// [`follow`]: Self::follow
+    fn keeping_house_every(housekeeping: Duration) -> Self {
+        Self { threads: BTreeMap::new(), gangs: Arc::default(), housekeeping }
+    }
+
+    /// These are the shares from now on: a GPU without any has no thread. Pages that were made anew are
+    /// opened, also where the shares are the same.
     pub fn follow(&mut self, shares: Shares) {
         self.threads.retain(|gpu, thread| {
             let stays = shares.contains_key(gpu) && !thread.handle.is_finished();
@@ -55,7 +71,7 @@ impl Arbiter {
         for (gpu, shares) in shares {
             if let Some(thread) = self.threads.get(&gpu) {
                 thread.board.tell(shares);
-            } else if let Some(thread) = Thread::start(gpu, self.gangs.clone()) {
+            } else if let Some(thread) = Thread::start(gpu, self.gangs.clone(), self.housekeeping) {
                 thread.board.tell(shares);
                 self.threads.insert(gpu, thread);
             }
@@ -84,11 +100,11 @@ impl Drop for Arbiter {
 }
 
 impl Thread {
-    fn start(gpu: DeviceUuid, gangs: Arc<Gangs>) -> Option<Self> {
+    fn start(gpu: DeviceUuid, gangs: Arc<Gangs>, housekeeping: Duration) -> Option<Self> {
         let board = Arc::new(Board::default());
         let told = board.clone();
         let thread = thread::Builder::new().name("arbiter".into());
-        match thread.spawn(move || keeper::keep(gpu, gangs, &told)) {
+        match thread.spawn(move || keeper::keep(gpu, gangs, housekeeping, &told)) {
             Ok(handle) => Some(Self { board, handle }),
             Err(error) => {
                 warn!(%gpu, %error, "no thread for the arbiter: containers pace themselves");
@@ -102,24 +118,27 @@ impl Thread {
 pub async fn keep_arbitrating(
     node: Arc<Node>,
     view: watch::Sender<View>,
+    stop: watch::Receiver<bool>,
+) {
+    arbitrate(Arbiter::default(), node, view, stop).await;
+}
+
+async fn arbitrate(
+    mut arbiter: Arbiter,
+    node: Arc<Node>,
+    view: watch::Sender<View>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut arbiter = Arbiter::default();
     let mut held = node.watch_held();
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
+    held.mark_changed();
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let file = View::file(&node.layout().pages);
-    let mut known = Shares::new();
     loop {
         tokio::select! {
-            // Also where the shares are the same: the pages may have been made anew, and until they are
-            // opened the container paces itself and its neighbours have what is free.
-            Ok(()) = held.changed() => {
-                known = shares(&node);
-                arbiter.follow(known.clone());
-            }
+            // Also where the shares are the same: until pages that were made anew are opened the container
+            // paces itself and its neighbours have what is free.
+            Ok(()) = held.changed() => arbiter.follow(shares::of(&node)),
             _ = ticks.tick() => {
-                // Who holds a share is known a little later than that it is held: gangs follow from it.
-                take_up(&mut arbiter, &mut known, &node);
                 let seen = arbiter.view();
                 // For people: what is not written now is in a second.
                 let _ = seen.write(&file);
@@ -132,69 +151,45 @@ pub async fn keep_arbitrating(
     let _ = tokio::task::spawn_blocking(move || drop(arbiter)).await;
 }
 
-fn take_up(arbiter: &mut Arbiter, known: &mut Shares, node: &Node) {
-    let shares = shares(node);
-    if shares != *known {
-        known.clone_from(&shares);
-        arbiter.follow(shares);
-    }
-}
-
-fn shares(node: &Node) -> Shares {
-    let records = node.records();
-    let mut shares = Shares::new();
-    for record in &records {
-        let Holding::Share { gpu, .. } = record.holding else { continue };
-        let folder = node.layout().pages_of(record.id);
-        let gang = gang(record, &records);
-        let share = Share { folder, class: node.class_of(record.id), gang };
-        shares.entry(gpu).or_default().insert(record.id, share);
-    }
-    shares
-}
-
-/// The number of the gang of a container with shares of several GPUs: that of the first of them.
-fn gang(record: &Record, all: &[Record]) -> Option<u64> {
-    let holder = record.holder.as_ref().filter(|holder| holder.container.is_some())?;
-    let is_share = |record: &&Record| matches!(record.holding, Holding::Share { .. });
-    let its = || all.iter().filter(is_share).filter(|other| other.holder.as_ref() == Some(holder));
-    let is_elsewhere = |other: &Record| other.holding.gpus() != record.holding.gpus();
-    its().any(is_elsewhere).then(|| its().map(|one| one.id.0).min()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allotment::Holder;
-    use crate::decide::Grant;
     use crate::inventory::tests::uuid;
-    use contract::{DeviceId, Mib, Percent};
+    use crate::node::tests::Bare;
+    use ledger::Pace;
+    use ledger::agent::LimitsPage;
 
-    fn share(gpu: u8, pod: &str, container: Option<&str>) -> Record {
-        let percent = Percent::new(50).unwrap();
-        let grant = Grant::Share { gpu: uuid(gpu), percent, memory: Mib(9000), context: Mib(300) };
-        let devices = [DeviceId::Percent(uuid(gpu), pod.as_bytes()[0] % 50)];
-        let mut record = Record::new(&devices.into(), &grant, 0);
-        let (namespace, pod) = ("default".to_owned(), pod.to_owned());
-        let container = container.map(str::to_owned);
-        record.holder = Some(Holder { namespace, pod, container });
-        record
+    /// Far longer than anything takes that is not waited for in vain.
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn until_free(page: impl Fn() -> LimitsPage) {
+        let free = async {
+            while page().granted(0).unwrap().pace != Pace::Free {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(LONG, free).await.expect("the arbiter has not opened the pages");
     }
 
-    #[test]
-    fn the_shares_of_one_container_on_several_gpus_are_a_gang() {
-        let all =
-            [share(0, "a", Some("main")), share(1, "a", Some("main")), share(1, "b", Some("main"))];
-        let found = all.each_ref().map(|record| gang(record, &all));
-        assert!(found[0].is_some() && found[0] == found[1], "{found:?}");
-        assert_eq!(found[2], None);
-    }
-
-    #[test]
-    fn containers_of_a_pod_and_who_is_not_known_are_no_gang() {
-        let all = [share(0, "a", Some("one")), share(1, "a", Some("two"))];
-        assert_eq!(all.each_ref().map(|record| gang(record, &all)), [None; 2]);
-        let all = [share(0, "a", None), share(1, "a", None)];
-        assert_eq!(all.each_ref().map(|record| gang(record, &all)), [None; 2]);
+    #[tokio::test]
+    async fn a_container_that_starts_is_arbitrated_at_once_though_its_pages_were_made_anew() {
+        let bare = Bare::new();
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        let folder = bare.node.layout().pages_of(bare.node.records()[0].id);
+        let (stop, stopped) = watch::channel(false);
+        // Nothing is found by looking again: what is not told is not seen.
+        let arbiter = Arbiter::keeping_house_every(Duration::MAX);
+        let arbiter = arbitrate(arbiter, bare.node.clone(), watch::Sender::default(), stopped);
+        let arbiter = tokio::spawn(arbiter);
+        let page = || LimitsPage::open(&folder).unwrap();
+        until_free(page).await;
+        let old = page();
+        bare.node.prestart(&ids).await.unwrap();
+        until_free(page).await;
+        let is_old = old.granted(0).unwrap().pace == Pace::Free;
+        assert!(!is_old, "the pages are those that were there before the start");
+        stop.send_replace(true);
+        arbiter.await.unwrap();
     }
 }

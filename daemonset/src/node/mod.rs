@@ -221,3 +221,44 @@ impl Node {
 fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cdi::Cdi;
+    use crate::driver::Driver;
+    use crate::inventory::tests::gpu;
+    use crate::modes::Mode;
+    use crate::shim::Shim;
+
+    /// A node with one shared GPU, on whose sockets nobody is.
+    pub(crate) struct Bare {
+        pub(crate) node: Arc<Node>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Bare {
+        pub(crate) fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let at = |path: &str| folder.path().join(path);
+            crate::driver::tests::fake(&at("driver"), "usr/lib64");
+            std::fs::write(at("shim"), "shim").unwrap();
+            let layout = Layout::new(&at("state"), &at("pages"));
+            let domain = "example.com".to_owned();
+            let wares = Wares {
+                driver: Driver::find(&at("driver")).unwrap(),
+                shim: Shim::install(&at("shim"), &layout).unwrap(),
+                cdi: Cdi { folder: at("cdi"), domain: domain.clone(), hook: None },
+                layout: layout.clone(),
+            };
+            let inventory = Arc::new(Inventory::new(vec![gpu(0, Mode::Shared)]));
+            let book = Book::open(layout).unwrap();
+            let identity = Identity { socket: at("nobody.sock"), domain };
+            let (inventory, config) =
+                (watch::channel(inventory).1, watch::channel(Arc::default()).1);
+            let node =
+                Node::new(inventory, config, watch::Sender::default(), book, wares, identity);
+            Self { node: Arc::new(node), _folder: folder }
+        }
+    }
+}
