@@ -1,8 +1,8 @@
 //! `aliquot-bench-agent`: the node agent's speed and size on a node of eight simulated GPUs.
 //!
 //! It plays the kubelet's side of the sockets itself and looks at the clock when a word arrives. The
-//! agent is the program that is shipped; its folders lie on a disk, as on a node. Nothing here needs a
-//! GPU or root.
+//! agent is the program that is shipped; its records lie on a disk and its pages on a tmpfs, as on a node
+//! (where the machine has none to write to, on a disk, and that is said). Nothing here needs a GPU or root.
 
 mod calls;
 mod kubelet;

@@ -16,6 +16,21 @@ const GPUS: u32 = 8;
 /// When something is broken and not slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PERCENT: &str = "example.com/gpu-percent";
+/// A tmpfs that anybody may write to, on most machines.
+const MEMORY: &str = "/dev/shm";
+
+/// Where the agent's pages lie: without root nobody mounts a tmpfs for them.
+fn pages(scratch: &Path) -> Result<TempDir> {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let is_tmpfs = |line: &str| line.split(' ').skip(1).take(2).eq([MEMORY, "tmpfs"]);
+    if mounts.lines().any(is_tmpfs)
+        && let Ok(folder) = tempfile::tempdir_in(MEMORY)
+    {
+        return Ok(folder);
+    }
+    eprintln!("{MEMORY} is no tmpfs to write to: the pages lie on a disk, and Allocate is slower");
+    Ok(tempfile::tempdir_in(scratch)?)
+}
 
 /// What was built.
 pub(crate) struct Files {
@@ -32,6 +47,7 @@ pub(crate) struct Memory {
 pub(crate) struct Node {
     programs: PathBuf,
     folder: TempDir,
+    pages: TempDir,
     kubelet: Kubelet,
     agent: Option<Child>,
     /// What the percents' plugin has told, once it has registered.
@@ -55,7 +71,8 @@ impl Node {
         }
         let kubelet = Kubelet::start(&at("kubelet"))?;
         let programs = files.programs.clone();
-        Ok(Self { programs, folder, kubelet, agent: None, percents: None })
+        let pages = pages(scratch)?;
+        Ok(Self { programs, folder, pages, kubelet, agent: None, percents: None })
     }
 
     /// Milliseconds from exec until the kubelet hears of the percents.
@@ -67,7 +84,7 @@ impl Node {
             ("--shim", self.programs.join("libaliquot.so")),
             ("--hook", self.programs.join("aliquot-hook")),
             ("--state-dir", self.at("state")),
-            ("--pages-dir", self.at("pages")),
+            ("--pages-dir", self.pages.path().join("pages")),
             ("--kubelet-dir", self.at("kubelet/device-plugins")),
             ("--pod-resources", self.at("kubelet/pod-resources/kubelet.sock")),
         ] {

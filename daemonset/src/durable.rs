@@ -46,7 +46,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, bytes, |_| Ok(()))
 }
 
-/// The same for a file that others read or run: it has this mode when it takes its name.
+/// As [`replace`], for a file that others read: it has this mode when it takes its name.
+///
+/// # Errors
+/// As [`write`].
+pub fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    write_with(path, bytes, |file| file.set_permissions(Permissions::from_mode(mode)))
+}
+
+/// As [`write`], for a file that others read or run: it has this mode when it takes its name.
 ///
 /// # Errors
 /// As [`write`].

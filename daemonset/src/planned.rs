@@ -13,9 +13,9 @@ use crate::api::{Meta, Pods};
 /// Shares by their GPUs: what was planned for the pods of late, less what they hold. A pod that was given
 /// another's place leaves its own to that one.
 #[must_use]
-pub(crate) fn planned(
+pub(crate) fn planned<'a>(
     pods: &Pods,
-    records: &[Record],
+    records: impl IntoIterator<Item = &'a Record>,
     domain: Domain<'_>,
     now_unix_s: u64,
 ) -> Vec<(DeviceUuid, Percent)> {
@@ -31,7 +31,11 @@ pub(crate) fn planned(
     let mut planned: Vec<_> =
         shares.filter_map(|part| Some((part.gpu.parse().ok()?, part.share))).collect();
     // One that has no name yet may be any pod's.
-    for record in records.iter().filter(|record| record.holder.as_ref().is_none_or(is_planned)) {
+    if planned.is_empty() {
+        return planned;
+    }
+    for record in records.into_iter().filter(|record| record.holder.as_ref().is_none_or(is_planned))
+    {
         let Holding::Share { gpu, percent, .. } = record.holding else { continue };
         let its = |part: &(DeviceUuid, Percent)| part.0 == gpu && part.1.get() == percent;
         if let Some(index) = planned.iter().position(its) {

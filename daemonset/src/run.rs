@@ -17,14 +17,14 @@ use tracing::{info, warn};
 use crate::allotment::Book;
 use crate::answer::Wares;
 use crate::cdi::Cdi;
-use crate::config::{Config, Injection, Who, keep_fresh};
+use crate::config::{Config, Injection, keep_fresh};
 use crate::driver::Driver;
 use crate::durable;
 use crate::health::Faults;
 use crate::identity::Identity;
 use crate::layout::Layout;
 use crate::node::Node;
-use crate::nvml::{NvmlSource, Scanner, Source, Wishes};
+use crate::nvml::{NvmlSource, Opening, Source, Wishes};
 use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
@@ -91,17 +91,22 @@ pub async fn serve(
     // Containers are given these paths.
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let _lock = take_over(&layout)?;
-    let shim = Shim::install(&options.shim, &layout)?;
-    let no_shares = ground::look(&shim.library());
-    no_shares.iter().for_each(|why| ground::tell(Some(why)));
-    let (ordered, orders) =
-        watch::channel(Arc::new(Orders { no_shares, ..Orders::read(&layout)? }));
+    let (ordered, orders) = watch::channel(Arc::new(Orders::read(&layout)?));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
-    let scanner = Scanner::start(source, wishes, Faults::open(layout.faults()), rescan)
-        .map_err(|why| anyhow!("no GPU to offer: {why}"))?;
+    let no_gpu = |why| anyhow!("no GPU to offer: {why}");
+    let opening = Opening::begin(source, wishes, Faults::open(layout.faults()), rescan);
+    let opening = opening.map_err(no_gpu)?;
+    // Beside it all that needs no GPU is put in place.
+    let shim = Shim::install(&options.shim, &layout)?;
     let library = shim.library();
-    let node = Arc::new(node(options, &first, (config.clone(), node_is), shim, &scanner)?);
+    let no_shares = ground::look(&library);
+    no_shares.iter().for_each(|why| ground::tell(Some(why)));
+    ordered.send_modify(|orders| Arc::make_mut(orders).no_shares = no_shares);
+    let (book, wares, identity) = files(options, &first, shim)?;
+    let scanner = opening.finish().map_err(no_gpu)?;
+    let inventory = scanner.inventory.clone();
+    let node = Arc::new(Node::new(inventory, config.clone(), node_is, book, wares, identity));
     node.specify()?;
     let place = place(&options.kubelet_dir, &first)?;
 
@@ -142,13 +147,8 @@ pub async fn serve(
     outcome
 }
 
-fn node(
-    options: &Options,
-    config: &Config,
-    (configs, node_is): (watch::Receiver<Arc<Config>>, watch::Sender<Who>),
-    shim: Shim,
-    scanner: &Scanner,
-) -> Result<Node> {
+/// What lies on the node.
+fn files(options: &Options, config: &Config, shim: Shim) -> Result<(Book, Wares, Identity)> {
     let driver = Driver::find(&absolute(&config.driver_root)?)?;
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     if let Some(mib) = options.pages_tmpfs {
@@ -164,8 +164,7 @@ fn node(
     }
     let cdi = Cdi { folder: absolute(&options.cdi_dir)?, domain: domain.clone(), hook };
     let wares = Wares { layout, driver, shim, cdi };
-    let identity = Identity { socket, domain };
-    Ok(Node::new(scanner.inventory.clone(), configs, node_is, book, wares, identity))
+    Ok((book, wares, Identity { socket, domain }))
 }
 
 /// Makes the folders and sees to it that no other agent uses them.

@@ -43,6 +43,8 @@ pub enum BookError {
 pub struct Book {
     layout: Layout,
     entries: BTreeMap<AllotmentId, Entry>,
+    /// What the entries hold in all: no two hold the same.
+    taken: Taken,
     rules: RuleBook,
 }
 
@@ -67,7 +69,8 @@ impl Book {
                 "a record cannot be read: its allotment is made again when it is needed"
             );
         }
-        let mut book = Self { layout, entries: BTreeMap::new(), rules: RuleBook::default() };
+        let (entries, taken, rules) = Default::default();
+        let mut book = Self { layout, entries, taken, rules };
         for record in loaded.records {
             // Killed between writing an allotment down and ending those that it follows.
             for id in book.overlapping(&record) {
@@ -99,12 +102,8 @@ impl Book {
 
     /// All that is held. Some of it may be free again: the kubelet does not tell.
     #[must_use]
-    pub fn taken(&self) -> Taken {
-        let mut taken = Taken::default();
-        for record in self.records() {
-            taken.add(record.devices.iter().copied(), record.resource.as_deref());
-        }
-        taken
+    pub fn taken(&self) -> &Taken {
+        &self.taken
     }
 
     /// A new allotment of `devices`. That the kubelet gives them out says that whoever held some of
@@ -209,6 +208,7 @@ impl Book {
     }
 
     fn enter(&mut self, record: Record) {
+        self.taken.add(record.devices.iter().copied(), record.resource.as_deref());
         self.entries.insert(record.id, Entry { record, changed: Instant::now() });
     }
 
@@ -222,8 +222,13 @@ impl Book {
     }
 
     fn overlapping(&self, record: &Record) -> Vec<AllotmentId> {
+        // Hundreds of records with hundreds of devices, while the kubelet waits.
+        let is_near = |other: &Record| {
+            other.holding.gpus().iter().any(|gpu| record.holding.gpus().contains(gpu))
+        };
+        let has = |id: &DeviceId| record.devices.binary_search(id).is_ok();
         let shares = |other: &&Record| {
-            other.id != record.id && other.devices.iter().any(|id| record.devices.contains(id))
+            other.id != record.id && is_near(other) && other.devices.iter().any(has)
         };
         self.records().filter(shares).map(|other| other.id).collect()
     }
@@ -231,7 +236,9 @@ impl Book {
     fn end(&mut self, id: AllotmentId) -> Result<(), BookError> {
         durable::remove(&self.layout.record(id))?;
         pages::remove(&self.layout, id)?;
-        let holder = self.entries.remove(&id).and_then(|entry| entry.record.holder);
+        let record = self.entries.remove(&id).map(|entry| entry.record);
+        self.taken.remove(record.iter().flat_map(|record| record.devices.iter().copied()));
+        let holder = record.and_then(|record| record.holder);
         info!(allotment = %id, ?holder, "released");
         Ok(())
     }

@@ -25,12 +25,15 @@ pub use keeper::{Seen, Share, Work};
 pub use shares::Shares;
 pub use view::{GpuView, View};
 
-use crate::node::Node;
+use crate::node::{Node, gathered};
 use gangs::Gangs;
 use keeper::Board;
 
 /// How often pages are looked for that were made anew or could not be opened, where nobody tells.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
+
+/// The kubelet's answer goes first, and what comes at once is followed at once.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// All GPUs' threads. They end when this is dropped, and the containers pace themselves.
 pub struct Arbiter {
@@ -137,7 +140,7 @@ async fn arbitrate(
         tokio::select! {
             // Also where the shares are the same: until pages that were made anew are opened the container
             // paces itself and its neighbours have what is free.
-            Ok(()) = held.changed() => arbiter.follow(shares::of(&node)),
+            Ok(()) = gathered(&mut held, GATHER) => arbiter.follow(shares::of(&node)),
             _ = ticks.tick() => {
                 let seen = arbiter.view();
                 // For people: what is not written now is in a second.

@@ -56,7 +56,7 @@ impl View {
     /// # Errors
     /// [`FileError`].
     pub fn write(&self, file: &Path) -> Result<(), FileError> {
-        durable::write_as(file, &serde_json::to_vec(self).expect("a view is plain data"), 0o644)
+        durable::replace_as(file, &serde_json::to_vec(self).expect("a view is plain data"), 0o644)
     }
 
     /// What is known of a container on a GPU.

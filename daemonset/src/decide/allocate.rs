@@ -125,11 +125,22 @@ pub enum Refusal {
 /// [`Refusal`]: one container gets whole GPUs or one part of one GPU, of GPUs that are there and
 /// well.
 pub fn allocate(ids: &[String], inventory: &Inventory, taken: &Taken) -> Result<Grant, Refusal> {
-    let devices = parse(ids)?;
+    grant(&parse(ids)?, inventory, taken)
+}
+
+/// The same for IDs that were read.
+///
+/// # Errors
+/// As [`allocate`].
+pub(crate) fn grant(
+    devices: &BTreeSet<DeviceId>,
+    inventory: &Inventory,
+    taken: &Taken,
+) -> Result<Grant, Refusal> {
     let mut whole = Vec::new();
     let mut slices = Vec::new();
     let mut parts = BTreeMap::<DeviceUuid, usize>::new();
-    for device in &devices {
+    for device in devices {
         match *device {
             DeviceId::Whole(uuid) => whole.push(usable(uuid, Kind::Whole, inventory, taken)?),
             DeviceId::Percent(uuid, _) => *parts.entry(uuid).or_default() += 1,

@@ -8,7 +8,7 @@ mod prefer;
 mod taken;
 
 pub use advertise::{Blocked, Offers, blocked, is_uniform, offers};
-pub(crate) use allocate::parse;
 pub use allocate::{Grant, Refusal, allocate};
+pub(crate) use allocate::{grant, parse};
 pub use prefer::{Choice, prefer};
 pub use taken::Taken;

@@ -1,6 +1,7 @@
 //! What is held, as far as the records say. Some of it may be free again: the kubelet does not tell.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contract::{DeviceId, DeviceUuid};
 
@@ -9,13 +10,20 @@ use crate::inventory::Kind;
 /// The devices that allotments hold, each with the resource that it was allocated as, where that is
 /// known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Taken(BTreeMap<DeviceId, Option<String>>);
+pub struct Taken(BTreeMap<DeviceId, Option<Arc<str>>>);
 
 impl Taken {
     /// These devices are held as well.
     pub fn add(&mut self, devices: impl IntoIterator<Item = DeviceId>, resource: Option<&str>) {
-        let resource = resource.map(str::to_owned);
+        let resource = resource.map(Arc::<str>::from);
         self.0.extend(devices.into_iter().map(|device| (device, resource.clone())));
+    }
+
+    /// These devices are held no more.
+    pub fn remove(&mut self, devices: impl IntoIterator<Item = DeviceId>) {
+        for device in devices {
+            self.0.remove(&device);
+        }
     }
 
     /// Whether somebody holds a device.

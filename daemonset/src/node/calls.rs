@@ -34,8 +34,8 @@ impl Node {
             return Ok(self.would_allocate(ids, &inventory)?);
         }
         let allotted = self.decide(ids, &inventory, resource);
-        let (devices, record) = allotted.inspect_err(|denial| self.remember(ids, denial))?;
-        info!(allotment = %record.id, devices = devices.len(), gpus = %gpus(&record), "allocated");
+        let record = allotted.inspect_err(|denial| self.remember(ids, denial))?;
+        info!(allotment = %record.id, devices = ids.len(), gpus = %gpus(&record), "allocated");
         let mut answer = self.wares.answer(&record, &inventory, &self.way());
         if let Some(pipes) = self.mps_pipes(&record) {
             // First written down: whoever has been told is left to MPS while its daemon lives.
@@ -66,31 +66,31 @@ impl Node {
         ids: &[String],
         inventory: &Inventory,
         resource: &str,
-    ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
-        let grant = decide::allocate(ids, inventory, &self.book().taken())?;
-        self.allot(ids, &grant, Some(resource))
+    ) -> Result<Record, Denial> {
+        let devices = decide::parse(ids)?;
+        let grant = decide::grant(&devices, inventory, self.book().taken())?;
+        self.allot(&devices, &grant, Some(resource))
     }
 
     fn allot(
         &self,
-        ids: &[String],
+        devices: &BTreeSet<DeviceId>,
         grant: &decide::Grant,
         resource: Option<&str>,
-    ) -> Result<(BTreeSet<DeviceId>, Record), Denial> {
-        let devices = decide::parse(ids)?;
+    ) -> Result<Record, Denial> {
         let shared = matches!(grant, decide::Grant::Share { .. });
         let shim = shared.then(|| self.wares.shim.version.clone());
-        let record = self.ruled_book().allot(&devices, grant, resource, shim)?;
+        let record = self.ruled_book().allot(devices, grant, resource, shim)?;
         self.held.send_replace(());
-        Ok((devices, record))
+        Ok(record)
     }
 
     /// The allotment of devices that the kubelet gave out earlier, made again: what was decided then
     /// is not judged by what is cordoned or held since.
-    fn allot_again(&self, ids: &[String]) -> Result<Record, Denial> {
+    fn allot_again(&self, devices: &BTreeSet<DeviceId>) -> Result<Record, Denial> {
         let inventory = self.inventory().uncordoned();
-        let grant = decide::allocate(ids, &inventory, &Default::default())?;
-        Ok(self.allot(ids, &grant, None)?.1)
+        let grant = decide::grant(devices, &inventory, &Default::default())?;
+        self.allot(devices, &grant, None)
     }
 
     /// The devices that a container should get, of those that are free.
@@ -118,7 +118,7 @@ impl Node {
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,
-            None => self.allot_again(ids)?,
+            None => self.allot_again(&devices)?,
         };
         // Its pages may be others from here on.
         self.held.send_replace(());
@@ -178,7 +178,7 @@ impl Node {
     }
 
     fn remember(&self, ids: &[String], denial: &Denial) {
-        let taken = self.book().taken();
+        let taken = self.book().taken().clone();
         let inventory = self.inventory();
         let shared = inventory.gpus().iter().filter(|gpu| gpu.offers(Kind::Percent));
         let left = shared.map(|gpu| Left {

@@ -8,10 +8,11 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::AllotmentId;
 use tokio::sync::watch;
+use tokio::sync::watch::error::RecvError;
 
 use crate::allotment::{Book, BookError, Record};
 use crate::answer::Wares;
@@ -28,6 +29,10 @@ use crate::mps::Daemons;
 use crate::refusals::Refusals;
 use crate::registrations::Registrations;
 use crate::runtimes::Runtimes;
+
+/// Allotments come in bursts, and the kubelet writes a file for every list that it is sent: one that
+/// allotments change waits so long for others. The answer to Allocate goes before it.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Everything that the agent serves from.
 pub struct Node {
@@ -134,7 +139,7 @@ impl Node {
     /// The devices of every resource, as the kubelet is told of them.
     #[must_use]
     pub fn offers(&self) -> Offers {
-        decide::offers(&self.inventory(), &self.book().taken(), &self.config.borrow())
+        decide::offers(&self.inventory(), self.book().taken(), &self.config.borrow())
     }
 
     /// Keeps `offers` what [`Self::offers`] says, until nobody listens to it any more.
@@ -154,7 +159,7 @@ impl Node {
             tokio::select! {
                 Ok(()) = inventory.changed() => {}
                 Ok(()) = config.changed() => {}
-                Ok(()) = held.changed() => {}
+                Ok(()) = gathered(&mut held, GATHER) => {}
                 () = offers.closed() => return,
             }
         }
@@ -216,6 +221,19 @@ impl Node {
         // Every change is on disk before it is in memory: a book that a panic left is whole.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Resolves some time after a change, with all that came meanwhile. Where it is dropped before, the
+/// change is there still.
+pub(crate) async fn gathered(
+    held: &mut watch::Receiver<()>,
+    time: Duration,
+) -> Result<(), RecvError> {
+    held.changed().await?;
+    held.mark_changed();
+    tokio::time::sleep(time).await;
+    held.mark_unchanged();
+    Ok(())
 }
 
 fn unix_s() -> u64 {

@@ -89,7 +89,7 @@ impl Node {
     pub fn planned(&self) -> Vec<(DeviceUuid, Percent)> {
         let config = self.config.borrow();
         let Ok(domain) = Domain::parse(config.domain.as_str()) else { return Vec::new() };
-        planned(&self.pods.borrow(), &self.records(), domain, unix_s())
+        planned(&self.pods.borrow(), self.book().records(), domain, unix_s())
     }
 
     /// The pods of the node, as the API server tells of them.

@@ -42,20 +42,45 @@ pub struct Scanner {
     _stop: Sender<()>,
 }
 
-impl Scanner {
-    /// Looks once, then again after each `pause`, and whenever a card tells something.
+/// The first look, which goes on beside the caller: drivers take their time.
+pub struct Opening<S>(JoinHandle<Keeper<S>>);
+
+impl<S: Source> Opening<S> {
+    /// Reaches for the driver and looks for the first time; then again after each `pause`, and whenever a
+    /// card tells something.
     ///
     /// # Errors
-    /// Why the first look failed, or that it found no GPU.
-    pub fn start(
-        source: impl Source,
+    /// Why the driver cannot be reached, or that there is no thread to listen.
+    pub fn begin(
+        source: S,
         wishes: Wishes,
         faults: Faults,
         pause: Duration,
     ) -> Result<Self, String> {
         let mut keeper = Keeper::new(source, wishes, faults, pause);
+        // By the caller: a kernel lets a process with threads wait for milliseconds where its table of
+        // descriptors grows, and drivers take many.
         keeper.open()?;
-        keeper.first_look();
+        let look = move || {
+            keeper.first_look();
+            keeper
+        };
+        let thread = thread::Builder::new().name("cards".into()).spawn(look);
+        thread.map(Self).map_err(|error| format!("no thread for the cards: {error}"))
+    }
+
+    /// What was found, as what is wished by now makes it.
+    ///
+    /// # Errors
+    /// Why the first look failed, or that it found no GPU.
+    pub fn finish(self) -> Result<Scanner, String> {
+        let keeper = self.0.join().map_err(|_| "the first look at the cards ended early")?;
+        Scanner::start(keeper)
+    }
+}
+
+impl Scanner {
+    fn start(keeper: Keeper<impl Source>) -> Result<Self, String> {
         let first = keeper.refreshed();
         if first.gpus().is_empty() {
             return Err(keeper.why_none());

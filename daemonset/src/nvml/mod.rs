@@ -8,7 +8,7 @@ mod slices;
 use std::thread;
 use std::time::Duration;
 
-pub use keeper::{Scanner, Wishes};
+pub use keeper::{Opening, Scanner, Wishes};
 pub use real::NvmlSource;
 
 use crate::inventory::{Facts, Scanned};

@@ -9,7 +9,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::vec;
 
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 
@@ -50,6 +52,9 @@ pub fn recreate(dir: &Path, spec: &AllotmentSpec) -> Result<(), PageError> {
     // Dropping the draft deletes what lies under its name: the old folder.
 }
 
+/// How many zeros are written at once.
+const ZEROS: usize = 64 * 1024;
+
 /// A folder under a passing name, deleted when dropped.
 struct Draft(PathBuf);
 
@@ -60,8 +65,9 @@ impl Draft {
             Geometry::new(spec.devices.len()).ok_or(PageError::Devices(spec.devices.len()))?;
         let head = Head { geometry, allotment: spec.id.0, boot_id: boot_id() };
         let draft = Self::new(dir)?;
-        draft.file(LIMITS_FILE, 0o644, &image::limits(spec, head, now()))?;
-        draft.file(LEDGER_FILE, 0o666, &image::ledger(head))?;
+        let (limits, ledger) = (image::limits(spec, head, now()), image::ledger(head));
+        draft.file(LIMITS_FILE, 0o644, &limits, limits.len())?;
+        draft.file(LEDGER_FILE, 0o666, &ledger, geometry.ledger_len())?;
         Ok(draft)
     }
 
@@ -79,7 +85,8 @@ impl Draft {
         Ok(draft)
     }
 
-    fn file(&self, name: &str, mode: u32, bytes: &[u8]) -> Result<(), PageError> {
+    /// A file of `len` bytes that begins with these and goes on with zeros.
+    fn file(&self, name: &str, mode: u32, bytes: &[u8], len: usize) -> Result<(), PageError> {
         let mut options = OpenOptions::new();
         let mut file: File = options
             .write(true)
@@ -89,7 +96,16 @@ impl Draft {
             .map_err(failure("open"))?;
         // The umask has no say.
         file.set_permissions(Permissions::from_mode(mode)).map_err(failure("chmod"))?;
-        file.write_all(bytes).map_err(failure("write"))
+        file.write_all(bytes).map_err(failure("write"))?;
+        // One buffer of the file's own size would be taken from the kernel and given back each time.
+        let zeros = vec![0; ZEROS];
+        let mut left = len.saturating_sub(bytes.len());
+        while left > 0 {
+            let part = &zeros[..left.min(ZEROS)];
+            file.write_all(part).map_err(failure("write"))?;
+            left -= part.len();
+        }
+        Ok(())
     }
 }
 
@@ -104,11 +120,14 @@ pub(super) fn failure(call: &'static str) -> impl Fn(io::Error) -> PageError {
     move |error| PageError::Io(call, error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// The kernel's boot id; zeros where /proc does not tell.
+/// The kernel's boot id, which no process outlives; zeros where /proc does not tell.
 fn boot_id() -> [u8; 16] {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: std::string::String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    u128::from_str_radix(&digits, 16).map_or([0; 16], u128::to_be_bytes)
+    static KNOWN: OnceLock<[u8; 16]> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let digits: std::string::String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        u128::from_str_radix(&digits, 16).map_or([0; 16], u128::to_be_bytes)
+    })
 }
 
 fn now() -> u64 {

@@ -71,11 +71,9 @@ fn put_device(bytes: &mut Bytes, base: usize, device: &DeviceSpec) {
     );
 }
 
-/// A new ledger.
+/// What a new ledger begins with; the rest is zeros.
 pub(super) fn ledger(head: Head) -> Vec<u8> {
-    let mut bytes = Bytes(vec![0; head.geometry.ledger_len()]);
-    bytes.put(0, Page::Ledger.bytes(head));
-    bytes.0
+    Page::Ledger.bytes(head).to_vec()
 }
 
 /// What a page that was read whole says of itself.
