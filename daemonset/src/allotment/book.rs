@@ -238,8 +238,9 @@ impl Book {
         pages::remove(&self.layout, id)?;
         let record = self.entries.remove(&id).map(|entry| entry.record);
         self.taken.remove(record.iter().flat_map(|record| record.devices.iter().copied()));
-        let holder = record.and_then(|record| record.holder);
-        info!(allotment = %id, ?holder, "released");
+        let holder = record.and_then(|record| record.holder).unwrap_or_default();
+        let Holder { namespace, pod, container } = holder;
+        info!(allotment = %id, namespace, pod, container, "released");
         Ok(())
     }
 

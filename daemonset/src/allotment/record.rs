@@ -75,8 +75,8 @@ pub enum Holding {
     },
 }
 
-/// A container, as the kubelet names it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+/// A container, as the kubelet names it; by default one that nobody named.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct Holder {
     /// The pod's namespace.
     pub namespace: String,

@@ -151,7 +151,7 @@ impl Node {
     fn name_holder(&self, record: &Record, held: &[Held]) -> Result<(), BookError> {
         let Some(holder) = allotment::holder_of(record, held) else { return Ok(()) };
         let (pod, namespace) = (holder.pod.clone(), holder.namespace.clone());
-        info!(allotment = %record.id, namespace, pod, container = ?holder.container, "starting");
+        info!(allotment = %record.id, namespace, pod, container = holder.container, "starting");
         self.book().hold(record.id, holder)
     }
 
