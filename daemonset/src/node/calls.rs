@@ -56,8 +56,9 @@ impl Node {
         ids: &[String],
         inventory: &Inventory,
     ) -> Result<ContainerAllocateResponse, Refusal> {
-        let grant = decide::allocate(ids, inventory, &self.book().taken())?;
-        let record = Record::new(&decide::parse(ids)?, &grant, unix_s());
+        let devices = decide::parse(ids)?;
+        let grant = decide::grant(&devices, inventory, self.book().taken())?;
+        let record = Record::new(&devices, &grant, unix_s());
         Ok(self.wares.answer(&record, inventory, &self.way()))
     }
 
