@@ -13,6 +13,9 @@ pub(crate) struct Args {
     /// then lie in target/gpu-probe.
     #[arg(long, value_name = "DIR")]
     driver_root: Option<PathBuf>,
+    /// The profile of this kind of card, to be written anew with the figures that a real card has answered.
+    #[arg(long, value_name = "FILE", conflicts_with = "driver_root")]
+    correct: Option<PathBuf>,
     /// The folder for the answers [default: docs/results for a GPU of the machine].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -30,6 +33,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     });
     let mut probe = probe(&args);
     probe.arg("--out").arg(out);
+    if let Some(profile) = &args.correct {
+        probe.arg("--correct").arg(std::path::absolute(profile)?);
+    }
     for runtime in runtimes()? {
         probe.arg("--cudart").arg(runtime);
     }

@@ -5,6 +5,7 @@
 mod addresses;
 mod capture;
 mod events;
+mod figures;
 mod launches;
 mod memory;
 mod page;
@@ -12,10 +13,11 @@ mod slice;
 mod subject;
 mod tables;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
@@ -33,6 +35,10 @@ struct Args {
     /// The folder for `<gpu>-<driver>.json` and `.md`; without it the JSON goes to stdout.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The profile of this kind of card, such as crates/sim-world/profiles/t4.toml, to be written anew with the
+    /// figures that were found.
+    #[arg(long, value_name = "FILE")]
+    correct: Option<PathBuf>,
     /// Only say whether there is a GPU to ask.
     #[arg(long)]
     check: bool,
@@ -61,6 +67,9 @@ fn run(args: &Args) -> Result<()> {
         return slice::work(&subject);
     }
     let answers = ask(&subject, args)?;
+    if let Some(profile) = &args.correct {
+        correct(profile, &answers)?;
+    }
     match &args.out {
         Some(folder) => page::write(folder, &answers),
         None => {
@@ -68,6 +77,14 @@ fn run(args: &Args) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn correct(profile: &Path, answers: &Value) -> Result<()> {
+    // It would be measured by what it was made of.
+    ensure!(answers["subject"]["simulated"] != true, "a simulated card corrects no profile");
+    let what = || format!("the profile {}", profile.display());
+    let text = fs::read_to_string(profile).with_context(what)?;
+    fs::write(profile, figures::corrected(&text, answers)).with_context(what)
 }
 
 /// All answers, section by section. The order matters: what a context costs is asked before there
