@@ -1,28 +1,34 @@
 //! One GPU: who has used how much, and who may go on.
 
 use crate::member::{Grant, Interval, Member, Pace, Reading};
+use crate::replay::{Event, Player, Replay};
 use crate::terms::{Class, Policy, Settings, Terms};
-use crate::timeline::{Contest, Timeline};
 use crate::turns::Turns;
 
 /// How long a batch is waited with before it is charged, in nanoseconds: one that ran inside it can
 /// be told of later, by up to a look.
 const HOLD_NS: u64 = 3_000_000;
+/// Over how much time it is seen which part of it turning takes, in nanoseconds.
+const TURNING_NS: f64 = 200_000_000.0;
+/// The most that turning can take off what is guaranteed, as a part of the time.
+const MOST_TURNING: f64 = 0.03;
 
 /// The arbiter of one GPU.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     settings: Settings,
-    timeline: Timeline,
+    replay: Replay,
+    players: Vec<Player>,
+    events: Vec<(u64, Event, usize)>,
     pub(crate) members: Vec<Member>,
     /// How far the one is that is behind all others.
     pub(crate) virtual_ns: u64,
     now_ns: u64,
     pub(crate) turns: Turns,
+    /// The part of the time in which the card turns to another, of late.
+    turning: f64,
     /// What each is charged at a tick, and how long that took by its own measure.
     charges: Vec<(u64, u64)>,
-    /// What is charged at a tick: for how long it surely was on the card, whose it is, and when.
-    due: Vec<(u64, usize, Interval)>,
 }
 
 impl Gpu {
@@ -31,13 +37,15 @@ impl Gpu {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            timeline: Timeline::new(),
+            replay: Replay::new(),
+            players: Vec::new(),
+            events: Vec::new(),
             members: Vec::new(),
             virtual_ns: 0,
             now_ns: 0,
+            turning: 0.0,
             charges: Vec::new(),
             turns: Turns::default(),
-            due: Vec::new(),
         }
     }
 
@@ -108,7 +116,6 @@ impl Gpu {
         // Who starts to look has no past to count.
         let passed_ns = if self.now_ns == 0 { 0 } else { passed_ns };
         self.now_ns = self.now_ns.max(now_ns);
-        self.timeline.advance(self.now_ns);
         let others = self.backlogged() as u64;
         for member in &mut self.members {
             let was_idle = !member.is_backlogged();
@@ -132,11 +139,27 @@ impl Gpu {
         }
         let backlogged = self.backlogged();
         let saved_ns = [self.settings.window_ns(backlogged), self.settings.unserved_ns(backlogged)];
+        let earning_ns = self.earning_ns(passed_ns);
         for (member, &(charge, _)) in self.members.iter_mut().zip(&self.charges) {
-            member.earn(charge, passed_ns, self.virtual_ns, saved_ns);
+            member.earn(charge, earning_ns, self.virtual_ns, saved_ns);
         }
         self.decide();
         self.bound_by_turns();
+    }
+
+    /// Of the time that passed what is divided: the card needs some for itself, to turn from one to another.
+    /// Where shares leave no room for that, all are the less by it; and by no more than [`MOST_TURNING`],
+    /// because what it needs is reckoned from what containers claim.
+    fn earning_ns(&mut self, passed_ns: u64) -> u64 {
+        let turning_ns = self.replay.take_turning_ns();
+        if passed_ns > 0 {
+            let weight = (passed_ns as f64 / TURNING_NS).min(1.0);
+            self.turning += (turning_ns as f64 / passed_ns as f64 - self.turning) * weight;
+        }
+        let active = self.members.iter().filter(|member| member.is_active());
+        let all: u64 = active.map(|member| member.terms.guaranteed()).sum();
+        let left = (1.0 - self.turning.min(MOST_TURNING)) * 100.0 / all.max(1) as f64;
+        (passed_ns as f64 * left.min(1.0)) as u64
     }
 
     /// How long until the next tick, in nanoseconds.
@@ -161,50 +184,36 @@ impl Gpu {
             let unshown = member.settled.unshown();
             *charge = (unshown, unshown);
         }
-        self.find_due(until);
-        for at in 0..self.due.len() {
-            let (_, index, batch) = self.due[at];
-            let contest = self.contest(index, batch);
-            let charge = self.timeline.charge(batch.start_ns, batch.end_ns, contest);
-            self.charges[index].0 += charge;
-            self.charges[index].1 += batch.length_ns();
-            self.members[index].settled.done(batch, &contest);
-        }
-    }
-
-    /// The batches that are due, the one first that is surely its container's for the shortest time.
-    fn find_due(&mut self, until_ns: u64) {
-        let mut due = std::mem::take(&mut self.due);
-        due.clear();
-        for (index, member) in self.members.iter().enumerate() {
-            let ended = member.settled.held().filter(|batch| batch.end_ns <= until_ns);
-            due.extend(ended.map(|batch| {
-                let least_ns = self.contest(index, batch).least_ns(batch.length_ns());
-                (least_ns, index, batch)
-            }));
-        }
-        due.sort_by_key(|(least_ns, ..)| *least_ns);
-        self.due = due;
-    }
-
-    /// Who else had work while this batch was on the card.
-    fn contest(&self, index: usize, batch: Interval) -> Contest {
-        let (slice_ns, usual_ns) = (self.settings.slice_ns, self.members[index].settled.usual_ns());
-        let mut contest = Contest { slice_ns, usual_ns, ..Contest::default() };
-        let mut all_ns = 0;
-        for (_, rival) in self.members.iter().enumerate().filter(|(at, _)| *at != index) {
-            let for_ns = rival.wanted_ns(batch);
-            all_ns += for_ns * u64::from(rival.running.max(1));
-            contest.uncharged_ns += rival.uncharged_ns(batch);
-            contest.ended_ns = contest.ended_ns.max(rival.settled.ended_ns(batch));
-            if for_ns > contest.for_ns {
-                contest.for_ns = for_ns;
-                contest.came_in = rival.settled.came_in(batch);
+        self.tell(until);
+        let (replay, members, charges) = (&mut self.replay, &mut self.members, &mut self.charges);
+        let events = &self.events;
+        replay.play(&mut self.players, events, until, self.settings.slice_ns, |number, charged| {
+            let (end_ns, event, player) = events[number];
+            let Event::Ends { start_ns, .. } = event else { return };
+            let batch = Interval { start_ns, end_ns };
+            charges[player].0 += charged.charge_ns;
+            charges[player].1 += batch.length_ns();
+            members[player].settled.done(batch);
+            if let Some((player, whole_ns)) = charged.seen {
+                members[player].settled.learn(whole_ns);
             }
+        });
+    }
+
+    /// What all containers tell of the time that is played next.
+    fn tell(&mut self, until_ns: u64) {
+        self.events.clear();
+        self.players.resize_with(self.members.len(), Player::default);
+        let span = (self.replay.at_ns(), until_ns);
+        for (number, (member, player)) in self.members.iter_mut().zip(&mut self.players).enumerate()
+        {
+            player.key = member.key;
+            player.processes = u64::from(member.running.max(1));
+            player.mean_ns = member.settled.mean_ns();
+            player.usual_ns = member.settled.usual_ns();
+            member.settled.tell(player, number, span, member.since_ns, &mut self.events);
         }
-        // As many as there were on average.
-        contest.rivals = (all_ns + contest.for_ns / 2) / contest.for_ns.max(1);
-        contest
+        self.events.sort_unstable();
     }
 
     /// What each container may use from now on, by key.

@@ -13,7 +13,7 @@
 //! some, so nothing is idle, and a tick can be half a quantum late at no cost.
 //!
 //! What this rests on is that a container can be charged for its part of a time in which others ran
-//! as well: [`Timeline`] says how.
+//! as well: what the card did is played again from what all of them tell (`replay` says how).
 //!
 //! Nothing here believes a reading: what a container claims too much or too little is charged, or
 //! not, to itself, and everybody else still has its guaranteed part of the clock's time.
@@ -21,15 +21,14 @@
 
 mod gpu;
 mod member;
+mod replay;
 mod settle;
 mod terms;
-mod timeline;
 mod timetable;
 mod turns;
 
 pub use gpu::Gpu;
 pub use member::{Grant, Interval, Pace, Reading};
 pub use terms::{Class, Policy, Settings, Terms};
-pub use timeline::{Contest, Timeline};
 pub use timetable::{Moment, Standing, Timetable, Turn};
 pub use turns::Turns;

@@ -35,11 +35,6 @@ impl Interval {
     pub fn length_ns(self) -> u64 {
         self.end_ns.saturating_sub(self.start_ns)
     }
-
-    /// For how long both were on the card, in nanoseconds.
-    pub(crate) fn overlap_ns(self, other: Self) -> u64 {
-        self.end_ns.min(other.end_ns).saturating_sub(self.start_ns.max(other.start_ns))
-    }
 }
 
 /// How a container is to go on.
@@ -110,6 +105,10 @@ pub(crate) struct Member {
     quiet: u32,
     /// When it last did something, or was last without credit, in nanoseconds.
     moved_ns: u64,
+    /// Since when it says that it has work on the card or in its queues, and when it was last read, in
+    /// nanoseconds.
+    pub(crate) since_ns: Option<u64>,
+    read_ns: u64,
     /// What batches took by its own measure and were charged lately: their ratio is by how much its measure stretches.
     lately: (u64, u64),
 }
@@ -141,6 +140,8 @@ impl Member {
             launches: reading.launches,
             quiet: LINGER,
             moved_ns: 0,
+            since_ns: None,
+            read_ns: 0,
             lately: (0, 0),
         }
     }
@@ -160,6 +161,11 @@ impl Member {
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
         self.running = if still_ns <= ASLEEP_NS + runs_ns { reading.running } else { 0 };
         self.is_asleep = reading.running > 0 && self.running == 0;
+        // It came somewhere between two looks: what is too early is put right by what the others tell.
+        let since_ns = || self.since_ns.unwrap_or(self.read_ns);
+        let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
+        self.since_ns = may_run.then(since_ns);
+        self.read_ns = now_ns;
         // What is on the card is not charged, and what is earned meanwhile pays for it.
         let in_flight_ns = reading.in_flight_ns.min(MOST_DEBT_NS) as i64;
         self.in_flight_ns = if self.running > 0 { in_flight_ns } else { 0 };
@@ -185,23 +191,6 @@ impl Member {
 
     fn wants(&self) -> bool {
         self.waiting || self.running > 0
-    }
-
-    /// For how long of another's batch it had work.
-    pub(crate) fn wanted_ns(&self, batch: Interval) -> u64 {
-        (self.settled.busy_ns(batch) + self.unknown_ns(batch)).min(batch.length_ns())
-    }
-
-    /// The same, of work that it is not charged for.
-    pub(crate) fn uncharged_ns(&self, batch: Interval) -> u64 {
-        let held = self.settled.held().map(|held| held.overlap_ns(batch)).sum::<u64>();
-        held.saturating_add(self.unknown_ns(batch)).min(batch.length_ns())
-    }
-
-    /// What runs and was not told of yet came after what was told of.
-    fn unknown_ns(&self, batch: Interval) -> u64 {
-        let unknown = batch.end_ns.saturating_sub(self.settled.last_ns());
-        if self.running > 0 { unknown.min(batch.length_ns()) } else { 0 }
     }
 
     /// Books a charge for what took so long by its own measure; the others are at `virtual_ns`.

@@ -22,20 +22,20 @@ fn scenarios() -> Vec<(&'static str, Tenants, f64, f64)> {
     let of = |first, second| vec![(25, s(first)), (75, s(second))];
     let far = |percent| (percent, s(MS / 2).far_ahead());
     vec![
-        ("50/50", vec![busy(50), busy(50)], 1.0, 0.5),
-        ("25/75", vec![busy(25), busy(75)], 1.0, 0.5),
-        ("10/90", vec![busy(10), busy(90)], 1.0, 0.5),
-        ("20/30/50", vec![busy(20), busy(30), busy(50)], 1.0, 0.5),
-        ("graphs", beside_75(s(5 * MS)), 1.0, 5.0),
-        ("tiny", beside_75(s(5_000)), 1.0, 0.5),
-        ("long", beside_75(s(50 * MS)), 1.0, 50.0),
-        ("bursts", beside_75(Load::bursts(MS / 2, 20 * MS, 20 * MS)), 1.0, 0.5),
-        ("25/75 that never wait", vec![far(25), far(75)], 1.0, 0.5),
+        ("50/50", vec![busy(50), busy(50)], 0.5, 0.5),
+        ("25/75", vec![busy(25), busy(75)], 0.5, 0.5),
+        ("10/90", vec![busy(10), busy(90)], 0.5, 0.5),
+        ("20/30/50", vec![busy(20), busy(30), busy(50)], 0.5, 0.5),
+        ("graphs", beside_75(s(5 * MS)), 0.5, 5.0),
+        ("tiny", beside_75(s(5_000)), 0.5, 0.5),
+        ("long", beside_75(s(50 * MS)), 0.5, 50.0),
+        ("bursts", beside_75(Load::bursts(MS / 2, 20 * MS, 20 * MS)), 0.5, 0.5),
+        ("25/75 that never wait", vec![far(25), far(75)], 0.5, 0.5),
         // Where kernels do not fit into slices, how long one ran before it was interrupted is an estimate.
-        ("tiny 75", vec![busy(25), (75, s(5_000))], 2.5, 0.5),
-        ("0.7 and 0.6 ms", of(700_000, 600_000), 3.0, 0.7),
-        ("0.3 and 0.9 ms", of(300_000, 900_000), 2.5, 0.9),
-        ("1.1 and 0.9 ms", of(1_100_000, 900_000), 2.0, 1.1),
+        ("tiny 75", vec![busy(25), (75, s(5_000))], 1.0, 0.5),
+        ("0.7 and 0.6 ms", of(700_000, 600_000), 0.5, 0.7),
+        ("0.3 and 0.9 ms", of(300_000, 900_000), 0.5, 0.9),
+        ("1.1 and 0.9 ms", of(1_100_000, 900_000), 0.5, 1.1),
     ]
 }
 
@@ -58,7 +58,8 @@ fn strict_shares_hold_in_every_scenario() {
 #[test]
 fn eight_that_want_more_have_an_eighth_each() {
     let eight: Tenants = (0..8).map(|_| busy(12)).collect();
-    run("eight of 12", &eight, 10, Terms::fair).hold(0.5, 1.0);
+    run("eight of 12", &eight, 10, Terms::fair).hold(0.2, 1.0);
     let strict: Outcome = run("eight of 12, strict", &eight, 10, Terms::strict);
-    strict.shares_hold(1.0, 2.0);
+    strict.shares_hold(0.2, 2.0);
+    assert!(strict.lost < 4.5, "{:.1} % lost, of which 4 are nobody's", strict.lost);
 }
