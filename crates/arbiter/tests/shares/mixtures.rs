@@ -132,7 +132,7 @@ fn kernels_of_any_length_change_no_share() {
         let outcome = run(name, tenants, 5, Terms::fair);
         // Kernels a little longer than a slice are the hardest to tell apart.
         let longer_than_a_slice = tenants.iter().any(|(_, load)| load.kernel_ns == 3 * MS);
-        outcome.hold(if longer_than_a_slice { 3.0 } else { 1.0 }, first.max(2.5));
+        outcome.hold(if longer_than_a_slice { 3.0 } else { 1.0 }, first.max(3.0));
         let longest = tenants.iter().map(|(_, load)| load.kernel_ns).max().unwrap_or(0);
         outcome.stalls_hold(longest as f64 / MS as f64);
     }
