@@ -1,4 +1,4 @@
-"""One rank of two of NVIDIA's NCCL: meets the other, reduces over both cards, and waits to be let go."""
+"""One rank of two of NVIDIA's NCCL: meets the other, reduces over both ranks' cards, and waits to be let go."""
 
 import ctypes
 import os
@@ -32,14 +32,14 @@ def meet(nccl, rank, path):
         return Id.from_buffer_copy(file.read())
 
 
-def main(library, rank, path):
+def main(library, rank, card, path, end):
     nccl, cuda = ctypes.CDLL(library), ctypes.CDLL("libcuda.so.1")
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     nccl.ncclCommInitRank.argtypes = [pointer, ctypes.c_int, Id, ctypes.c_int]
     nccl.ncclAllReduce.argtypes = [pointer, pointer, size, ctypes.c_int, ctypes.c_int, pointer, pointer]
     context, comm, memory = pointer(), pointer(), ctypes.c_uint64()
     good("cuInit", cuda.cuInit(0))
-    good("cuDevicePrimaryCtxRetain", cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), rank))
+    good("cuDevicePrimaryCtxRetain", cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), card))
     good("cuCtxSetCurrent", cuda.cuCtxSetCurrent(context))
     good("ncclCommInitRank", nccl.ncclCommInitRank(ctypes.byref(comm), 2, meet(nccl, rank, path), rank))
     good("cuMemAlloc", cuda.cuMemAlloc_v2(ctypes.byref(memory), size(SIZE)))
@@ -50,8 +50,8 @@ def main(library, rank, path):
     good("cuMemGetInfo", cuda.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)))
     print("reduced", total.value - free.value, flush=True)
     sys.stdin.read()
-    good("ncclCommDestroy", nccl.ncclCommDestroy(comm))
+    good(end, nccl[end](comm))
     good("cuMemFree", cuda.cuMemFree_v2(memory))
 
 
-main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5])
