@@ -296,6 +296,13 @@ mod tests {
         assert_eq!((count(layout.records()), count(layout.pages.clone())), (2, 2));
         assert!(layout.pages_of(last.id).join("limits").exists());
         assert_eq!(book.taken().percent(uuid(0)), 50);
+        // What is kept beside the records is what they come to, also for who reads them again.
+        let again = Book::open(layout).unwrap();
+        for book in [&book, &again] {
+            let mut taken = Taken::default();
+            book.records().for_each(|it| taken.add(it.devices.iter().copied(), None));
+            assert_eq!(*book.taken(), taken);
+        }
     }
 
     #[test]

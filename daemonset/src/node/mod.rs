@@ -279,4 +279,14 @@ pub(crate) mod tests {
             Self { node: Arc::new(node), _folder: folder }
         }
     }
+    #[tokio::test]
+    async fn a_change_that_nobody_waited_for_to_the_end_is_there_still() {
+        let (sender, mut held) = watch::channel(());
+        sender.send_replace(());
+        let cut = gathered(&mut held, Duration::from_secs(3600));
+        let _ = tokio::time::timeout(Duration::from_millis(5), cut).await.unwrap_err();
+        sender.send_replace(());
+        gathered(&mut held, Duration::from_millis(1)).await.unwrap();
+        assert!(!held.has_changed().unwrap(), "what came meanwhile was gathered");
+    }
 }
