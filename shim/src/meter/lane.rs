@@ -6,8 +6,11 @@
 //! before the last was launched, the stream may have run dry between: then what was learned bounds
 //! what is charged.
 
+mod batch;
+
+pub(crate) use batch::estimated;
+
 use crate::allotments::Share;
-use crate::meter::busy;
 use crate::meter::flight::{self, Flight, Flown};
 use crate::meter::stream::{Stream, thread};
 use crate::meter::timer::{Event, Passed, Timer};
@@ -291,121 +294,5 @@ impl Lane {
         self.from.store(last, Relaxed);
         self.opened_ns.store(flight::now_ns(), Relaxed);
         self.limit.store(1, Relaxed);
-    }
-
-    fn opened(
-        &self,
-        share: Share,
-        number: u32,
-        stream: Stream,
-        work: &Work,
-        (from, is_busy): (Event, bool),
-        launched_ns: u64,
-    ) {
-        let estimate_ns = work.estimate_ns();
-        let timer = Timer::at(number);
-        // On a stream that had run dry the GPU waited for the launch, the loading of code included.
-        let launching_ns = flight::now_ns().saturating_sub(launched_ns);
-        let foreign_ns = if is_busy { 0 } else { launching_ns };
-        let to = timer.map_or(0, |timer| timer.record(stream));
-        commit(share, work.engine, estimate_ns, 1);
-        let last = timer.map_or(0, |timer| timer.hold(to));
-        let batch = Flown {
-            share: share.number,
-            timer: number,
-            from,
-            to,
-            estimate_ns,
-            foreign_ns,
-            launched_ns,
-            key: work.key,
-            // Where the stream had run dry, what the thread did between the event and the launch is in
-            // the time as well: then a known cost grows by little at once.
-            is_busy: is_busy || work.cost_ns == 0,
-            engine: work.engine,
-        };
-        if from == 0 || to == 0 || !self.flight.add(&batch) {
-            if let Some(timer) = timer {
-                timer.release(from);
-                timer.release(to);
-            }
-            super::COSTS.learn_if_unknown(work.key, UNMEASURED_NS);
-            let cost_ns = work.counted_ns();
-            if work.engine == Engine::Compute {
-                let less_ns = estimate_ns.saturating_sub(cost_ns);
-                share.allotment.settle(share.device, less_ns, 0);
-            }
-            busy::count_estimate(share, work.engine, cost_ns);
-        }
-        if estimate_ns >= BATCH_NS {
-            return self.put(timer, &self.last, last);
-        }
-        self.put(timer, &self.from, last);
-        self.opened_ns.store(flight::now_ns(), Relaxed);
-        self.foreign_ns.store(0, Relaxed);
-        self.owner.store(thread(), Relaxed);
-        self.limit.store(BATCH_NS - estimate_ns, Relaxed);
-    }
-
-    /// Ends the open batch behind the last launch.
-    fn close(&self, share: Share, number: u32, stream: Stream, engine: Engine, is_busy: bool) {
-        self.limit.store(0, Relaxed);
-        let (launches, estimate_ns) = self.take();
-        let timer = Timer::at(number);
-        let from = self.from.swap(0, AcqRel);
-        if launches == 0 {
-            return self.put(timer, &self.last, from);
-        }
-        commit(share, engine, estimate_ns, launches);
-        let to = timer.map_or(0, |timer| timer.record(stream));
-        let last = timer.map_or(0, |timer| timer.hold(to));
-        let launched_ns = self.opened_ns.load(Relaxed);
-        let foreign_ns = self.foreign_ns.swap(0, Relaxed);
-        let batch = Flown {
-            share: share.number,
-            timer: number,
-            from,
-            to,
-            estimate_ns,
-            foreign_ns,
-            launched_ns,
-            key: 0,
-            is_busy,
-            engine,
-        };
-        if from == 0 || to == 0 || !self.flight.add(&batch) {
-            if let Some(timer) = timer {
-                timer.release(from);
-                timer.release(to);
-            }
-            busy::count_estimate(share, engine, estimate_ns);
-        }
-        self.put(timer, &self.last, last);
-    }
-
-    /// Puts an event into a place and lets go of the one before.
-    fn put(&self, timer: Option<&Timer>, place: &AtomicU32, event: Event) {
-        let before = place.swap(event, AcqRel);
-        if let Some(timer) = timer {
-            timer.release(before);
-        }
-    }
-
-    /// What was launched since the batch was opened: how many, and their cost.
-    fn take(&self) -> (u64, u64) {
-        let all = self.own.swap(0, AcqRel).wrapping_add(self.others.swap(0, AcqRel));
-        (all / ONE, all & COST)
-    }
-}
-
-/// A batch that nothing measures: committed and settled at once.
-pub(crate) fn estimated(share: Share, engine: Engine, launches: u64, cost_ns: u64) {
-    commit(share, engine, cost_ns, launches);
-    busy::count_estimate(share, engine, cost_ns);
-}
-
-fn commit(share: Share, engine: Engine, estimate_ns: u64, launches: u64) {
-    if engine == Engine::Compute {
-        share.allotment.commit(share.device, estimate_ns, launches);
     }
 }
