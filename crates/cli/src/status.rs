@@ -63,7 +63,7 @@ impl View {
         let mut problems = node.problems;
         problems.extend(driver.filter(|_| gpus.is_empty()));
         let mut allotments: Vec<_> = node.allotments.iter().flat_map(of_node).collect();
-        allotments.extend(of_runs()?);
+        allotments.extend(of_runs());
         Ok(Self { gpus, allotments, problems })
     }
 
@@ -146,8 +146,8 @@ fn pod(holder: &Holder) -> String {
 }
 
 /// The shares that `aliquot run` gave out.
-fn of_runs() -> anyhow::Result<Vec<Held>> {
-    let registry = Registry::open()?;
+fn of_runs() -> Vec<Held> {
+    let registry = Registry::look();
     let held = |(id, card): (contract::AllotmentId, crate::run::Card)| {
         let ledger = registry.pages(id).join(contract::paths::LEDGER_FILE);
         let read = ledger::agent::read_ledger(&ledger);
@@ -172,5 +172,5 @@ fn of_runs() -> anyhow::Result<Vec<Held>> {
             problem,
         }
     };
-    Ok(registry.live().into_iter().map(held).collect())
+    registry.live().into_iter().map(held).collect()
 }

@@ -74,7 +74,7 @@ impl Sample {
             let seen = view.as_ref().and_then(|view| view.seen(gpu, record.id));
             sample.add(record.id, gpu, folder, &mut container, seen);
         }
-        let runs = Registry::open()?;
+        let runs = Registry::look();
         let view = View::read(&View::file(runs.base()));
         for (id, card) in runs.live() {
             let Some((gpu, ..)) = card.share() else { continue };

@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a share with its own cores and memory is held too", run: guaranteed },
     Case { name: "whole and fraction in one pod are refused with a reason", run: mixed },
     Case { name: "an annotation that asks for more is an event on the pod", run: annotated },
-    Case { name: "metrics and `aliquot why` name the pod", run: named },
+    Case { name: "metrics, `aliquot why` and `aliquot status` name the pod", run: named },
 ];
 
 const MEM: &str = "gpu-client --json mem > /dev/termination-log";
@@ -132,6 +132,8 @@ fn named(cluster: &mut Cluster) -> Result<()> {
     let why = agent(&["aliquot", "why", "default/named"])?;
     ensure!(why.contains("container main holds 35%"), "{why}");
     ensure!(why.contains("has 65 percent left"), "{why}");
+    let status = agent(&["aliquot", "status", "--json"])?;
+    ensure!(status.contains("default/named"), "{status}");
     let mut answer = ureq::get("http://127.0.0.1:9477/metrics").call().context("no metrics")?;
     let metrics = answer.body_mut().read_to_string()?;
     let share = |line: &&str| {
