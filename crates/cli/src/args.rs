@@ -9,7 +9,7 @@ use sim_world::admin::{DRIVERS, Driver};
 
 /// Exact fractions of NVIDIA GPUs.
 #[derive(Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(name = "aliquot", version, about, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -6,12 +6,15 @@ mod chart;
 mod codegen;
 mod demo;
 mod dist;
+mod docs;
 mod e2e;
 mod fetch;
 mod gates;
 mod gpu_test;
+mod image;
 mod peers;
 mod probe;
+mod sbom;
 mod sh;
 mod test;
 
@@ -57,6 +60,10 @@ commands! {
     Bench => bench,
     /// Render the chart with helm into daemonset/manifests.
     Chart => chart,
+    /// Make the root of the container image, and check it.
+    Image => image,
+    /// Say what the image's programs are made of, as CycloneDX.
+    Sbom => sbom,
     /// Run the end-to-end suite against the real Kubernetes that K8S_BIN names.
     E2e => e2e,
     /// Meet real components of a cluster that are not part of every run.

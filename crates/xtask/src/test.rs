@@ -30,6 +30,8 @@ const STEPS: &[Step] = &[
         what: "the chart renders with helm and fits the API's types",
         run: chart,
     },
+    Step { name: "image", what: "the image's programs run on glibc alone", run: image },
+    Step { name: "docs", what: "programs take the command lines that are documented", run: docs },
     Step { name: "deny", what: "licences, bans and sources of dependencies", run: deny },
 ];
 
@@ -130,6 +132,14 @@ fn pytorch() -> Result<()> {
 
 fn chart() -> Result<()> {
     crate::chart::check()
+}
+
+fn image() -> Result<()> {
+    crate::image::check()
+}
+
+fn docs() -> Result<()> {
+    crate::docs::check()
 }
 
 fn deny() -> Result<()> {

@@ -34,6 +34,10 @@ macro_rules! families {
         struct Families { $($field: $kind),+ }
 
         impl Families {
+            /// The families' names and units, in the words of their kinds.
+            #[cfg(test)]
+            const NAMES: &[(&str, &str, Option<Unit>)] = &[$((stringify!($kind), $name, $unit)),+];
+
             fn register(&self, registry: &mut Registry) {
                 $(match $unit {
                     Some(unit) => registry.register_with_unit($name, $help, unit, self.$field.clone()),
@@ -288,6 +292,63 @@ mod tests {
         assert!(find("aliquot_gpu_sick_info").contains("reason=\"XID 79\""));
         assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
         assert_eq!(all.last().unwrap(), "# EOF");
+    }
+
+    /// Every series that can be scraped, by name.
+    fn names() -> Vec<String> {
+        let name = |(kind, name, unit): &(&str, &str, Option<Unit>)| {
+            let unit = unit.as_ref().map(|unit| format!("_{}", unit.as_str())).unwrap_or_default();
+            let total = if *kind == "Counters" { "_total" } else { "" };
+            format!("aliquot_{name}{unit}{total}")
+        };
+        Families::NAMES.iter().map(name).collect()
+    }
+
+    /// Words that begin as metrics of ours do.
+    fn told(text: &str) -> Vec<&str> {
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        words.filter(|word| word.starts_with("aliquot_")).collect()
+    }
+
+    #[test]
+    fn dashboard_and_docs_speak_of_metrics_and_labels_that_there_are() {
+        let (names, root) = (names(), concat!(env!("CARGO_MANIFEST_DIR"), "/"));
+        let scraped = lines();
+        for line in scraped.iter().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap().to_owned();
+            assert!(names.contains(&name), "{name} is not among {names:?}");
+        }
+        let board = std::fs::read_to_string(format!("{root}chart/files/dashboard.json")).unwrap();
+        let board: serde_json::Value = serde_json::from_str(&board).unwrap();
+        let panels = board["panels"].as_array().unwrap();
+        let targets: Vec<_> =
+            panels.iter().filter_map(|one| one["targets"].as_array()).flatten().collect();
+        assert!(targets.len() > 5, "{targets:?}");
+        for target in targets {
+            let expression = target["expr"].as_str().unwrap();
+            let spoken = told(expression);
+            assert!(!spoken.is_empty(), "{expression}");
+            assert!(
+                spoken.iter().all(|name| names.iter().any(|known| known == name)),
+                "{expression}"
+            );
+            let legend = target["legendFormat"].as_str().unwrap_or_default();
+            let labels = legend.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap());
+            let series = scraped.iter().filter(|line| line.starts_with(spoken[0]));
+            let sampled: Vec<_> = series.collect();
+            // Prometheus adds `instance` itself; what the sample does not have is not looked at.
+            for label in labels.filter(|label| *label != "instance" && !sampled.is_empty()) {
+                let has = sampled.iter().any(|line| line.contains(&format!("{label}=\"")));
+                assert!(has, "{label}: {expression}");
+            }
+        }
+        for entry in std::fs::read_dir(format!("{root}../docs")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for name in told(&text) {
+                assert!(names.iter().any(|known| known == name), "{name} in {}", path.display());
+            }
+        }
     }
 
     #[test]

@@ -140,6 +140,40 @@ fn a_stream_is_translated_object_by_object_and_the_rest_is_kept_as_it_was() {
 }
 
 #[test]
+fn what_is_wrong_in_a_stream_is_told_by_its_line_there() {
+    let rules = Rules::new(Domain::default());
+    let why = |stream: &str| translate_yaml(stream, None, &rules).unwrap_err().to_string();
+    let good = "# one\nkind: Service\nmetadata: {name: s}\n";
+    let broken = why(&format!("{good}---\nkind: Pod\nspec: [\n"));
+    assert!(broken.contains("line 7") || broken.contains("line 6"), "{broken}");
+    let pod = "kind: Pod\napiVersion: v1\nmetadata:\n  name: p\n  annotations:\n    gpu-memory: \"2000\"\nspec:\n  containers:\n  - name: a\n";
+    let told = why(&format!("{good}---\n# two\n\n{pod}"));
+    assert!(told.starts_with("line 7: Pod p: ") && told.contains("--card-memory"), "{told}");
+    // A mark may have something behind it, and is none in the middle of a line.
+    let (out, _) =
+        translate_yaml("--- # a\nkind: A\n---\nkind: B\ntext: x---y\n", None, &rules).unwrap();
+    assert_eq!(out, "---\n# a\nkind: A\n---\nkind: B\ntext: x---y\n");
+}
+
+#[test]
+fn each_object_of_a_list_is_translated() {
+    let pod = |name: &str| {
+        let mut pod = hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem-percentage": 25 }));
+        (pod["kind"], pod["apiVersion"]) = ("Pod".into(), "v1".into());
+        pod["metadata"]["name"] = name.into();
+        pod
+    };
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": [pod("a"), pod("b")] });
+    let (out, notes) =
+        translate_yaml(&list.to_string(), None, &Rules::new(Domain::default())).unwrap();
+    assert_eq!(out.matches("example.com/gpu-percent").count(), 2, "{out}");
+    assert!(
+        notes[0].starts_with("Pod a: ") && notes.iter().any(|note| note.starts_with("Pod b: ")),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn what_speaks_nobody_elses_words_is_not_touched() {
     for pod in [hami(json!({ "example.com/gpu-percent": "50" })), json!({}), json!({ "spec": 1 })] {
         assert_eq!(translated(pod.clone(), None), Ok(pod));

@@ -7,14 +7,82 @@ use serde_json::{Value, json};
 use crate::cases::{self, Case};
 use crate::policy::cel::{Expression, environment, value};
 
+/// All objects of a rendered manifest.
+fn manifest(file: &str) -> Vec<Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../daemonset/manifests/");
+    let text = std::fs::read_to_string(format!("{folder}{file}")).expect("the rendered chart");
+    let documents = text.split("\n---").filter(|text| text.contains("\nkind: "));
+    documents.map(|text| serde_saphyr::from_str::<Value>(text).expect("YAML")).collect()
+}
+
 /// The rendered object of a kind and name.
 pub(crate) fn rendered(kind: &str, name: &str) -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../daemonset/manifests/aliquot.yaml");
-    let text = std::fs::read_to_string(path).expect("the rendered chart");
-    let documents = text.split("\n---").filter(|text| text.contains("\nkind: "));
-    let read = |text: &str| serde_saphyr::from_str::<Value>(text).expect("YAML");
-    let mut all = documents.map(read);
+    let mut all = manifest("aliquot.yaml").into_iter();
     all.find(|one| one["kind"] == kind && one["metadata"]["name"] == name).expect("it is there")
+}
+
+/// Whether a label selector takes these labels, as Kubernetes has it: In, NotIn, Exists, DoesNotExist.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let all = selector["matchExpressions"].as_array().expect("expressions");
+    assert_eq!(selector.as_object().expect("a selector").len(), 1, "{selector}");
+    all.iter().all(|one| {
+        let label = labels.get(one["key"].as_str().expect("a key"));
+        let is_in =
+            || one["values"].as_array().expect("values").contains(label.unwrap_or(&Value::Null));
+        match one["operator"].as_str().expect("an operator") {
+            "In" => is_in(),
+            "NotIn" => !is_in(),
+            "Exists" => label.is_some(),
+            "DoesNotExist" => label.is_none(),
+            other => panic!("{other} is no operator"),
+        }
+    })
+}
+
+#[test]
+fn a_namespace_opts_out_of_webhook_policies_and_limits_alike() {
+    let of_webhook = |one: &Value| one["webhooks"][0]["namespaceSelector"].clone();
+    let of_policy = |one: &Value| one["spec"]["matchConstraints"]["namespaceSelector"].clone();
+    let mut selectors = Vec::new();
+    for one in manifest("aliquot.yaml").iter().chain(&manifest("aliquot-policy.yaml")) {
+        let kind = one["kind"].as_str().expect("a kind");
+        let name = format!("{kind} {}", one["metadata"]["name"]);
+        match kind {
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
+                selectors.push((name, of_webhook(one)));
+            }
+            // What an agent may change is held everywhere.
+            "MutatingAdmissionPolicy" | "ValidatingAdmissionPolicy"
+                if !name.contains("own-node") =>
+            {
+                selectors.push((name, of_policy(one)));
+            }
+            _ => {}
+        }
+    }
+    // Two webhooks, two policies, and the limits of namespaces beside either.
+    assert_eq!(selectors.len(), 6, "{selectors:?}");
+    let named = |name: &str, label: Option<&str>| {
+        let mut labels = json!({ "kubernetes.io/metadata.name": name });
+        if let Some(value) = label {
+            labels["example.com/gpu-admission"] = value.into();
+        }
+        labels
+    };
+    for (labels, is_asked) in [
+        (named("team", None), true),
+        (named("team", Some("enabled")), true),
+        (named("team", Some("disabled")), false),
+        (named("kube-system", None), false),
+        (named("kube-public", None), false),
+        (named("kube-node-lease", None), false),
+        (named("aliquot-system", None), false),
+        (named("kube-system-not", None), true),
+    ] {
+        for (name, selector) in &selectors {
+            assert_eq!(selects(selector, &labels), is_asked, "{name}: {labels} {selector}");
+        }
+    }
 }
 
 fn holds(expression: &Value, object: &Value, request: &Value, variables: &Value) -> bool {

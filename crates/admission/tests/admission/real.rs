@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use crate::cases::{self, Case};
 use crate::chart::rendered;
+use crate::policy::agreement::pod;
 use crate::policy::apiserver::{self, Asked, Cluster, Refused};
-use crate::policy::{by_webhook, pod};
+use crate::policy::by_webhook;
 use crate::webhook::Server;
 
 /// An API server's plugins with these policies, in a process of their own.

@@ -97,6 +97,13 @@ pub(crate) fn check() -> Result<()> {
             objects += 1;
         }
     }
+    let documented = documented()?;
+    for values in &documented {
+        for object in documents(&render(values, KUBERNETES)?)? {
+            models.check(&object).with_context(|| format!("docs/install.md, with {values:?}"))?;
+            objects += 1;
+        }
+    }
     for (values, words) in RENDERED {
         let text = render(values, KUBERNETES)?;
         let missing = words.iter().find(|word| !text.contains(&format!("{{name: {word}")));
@@ -118,7 +125,8 @@ pub(crate) fn check() -> Result<()> {
         let lies = fs::read_to_string(&path).unwrap_or_default();
         ensure!(lies == kept(values)?, "{} is stale: cargo xtask chart", path.display());
     }
-    println!("chart: {objects} objects of {} variants and the samples fit the API", VARIANTS.len());
+    let variants = VARIANTS.len() + documented.len();
+    println!("chart: {objects} objects of {variants} variants and the samples fit the API");
     Ok(())
 }
 
@@ -155,6 +163,17 @@ fn documents(text: &str) -> Result<Vec<Value>> {
         serde_saphyr::from_str::<Value>(document).with_context(|| format!("no YAML: {document}"))
     };
     documents.filter(speaks).map(read).collect()
+}
+
+/// The values that the table of clusters in docs/install.md tells, one for each cluster that needs some.
+fn documented() -> Result<Vec<String>> {
+    let text = fs::read_to_string(sh::root().join("docs/install.md"))?;
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|row| row.split('|').nth(2)).map(str::trim);
+    let values = cells.filter_map(|cell| cell.strip_prefix('`')?.strip_suffix('`'));
+    let values: Vec<String> = values.filter(|text| text.contains('=')).map(str::to_owned).collect();
+    ensure!(values.len() >= 5, "only {} clusters of docs/install.md need values", values.len());
+    Ok(values)
 }
 
 /// What users are told to paste.

@@ -108,6 +108,12 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<Dist> {
     build(parts, Arch::X86_64, Profile::Release)
 }
 
+/// Makes sure of what the image is made of, and says in which folder it lies.
+pub(crate) fn for_image(arch: Arch) -> Result<PathBuf> {
+    let parts = [Part::Shim, Part::Programs, Part::Servers];
+    build(&parts, arch, Profile::Release).map(|dist| dist.folder())
+}
+
 /// Where built files lie. Only [`ensure`] and `run` make one.
 pub(crate) struct Dist {
     arch: Arch,

@@ -121,7 +121,7 @@ impl Image {
     }
 }
 
-fn machine(file: &File<'_>) -> Result<Machine> {
+pub(super) fn machine(file: &File<'_>) -> Result<Machine> {
     match file.elf_header().e_machine(file.endian()) {
         elf::EM_X86_64 => Ok(Machine::X86_64),
         elf::EM_AARCH64 => Ok(Machine::Aarch64),
@@ -129,7 +129,7 @@ fn machine(file: &File<'_>) -> Result<Machine> {
     }
 }
 
-fn symbols(file: &File<'_>) -> Result<Vec<Symbol>> {
+pub(super) fn symbols(file: &File<'_>) -> Result<Vec<Symbol>> {
     let endian = file.endian();
     let table = file.elf_dynamic_symbol_table();
     let versions = file.elf_section_table().versions(endian, file.data())?.unwrap_or_default();

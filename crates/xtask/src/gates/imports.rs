@@ -29,6 +29,11 @@ pub(super) fn calls(image: &Image) -> Vec<Fault> {
     image.imports().filter_map(judge).collect()
 }
 
+/// Whether glibc has had this version since the oldest that we run on.
+pub(super) fn is_old_enough(version: &str) -> bool {
+    is_at_most(version, GLIBC)
+}
+
 /// `GLIBC_2.2.5` is at most 2.17; `GLIBC_PRIVATE`, `GCC_3.0` and what cannot be read are not.
 fn is_at_most(version: &str, newest: (u32, u32)) -> bool {
     let Some(numbers) = version.strip_prefix("GLIBC_") else { return false };

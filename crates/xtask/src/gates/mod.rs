@@ -9,6 +9,7 @@ mod headers;
 mod image;
 mod imports;
 mod memory;
+mod program;
 mod standalone;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use fault::Fault;
 use image::Image;
+pub(crate) use program::check_program;
 pub(crate) use standalone::check_standalone;
 
 /// The file's own name, which processes see in their maps and programs may link against.
