@@ -140,10 +140,14 @@ fn shares_lie_where_the_extender_meant_them_to_in_whatever_order_the_kubelet_adm
         wait_until("it holds what it asked for", || used().is_some_and(|used| used >= GIB));
     }
     wait_until("all are published", || extender.unpublished() == "0");
-    // What goes is published, and the extender gives it to the next.
+    // What goes is the next one's at once, before the agent says so.
+    node.signal(libc::SIGSTOP);
     running.remove(3).remove();
-    api.cluster().pods.remove("uid-a");
-    extender.schedule(&api, &wanted("e", PERCENT, 60));
+    api.cluster().delete_pod("uid-a");
+    let next = wanted("e", PERCENT, 60);
+    wait_until("its room is known", || extender.filter(&next)["NodeNames"] == json!(["n1"]));
+    node.signal(libc::SIGCONT);
+    extender.schedule(&api, &next);
     let mut last = node.share("e", 60, &script);
     last.start().unwrap();
     let full = extender.filter(&wanted("f", PERCENT, 1));

@@ -71,6 +71,13 @@ impl Cluster {
         self.tell("pods", kind, &pod);
     }
 
+    /// A pod goes: whoever watches pods is told.
+    pub(crate) fn delete_pod(&mut self, uid: &str) {
+        let Some(pod) = self.pods.remove(uid) else { return };
+        let pod = self.versioned(pod);
+        self.tell("pods", "DELETED", &pod);
+    }
+
     /// What the API server makes of a Binding: the pod is its node's, with the Binding's annotations.
     pub(super) fn bind(&mut self, name: &str, binding: &Value) -> Option<()> {
         let mut pod = self.unbound.remove(name)?;

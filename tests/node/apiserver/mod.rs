@@ -130,8 +130,12 @@ async fn list_or_watch(
         assert!(kind == "nodes" && !query.contains_key("watch"), "{query:?}");
         return Json(json!({"metadata": {}, "items": cluster.labelled(label)})).into_response();
     }
-    let selector = if kind == "pods" { "spec.nodeName=" } else { "metadata.name=" };
-    assert!(query["fieldSelector"].starts_with(selector), "{query:?}");
+    let selectors: &[&str] = match kind.as_str() {
+        "pods" => &["spec.nodeName=", "status.phase!=Succeeded,status.phase!=Failed"],
+        _ => &["metadata.name="],
+    };
+    let asked = &query["fieldSelector"];
+    assert!(selectors.iter().any(|selector| asked.starts_with(selector)), "{query:?}");
     let items: Vec<Value> = match kind.as_str() {
         "pods" => cluster.pods.values().cloned().collect(),
         _ => vec![cluster.node.clone()],
