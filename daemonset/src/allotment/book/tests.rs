@@ -1,0 +1,223 @@
+//! The book through kills, reboots and devices that are given out again.
+
+use std::fs;
+
+use contract::{Mib, Percent};
+use ledger::BackEnd;
+
+use super::super::holders::tests::parts;
+use super::*;
+use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
+use crate::inventory::tests::uuid;
+
+fn grant(percent: u64) -> Grant {
+    let percent = Percent::new(percent).unwrap();
+    Grant::Share { gpu: uuid(0), percent, memory: percent.of(Mib(32510)), context: Mib(308) }
+}
+
+fn held(name: &str, devices: BTreeSet<DeviceId>) -> Held {
+    let (namespace, container) = ("default".into(), Some("main".into()));
+    Held { holder: Holder { namespace, pod: name.into(), container }, devices }
+}
+
+fn node() -> (tempfile::TempDir, Layout) {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(&folder.path().join("state"), &folder.path().join("pages"));
+    (folder, layout)
+}
+
+fn count(folder: PathBuf) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    for range in [0..30, 30..60, 60..90] {
+        book.allot(&parts(0, range), &grant(30), None, None).unwrap();
+    }
+    let last = book.allot(&parts(0, 20..40), &grant(20), None, None).unwrap();
+    let left: Vec<_> = book.records().map(|record| record.devices.len()).collect();
+    assert_eq!(left.iter().sum::<usize>(), 50, "{left:?}");
+    assert_eq!((count(layout.records()), count(layout.pages.clone())), (2, 2));
+    assert!(layout.pages_of(last.id).join("limits").exists());
+    assert_eq!(book.taken().percent(uuid(0)), 50);
+    // What is kept beside the records is what they come to, also for who reads them again.
+    let again = Book::open(layout).unwrap();
+    for book in [&book, &again] {
+        let mut taken = Taken::default();
+        book.records().for_each(|it| taken.add(it.devices.iter().copied(), None));
+        assert_eq!(*book.taken(), taken);
+    }
+}
+
+#[test]
+fn another_agent_finds_the_book_as_it_was() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let record = book.allot(&parts(0, 0..50), &grant(50), None, Some("1".into())).unwrap();
+    book.hold(record.id, held("a", parts(0, 0..50)).holder).unwrap();
+    // What a kill in the middle of things leaves.
+    fs::create_dir(layout.pages.join("00000000000000ff")).unwrap();
+    fs::create_dir(layout.pages.join(format!(".{}.1", record.id))).unwrap();
+    let again = Book::open(layout.clone()).unwrap();
+    assert!(again.records().eq(book.records()));
+    assert_eq!(count(layout.pages), 1);
+}
+
+#[test]
+fn pages_that_a_reboot_has_taken_are_there_before_anything_registers_and_others_stay() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let share = |book: &mut Book, from: u8| {
+        let record = book.allot(&parts(0, from..from + 10), &grant(10), None, None).unwrap();
+        layout.pages_of(record.id)
+    };
+    let [gone, folder, kept] = [0, 10, 20].map(|from| share(&mut book, from));
+    fs::remove_dir_all(&gone).unwrap();
+    // As a runtime makes what it is to mount and does not find.
+    fs::remove_file(folder.join("ledger")).unwrap();
+    fs::create_dir(folder.join("ledger")).unwrap();
+    fs::write(kept.join("ledger"), "spoilt by a tenant that runs on").unwrap();
+    Book::open(layout).unwrap();
+    for pages in [gone, folder] {
+        assert!(ledger::agent::read_ledger(&pages.join("ledger")).is_ok(), "{pages:?}");
+        assert!(ledger::agent::read_limits(&pages.join("limits")).is_ok(), "{pages:?}");
+    }
+    assert!(fs::read(kept.join("ledger")).unwrap().starts_with(b"spoilt"));
+}
+
+#[test]
+fn of_two_allotments_of_the_same_devices_the_later_counts_after_a_kill_between_them() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let first = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    let last = book.allot(&parts(0, 40..60), &grant(20), None, None).unwrap();
+    // As if the second had never come to end the first, which has the smaller or the larger name.
+    let age = |id, seconds| {
+        let path = layout.record(id);
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    };
+    for (older, newer) in [(&first, &last), (&last, &first)] {
+        for (record, seconds) in [(older, 20), (newer, 10)] {
+            store::save(&layout, record).unwrap();
+            age(record.id, seconds);
+        }
+        let again = Book::open(layout.clone()).unwrap();
+        assert_eq!(again.records().map(|record| record.id).collect::<Vec<_>>(), [newer.id]);
+        assert_eq!(count(layout.records()), 1);
+    }
+}
+
+#[test]
+fn what_the_kubelet_no_longer_lists_ends_and_the_rest_has_its_name() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout).unwrap();
+    book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    book.allot(&parts(0, 50..90), &grant(40), None, None).unwrap();
+    let (a, b) = (held("a", parts(0, 0..50)), held("b", parts(0, 50..90)));
+    book.reconcile(&[a.clone(), b], Instant::now()).unwrap();
+    assert!(book.records().all(|record| record.holder.is_some()));
+    book.reconcile(&[a], Instant::now()).unwrap();
+    let left: Vec<_> = book.records().map(|record| &record.holder).collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].as_ref().unwrap().pod, "a");
+}
+
+#[test]
+fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    fs::remove_dir_all(layout.records()).unwrap();
+    let message = book.allot(&parts(0, 0..20), &grant(20), None, None).unwrap_err().to_string();
+    assert!(message.contains("cannot write"), "{message}");
+    assert_eq!(book.records().count(), 1);
+}
+
+#[test]
+fn pages_that_nobody_lives_in_are_made_anew_and_unknown_devices_have_none() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    let ledger = layout.pages_of(record.id).join("ledger");
+    let fresh = fs::metadata(&ledger).unwrap().len();
+    fs::write(&ledger, "scribbled").unwrap();
+    book.renew(&parts(0, 0..50)).unwrap();
+    assert_eq!(fs::metadata(&ledger).unwrap().len(), fresh);
+    assert_eq!(book.renew(&parts(0, 0..49)).unwrap(), None);
+}
+
+#[test]
+fn a_gpu_whose_pool_has_rules_of_its_own_follows_those() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let own = Rules { quantum_us: 8000, ..Rules::default() };
+    book.follow(RuleBook { by_gpu: [(uuid(0), own)].into(), ..RuleBook::default() });
+    let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    assert_eq!(book.rules(&record), own);
+    let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
+    let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
+    assert_eq!((device.back_end, device.quantum_us), (ledger::BackEnd::Shim, 8000));
+}
+
+#[test]
+fn who_was_told_of_an_mps_daemon_is_left_to_it_while_it_lives_and_others_never_are() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let left = book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+    let other = book.allot(&parts(0, 30..60), &grant(30), None, None).unwrap();
+    let back_ends = || {
+        [left.id, other.id].map(|id| {
+            let page = layout.pages_of(id).join(contract::paths::LIMITS_FILE);
+            ledger::agent::read_limits(&page).unwrap().devices[0].back_end
+        })
+    };
+    let pipes = Path::new("/run/mps");
+    book.leave_to_mps(left.id, pipes).unwrap();
+    assert_eq!(back_ends(), [BackEnd::Shim; 2], "nobody has seen it live");
+    let lives = RuleBook { daemons: [pipes.to_owned()].into(), ..RuleBook::default() };
+    for (rules, expected) in [
+        (lives.clone(), BackEnd::Mps),
+        (RuleBook::default(), BackEnd::Shim),
+        (lives.clone(), BackEnd::Mps),
+    ] {
+        book.follow(rules);
+        book.follow_daemons();
+        assert_eq!(back_ends(), [expected, BackEnd::Shim]);
+    }
+    // An agent that begins anew has not looked yet.
+    let mut again = Book::open(layout.clone()).unwrap();
+    assert_eq!(
+        again.rules(again.records().find(|one| one.id == left.id).unwrap()).back_end,
+        ComputeBackEnd::Arbiter
+    );
+    again.follow(lives);
+    again.renew(&parts(0, 0..30)).unwrap();
+    assert_eq!(back_ends(), [BackEnd::Mps, BackEnd::Shim]);
+}
+
+#[test]
+fn pages_follow_the_rules_of_when_they_were_made() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    let limits = || {
+        let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
+        let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
+        (device.policy, device.at_limit)
+    };
+    let strict = |at_limit| {
+        let all = Rules { compute: ComputePolicy::Strict, at_limit, ..Rules::default() };
+        RuleBook { all, ..RuleBook::default() }
+    };
+    assert_eq!(limits(), (ledger::Policy::Fair, ledger::AtLimit::Refuse));
+    book.follow(strict(AtLimit::Refuse));
+    book.renew(&parts(0, 0..50)).unwrap();
+    assert_eq!(limits(), (ledger::Policy::Strict, ledger::AtLimit::Refuse));
+    book.follow(strict(AtLimit::Observe));
+    book.renew(&parts(0, 0..50)).unwrap();
+    assert_eq!(limits(), (ledger::Policy::Observe, ledger::AtLimit::Observe));
+}
