@@ -47,7 +47,7 @@ impl Containerd {
         let programs = node.at("bin");
         side_by_side(&programs);
         let places = Places { root: node.at("") };
-        let runtime = Runtime::start(&programs, &places).unwrap();
+        let runtime = Runtime::start(&programs, &places, &node.at("cdi")).unwrap();
         let tokio = tokio::runtime::Runtime::new().unwrap();
         let channel = tokio.block_on(sockets::dial(&places.containerd())).unwrap();
         let cri = RuntimeServiceClient::new(channel);

@@ -98,7 +98,8 @@ impl Cluster {
         let own = authority.server("server", &["127.0.0.1", "localhost", NODE, "10.96.0.1"])?;
         let etcd = start_etcd(&files.binaries, &places, ports, &authority, &own)?;
         let (control, api) = start_control(files, &places, ports, &authority, &own, address)?;
-        let runtime = Runtime::start(&files.binaries, &places)?;
+        let runtime =
+            Runtime::start(&files.binaries, &places, Path::new(contract::paths::CDI_SPECS))?;
         for image in
             [runtime::pause()?, our_image(files)?, scheduler_image(files)?, probe_image(files)?]
         {

@@ -202,9 +202,9 @@ pub fn kubelet_config(
     })
 }
 
-/// containerd's configuration, of version 2, which 1.x and 2.x read.
+/// containerd's configuration, of version 2, which 1.x and 2.x read; it looks for CDI specifications in `cdi`.
 #[must_use]
-pub fn containerd_config(places: &Places, pause: &str, shims: &Path) -> String {
+pub fn containerd_config(places: &Places, cdi: &Path, pause: &str, shims: &Path) -> String {
     let at = |path: &str| shown(&places.at(path));
     let cri = "plugins.\"io.containerd.grpc.v1.cri\"";
     format!(
@@ -233,7 +233,7 @@ pub fn containerd_config(places: &Places, pause: &str, shims: &Path) -> String {
         root = at("containerd/root"),
         state = at("containerd/state"),
         socket = shown(&places.containerd()),
-        cdi = contract::paths::CDI_SPECS,
+        cdi = shown(cdi),
         cni = at("cni"),
         runc = shown(&shims.join("runc")),
     )
@@ -287,7 +287,8 @@ mod tests {
     fn the_kubelet_and_containerd_meet_at_one_socket_and_need_no_privilege_for_scores() {
         let identity = Identity { certificate: "/c".into(), key: "/k".into() };
         let config = kubelet_config(&places(), PORTS, Path::new("/x"), &identity, "/e2e");
-        let text = containerd_config(&places(), "localhost/pause:1", Path::new("/bin"));
+        let text =
+            containerd_config(&places(), Path::new("/cdi"), "localhost/pause:1", Path::new("/bin"));
         assert_eq!(config["containerRuntimeEndpoint"], "unix:///r/containerd/sock");
         assert!(text.contains("address = \"/r/containerd/sock\""), "{text}");
         assert!(text.contains("restrict_oom_score_adj = true") && config["oomScoreAdj"] == 0);

@@ -26,16 +26,17 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Starts the containerd of `programs`, in which ctr, runc and the shim lie as well.
+    /// Starts the containerd of `programs`, in which ctr, runc and the shim lie as well, with CDI
+    /// specifications in `cdi`.
     ///
     /// # Errors
     /// That it does not come up, with the end of its log.
-    pub fn start(programs: &Path, places: &Places) -> Result<Self> {
+    pub fn start(programs: &Path, places: &Places, cdi: &Path) -> Result<Self> {
         fs::create_dir_all(places.at("containerd"))?;
         fs::create_dir_all(places.at("cni"))?;
         fs::write(places.at("cni/10-none.conflist"), components::network().to_string())?;
         let config = places.at("containerd/config.toml");
-        fs::write(&config, components::containerd_config(places, PAUSE, programs))?;
+        fs::write(&config, components::containerd_config(places, cdi, PAUSE, programs))?;
         let mut command = Command::new(programs.join("containerd"));
         command.arg("--config").arg(&config).env("PATH", path_with(programs));
         command.env("LD_LIBRARY_PATH", libraries(programs));

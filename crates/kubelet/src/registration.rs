@@ -207,7 +207,7 @@ impl Registered {
         match *self.session.streams().borrow() {
             StreamState::Ended => Some(Ending::StreamDropped),
             StreamState::Awaited if age > STREAM_DEADLINE => Some(Ending::NeverListened),
-            StreamState::Awaited | StreamState::Open => None,
+            StreamState::Awaited | StreamState::Open(_) => None,
         }
     }
 

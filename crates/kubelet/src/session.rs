@@ -14,13 +14,27 @@ pub type ListStream = ReceiverStream<Result<ListAndWatchResponse, Status>>;
 pub(crate) enum StreamState {
     /// The kubelet has not asked yet.
     Awaited,
-    /// The kubelet listens.
-    Open,
-    /// The kubelet listened and does not any more.
+    /// So many listen: the kubelet, and who looks on.
+    Open(usize),
+    /// Somebody listened, and nobody does any more.
     Ended,
 }
 
-/// Hands out ListAndWatch streams that end when the server must, and notices when one is dropped.
+impl StreamState {
+    fn begin(&mut self) {
+        *self = Self::Open(if let Self::Open(count) = self { *count + 1 } else { 1 });
+    }
+
+    /// One that looked on and goes is not the kubelet.
+    fn finish(&mut self) {
+        *self = match self {
+            Self::Open(count) if *count > 1 => Self::Open(*count - 1),
+            _ => Self::Ended,
+        };
+    }
+}
+
+/// Hands out ListAndWatch streams that end when the server must, and notices when the last is dropped.
 #[derive(Clone, Debug)]
 pub struct Session {
     ending: watch::Sender<bool>,
@@ -37,7 +51,7 @@ impl Session {
     #[must_use]
     pub fn stream(&self, lists: watch::Receiver<Vec<Device>>) -> ListStream {
         let (sender, receiver) = mpsc::channel(1);
-        self.stream.send_replace(StreamState::Open);
+        self.stream.send_modify(StreamState::begin);
         tokio::spawn(self.clone().feed(lists, sender));
         ReceiverStream::new(receiver)
     }
@@ -59,7 +73,7 @@ impl Session {
                 () = sender.closed() => break,
             }
         }
-        self.stream.send_replace(StreamState::Ended);
+        self.stream.send_modify(StreamState::finish);
     }
 
     pub(crate) fn streams(&self) -> watch::Receiver<StreamState> {
@@ -77,5 +91,23 @@ impl Session {
             // An error means that nobody can end the session any more: the same thing.
             let _ = ending.wait_for(|ending| *ending).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_looks_on_and_goes_does_not_end_what_the_kubelet_listens_to() {
+        let (_lists, list) = watch::channel(Vec::new());
+        let session = Session::new();
+        let kubelet = session.stream(list.clone());
+        let other = session.stream(list);
+        let mut states = session.streams();
+        drop(other);
+        states.wait_for(|state| *state == StreamState::Open(1)).await.unwrap();
+        drop(kubelet);
+        states.wait_for(|state| *state == StreamState::Ended).await.unwrap();
     }
 }
