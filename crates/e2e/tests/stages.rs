@@ -33,7 +33,7 @@ fn an_image_made_of_this_machines_programs_runs_in_the_real_containerd() {
     side_by_side(&programs);
     let places = Places { root: folder.path().join("run") };
     fs::create_dir_all(&places.root).unwrap();
-    let runtime = runtime::Runtime::start(&programs, &places).unwrap();
+    let runtime = runtime::Runtime::start(&programs, &places, &places.at("cdi")).unwrap();
     let mut image = Image::new("localhost/probe:1", &["/bin/sh"]);
     for program in ["/bin/sh", "/bin/cat"] {
         image.add_program(Path::new(program), program).unwrap();
