@@ -1,18 +1,21 @@
 //! Where all threads' work meets: the lines of all streams under one lock, and the order between a
 //! context's streams. Work is placed under the lock; nobody sleeps or runs a program's code under it.
 
+mod group;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::caller;
 use crate::capture;
-use crate::clock::{Gpu, LEVELS};
-use crate::line::{Act, Line, Op};
+use crate::clock::Gpu;
+use crate::line::{Act, Op};
 use crate::mark::Mark;
 use crate::pump;
 use crate::status::{Res, Status};
-use crate::stream;
+
+use group::{Entry, Group};
 
 /// How a stream stands to the legacy stream of its context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,63 +234,6 @@ struct Front {
     /// The devices that contexts were ever made on.
     gpus: BTreeMap<usize, Gpu>,
     opened: u64,
-}
-
-/// The lines of one context.
-struct Group {
-    device: usize,
-    lines: BTreeMap<u64, Entry>,
-}
-
-struct Entry {
-    order: Order,
-    line: Line,
-    closing: bool,
-}
-
-impl Entry {
-    fn new(order: Order, priority: i32) -> Self {
-        let level = (priority - stream::MOST_URGENT).clamp(0, LEVELS as i32 - 1);
-        Self { order, line: Line::new(level as u32), closing: false }
-    }
-}
-
-impl Group {
-    /// Appends to a line; answers the effect to carry out at once, and whether the line has a wall.
-    fn submit(&mut self, number: u64, op: Op, gpu: &mut Gpu) -> Res<(Option<Act>, bool)> {
-        let order = self.lines.get(&number).ok_or(Status::INVALID_HANDLE)?.order;
-        let earlier = match order {
-            Order::Legacy => self.points(gpu, |_, other| other == Order::Blocking),
-            Order::Blocking => self.points(gpu, |n, _| n == 0),
-            Order::Free => Vec::new(),
-        };
-        let line = &mut self.lines.get_mut(&number).ok_or(Status::INVALID_HANDLE)?.line;
-        line.touch(gpu);
-        for mark in earlier {
-            line.push(Op::Wait(mark), gpu);
-        }
-        let promised = matches!(&op, Op::Record(mark) if mark.is_shared());
-        Ok((line.push(op, gpu), promised || line.walled()))
-    }
-
-    /// The ends of the busy ones among some lines.
-    fn points(&mut self, gpu: &mut Gpu, which: impl Fn(u64, Order) -> bool) -> Vec<Arc<Mark>> {
-        let lines = self.lines.iter_mut().filter(|(number, entry)| which(**number, entry.order));
-        let lines = lines.map(|(_, entry)| &mut entry.line);
-        let busy: Vec<&mut Line> = lines.filter(|line| !line.is_idle(gpu)).collect();
-        busy.into_iter().map(|line| line.point(gpu)).collect()
-    }
-
-    fn pump(&mut self, gpu: &mut Gpu) {
-        for entry in self.lines.values_mut().filter(|entry| entry.line.walled()) {
-            let effects = entry.line.pump(gpu);
-            effects.into_iter().for_each(|effect| effect());
-        }
-    }
-
-    fn queued(&self) -> usize {
-        self.lines.values().map(|entry| entry.line.queued()).sum()
-    }
 }
 
 impl Front {
