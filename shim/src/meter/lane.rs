@@ -216,11 +216,7 @@ impl Lane {
             is_busy: true,
             engine: Engine::Copy,
         };
-        if from == 0 || to == 0 || !self.flight.add(&batch) {
-            if let Some(timer) = timer {
-                timer.release(from);
-                timer.release(to);
-            }
+        if !self.flies(timer, &batch) {
             super::COSTS.learn_if_unknown(work.key, UNMEASURED_NS);
             self.copied(share, work.counted_ns());
         }

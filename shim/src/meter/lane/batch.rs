@@ -44,11 +44,7 @@ impl Lane {
             is_busy: is_busy || work.cost_ns == 0,
             engine: work.engine,
         };
-        if from == 0 || to == 0 || !self.flight.add(&batch) {
-            if let Some(timer) = timer {
-                timer.release(from);
-                timer.release(to);
-            }
+        if !self.flies(timer, &batch) {
             crate::meter::COSTS.learn_if_unknown(work.key, UNMEASURED_NS);
             let cost_ns = work.counted_ns();
             if work.engine == Engine::Compute {
@@ -100,14 +96,20 @@ impl Lane {
             is_busy,
             engine,
         };
-        if from == 0 || to == 0 || !self.flight.add(&batch) {
-            if let Some(timer) = timer {
-                timer.release(from);
-                timer.release(to);
-            }
+        if !self.flies(timer, &batch) {
             busy::count_estimate(share, engine, estimate_ns);
         }
         self.put(timer, &self.last, last);
+    }
+
+    /// Sends a batch off. Of one that nothing measures, or that finds no place, the events are let go.
+    pub(super) fn flies(&self, timer: Option<&Timer>, batch: &Flown) -> bool {
+        let flies = batch.from != 0 && batch.to != 0 && self.flight.add(batch);
+        if !flies && let Some(timer) = timer {
+            timer.release(batch.from);
+            timer.release(batch.to);
+        }
+        flies
     }
 
     /// Puts an event into a place and lets go of the one before.
