@@ -35,6 +35,7 @@ impl Doctor {
         for (flag, path) in [
             ("--driver-root", node.at("driver")),
             ("--kubelet-root", node.at("kubelet")),
+            ("--kubelet-dir", node.at("kubelet/device-plugins")),
             ("--state-dir", node.at("state")),
             ("--cdi-dir", node.at("cdi")),
             ("--node-root", node.at("root")),
@@ -187,8 +188,21 @@ fn a_node_without_an_agent_has_no_socket_of_ours_and_offers_nothing() {
     let mut doctor = Doctor::of(&node);
     doctor.expect("allocation", "bad", "no socket aliquot-*", "agent's log");
     doctor.expect("offered", "bad", "nothing under example.com/", "domain");
-    doctor.set("--kubelet-root", node.at("nowhere"));
+    doctor.set("--kubelet-dir", node.at("nowhere"));
     doctor.expect("kubelet", "skipped", "no node of a cluster", "");
+}
+
+#[test]
+fn a_kubelet_with_a_folder_of_its_own_has_its_device_plugins_where_all_have_them() {
+    let node = Node::without_agent();
+    let mut doctor = Doctor::of(&node);
+    let root = node.at("own");
+    fs::create_dir(&root).unwrap();
+    symlink(node.at("kubelet/pod-resources"), root.join("pod-resources")).unwrap();
+    doctor.set("--kubelet-root", &root);
+    doctor.expect("kubelet", "good", "device-plugins/kubelet.sock", "");
+    doctor.expect("kubelet", "good", "own/pod-resources/kubelet.sock", "");
+    doctor.expect("allocation", "bad", "no socket aliquot-*", "agent's log");
 }
 
 #[test]

@@ -77,6 +77,9 @@ pub(crate) struct DoctorArgs {
     /// The kubelet's folder [default: what the configuration says]
     #[arg(long, value_name = "DIR", env = "ALIQUOT_KUBELET_ROOT")]
     pub(crate) kubelet_root: Option<PathBuf>,
+    /// The kubelet's folder of device plugins, where every kubelet has it, whatever its own folder is
+    #[arg(long, value_name = "DIR", default_value = kubelet::DEVICE_PLUGIN_FOLDER)]
+    pub(crate) kubelet_dir: PathBuf,
     /// The agent's records, shims and hook
     #[arg(long, value_name = "DIR", default_value = contract::paths::NODE_STATE, env = "ALIQUOT_STATE_DIR")]
     pub(crate) state_dir: PathBuf,

@@ -47,11 +47,11 @@ impl Answer {
 
 /// Asks every socket of ours, until one has a share to give.
 pub(super) async fn look(scene: &Scene<'_>) -> (Finding, Option<Answer>) {
-    let folder = scene.kubelet_root.join("device-plugins");
+    let folder = &scene.args.kubelet_dir;
     if !folder.exists() {
         return (Finding::skipped(ABOUT, "no kubelet"), None);
     }
-    let sockets = our_sockets(&folder);
+    let sockets = our_sockets(folder);
     if sockets.is_empty() {
         let seen = format!("no socket {SOCKET_PREFIX}* in {}", folder.display());
         let todo = format!("no agent runs on this node, or it has no GPU to offer: {LOG}");

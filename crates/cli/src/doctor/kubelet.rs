@@ -16,14 +16,14 @@ use super::scene::Scene;
 
 /// Looks at the sockets first: without them the rest is skipped.
 pub(super) async fn look(scene: &Scene<'_>, gpus: &[Gpu]) -> Vec<Finding> {
-    let folder = scene.kubelet_root.join("device-plugins");
+    let folder = &scene.args.kubelet_dir;
     if !folder.exists() {
         let seen = format!("{} is not there: no node of a cluster", folder.display());
         return vec![Finding::skipped("kubelet", seen)];
     }
     let domain = scene.config.domain.as_str();
     let socket = scene.kubelet_root.join("pod-resources").join(KUBELET_SOCKET);
-    let names = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
     let names: Vec<_> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let mut findings = vec![answers(&folder.join(KUBELET_SOCKET)), answers(&socket)];
     let identity = Identity { socket, domain: domain.to_owned() };
@@ -43,8 +43,8 @@ fn answers(path: &Path) -> Finding {
     match UnixStream::connect(path) {
         Ok(_) => Finding::good("kubelet", format!("{} answers", path.display())),
         Err(error) => {
-            let todo = "is the kubelet running, and is its folder the one of --kubelet-root? In a pod both \
-                        folders have to be mounted (agent.kubeletRoot)";
+            let todo = "is the kubelet running, and are its folders those of --kubelet-dir and --kubelet-root? In a \
+                        pod both have to be mounted (agent.kubeletRoot)";
             Finding::bad("kubelet", format!("{}: {error}", path.display()), todo)
         }
     }
