@@ -108,6 +108,17 @@ fn shares_of_compute_are_played_in_every_mode_and_the_arbiter_makes_the_differen
 }
 
 #[test]
+fn what_a_tenant_of_long_kernels_gets_counts_from_the_first_second_on() {
+    let report = simulated(&["--compute", "--seconds", "3", "--only", "long"]);
+    let scenarios = report["scenarios"].as_array().expect("a list");
+    let fair = scenarios.iter().find(|one| one["mode"] == "fair").expect("the mode was played");
+    let small = &fair["tenants"][0];
+    // 50 ms of every 200 or so, on a machine that may be busy.
+    assert!(small["first_second_percent"].as_f64() > Some(5.0), "{fair}");
+    assert!(small["longest_stall_ms"].as_f64() < Some(1000.0), "{fair}");
+}
+
+#[test]
 fn a_machine_without_a_gpu_is_told_so() {
     let nowhere = tempfile::tempdir().expect("a folder can be made");
     let output = suite(&["--driver-root", nowhere.path().to_str().expect("a path of ours")]);

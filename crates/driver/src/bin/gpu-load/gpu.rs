@@ -103,6 +103,10 @@ impl<'d> Gpu<'d> {
         let event = self.spare.pop().map_or_else(|| self.driver.event(false), Ok)?;
         self.stream.record(&event)?;
         self.under_way.push_back((event, takes));
+        // What has ended counts at once: a launch may have waited for seconds while others ended.
+        while self.under_way.front().is_some_and(|(event, _)| event.query().is_ok()) {
+            self.oldest(tally)?;
+        }
         if self.under_way.len() > AHEAD {
             self.oldest(tally)?;
         }
