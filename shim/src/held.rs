@@ -22,6 +22,23 @@ pub(crate) fn remember(address: u64, charge: Charge) {
     put(address, Charged::new(bytes, share.number, kind, owner));
 }
 
+/// Remembers a charge under a name that several threads may charge at once. Nobody knows whom the driver
+/// heard last, so of two the larger stays and the other is given back: what is counted may be too much until
+/// the next charge, and never too little.
+#[cold]
+pub(crate) fn raise(name: u64, charge: Charge) {
+    let Some(pointers) = allotments::shares().ok().and_then(Shares::pointers) else { return };
+    let Charge { share, kind, bytes, owner } = charge;
+    let mut larger = Charged::new(bytes, share.number, kind, owner);
+    while let Ok(Some(other)) = pointers.insert(name, larger) {
+        if other.bytes() <= larger.bytes() {
+            return end(name, other);
+        }
+        // The smaller one lies there: it comes back, unless a third thread has it by then.
+        larger = other;
+    }
+}
+
 /// Remembers that what is at an address keeps an import.
 #[cold]
 pub(crate) fn remember_part(address: u64, share: Share, import: u64) {

@@ -1,6 +1,7 @@
 //! The heap, the print buffer and the stack that kernels use, whose sizes a program sets for a context:
 //! charged when they are set, in whole pages, beyond what every context has and its estimate counts.
-//! They go with their context.
+//! They go with their context. Threads may set one at once: each has charged what it asks for before the
+//! driver hears of it, and afterwards the largest charge stays.
 //!
 //! The driver takes heap and print buffer when the first kernel needs them, which nobody sees, and
 //! grows the stack by itself for a kernel that needs more: that is left to the agent's measurement.
@@ -79,7 +80,7 @@ impl Buffer {
             (Some(of), SUCCESS) => self.keep(of, bytes.min(charged), charged),
             _ => {
                 more.inspect(|more| more.give_back());
-                before.inspect(|before| held::remember(self.name, *before));
+                before.inspect(|before| held::raise(self.name, *before));
             }
         }
         result
@@ -87,7 +88,7 @@ impl Buffer {
 
     /// It has this size from here on; the rest of what is charged is given back.
     fn keep(&self, of: Charge, bytes: u64, charged: u64) {
-        held::remember(self.name, Charge { bytes, ..of });
+        held::raise(self.name, Charge { bytes, ..of });
         Charge { bytes: charged.saturating_sub(bytes), ..of }.give_back();
     }
 }

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -170,6 +171,26 @@ static void *churn(void *number) {
         release(again);
     }
     return 0;
+}
+
+static void *slow_limit(void *mib) {
+    CALL("cuCtxSetCurrent", (void *), context);
+    CALL("cuCtxSetLimit", (int, size_t), 2, (size_t)mib * MIB);
+    return 0;
+}
+
+/* One thread sets the heap, and another does while the first is on its way back from the driver. */
+static int race(uint64_t first_mib, uint64_t second_mib, int first_result) {
+    void (*slow)(size_t, int) = (void (*)(size_t, int))dlsym(cuda, "standin_slow");
+    int (*is_held)(void) = (int (*)(void))dlsym(cuda, "standin_is_held");
+    pthread_t thread;
+    slow(first_mib * MIB, first_result);
+    pthread_create(&thread, 0, slow_limit, (void *)first_mib);
+    while (!is_held()) sched_yield();
+    int result = CALL("cuCtxSetLimit", (int, size_t), 2, second_mib * MIB);
+    slow(0, first_result);
+    pthread_join(thread, 0);
+    return result;
 }
 
 static void run(char *text) {
@@ -385,6 +406,8 @@ static void run(char *text) {
         result = CALL("cuMemFree_v2", (uint64_t), place[a]);
     } else if (IS("limit")) {
         result = CALL("cuCtxSetLimit", (int, size_t), (int)a, b * MIB);
+    } else if (IS("race")) {
+        result = race(a, b, (int)c);
     } else if (IS("fork")) {
         int status;
         pid_t child = fork();

@@ -32,3 +32,20 @@ fn what_the_driver_refuses_is_given_back() {
 fn a_heap_goes_with_the_last_context() {
     assert_eq!(used("limit=2,108 used stop start used"), [100.0, 0.0]);
 }
+
+#[test]
+fn of_two_threads_that_set_it_at_once_the_larger_heap_stays_charged() {
+    // The driver heard of the larger one last, and the other thread comes back from it after that.
+    assert_eq!(used("race=18,108,0 used stop start used"), [100.0, 0.0]);
+    assert_eq!(used("race=108,18,0 used"), [100.0]);
+}
+
+#[test]
+fn a_heap_that_the_driver_refuses_takes_nothing_from_what_another_thread_has_set() {
+    assert_eq!(used("limit=2,58 race=18,108,1 used"), [100.0]);
+}
+
+#[test]
+fn after_two_threads_at_once_the_next_size_counts_alone() {
+    assert_eq!(used("race=18,108,0 limit=2,58 used limit=2,1 used"), [50.0, 0.0]);
+}
