@@ -41,6 +41,8 @@ pub struct Cluster {
     pools: Pools,
     /// The same as the nodes' holes, for the questions.
     rooms: Rooms,
+    /// Nodes that have more room than when this was last taken.
+    grown: HashSet<String>,
 }
 
 /// A pod that is bound and has not started, as another leader or an earlier life of ours bound it.
@@ -77,7 +79,8 @@ impl Cluster {
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
         let old = self.nodes.remove(name);
         self.ended.published(name, old.as_ref().map(|known| &known.published), &published, now);
-        let mut bound = old.map_or_else(Vec::new, |known| known.bound);
+        let (mut bound, before) =
+            old.map_or_else(Default::default, |known| (known.bound, Some(known.holes)));
         bound.retain(|one| now < one.since + BELIEVED);
         for holder in &published.pods {
             if let Some(index) = bound.iter().position(|one| one.pod == holder.uid) {
@@ -88,8 +91,8 @@ impl Cluster {
         let holes = Holes::of(&published, &mut self.pools);
         let mut known = Known { published, bound, holes };
         known.count(&self.ended, &mut self.pools);
-        self.rooms.put(name, &known.holes);
         self.nodes.insert(name.to_owned(), known);
+        self.counted(name, before.as_ref());
     }
 
     /// Takes a pod's room for free because it ended, whatever its agent says of it for the next minutes.
@@ -97,8 +100,8 @@ impl Cluster {
         let Some(name) = self.ended.end(pod, now) else { return };
         let Some(known) = self.nodes.get_mut(&*name) else { return self.ended.forget(pod) };
         known.bound.retain(|one| one.pod != pod);
-        known.count(&self.ended, &mut self.pools);
-        self.rooms.put(&name, &known.holes);
+        let before = known.count(&self.ended, &mut self.pools);
+        self.counted(&name, Some(&before));
     }
 
     /// Forgets a node.
@@ -117,8 +120,8 @@ impl Cluster {
             known.bound.retain(|one| one.pod != pod);
             if known.bound.len() != before {
                 self.ended.forget(pod);
-                known.count(&self.ended, &mut self.pools);
-                self.rooms.put(name, &known.holes);
+                let before = known.count(&self.ended, &mut self.pools);
+                self.counted(name, Some(&before));
             }
         }
     }
@@ -241,6 +244,7 @@ impl Cluster {
     /// are not known are believed in; of those that are known and were bound `before`, what is not among
     /// them is forgotten: it runs, and its agent has published it, or it is no more.
     pub fn recall(&mut self, waiting: HashMap<PodUid, Waiting>, before: Moment, now: Moment) {
+        let mut counted = Vec::new();
         for (name, known) in &mut self.nodes {
             let count = known.bound.len();
             let stays = |one: &Bound| one.since >= before || waiting.contains_key(&one.pod);
@@ -251,14 +255,28 @@ impl Cluster {
                 .for_each(|one| self.ended.forget(&one.pod));
             known.bound.retain(stays);
             if known.bound.len() != count {
-                known.count(&self.ended, &mut self.pools);
-                self.rooms.put(name, &known.holes);
+                counted.push((name.clone(), known.count(&self.ended, &mut self.pools)));
             }
         }
+        counted.iter().for_each(|(name, before)| self.counted(name, Some(before)));
         for (pod, Waiting { node, wanted, plan }) in waiting {
             // One that does not fit is its agent's to refuse.
             let _ = self.take(&node, &pod, &wanted, &plan, now);
         }
+    }
+
+    /// A node's room was counted once more; what it was before, if it was known.
+    fn counted(&mut self, name: &str, before: Option<&Holes>) {
+        let Some(known) = self.nodes.get(name) else { return };
+        self.rooms.put(name, &known.holes);
+        if before.is_none_or(|before| known.holes.exceed(before)) {
+            self.grown.insert(name.to_owned());
+        }
+    }
+
+    /// The nodes that came, or had more room than before, since this was asked last.
+    pub(crate) fn take_grown(&mut self) -> HashSet<String> {
+        std::mem::take(&mut self.grown)
     }
 
     /// The resources of pools that some node has or had.
@@ -318,9 +336,10 @@ impl Bound {
 }
 
 impl Known {
-    /// Counts what is free once more.
-    fn count(&mut self, ended: &Ended, pools: &mut Pools) {
-        self.holes = self.after(Holes::of(&ended.left(&self.published), pools), &self.bound);
+    /// Counts what is free once more, and says what it was before.
+    fn count(&mut self, ended: &Ended, pools: &mut Pools) -> Holes {
+        let holes = self.after(Holes::of(&ended.left(&self.published), pools), &self.bound);
+        std::mem::replace(&mut self.holes, holes)
     }
 
     /// What is left after these were bound. A bound pod that no longer fits takes nothing: its agent

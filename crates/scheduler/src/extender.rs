@@ -1,6 +1,7 @@
 //! What kube-scheduler is told: the cluster behind one lock, and what a binding takes. No HTTP.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,6 +24,8 @@ const SILENT: Duration = Duration::from_secs(5);
 const SETTLES: Duration = Duration::from_secs(10);
 /// Pods that were asked about and not yet bound are remembered, at most so many.
 const ASKED: usize = 10_000;
+/// So often a refused pod and a node are held against each other; who asks for more is told that they fit.
+const COMPARED: usize = 50_000;
 /// On so many nodes other victims than kube-scheduler's are looked for: each costs a list of its pods.
 const LOOKED_AT: usize = 16;
 
@@ -32,10 +35,18 @@ pub struct Extender {
     domain: String,
     start: Instant,
     cluster: Mutex<Cluster>,
-    asked: Mutex<HashMap<String, Wanted>>,
+    asked: Mutex<HashMap<String, Asked>>,
     /// When the last question came, and whether all nodes were listed once.
     last: Mutex<Option<Instant>>,
     listed: watch::Sender<bool>,
+    reminders: AtomicU64,
+}
+
+/// A pod that was asked about and is not bound yet.
+struct Asked {
+    wanted: Wanted,
+    /// Whether no node could take it.
+    is_refused: bool,
 }
 
 /// Why kube-scheduler gets no answer. It tries again, or goes on without us, as it is configured.
@@ -64,6 +75,7 @@ impl Extender {
             asked: Mutex::default(),
             last: Mutex::default(),
             listed: watch::Sender::new(false),
+            reminders: AtomicU64::new(0),
         }
     }
 
@@ -76,7 +88,8 @@ impl Extender {
         let wanted = self.wanted(&args.pod)?;
         let filtered = filter(args, &wanted, &self.cluster());
         let uid = args.pod["metadata"]["uid"].as_str().unwrap_or_default();
-        self.remember(uid.to_owned(), wanted);
+        let is_refused = filtered.node_names.is_empty() && !wanted.is_nothing();
+        self.remember(uid.to_owned(), Asked { wanted, is_refused });
         Ok(filtered)
     }
 
@@ -182,7 +195,7 @@ impl Extender {
     /// API server.
     async fn asked(&self, binding: &Binding) -> Result<Wanted, String> {
         if let Some(known) = lock(&self.asked).remove(&binding.pod_uid) {
-            return Ok(known);
+            return Ok(known.wanted);
         }
         let path =
             format!("/api/v1/namespaces/{}/pods/{}", binding.pod_namespace, binding.pod_name);
@@ -195,13 +208,28 @@ impl Extender {
         Wanted::read(pod, self.domain(), self.cluster().pools())
     }
 
-    fn remember(&self, uid: String, wanted: Wanted) {
+    fn remember(&self, uid: String, pod: Asked) {
         let mut asked = lock(&self.asked);
         if asked.len() >= ASKED {
-            // Its binding asks the API server instead.
+            // Their bindings ask the API server instead.
             asked.clear();
         }
-        asked.insert(uid, wanted);
+        asked.insert(uid, pod);
+    }
+
+    /// A pod ended, bound or not.
+    pub(crate) fn end(&self, uid: &str) {
+        lock(&self.asked).remove(uid);
+        self.cluster().end(uid, self.now());
+    }
+
+    /// Whether one of these nodes could take a pod now that no node could take when it was last asked about.
+    pub(crate) fn would_take(&self, nodes: &HashSet<String>) -> bool {
+        let (asked, cluster) = (lock(&self.asked), self.cluster());
+        let refused = asked.values().filter(|pod| pod.is_refused);
+        let mut pairs = refused.flat_map(|pod| nodes.iter().map(move |node| (node, &pod.wanted)));
+        let fit = |(node, wanted): (&String, &Wanted)| cluster.fit(node, wanted).is_ok();
+        pairs.by_ref().take(COMPARED).any(fit) || pairs.next().is_some()
     }
 
     /// Waits for nothing: says whether all is known that an answer rests on.
@@ -259,6 +287,17 @@ impl Extender {
     #[must_use]
     pub fn is_listed(&self) -> bool {
         *self.listed.borrow()
+    }
+
+    /// kube-scheduler was made to ask again.
+    pub(crate) fn reminded(&self) {
+        self.reminders.fetch_add(1, Relaxed);
+    }
+
+    /// How often kube-scheduler was made to ask again.
+    #[must_use]
+    pub fn reminders(&self) -> u64 {
+        self.reminders.load(Relaxed)
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -37,8 +37,7 @@ const ALIVE: &str = "status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
 pub async fn keep_ending(extender: &Extender) {
     follow_from_now(extender.client(), "/api/v1/pods", ALIVE, |change| {
         if let Change::Gone(pod) = change {
-            let now = extender.now();
-            extender.cluster().end(&pod.uid, now);
+            extender.end(&pod.uid);
         }
     })
     .await;

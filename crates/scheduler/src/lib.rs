@@ -3,8 +3,8 @@
 //!
 //! [`Cluster`] is what is known: what the node agents publish, and what was bound since. It decides
 //! with the same arithmetic as the node agent ([`share`]), reads no clock and does no I/O; [`wire`] is
-//! how kube-scheduler asks. Around it: [`extender`] answers, [`server`] is the way to it, and [`follow`]
-//! keeps it true.
+//! how kube-scheduler asks. Around it: [`extender`] answers, [`server`] is the way to it, [`follow`] keeps
+//! it true, and [`remind`] makes kube-scheduler ask again.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -16,6 +16,7 @@ pub mod follow;
 pub mod options;
 mod place;
 mod preempt;
+pub mod remind;
 mod rooms;
 mod run;
 pub mod server;

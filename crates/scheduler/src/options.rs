@@ -22,6 +22,9 @@ pub struct Options {
     /// The namespace in which the node agents publish.
     #[arg(long, env = "POD_NAMESPACE", default_value = "aliquot-system")]
     pub namespace: String,
+    /// The CSIStorageCapacity of that namespace whose change makes kube-scheduler try waiting pods again.
+    #[arg(long, env = "ALIQUOT_REMINDER", default_value = "aliquot-scheduler")]
+    pub reminder: String,
     /// Where the API server is.
     #[command(flatten)]
     api: ApiFlags,

@@ -144,6 +144,21 @@ impl Holes {
         }
     }
 
+    /// Whether anything fits here that did not fit into `before`, as far as single GPUs and slices tell.
+    pub(crate) fn exceed(&self, before: &Self) -> bool {
+        let gpu = |(index, hole): (usize, &Hole)| {
+            before.gpus.get(index).is_none_or(|before| {
+                before.pool != hole.pool
+                    || hole.free.get() > before.free.get()
+                    || (hole.is_free_whole && !before.is_free_whole)
+            })
+        };
+        let slices = |(profile, free): (&String, &u32)| before.slices.get(profile) < Some(free);
+        self.least < before.least
+            || self.gpus.iter().enumerate().any(gpu)
+            || self.slices.iter().any(slices)
+    }
+
     fn largest(&self, pool: &Pool) -> u8 {
         self.free(pool).map(Free::get).max().unwrap_or(0)
     }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::options::Options;
-use crate::{follow, server};
+use crate::{follow, remind, server};
 
 /// Serves until it is told to end.
 #[must_use]
@@ -30,10 +30,12 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (nodes, recalling, ending) = (extender.clone(), extender.clone(), extender.clone());
-    let namespace = options.namespace.clone();
+    let (reminding, reminder) = (extender.clone(), options.reminder.clone());
+    let (namespace, its) = (options.namespace.clone(), options.namespace.clone());
     tokio::spawn(async move { follow::keep_nodes(&nodes, &namespace).await });
     tokio::spawn(async move { follow::keep_recalling(&recalling).await });
     tokio::spawn(async move { follow::keep_ending(&ending).await });
+    tokio::spawn(async move { remind::keep_reminding(&reminding, &its, &reminder).await });
     tracing::info!(listen = %listener.local_addr()?, "serving");
     let end = async move {
         terminate.recv().await;

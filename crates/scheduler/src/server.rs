@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
@@ -105,6 +105,8 @@ async fn metrics(State(server): State<Server>) -> Response {
     registry.register("unanswered", "Questions of filter that had no answer", unanswered);
     registry.register("bindings", "Pods that were bound", bindings);
     registry.register("bindings_refused", "Bindings that were refused", refused);
+    let reminders = ConstCounter::new(server.extender.reminders());
+    registry.register("reminders", "Times kube-scheduler was told of room", reminders);
     let (nodes, unpublished) = {
         let cluster = server.extender.cluster();
         (Gauge::<i64>::default(), (cluster.nodes() as i64, cluster.unpublished() as i64))

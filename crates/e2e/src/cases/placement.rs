@@ -9,6 +9,7 @@ use crate::cluster::Cluster;
 pub(super) const CASES: &[Case] = &[
     Case { name: "two halves lie on one GPU, and shares too large for one on two", run: packed },
     Case { name: "our scheduler lets a share wait that fits on no GPU", run: waits },
+    Case { name: "who waits for another's end gets its place, time and again", run: takes_turns },
     Case {
         name: "the cluster's scheduler sends it, and the node refuses it in a sentence",
         run: refused,
@@ -48,8 +49,15 @@ fn scattered(cluster: &Cluster) -> Result<[String; 2]> {
 
 fn waits(cluster: &mut Cluster) -> Result<()> {
     let [a, _] = scattered(cluster)?;
-    let path = make(cluster, &ours("c", 70))?;
-    let waiting = |pod: &Value| {
+    let path = waiting(cluster, "c")?;
+    cluster.api.delete(&a)?;
+    cluster.api.wait(&path, "running", PATIENCE, is_in(&["Running"])).map(drop)
+}
+
+/// A pod of ours that is refused, and waits.
+fn waiting(cluster: &Cluster, name: &str) -> Result<String> {
+    let path = make(cluster, &ours(name, 70))?;
+    let waits = |pod: &Value| {
         let all = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
         all.iter().any(|it| {
             it["reason"] == "Unschedulable"
@@ -58,9 +66,20 @@ fn waits(cluster: &mut Cluster) -> Result<()> {
                     .is_some_and(|it| it.contains("no GPU has 70% left, at most 40%"))
         })
     };
-    cluster.api.wait(&path, "waiting with a reason", PATIENCE, waiting)?;
-    cluster.api.delete(&a)?;
-    cluster.api.wait(&path, "running", PATIENCE, is_in(&["Running"])).map(drop)
+    cluster.api.wait(&path, "waiting with a reason", PATIENCE, waits)?;
+    Ok(path)
+}
+
+/// kube-scheduler and the extender hear of an end by watches of their own, in either order.
+fn takes_turns(cluster: &mut Cluster) -> Result<()> {
+    let [mut before, _] = scattered(cluster)?;
+    for name in ["c", "d", "e", "f"] {
+        let path = waiting(cluster, name)?;
+        cluster.api.delete(&before)?;
+        cluster.api.wait(&path, "running", PATIENCE, is_in(&["Running"]))?;
+        before = path;
+    }
+    Ok(())
 }
 
 fn refused(cluster: &mut Cluster) -> Result<()> {

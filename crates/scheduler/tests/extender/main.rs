@@ -145,9 +145,7 @@ fn a_pod_is_filtered_scored_and_bound_and_its_hole_is_gone_for_the_next() {
     // Its agent gives the share, and says so.
     peer.publish("b", &node(&[90], &[("one", 0, 60)]));
     extender.fits_in_the_end(&pod("three", 10), &["a", "b"]);
-    while !extender.get("/metrics").contains("aliquot_scheduler_unpublished 0") {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until(|| extender.get("/metrics").contains("aliquot_scheduler_unpublished 0"));
 }
 
 #[test]
@@ -164,6 +162,57 @@ fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding
     extender.filter(&pod("three", 60));
     assert_eq!(extender.bind("three", "a"), "a: no GPU has 60% left, at most 40%");
     assert_eq!(peer.bindings().len(), 1);
+}
+
+/// Waits until it is so; a test that never ends says that it never was.
+fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn who_was_refused_before_an_end_was_heard_of_is_asked_about_again() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[60], &[("one", 0, 60)]));
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("small", 40), &["a"]);
+    until(|| peer.is_watched());
+    // kube-scheduler has heard of an end, asks, is refused, and then the extender hears of it.
+    let two = pod("two", 60);
+    assert_eq!(extender.filter(&two)["NodeNames"], json!([]));
+    peer.end(&pod("one", 60));
+    until(|| peer.reminders() == 1);
+    // It asks again, and binds. What the agent publishes then is room for nobody who waits.
+    assert_eq!(extender.filter(&two)["NodeNames"], json!(["a"]));
+    assert_eq!(extender.bind("two", "a"), "");
+    assert_eq!(extender.filter(&pod("three", 60))["NodeNames"], json!([]));
+    peer.publish("a", &node(&[60], &[("two", 0, 60)]));
+    until(|| extender.get("/metrics").contains("aliquot_scheduler_unpublished 0"));
+    // A GPU that is well again is room that no pod's end tells of.
+    peer.publish("b", &node(&[50], &[]));
+    extender.fits_in_the_end(&pod("half", 50), &["b"]);
+    peer.publish("b", &node(&[0], &[]));
+    until(|| peer.reminders() == 2);
+    assert!(extender.get("/metrics").contains("aliquot_scheduler_reminders_total 2"));
+}
+
+#[test]
+fn nobody_is_reminded_of_a_pod_that_is_gone_or_has_no_room() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[60], &[("one", 0, 60)]));
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("small", 40), &["a"]);
+    until(|| peer.is_watched());
+    let two = pod("two", 60);
+    assert_eq!(extender.filter(&two)["NodeNames"], json!([]));
+    assert_eq!(extender.filter(&pod("large", 100))["NodeNames"], json!([]));
+    peer.end(&two);
+    peer.publish("a", &node(&[50], &[("one", 0, 50)]));
+    extender.fits_in_the_end(&pod("half", 50), &["a"]);
+    // Two rounds of looking, and more.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(peer.reminders(), 0);
 }
 
 #[test]

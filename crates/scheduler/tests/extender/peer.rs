@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use published::{LEASE_PREFIX, Node};
 use serde_json::{Value, json};
@@ -17,6 +17,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
 type Shared = Arc<Mutex<Kept>>;
+
+const REMINDER: &str =
+    "/apis/storage.k8s.io/v1/namespaces/system/csistoragecapacities/aliquot-scheduler";
+/// What a watch of pods that have not ended asks for.
+const ALIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 pub(crate) struct Peer {
     kept: Shared,
@@ -32,6 +37,8 @@ struct Kept {
     refuses_bindings: bool,
     lists: bool,
     changes: broadcast::Sender<String>,
+    ends: broadcast::Sender<String>,
+    reminders: u64,
 }
 
 impl Peer {
@@ -44,6 +51,8 @@ impl Peer {
             refuses_bindings: false,
             lists: true,
             changes: broadcast::Sender::new(64),
+            ends: broadcast::Sender::new(64),
+            reminders: 0,
         }));
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
@@ -54,6 +63,7 @@ impl Peer {
             .route("/apis/coordination.k8s.io/v1/namespaces/system/leases", get(leases))
             .route("/api/v1/pods", get(pods))
             .route("/api/v1/namespaces/{namespace}/pods/{name}/binding", post(bind))
+            .route(REMINDER, patch(remind))
             .with_state(kept.clone());
         runtime.spawn(async move { axum::serve(listener, app).await });
         Self { kept, base, _runtime: runtime }
@@ -86,6 +96,21 @@ impl Peer {
     /// A pod that is bound, by another leader; unless it says that it runs, no kubelet has started it.
     pub(crate) fn bound_elsewhere(&self, pod: Value) {
         self.kept().pods.push(pod);
+    }
+
+    /// A pod ends; who watches is told, if anybody does yet.
+    pub(crate) fn end(&self, pod: &Value) {
+        let _ = self.kept().ends.send(json!({ "type": "DELETED", "object": pod }).to_string());
+    }
+
+    /// Whether somebody watches the ends of pods.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.kept().ends.receiver_count() > 0
+    }
+
+    /// How often kube-scheduler was made to ask again.
+    pub(crate) fn reminders(&self) -> u64 {
+        self.kept().reminders
     }
 
     pub(crate) fn refuse_bindings(&self, refuses: bool) {
@@ -144,7 +169,15 @@ async fn pods(
     State(kept): State<Shared>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
-    let pods = kept.lock().expect("alone").pods.clone();
+    let kept = kept.lock().expect("alone");
+    if query["fieldSelector"] == ALIVE {
+        if query.contains_key("watch") {
+            return Body::from_stream(lines(kept.ends.subscribe())).into_response();
+        }
+        let metadata = json!({ "resourceVersion": kept.version.to_string() });
+        return Json(json!({ "metadata": metadata, "items": [] })).into_response();
+    }
+    let pods = kept.pods.clone();
     let items: Vec<_> = match query["fieldSelector"].strip_prefix("spec.nodeName=") {
         Some(node) => pods.into_iter().filter(|pod| pod["spec"]["nodeName"] == node).collect(),
         None => {
@@ -170,4 +203,11 @@ async fn bind(
     }
     kept.bindings.push(binding);
     (StatusCode::CREATED, Json(json!({ "kind": "Status", "status": "Success" }))).into_response()
+}
+
+async fn remind(State(kept): State<Shared>, Json(patch): Json<Value>) -> Response {
+    let annotations = patch["metadata"]["annotations"].as_object().expect("annotations");
+    assert_eq!(annotations.keys().collect::<Vec<_>>(), ["example.com/room-at-unix-ms"]);
+    kept.lock().expect("alone").reminders += 1;
+    Json(json!({ "kind": "CSIStorageCapacity" })).into_response()
 }

@@ -4,22 +4,23 @@
 //!
 //! `cargo run --release -p aliquot-scheduler --example large`
 
+mod cluster;
+
 use std::time::{Duration, Instant};
 
 use aliquot_scheduler::wire::Args;
 use aliquot_scheduler::{Cluster, Wanted, filter, prioritize};
+use cluster::{NODES, name, node};
 use contract::Domain;
-use published::{Gpu, Holder, Mode, Node};
 use serde_json::json;
 
-const NODES: usize = 5_000;
 const QUESTIONS: usize = 2_000;
 
 fn main() {
     let mut cluster = Cluster::default();
     let mut bytes = 0;
     for number in 0..NODES {
-        let node = node(number);
+        let node = node(number, 0);
         bytes += node.text().len();
         cluster.publish(&name(number), node, Duration::ZERO);
     }
@@ -65,34 +66,6 @@ fn timed(mut work: impl FnMut()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
-}
-
-fn name(number: usize) -> String {
-    format!("ip-10-{}-{}.eu-central-1.compute.internal", number / 250, number % 250)
-}
-
-/// Each GPU is held to a different part, the same every time.
-fn node(number: usize) -> Node {
-    let taken = |gpu: usize| ((number * 31 + gpu * 17) % 101) as u32;
-    let gpu = |index: usize| Gpu {
-        uuid: format!("GPU-{number:08}-0000-0000-0000-{index:012}"),
-        resource: None,
-        mode: Mode::Shared,
-        taken_percent: taken(index),
-        is_whole: false,
-        is_usable: true,
-    };
-    let pod = |pod: usize| Holder {
-        uid: format!("{number:08}-0000-0000-0000-{pod:012}"),
-        parts: vec![(pod % 8, taken(pod % 8) / 3)],
-        ..Holder::default()
-    };
-    Node {
-        gpus: (0..8).map(gpu).collect(),
-        pods: (0..20).map(pod).collect(),
-        least_percent: 1,
-        ..Node::default()
-    }
 }
 
 /// Nanoseconds that this thread has run: what a busy machine adds to the time of the clock is not in it.
