@@ -1,5 +1,5 @@
-//! Every command line that the documents show is one that its program takes: a document that was not changed
-//! with the program fails here, by file and line.
+//! Every command line that the documents and the public CI show is one that its program takes: what was not
+//! changed with the program fails here, by file and line.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
-use crate::{dist, sh};
+use crate::{dist, sh, workflows};
 
 /// Programs of ours, as documents name them.
 const PROGRAMS: [&str; 4] = ["aliquot", "aliquot-node", "aliquot-admission", "aliquot-scheduler"];
@@ -47,12 +47,13 @@ pub(crate) fn check() -> Result<()> {
     }
     ensure!(wrong.is_empty(), "documents show what no program takes:\n{}", wrong.join("\n"));
     ensure!(shown.len() > 50, "only {} command lines were found", shown.len());
-    println!("docs: {} command lines are taken by their programs", shown.len());
+    let ran = workflows::check()?;
+    println!("docs: {} command lines are taken by their programs", shown.len() + ran);
     Ok(())
 }
 
 /// A document may speak of a command without what it wants besides.
-fn by_us(words: &[String]) -> Result<()> {
+pub(crate) fn by_us(words: &[String]) -> Result<()> {
     match crate::Cli::command().try_get_matches_from(words) {
         Ok(_) => Ok(()),
         Err(error) => match error.kind() {

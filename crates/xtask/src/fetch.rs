@@ -51,6 +51,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
     bring(&parts, &every).map(|_| ())
 }
 
+/// Looks whether there are parts of these names, and brings none.
+pub(crate) fn known(names: &[&str]) -> Result<()> {
+    let parts = spec::read()?;
+    names.iter().try_for_each(|name| find(&parts, name).map(drop))
+}
+
 /// The parts that are brought where none is named.
 fn of_every_run(parts: &Parts) -> impl Iterator<Item = &str> {
     parts.iter().filter(|(_, part)| !part.opt_in).map(|(name, _)| name.as_str())

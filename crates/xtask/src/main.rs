@@ -17,6 +17,7 @@ mod probe;
 mod sbom;
 mod sh;
 mod test;
+mod workflows;
 
 use std::process::ExitCode;
 
