@@ -94,7 +94,8 @@ impl Options {
     pub fn rules(&self) -> anyhow::Result<Rules> {
         let domain = Domain::parse(&self.domain)
             .map_err(|error| anyhow::anyhow!("--domain {:?}: {error}", self.domain))?;
-        let translation = self.translate.then_some(Translation { card: self.card_memory });
+        let translation =
+            self.translate.then_some(Translation { card: self.card_memory, replica: None });
         let rules = Rules::new(domain).with_tolerations(self.tolerate.clone());
         let rules = rules.translating(translation);
         Ok(rules.leaving_alone(self.leave_alone.iter().cloned()))

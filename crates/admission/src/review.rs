@@ -164,7 +164,7 @@ impl Request {
             return Ok(None);
         }
         let mut object = self.object.clone();
-        let notes = translate(workload, &mut object, translation.card, rules).map_err(|error| {
+        let notes = translate(workload, &mut object, translation, rules).map_err(|error| {
             Refusals(vec![Refusal { place: Place::Pod, why: Why::Untranslatable(error) }])
         })?;
         Ok((!notes.is_empty()).then_some(object))

@@ -1,6 +1,6 @@
 //! What an administrator decided about admission.
 
-use contract::{Annotation, Domain, Mib, Resource};
+use contract::{Annotation, Domain, Mib, Percent, Resource};
 use serde_json::Value;
 
 /// The rules of one cluster.
@@ -12,11 +12,13 @@ pub struct Rules {
     translation: Option<Translation>,
 }
 
-/// Pods that speak other systems' words are translated ([`crate::translate`]).
+/// What translating pods that speak other systems' words ([`crate::translate`]) has to be told of their cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Translation {
-    /// What the cluster's cards have to divide, for amounts of memory.
+    /// What the cluster's cards have to divide (NVML's `total - reserved`), for amounts of memory.
     pub card: Option<Mib>,
+    /// What one replica of NVIDIA's time-slicing is of a GPU. Without it `nvidia.com/gpu` is a whole GPU.
+    pub replica: Option<Percent>,
 }
 
 impl Rules {

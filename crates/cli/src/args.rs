@@ -114,6 +114,9 @@ pub(crate) struct TranslateArgs {
     /// What the cluster's cards have to divide, such as 32510Mi: for those who ask by amounts of memory
     #[arg(long, value_name = "AMOUNT", value_parser = contract::parse_memory)]
     pub(crate) card_memory: Option<Mib>,
+    /// How many replicas of each GPU NVIDIA's time-slicing was configured for: then one of `nvidia.com/gpu` is no whole GPU
+    #[arg(long, value_name = "COUNT", value_parser = replica)]
+    pub(crate) replicas: Option<Percent>,
     /// The domain of our resources
     #[arg(long, env = "ALIQUOT_DOMAIN", default_value = contract::DEFAULT_DOMAIN)]
     pub(crate) domain: String,
@@ -312,6 +315,13 @@ fn fraction(text: &str) -> Result<Percent, contract::FractionError> {
     contract::parse_fraction(text)
 }
 
+/// What one of so many replicas is of a GPU, rounded down so that all of them fit.
+fn replica(text: &str) -> Result<Percent, String> {
+    let count = text.parse().ok().filter(|count| (2..=100).contains(count));
+    let percent = count.and_then(|count: u64| Percent::new(100 / count).ok());
+    percent.ok_or_else(|| "write a number of replicas from 2 to 100".to_owned())
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: Result<f64, _> = text.parse();
     let good = seconds.ok().filter(|seconds| (0.2..=60.0).contains(seconds));
@@ -356,6 +366,15 @@ mod tests {
         for text in ["0", "-1", "1.5", "0.001", "NaN", "half"] {
             let refusal = run(&["--fraction", text]).err().unwrap_or_default();
             assert!(refusal.contains("0.01"), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn replicas_of_a_gpu_are_equal_parts_that_all_fit() {
+        let part = |count: &str| replica(count).map(|percent| percent.get());
+        assert_eq!([part("4"), part("3"), part("100")], [Ok(25), Ok(33), Ok(1)]);
+        for count in ["0", "1", "101", "-4", "four", ""] {
+            assert!(part(count).is_err(), "{count}");
         }
     }
 

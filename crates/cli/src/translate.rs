@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{Read, Write, stdin, stdout};
 use std::process::ExitCode;
 
-use aliquot_admission::Rules;
 use aliquot_admission::translate::translate_yaml;
+use aliquot_admission::{Rules, Translation};
 use anyhow::{Context, Result, anyhow};
 use contract::Domain;
 
@@ -27,13 +27,16 @@ pub(crate) fn translate(args: &TranslateArgs) -> Result<ExitCode> {
         false => fs::read_to_string(&args.file),
     };
     let text = text.with_context(|| format!("cannot read {}", args.file.display()))?;
-    let (out, notes) = translate_yaml(&text, args.card_memory, &Rules::new(domain))?;
+    let how = Translation { card: args.card_memory, replica: args.replicas };
+    let (out, notes) = translate_yaml(&text, how, &Rules::new(domain))?;
     stdout().write_all(out.as_bytes())?;
     for note in &notes {
         eprintln!("aliquot: {note}");
     }
     if notes.is_empty() {
-        eprintln!("aliquot: nothing there speaks HAMi's, KAI's or Run:ai's words");
+        eprintln!(
+            "aliquot: nothing there speaks HAMi's, KAI's or Run:ai's words; of NVIDIA's time-slicing --replicas tells"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,9 @@
 //! A stream of YAML documents, translated object by object, for people on the command line.
 
-use contract::Mib;
 use serde_json::Value;
 
 use super::{Untranslatable, translate};
-use crate::rules::Rules;
+use crate::rules::{Rules, Translation};
 use crate::workload::Workload;
 
 /// Every object of the stream translated, and what a person should know. A document that speaks nobody
@@ -14,12 +13,12 @@ use crate::workload::Workload;
 /// What is no YAML, or cannot be translated, with the object's name and its line in the stream.
 pub fn translate_yaml(
     stream: &str,
-    card: Option<Mib>,
+    how: Translation,
     rules: &Rules,
 ) -> Result<(String, Vec<String>), BadStream> {
     let (mut out, mut notes) = (String::new(), Vec::new());
     for document in documents(stream) {
-        let (text, told) = document.translated(card, rules)?;
+        let (text, told) = document.translated(how, rules)?;
         out.push_str(&format!("---\n{text}"));
         notes.extend(told);
     }
@@ -56,13 +55,13 @@ fn documents(stream: &str) -> Vec<Document<'_>> {
 impl Document<'_> {
     fn translated(
         &self,
-        card: Option<Mib>,
+        how: Translation,
         rules: &Rules,
     ) -> Result<(String, Vec<String>), BadStream> {
         // With the lines before it, so that a fault is told by its line in the stream.
         let padded = "\n".repeat(self.before) + self.text;
         let mut object: Value = serde_saphyr::from_str(&padded).map_err(no_yaml)?;
-        let told = self.object(&mut object, card, rules)?;
+        let told = self.object(&mut object, how, rules)?;
         let text = match told.is_empty() {
             true => self.text.trim_start().trim_end().to_owned() + "\n",
             false => serde_saphyr::to_string(&object).map_err(no_yaml)?,
@@ -74,7 +73,7 @@ impl Document<'_> {
     fn object(
         &self,
         object: &mut Value,
-        card: Option<Mib>,
+        how: Translation,
         rules: &Rules,
     ) -> Result<Vec<String>, BadStream> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -82,13 +81,13 @@ impl Document<'_> {
         if let ("List", Some(items)) =
             (&*kind, object.get_mut("items").and_then(Value::as_array_mut))
         {
-            let told = items.iter_mut().map(|item| self.object(item, card, rules));
+            let told = items.iter_mut().map(|item| self.object(item, how, rules));
             return Ok(told.collect::<Result<Vec<_>, _>>()?.concat());
         }
         let name = format!("{kind} {}", text(&object["metadata"]["name"]));
         let group = version.split_once('/').map_or("", |(group, _)| group);
         let Some(workload) = Workload::of(group, &kind) else { return Ok(Vec::new()) };
-        let told = translate(workload, object, card, rules)
+        let told = translate(workload, object, how, rules)
             .map_err(|error| BadStream::Object(self.line(), name.clone(), error))?;
         Ok(told.into_iter().map(|note| format!("{name}: {note}")).collect())
     }

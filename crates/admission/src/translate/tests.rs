@@ -1,13 +1,14 @@
 //! What others wrote, and what it becomes.
 
 use super::*;
-use contract::Domain;
+use contract::{Domain, Percent};
 
 const CARD: Option<Mib> = Some(Mib(32510));
 
 fn translated(mut pod: Value, card: Option<Mib>) -> Result<Value, String> {
     let rules = Rules::new(Domain::default());
-    translate(Workload::Pod, &mut pod, card, &rules).map_err(|error| error.to_string())?;
+    let how = Translation { card, ..Translation::default() };
+    translate(Workload::Pod, &mut pod, how, &rules).map_err(|error| error.to_string())?;
     Ok(pod)
 }
 
@@ -130,19 +131,21 @@ fn what_has_no_counterpart_is_refused_with_what_to_do() {
 fn a_stream_is_translated_object_by_object_and_the_rest_is_kept_as_it_was() {
     let stream = "# first\nkind: Service\nmetadata: {name: s} # kept\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n        resources:\n          limits:\n            nvidia.com/gpu: 1\n            nvidia.com/gpumem-percentage: 25\n";
     let rules = Rules::new(Domain::default());
-    let (out, notes) = translate_yaml(stream, None, &rules).unwrap();
+    let (out, notes) = translate_yaml(stream, Translation::default(), &rules).unwrap();
     assert!(out.contains("metadata: {name: s} # kept"), "{out}");
     assert!(out.contains("example.com/gpu-percent: \"25\"") && !out.contains("gpumem"), "{out}");
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].starts_with("Deployment d: container \"a\""), "{notes:?}");
-    assert_eq!(translate_yaml(&out, None, &rules).unwrap(), (out, Vec::new()));
-    assert!(translate_yaml("kind: [", None, &rules).is_err());
+    assert_eq!(translate_yaml(&out, Translation::default(), &rules).unwrap(), (out, Vec::new()));
+    assert!(translate_yaml("kind: [", Translation::default(), &rules).is_err());
 }
 
 #[test]
 fn what_is_wrong_in_a_stream_is_told_by_its_line_there() {
     let rules = Rules::new(Domain::default());
-    let why = |stream: &str| translate_yaml(stream, None, &rules).unwrap_err().to_string();
+    let why = |stream: &str| {
+        translate_yaml(stream, Translation::default(), &rules).unwrap_err().to_string()
+    };
     let good = "# one\nkind: Service\nmetadata: {name: s}\n";
     let broken = why(&format!("{good}---\nkind: Pod\nspec: [\n"));
     assert!(broken.contains("line 7") || broken.contains("line 6"), "{broken}");
@@ -150,8 +153,12 @@ fn what_is_wrong_in_a_stream_is_told_by_its_line_there() {
     let told = why(&format!("{good}---\n# two\n\n{pod}"));
     assert!(told.starts_with("line 7: Pod p: ") && told.contains("--card-memory"), "{told}");
     // A mark may have something behind it, and is none in the middle of a line.
-    let (out, _) =
-        translate_yaml("--- # a\nkind: A\n---\nkind: B\ntext: x---y\n", None, &rules).unwrap();
+    let (out, _) = translate_yaml(
+        "--- # a\nkind: A\n---\nkind: B\ntext: x---y\n",
+        Translation::default(),
+        &rules,
+    )
+    .unwrap();
     assert_eq!(out, "---\n# a\nkind: A\n---\nkind: B\ntext: x---y\n");
 }
 
@@ -165,7 +172,8 @@ fn each_object_of_a_list_is_translated() {
     };
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": [pod("a"), pod("b")] });
     let (out, notes) =
-        translate_yaml(&list.to_string(), None, &Rules::new(Domain::default())).unwrap();
+        translate_yaml(&list.to_string(), Translation::default(), &Rules::new(Domain::default()))
+            .unwrap();
     assert_eq!(out.matches("example.com/gpu-percent").count(), 2, "{out}");
     assert!(
         notes[0].starts_with("Pod a: ") && notes.iter().any(|note| note.starts_with("Pod b: ")),
@@ -178,4 +186,89 @@ fn what_speaks_nobody_elses_words_is_not_touched() {
     for pod in [hami(json!({ "example.com/gpu-percent": "50" })), json!({}), json!({ "spec": 1 })] {
         assert_eq!(translated(pod.clone(), None), Ok(pod));
     }
+}
+
+#[test]
+fn annotations_of_kai_go_to_an_init_container_too() {
+    let mut pod = kai(json!({ "gpu-fraction": "0.5", "gpu-fraction-container-name": "warm" }));
+    pod["spec"]["initContainers"] = json!([{ "name": "warm" }]);
+    let pod = translated(pod, None).unwrap();
+    assert_eq!(
+        pod["spec"]["initContainers"][0]["resources"]["limits"],
+        json!({ "example.com/gpu-percent": "50" })
+    );
+    assert_eq!(pod["spec"]["containers"], json!([{ "name": "a" }, { "name": "b" }]));
+}
+
+#[test]
+fn a_share_of_hami_that_names_no_gpu_is_one_of_one() {
+    for (limits, percent) in [
+        (json!({ "nvidia.com/gpumem": 3000 }), "10"),
+        (json!({ "nvidia.com/gpumem-percentage": 30 }), "30"),
+    ] {
+        let pod = translated(hami(limits), CARD).unwrap();
+        let after = &pod["spec"]["containers"][0]["resources"]["limits"];
+        assert_eq!(after, &json!({ "example.com/gpu-percent": percent }));
+    }
+}
+
+#[test]
+fn what_hami_says_of_places_and_turns_is_ours_where_we_have_it_and_told_where_not() {
+    let mut pod = hami(
+        json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem-percentage": 50, "nvidia.com/priority": 0 }),
+    );
+    pod["spec"]["schedulerName"] = "hami-scheduler".into();
+    pod["metadata"]["annotations"] = json!({
+        "hami.io/gpu-scheduler-policy": "binpack", "nvidia.com/use-gputype": "A100",
+    });
+    let rules = Rules::new(Domain::default());
+    let notes =
+        translate(Workload::Pod, &mut pod, Translation::default(), &rules).unwrap().join("\n");
+    assert_eq!(pod["spec"]["schedulerName"], "aliquot");
+    assert_eq!(
+        pod["metadata"]["annotations"],
+        json!({ "nvidia.com/use-gputype": "A100", "example.com/placement": "pack" })
+    );
+    assert_eq!(
+        pod["spec"]["containers"][0]["resources"]["limits"],
+        json!({ "example.com/gpu-percent": "50" })
+    );
+    for word in ["nvidia.com/priority", "nvidia.com/use-gputype", "schedulerName"] {
+        assert!(notes.contains(word), "{word}: {notes}");
+    }
+}
+
+#[test]
+fn of_two_containers_neither_gets_less_than_it_asked_for() {
+    let mut pod =
+        hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem": 3000, "nvidia.com/gpucores": 40 }));
+    let more = json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem": 6000, "nvidia.com/gpucores": 20 });
+    let second = json!({ "name": "b", "resources": { "limits": more } });
+    pod["spec"]["containers"].as_array_mut().unwrap().push(second);
+    let pod = translated(pod, CARD).unwrap();
+    assert_eq!(
+        pod["metadata"]["annotations"],
+        json!({ "example.com/gpu-memory": "6000Mi" }),
+        "3000Mi would be too little for b, and 40 percent of compute is what a has"
+    );
+}
+
+#[test]
+fn one_of_several_replicas_is_its_part_of_a_gpu_and_hamis_words_stay_hamis() {
+    let rules = Rules::new(Domain::default());
+    let replica = Percent::new(25).ok();
+    let translated = |limits: Value| {
+        let mut pod = hami(limits);
+        let how = Translation { replica, ..Translation::default() };
+        translate(Workload::Pod, &mut pod, how, &rules).map_err(|error| error.to_string())?;
+        Ok::<Value, String>(pod["spec"]["containers"][0]["resources"]["limits"].take())
+    };
+    for name in ["nvidia.com/gpu", "nvidia.com/gpu.shared"] {
+        let limits = translated(json!({ name: 1 }));
+        assert_eq!(limits, Ok(json!({ "example.com/gpu-percent": "25" })));
+        let said = translated(json!({ name: 2 })).unwrap_err();
+        assert!(said.contains(name) && said.contains("one container for each"), "{said}");
+    }
+    let hami = json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem-percentage": 40 });
+    assert_eq!(translated(hami), Ok(json!({ "example.com/gpu-percent": "40" })));
 }

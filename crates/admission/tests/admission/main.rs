@@ -5,4 +5,5 @@ mod certificate;
 mod chart;
 mod decision;
 mod policy;
+mod translated;
 mod webhook;
