@@ -1,7 +1,10 @@
 //! `cargo xtask chart`: the chart, rendered by the real helm and held to the types of the real API. The
 //! plain manifests under daemonset/manifests are what it renders without any values.
 
+mod lasting;
 mod models;
+mod notes;
+mod words;
 
 use std::fs;
 use std::path::PathBuf;
@@ -85,22 +88,26 @@ pub(crate) fn check() -> Result<()> {
     let models = Models::read(&fetch::ensure(&["kubernetes-models"])?.part("kubernetes-models"))?;
     let mut objects = 0;
     for values in VARIANTS {
-        for object in documents(&render(values, KUBERNETES)?)? {
-            models.check(&object).with_context(|| format!("with {values:?}"))?;
-            objects += 1;
+        let all = documents(&render(values, KUBERNETES)?)?;
+        for object in &all {
+            models.check(object).with_context(|| format!("with {values:?}"))?;
         }
+        lasting::check(&all).with_context(|| format!("with {values:?}"))?;
+        objects += all.len();
     }
-    for path in samples()? {
-        let text = fs::read_to_string(&path)?;
+    for (name, text) in samples()? {
+        words::check(&text).with_context(|| name.clone())?;
         for object in documents(&text)? {
-            models.check(&object).with_context(|| path.display().to_string())?;
+            models.check(&object).with_context(|| name.clone())?;
             objects += 1;
         }
     }
-    let documented = documented()?;
-    for values in &documented {
-        for object in documents(&render(values, KUBERNETES)?)? {
-            models.check(&object).with_context(|| format!("docs/install.md, with {values:?}"))?;
+    notes::check()?;
+    let clusters = clusters()?;
+    for values in &clusters {
+        let name = values.display().to_string();
+        for object in documents(&render_with(&["--values", &name], KUBERNETES)?)? {
+            models.check(&object).with_context(|| name.clone())?;
             objects += 1;
         }
     }
@@ -125,7 +132,7 @@ pub(crate) fn check() -> Result<()> {
         let lies = fs::read_to_string(&path).unwrap_or_default();
         ensure!(lies == kept(values)?, "{} is stale: cargo xtask chart", path.display());
     }
-    let variants = VARIANTS.len() + documented.len();
+    let variants = VARIANTS.len() + clusters.len();
     println!("chart: {objects} objects of {variants} variants and the samples fit the API");
     Ok(())
 }
@@ -139,14 +146,17 @@ fn kept(values: &str) -> Result<String> {
 }
 
 fn render(values: &str, kubernetes: &str) -> Result<String> {
+    let set = if values.is_empty() { &[][..] } else { &["--set", values] };
+    render_with(set, kubernetes)
+}
+
+fn render_with(values: &[&str], kubernetes: &str) -> Result<String> {
     let helm = fetch::ensure(&["helm"])?.part("helm").join("helm/helm");
     let chart = manifests().with_file_name("chart");
     let mut command = sh::command(&helm);
     command.args(["template", "aliquot"]).arg(chart);
     command.args(["--namespace", "aliquot-system", "--kube-version", kubernetes]);
-    if !values.is_empty() {
-        command.args(["--set", values]);
-    }
+    command.args(values);
     let output = command.output().context("cannot start helm")?;
     if !output.status.success() {
         bail!("helm: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -165,22 +175,47 @@ fn documents(text: &str) -> Result<Vec<Value>> {
     documents.filter(speaks).map(read).collect()
 }
 
-/// The values that the table of clusters in docs/install.md tells, one for each cluster that needs some.
-fn documented() -> Result<Vec<String>> {
-    let text = fs::read_to_string(sh::root().join("docs/install.md"))?;
-    let rows = text.lines().filter(|line| line.starts_with("| "));
-    let cells = rows.filter_map(|row| row.split('|').nth(2)).map(str::trim);
-    let values = cells.filter_map(|cell| cell.strip_prefix('`')?.strip_suffix('`'));
-    let values: Vec<String> = values.filter(|text| text.contains('=')).map(str::to_owned).collect();
-    ensure!(values.len() >= 5, "only {} clusters of docs/install.md need values", values.len());
-    Ok(values)
+/// The values files that docs/install.md tells of, one for each kind of cluster that needs one.
+fn clusters() -> Result<Vec<PathBuf>> {
+    let document = fs::read_to_string(sh::root().join("docs/install.md"))?;
+    let all = files("docs/values")?;
+    for path in &all {
+        let name = path.strip_prefix(sh::root())?.display().to_string();
+        ensure!(document.contains(&format!("-f {name}")), "docs/install.md never uses {name}");
+    }
+    let words = document.split_whitespace().filter(|word| word.starts_with("docs/"));
+    let gone = words
+        .map(|word| word.trim_end_matches([',', '.', ':']))
+        .find(|word| word.contains(".yaml") && !sh::root().join(word).exists());
+    ensure!(gone.is_none(), "docs/install.md tells of {gone:?}, which is not there");
+    Ok(all)
 }
 
-/// What users are told to paste.
-fn samples() -> Result<Vec<PathBuf>> {
-    let folder = sh::root().join("docs/samples");
+/// What users are told to paste: files, and the manifests in the documents.
+fn samples() -> Result<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    for path in files("docs/samples")?.into_iter().chain(files("docs/autoscaling")?) {
+        all.push((path.display().to_string(), fs::read_to_string(&path)?));
+    }
+    for path in
+        files("docs")?.into_iter().filter(|path| path.extension().is_some_and(|it| it == "md"))
+    {
+        let text = fs::read_to_string(&path)?;
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+        let whole = blocks.filter(|block| block.contains("\napiVersion: "));
+        all.extend(whole.map(|block| (path.display().to_string(), block.to_owned())));
+    }
+    Ok(all)
+}
+
+/// The files in a folder of the repository, in order.
+fn files(folder: &str) -> Result<Vec<PathBuf>> {
+    let folder = sh::root().join(folder);
     let all = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
-    all.map(|entry| Ok(entry?.path())).collect()
+    let mut all = all.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    all.retain(|path| path.is_file());
+    all.sort();
+    Ok(all)
 }
 
 fn manifests() -> PathBuf {

@@ -20,7 +20,14 @@ struct Model {
 }
 
 /// Groups whose types are not Kubernetes' own.
-const FOREIGN: [&str; 3] = ["monitoring.coreos.com/", "cert-manager.io/", "config.kueue.x-k8s.io/"];
+const FOREIGN: [&str; 6] = [
+    "monitoring.coreos.com/",
+    "cert-manager.io/",
+    "config.kueue.x-k8s.io/",
+    "kueue.x-k8s.io/",
+    "karpenter.sh/",
+    "eksctl.io/",
+];
 
 impl Models {
     /// Reads the client's sources under `part`.
