@@ -4,6 +4,7 @@
 mod lasting;
 mod models;
 mod notes;
+mod secure;
 mod words;
 
 use std::fs;
@@ -92,7 +93,9 @@ pub(crate) fn check() -> Result<()> {
         for object in &all {
             models.check(object).with_context(|| format!("with {values:?}"))?;
         }
-        lasting::check(&all).with_context(|| format!("with {values:?}"))?;
+        for look in [lasting::check, secure::check] {
+            look(&all).with_context(|| format!("with {values:?}"))?;
+        }
         objects += all.len();
     }
     for (name, text) in samples()? {
