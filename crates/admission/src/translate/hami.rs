@@ -94,7 +94,9 @@ fn share_of(
         return Err(Untranslatable::Several { name: GPUS, count });
     }
     let percent = |name: &'static str| percent_of(name, limits.get(name).map(text));
-    let cores = percent(CORES)?;
+    // None of them is no bound to HAMi.
+    let bounded = limits.get(CORES).map(text).filter(|cores| cores != "0");
+    let cores = percent_of(CORES, bounded)?;
     let amount = limits.get(MEMORY).map(|value| mib(MEMORY, &text(value))).transpose()?;
     let (memory, part) = match (amount, percent(MEMORY_PERCENT)?) {
         (Some(amount), _) => (Some(amount), part_of(MEMORY, amount, how.card)?),

@@ -107,7 +107,7 @@ fn what_has_no_counterpart_is_refused_with_what_to_do() {
             CARD,
             "more than a card of 32510MiB",
         ),
-        (hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpucores": 0 })), CARD, "1 to 100"),
+        (hami(json!({ "nvidia.com/gpu": 1, "nvidia.com/gpucores": 101 })), CARD, "1 to 100"),
         (kai(json!({ "gpu-fraction": "1.5" })), None, "more than one GPU"),
         (
             kai(json!({ "gpu-fraction": "0.5", "gpu-fraction-num-devices": "2" })),
@@ -205,6 +205,7 @@ fn a_share_of_hami_that_names_no_gpu_is_one_of_one() {
     for (limits, percent) in [
         (json!({ "nvidia.com/gpumem": 3000 }), "10"),
         (json!({ "nvidia.com/gpumem-percentage": 30 }), "30"),
+        (json!({ "nvidia.com/gpumem-percentage": 30, "nvidia.com/gpucores": 0 }), "30"),
     ] {
         let pod = translated(hami(limits), CARD).unwrap();
         let after = &pod["spec"]["containers"][0]["resources"]["limits"];

@@ -124,6 +124,41 @@ fn the_webhook_is_asked_about_what_speaks_of_gpus_and_about_nothing_else() {
     }
 }
 
+/// The condition as the chart has it where pods of other systems are translated: the one that is rendered without,
+/// with the words that the template then puts in place of ours.
+fn asked_with_translation() -> Value {
+    let helpers =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../daemonset/chart/templates/_helpers.tpl");
+    let helpers = std::fs::read_to_string(helpers).expect("the chart's helpers");
+    let wider =
+        helpers.split_once("{{- if .translate }}{{ $ours = printf \"").expect("the words").1;
+    let wider = wider.split_once("\" $ours }}").expect("their end").0;
+    let ours = "name.startsWith('example.com/')";
+    let configuration = rendered("MutatingWebhookConfiguration", "aliquot-shares");
+    let asked = &configuration["webhooks"][0]["matchConditions"][0]["expression"];
+    let asked = asked.as_str().expect("an expression");
+    assert!(asked.contains(ours), "{asked}");
+    asked.replace(ours, &wider.replace("%s", ours)).into()
+}
+
+#[test]
+fn the_webhook_that_translates_is_asked_about_what_others_wrote() {
+    let asked = asked_with_translation();
+    let is_asked = |pod: &Value| {
+        holds(&asked, pod, &json!({ "kind": { "group": "", "kind": "Pod" } }), &json!({}))
+    };
+    for name in ["gpu", "gpumem", "gpumem-percentage", "gpucores"] {
+        let limits = json!({ "limits": { format!("nvidia.com/{name}"): "1" } });
+        assert!(is_asked(&cases::pod(limits)), "{name}");
+    }
+    for name in ["gpu-fraction", "gpu-memory"] {
+        assert!(is_asked(&cases::annotated(json!({ name: "1" }), &["a"])), "{name}");
+    }
+    assert!(is_asked(&cases::fraction(json!("0.5"))));
+    let other = json!({ "limits": { "cpu": "1", "amd.com/gpu": "1" } });
+    assert!(!is_asked(&cases::pod(other)));
+}
+
 #[test]
 fn an_agent_changes_its_own_node_and_lease_and_nobody_elses() {
     let policy = &rendered("ValidatingAdmissionPolicy", "aliquot-own-node")["spec"];
