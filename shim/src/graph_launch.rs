@@ -97,9 +97,12 @@ impl Launch<'_> {
     ) -> CUresult {
         memory.begin();
         let result = self.charged(needs, alone);
-        let fits = memory.end(bound);
-        // What has been launched cannot be undone.
-        if fits || result != SUCCESS || self.launch.is_some() {
+        if memory.end(bound) || result != SUCCESS {
+            return result;
+        }
+        if self.launch.is_some() {
+            // What has been launched cannot be undone.
+            memory.look();
             return result;
         }
         memory.trim();
@@ -109,28 +112,37 @@ impl Launch<'_> {
     /// With less than such a bound: whole pages, or what is idle. None: it does not fit.
     fn tried(&self, memory: Memory, need: Need) -> Option<CUresult> {
         let nothing = memory.nothing();
-        let pages = charge::at_once(nothing.share, Kind::Graph, need.bytes);
-        let idle = || memory.has_idle(need.bytes).then_some(nothing);
-        self.uploaded(memory, pages.or_else(idle)?)
+        if let Some(pages) = charge::at_once(nothing.share, Kind::Graph, need.bytes) {
+            return self.uploaded(memory, pages);
+        }
+        if !memory.claim(need.bytes) {
+            return None;
+        }
+        let result = self.uploaded(memory, nothing);
+        memory.unclaim(need.bytes);
+        result
     }
 
-    fn uploaded(&self, memory: Memory, bound: Charge) -> Option<CUresult> {
+    /// The bound is held until the launch is over: what the upload took may have been trimmed or used by
+    /// another thread's before the launch, which then takes it again.
+    fn uploaded(&self, memory: Memory, mut bound: Charge) -> Option<CUresult> {
         memory.begin();
         let result = relaxed(self.upload);
-        match (result, memory.end(bound)) {
-            (SUCCESS, true) => Some(self.launch.map_or(result, |launch| {
-                memory.begin();
-                let result = launch();
-                memory.end(memory.nothing());
-                result
-            })),
-            (SUCCESS | OUT_OF_MEMORY, _) => {
+        let fits = memory.is_within(&mut bound);
+        let result = match result {
+            SUCCESS if fits => self.launch.map_or(result, |launch| launch()),
+            SUCCESS | OUT_OF_MEMORY => {
+                memory.end(bound);
                 memory.trim();
-                None
+                return None;
             }
             // The driver will say what is wrong.
-            _ => Some(self.put()),
+            _ => self.put(),
+        };
+        if !memory.end(bound) {
+            memory.look();
         }
+        Some(result)
     }
 }
 

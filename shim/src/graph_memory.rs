@@ -9,15 +9,19 @@ use crate::device::{self, Device};
 use crate::grown::Grown;
 use crate::hooks::real;
 use crate::region::{Place, Region};
+use core::sync::atomic::{AtomicU64, Ordering};
 use ledger::Kind;
 use nvidia_sys::cuda::{CUdevice, CUgraphMem_attribute, CUresult};
 
 static KNOWN: Region<OfDevice, { device::MOST }> = Region::new();
 
-/// What a device's graphs are charged.
-pub(crate) struct OfDevice(Grown);
+/// What a device's graphs are charged, and how much of what lies idle launches rely on that are under way.
+pub(crate) struct OfDevice {
+    grown: Grown,
+    claimed: AtomicU64,
+}
 
-// SAFETY: an atomic, of which zero is a value.
+// SAFETY: atomics, of which zero is a value.
 unsafe impl Place for OfDevice {}
 
 /// The graphs' memory of one device of this process.
@@ -25,29 +29,34 @@ unsafe impl Place for OfDevice {}
 pub(crate) struct Memory {
     device: CUdevice,
     share: Share,
-    grown: &'static Grown,
+    place: &'static OfDevice,
 }
 
 impl Memory {
     /// Of a device that is this process's; none where nothing can be counted.
     pub(crate) fn of(device: CUdevice, share: Share) -> Option<Self> {
         let place = KNOWN.places()?.get(usize::try_from(device).ok()?)?;
-        Some(Self { device, share, grown: &place.0 })
+        Some(Self { device, share, place })
     }
 
     /// Somebody may let it grow from here on, and has charged a bound.
     pub(crate) fn begin(&self) {
-        self.grown.begin();
+        self.place.grown.begin();
+    }
+
+    /// Whether what he has let grow so far is within the bound, which is raised where there is room.
+    pub(crate) fn is_within(&self, bound: &mut Charge) -> bool {
+        self.place.grown.covers(bound, || self.reserved())
     }
 
     /// He has. False: it has grown past the bound, and past the limit.
     pub(crate) fn end(&self, bound: Charge) -> bool {
-        self.grown.end(bound, || self.reserved())
+        self.place.grown.end(bound, || self.size(bound.bytes))
     }
 
     /// What is charged.
     pub(crate) fn charged(&self) -> u64 {
-        self.grown.charged()
+        self.place.grown.charged()
     }
 
     /// A charge of nothing.
@@ -55,11 +64,25 @@ impl Memory {
         Charge::new(self.share, Kind::Graph, 0)
     }
 
-    /// Whether `bytes` of it are idle.
-    pub(crate) fn has_idle(&self, bytes: u64) -> bool {
+    /// Claims `bytes` of what lies idle for a launch, if nobody else relies on them. Until [`Self::unclaim`]
+    /// nothing of what is charged is given back, so what others trim or use meanwhile can be taken again.
+    pub(crate) fn claim(&self, bytes: u64) -> bool {
+        // Before the driver is asked: whoever gives back after that sees the claim.
+        let claimed = self.place.claimed.fetch_add(bytes, Ordering::SeqCst).saturating_add(bytes);
         let used = self.number(CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT);
         let idle = self.reserved().zip(used).map(|(all, used)| all.saturating_sub(used));
-        idle.is_some_and(|idle| idle >= bytes)
+        let is_idle = idle.is_some_and(|idle| idle >= claimed);
+        if !is_idle {
+            self.unclaim(bytes);
+        }
+        is_idle
+    }
+
+    /// The launch that claimed is over.
+    pub(crate) fn unclaim(&self, bytes: u64) {
+        if self.place.claimed.fetch_sub(bytes, Ordering::SeqCst) == bytes {
+            self.look();
+        }
     }
 
     /// Gives back what is idle.
@@ -73,7 +96,16 @@ impl Memory {
 
     /// Charges what is reserved, where that is not known.
     pub(crate) fn look(&self) {
-        self.grown.look(self.nothing(), || self.reserved());
+        self.place.grown.look(self.nothing(), || self.size(0));
+    }
+
+    /// What is to be charged for it; none: all that is, as long as somebody relies on it.
+    fn size(&self, bound: u64) -> Option<u64> {
+        let reserved = self.reserved()?;
+        let is_covered = reserved <= self.charged().saturating_add(bound);
+        // Read after the driver was asked.
+        let is_claimed = self.place.claimed.load(Ordering::SeqCst) > 0;
+        (!(is_covered && is_claimed)).then_some(reserved)
     }
 
     fn reserved(&self) -> Option<u64> {
@@ -110,11 +142,11 @@ pub(crate) fn trimmed(device: CUdevice) {
 /// The memory of a share's graphs, where there was any.
 fn each_of(share: Share, mut of: impl FnMut(&Memory)) {
     for (device, place) in (0..).zip(KNOWN.known()) {
-        if place.0.is_used()
+        if place.grown.is_used()
             && let Device::Share(its) = device::of(device)
             && its.number == share.number
         {
-            of(&Memory { device, share, grown: &place.0 });
+            of(&Memory { device, share, place });
         }
     }
 }

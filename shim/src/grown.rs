@@ -72,6 +72,23 @@ impl Grown {
         self.settle(bound, 1, size)
     }
 
+    /// Whether the size is covered so far by what is charged and by the bound of somebody who goes on letting
+    /// it grow. The bound is raised where that is needed and there is room.
+    pub(crate) fn covers(&self, bound: &mut Charge, size: impl Fn() -> Option<u64>) -> bool {
+        loop {
+            let word = self.word();
+            let size = size();
+            if self.word().0 != word.0 {
+                continue;
+            }
+            let most = word.charged().saturating_add(bound.bytes);
+            let size = size.and_then(|size| size.checked_next_multiple_of(Word::STEP));
+            let size = size.unwrap_or(most);
+            let is_others = word.growers() > 1 && bound.bytes > 0;
+            return size <= most || is_others || bound.settle(size - word.charged());
+        }
+    }
+
     /// Charges the size, where that is not known; `nothing` says to whom.
     pub(crate) fn look(&self, nothing: Charge, size: impl Fn() -> Option<u64>) {
         self.settle(nothing, 0, size);

@@ -197,6 +197,19 @@ fn what_a_driver_takes_past_the_limit_is_given_back_before_the_refusal_is_told()
 }
 
 #[test]
+fn what_another_thread_trims_and_takes_before_a_launch_lets_nothing_pass_the_limit() {
+    let all = format!("start graph=0 take=0,0,{} make=0,0", stage::ROOM);
+    // What the first launch takes is new, what the second takes lies idle.
+    for (which, launches) in [("1", "launch=0"), ("2", "launch=0 launch=0")] {
+        let container = half().env("STANDIN_BESIDE", which);
+        let outcome = container.run(client(), &format!("{all} {launches} living"));
+        outcome.assert_lived();
+        let living = (outcome.of("launch=0"), outcome.of("living"));
+        assert_eq!(living, ("0", &*stage::ROOM.to_string()), "{outcome:?}");
+    }
+}
+
+#[test]
 fn what_the_driver_refuses_to_launch_is_given_back() {
     let words = "start graph=0 take=0,0,100 make=0,0 launch=0 upload=0 used";
     let outcome = half().env("STANDIN_REFUSES", "1").run(client(), words);
