@@ -58,7 +58,7 @@ pub(crate) fn home(thread: usize) -> usize {
     thread * DEVICES / THREADS
 }
 
-const CALLS: [(u32, &str, Numbers); 36] = [
+const CALLS: [(u32, &str, Numbers); 37] = [
     (30, "give", Way),
     (12, "linear", Bytes),
     (4, "managed", Bytes),
@@ -94,6 +94,7 @@ const CALLS: [(u32, &str, Numbers); 36] = [
     (4, "let", None),
     (1, "green", None),
     (3, "export", None),
+    (3, "range", None),
     (4, "external", Bytes),
 ];
 
@@ -109,8 +110,11 @@ pub(crate) enum Pools {
 /// Any call.
 pub(crate) fn call(pools: Pools) -> impl Strategy<Value = Call> {
     // What a green context takes of its own nobody says before the agent measures it.
-    let drawn =
+    let fits =
         move |name: &str| pools == Pools::With || !matches!(name, "async" | "lent" | "green");
+    let asked = std::env::var("ALIQUOT_GENERATOR_CALLS").ok();
+    let is_asked = |name: &str| asked.as_ref().is_none_or(|all| all.split(',').any(|n| n == name));
+    let drawn = |name: &str| fits(name) && is_asked(name);
     let rows = CALLS.iter().filter(|(_, name, _)| drawn(name)).map(|(weight, name, numbers)| {
         let numbers = numbers.draw();
         let row = (0..THREADS, 0..PLACES, numbers).prop_map(|(thread, place, (a, b))| Call {

@@ -93,6 +93,29 @@ fn what_a_pool_keeps_goes_with_the_last_context() {
     assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
 }
 
+#[test]
+fn memory_of_which_a_descriptor_was_exported_ends_with_it_though_children_were_born() {
+    let call = |name, a| Round::One(0, Call { name, thread: 0, place: 0, a, b: 0 });
+    let made = [call("create", 2 << 20), call("export", 0)];
+    let ended = [Round::Children(0), call("give", 0), call("give", 0)];
+    let rounds: Vec<_> = made.into_iter().chain(ended).collect();
+    assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
+}
+
+#[test]
+fn memory_lives_as_long_as_a_descriptor_of_its_addresses() {
+    holds(&[("linear", 0, 3 << 20), ("range", 0, 0), ("give", 0, 0), ("give", 0, 0)]);
+    holds(&[("context", 0, 0), ("linear", 0, 3 << 20), ("range", 0, 0), ("destroy", 0, 0)]);
+    // What comes to lie at the same addresses is not kept.
+    holds(&[
+        ("linear", 0, 3 << 20),
+        ("range", 0, 0),
+        ("give", 0, 0),
+        ("linear", 1, 3 << 20),
+        ("give", 1, 0),
+    ]);
+}
+
 /// Three contexts and another gigabyte leave too little for a fourth, whose process then has none.
 #[test]
 fn memory_of_a_stream_without_a_context_is_the_drivers_to_refuse() {

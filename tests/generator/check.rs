@@ -310,7 +310,7 @@ fn compare(
     let on_card = Held { contexts, memory: all - contexts - buffers, ..expected };
     ensure(on_card == expected, || format!("the card: {on_card:?}, the model: {expected:?}"))?;
     ensure(in_ledger == expected, || {
-        format!("the ledger: {in_ledger:?}, the model and the card: {expected:?}")
+        format!("the ledger: {in_ledger:?}, the model and the card: {expected:?}: {charged:?}")
     })?;
     ensure(charged.held_in_all() == in_ledger.in_all(), || format!("other kinds: {charged:?}"))
 }

@@ -48,6 +48,8 @@ static void run(struct line *line) {
         line->result = WAS("sparse") ? row(at, line->a, IS("row"), home(line->thread)) : SKIPPED;
     else if (IS("export"))
         line->result = WAS("create") && !at->descriptor ? export_fd(at) : SKIPPED;
+    else if (IS("range"))
+        line->result = suits(line, at) ? describe(at) : SKIPPED;
     else if (IS("bind") || IS("unbind"))
         line->result = WAS("multi") ? bind_to(at, IS("bind"), home(line->thread)) : SKIPPED;
     else if (IS("let")) {
@@ -72,8 +74,12 @@ static void run(struct line *line) {
 static void *work(void *number) {
     int me = (int)(intptr_t)number;
     CALL("cuCtxSetCurrent", (void *), threads[me].own ? threads[me].own : primary[home(me)]);
-    for (int i = 0; i < count; i++)
-        if (lines[i].thread == me) run(&lines[i]);
+    for (int i = 0; i < count; i++) {
+        if (lines[i].thread != me) continue;
+        pthread_rwlock_rdlock(&calls);
+        run(&lines[i]);
+        pthread_rwlock_unlock(&calls);
+    }
     return 0;
 }
 

@@ -3,7 +3,7 @@
 //! say the same, and the card was never fuller than the limit, not by a byte.
 //!
 //! `ALIQUOT_GENERATOR_CASES` says how many sequences each test draws, `ALIQUOT_GENERATOR_SEED` from
-//! which seed. A failure prints its seed and the shortest sequence that was found to fail. Each process
+//! which seed, and `ALIQUOT_GENERATOR_CALLS=linear,range,give` draws these alone. A failure prints its seed and the shortest sequence that was found to fail. Each process
 //! has a mount namespace of its own, so these need root.
 
 mod calls;

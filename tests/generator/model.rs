@@ -38,7 +38,7 @@ struct Object {
     /// A handle is held; it is mapped, or bound.
     handle: bool,
     mapped: bool,
-    /// A descriptor of it is open.
+    /// A descriptor of it, or of its addresses, is open.
     exported: bool,
     /// The rows of an array that are mapped.
     rows: BTreeSet<u64>,
@@ -150,7 +150,9 @@ impl Process {
         let at = (call.thread, call.place);
         let context = if self.own[call.thread] { call.thread + DEVICES } else { home(call.thread) };
         match call.name {
-            "row" | "unrow" | "bind" | "unbind" | "let" | "export" => self.changed(at, call),
+            "row" | "unrow" | "bind" | "unbind" | "let" | "export" | "range" => {
+                self.changed(at, call);
+            }
             "give" => self.given(at),
             "map" | "unmap" => self.mapped(at, call.name == "map"),
             "context" => self.own[call.thread] = true,
@@ -213,7 +215,7 @@ impl Process {
             "row" => drop(object.rows.insert(row)),
             "unrow" => drop(object.rows.remove(&row)),
             "let" => object.handle = false,
-            "export" => object.exported = true,
+            "export" | "range" => object.exported = true,
             name => object.mapped = name == "bind",
         }
     }
@@ -238,11 +240,14 @@ impl Process {
                 object.what = "tiles";
                 object.rows.clear();
             }
+            // Only its addresses end.
+            object.handle &= !(object.what == "linear" && object.exported);
         }
         self.objects.retain(|_, object| match object.what {
             "async" | "lent" => !(none_left && object.device == device),
             "create" | "pool" | "multi" | "green" => true,
             "tiles" => object.handle,
+            "linear" if object.exported => true,
             _ => object.context != context,
         });
     }

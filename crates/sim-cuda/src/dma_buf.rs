@@ -3,7 +3,7 @@
 //! the card until it is closed, whatever becomes of the addresses.
 
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sim_world::Kind;
 
@@ -27,12 +27,28 @@ const HOST_PAGE: usize = 4096;
 struct Range {
     /// What the program's descriptor is a copy of.
     file: OwnedFd,
-    /// The plain allocation that it lies in; 0: it is of mapped memory.
+    /// The plain allocation that it lies in, as long as that lives; 0: it is of mapped memory, or of one that
+    /// has ended, where another may lie by then.
     block: usize,
     /// The mapped memory.
     _kept: Vec<Kept>,
-    /// Pages of the plain allocation, which has ended, and the ordinal of their card.
-    pages: Vec<(usize, usize)>,
+    /// The pages of the plain allocation, which has ended.
+    pages: Option<Arc<Pages>>,
+}
+
+/// Pages of an allocation that has ended. The card is given them back with the last range that has them.
+struct Pages {
+    /// The ordinal of their card.
+    card: usize,
+    bytes: usize,
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        if let Ok(device) = process::device(self.card) {
+            device.refund(Kind::Allocation, self.bytes as u64);
+        }
+    }
 }
 
 impl Range {
@@ -46,13 +62,16 @@ fn ranges() -> MutexGuard<'static, Vec<Range>> {
     RANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a descriptor keeps the pages of a plain allocation that has ended; they are given back with it.
-pub(crate) fn keeps(block: usize, ordinal: usize, bytes: usize) -> bool {
+/// Whether descriptors keep the pages of a plain allocation that ends; they are given back with the last.
+pub(crate) fn keeps(block: usize, card: usize, bytes: usize) -> bool {
     let mut ranges = ranges();
     let mut open = ranges.iter_mut().filter(|range| range.block == block && !range.is_closed());
     let Some(first) = open.next() else { return false };
-    // Of several descriptors one keeps them; closed, it hands them on.
-    first.pages.push((ordinal, bytes));
+    let pages = Arc::new(Pages { card, bytes });
+    for range in open {
+        (range.block, range.pages) = (0, Some(pages.clone()));
+    }
+    (first.block, first.pages) = (0, Some(pages));
     true
 }
 
@@ -61,21 +80,9 @@ pub(crate) fn sweep() -> bool {
     let mut ranges = ranges();
     let was_any = !ranges.is_empty();
     let closed: Vec<_> = ranges.extract_if(.., |range| range.is_closed()).collect();
-    let mut over = Vec::new();
-    for range in &closed {
-        // Another descriptor of the same allocation keeps its pages.
-        match ranges.iter_mut().find(|other| range.block != 0 && other.block == range.block) {
-            Some(other) => other.pages.extend(&range.pages),
-            None => over.extend(&range.pages),
-        }
-    }
+    // What they kept is given back without the lock.
     drop(ranges);
     drop(closed);
-    for (ordinal, bytes) in over {
-        if let Ok(device) = process::device(ordinal) {
-            device.refund(Kind::Allocation, bytes as u64);
-        }
-    }
     was_any
 }
 
@@ -102,7 +109,7 @@ fn describe(out: Opaque, start: usize, size: usize) -> Res {
     let (block, kept) = contents(start, size)?;
     let file = mapping::memory_file(c"simulated-gpu-range", size)?;
     let copy = mapping::locked(file.as_fd())?;
-    ranges().push(Range { file, block, _kept: kept, pages: vec![] });
+    ranges().push(Range { file, block, _kept: kept, pages: None });
     // SAFETY: for this kind of handle the interface has the caller pass room for an integer.
     unsafe { out.cast::<i32>().write_unaligned(copy.into_raw_fd()) };
     Ok(())

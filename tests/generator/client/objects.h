@@ -78,6 +78,16 @@ static int export_fd(struct place *at) {
     return result;
 }
 
+/* A descriptor of the addresses of memory that has pages of its own, or of what is mapped (dma-buf). */
+static int describe(struct place *at) {
+    int descriptor = -1;
+    uint64_t start = at->mapped ? at->mapped : at->handle;
+    int result = CALL("cuMemGetHandleForAddressRange", (int *, uint64_t, size_t, int, uint64_t), &descriptor, start,
+                      at->bytes / 4096 * 4096, 1, 0);
+    if (!result) at->descriptor = descriptor;
+    return result;
+}
+
 /* Memory of another interface: its handle, and a buffer of it. */
 static int external(struct place *at, uint64_t bytes) {
     struct {

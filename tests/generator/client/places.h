@@ -49,6 +49,20 @@ static int take(struct line *line, struct place *at) {
     return result;
 }
 
+/* A driver has memory back when its descriptor is closed, and the simulated one when it is asked next: nobody
+ * else of the process is in a call meanwhile. */
+static pthread_rwlock_t calls = PTHREAD_RWLOCK_INITIALIZER;
+static int let_go_of(int descriptor) {
+    size_t free, total;
+    pthread_rwlock_unlock(&calls);
+    pthread_rwlock_wrlock(&calls);
+    int result = close(descriptor);
+    CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
+    pthread_rwlock_unlock(&calls);
+    pthread_rwlock_rdlock(&calls);
+    return result;
+}
+
 /* Gives back what is in a place, and empties it. */
 static int give(struct line *line, struct place *at) {
     int result = SKIPPED, by_stream = line->a & 1;
@@ -82,7 +96,7 @@ static int give(struct line *line, struct place *at) {
         if (!result && !by_stream) result = CALL(end, (uint64_t), at->other);
     }
     if (WAS("tiles")) result = CALL("cuMemRelease", (uint64_t), at->handle);
-    if (WAS("closed")) result = close(at->descriptor);
+    if (WAS("closed")) result = let_go_of(at->descriptor);
     if (result || WAS("mapped")) return result;
     /* What is mapped, or has a descriptor, lives on. */
     int lives = at->mapped ? 2 : at->descriptor && !WAS("closed");
@@ -132,7 +146,9 @@ static void ended(void *context, int device) {
             int of_pool = WAS("async") || WAS("lent");
             int of_nobody = WAS("create") || WAS("mapped") || WAS("pool") || WAS("multi") || WAS("tiles") || WAS("green") || WAS("closed");
             if (of_pool ? !(none_left && at->device == device) : at->context != context || of_nobody) continue;
-            if (WAS("sparse") && at->is_held) {
+            if (WAS("linear") && at->descriptor)
+                strcpy(at->kind, "closed");
+            else if (WAS("sparse") && at->is_held) {
                 strcpy(at->kind, "tiles");
                 memset(at->rows, 0, sizeof at->rows);
             } else
@@ -162,6 +178,7 @@ static int own_context(struct line *line, struct thread *me) {
 static int suits(struct line *line, struct place *at) {
     if (IS("give")) return *at->kind && !WAS("mapped");
     if (IS("export")) return WAS("create") && !at->descriptor;
+    if (IS("range")) return (at->mapped || (WAS("linear") && at->bytes > MIB)) && !at->descriptor;
     if (IS("map")) return WAS("create") && !at->mapped;
     if (IS("unmap") || IS("retain")) return at->mapped != 0;
     if (IS("trim")) return WAS("pool");

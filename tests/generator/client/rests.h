@@ -49,8 +49,11 @@ static void primary_ends(const char *name, int device) {
 
 extern char **environ;
 
-/* A child of every kind: two that execute at once, one that lives on and has nothing of ours. */
+/* A child of every kind: two that execute at once, one that lives on and has nothing of ours: it closes the
+ * descriptors that it was born with, because a driver keeps memory for every copy of one. */
 static void children(void) {
+    int over[2];
+    char done = 0;
     pid_t child;
     char *arguments[] = {"true", 0};
     int status, result = posix_spawn(&child, "/bin/true", 0, 0, arguments, environ);
@@ -61,6 +64,7 @@ static void children(void) {
         _exit(1);
     }
     waitpid(child, &status, 0);
+    if (pipe(over)) exit(3);
     child = fork();
     if (!child) {
         uint64_t at;
@@ -71,8 +75,15 @@ static void children(void) {
                 if (threads[t].places[p].handle)
                     CALL("cuMemFree_v2", (uint64_t), threads[t].places[p].handle);
         if (!CALL("cuMemAlloc_v2", (uint64_t *, size_t), &at, MIB)) _exit(1);
+        for (int t = 0; t < THREADS; t++)
+            for (int p = 0; p < PLACES; p++)
+                if (threads[t].places[p].descriptor) close(threads[t].places[p].descriptor);
+        if (write(over[1], "", 1) != 1) _exit(1);
         for (;;) pause();
     }
+    close(over[1]);
+    if (read(over[0], &done, 1) != 1) child = -1;
+    close(over[0]);
     printf("%d\n", child);
 }
 
