@@ -398,7 +398,9 @@ static void run(char *text) {
     } else if (IS("import-end")) {
         result = CALL("cuDestroyExternalMemory", (uint64_t), place[a]);
     } else if (IS("buffer-of") || IS("mipmap-of")) {
-        uint64_t d[16] = {0, MIB};
+        /* A buffer of 1 MiB, or floats of 256 by 256 in two levels. */
+        uint64_t buffer[16] = {0, MIB}, mipmap[16] = {0, 256, 256, 0, 1ul << 32 | 0x20, 0, 2};
+        uint64_t *d = IS("buffer-of") ? buffer : mipmap;
         const char *name = IS("buffer-of") ? "cuExternalMemoryGetMappedBuffer"
                                            : "cuExternalMemoryGetMappedMipmappedArray";
         result = CALL(name, (uint64_t *, uint64_t, void *), c ? 0 : &place[a], place[b], d);

@@ -60,6 +60,21 @@ fn imported_memory_lives_as_long_as_its_handle_or_what_is_mapped_of_it() {
     let words = "import=0,64 used buffer-of=1,0 import-end=0 used free=1 used";
     assert_eq!(used(words), [64.0, 64.0, 0.0]);
     assert_eq!(used("import=0,64 buffer-of=1,0 used stop start used"), [64.0, 0.0]);
+    let words = "import=0,64 mipmap-of=1,0 buffer-of=2,0 import-end=0 free=2 used \
+                 cuMipmappedArrayDestroy=1 used";
+    assert_eq!(used(words), [64.0, 0.0]);
+    assert_eq!(used("import=0,64 mipmap-of=1,0 import-end=0 used stop start used"), [64.0, 0.0]);
+}
+
+#[test]
+fn a_managed_pool_is_charged_to_its_device_or_to_the_current_one() {
+    for made in ["pool-managed=9", "get-pool-of=9,2,0", "default-pool-of=9,2,1"] {
+        let words = format!("{made} lend-of=0,40,9 used give=0 trim=9,0 used");
+        assert_eq!(used(&words), [64.0, 0.0], "{made}");
+    }
+    let words = "pool-managed=9 lend-of=0,20000,9 used";
+    assert_eq!(used(words), [0.0]);
+    assert_eq!(said("lend-of=0,20000,9", words), ["2"]);
 }
 
 #[test]

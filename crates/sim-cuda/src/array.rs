@@ -252,37 +252,72 @@ pub(crate) fn destroy(handle: usize) -> Res {
     give(array.start, array.context, array.behind.as_ref())
 }
 
-/// Takes memory for a mipmap: at most as many levels as there are until one texel is left.
+/// Levels of a mipmap as they lie one after another: what each is, from row to row, and where it begins; and
+/// the end of the last.
+struct Levels {
+    all: Vec<(Descriptor, usize, usize)>,
+    end: usize,
+}
+
+impl Levels {
+    /// At most as many as there are until one texel is left.
+    fn of(descriptor: Descriptor, levels: u32) -> Res<Self> {
+        let layers = descriptor.flags & (LAYERED | CUBEMAP) != 0;
+        let depth = if layers { 1 } else { descriptor.depth };
+        let longest = descriptor.width.max(descriptor.height).max(depth);
+        let levels = levels.clamp(1, longest.ilog2() + 1);
+        let mut laid = Self { all: Vec::new(), end: 0 };
+        let halves = std::iter::successors(Some(descriptor), |d| Some(d.halved()));
+        for level in halves.take(levels as usize) {
+            let (pitch, bytes) = level.size()?;
+            laid.all.push((level, pitch, laid.end));
+            let bytes = bytes.checked_next_multiple_of(LEVEL).ok_or(Status::INVALID_VALUE)?;
+            laid.end = laid.end.checked_add(bytes).ok_or(Status::INVALID_VALUE)?;
+        }
+        Ok(laid)
+    }
+
+    /// The mipmap of these levels whose texels lie from `start` on; its handle.
+    fn put(self, start: usize, context: usize, behind: Option<Arc<Behind>>) -> usize {
+        let level = |(descriptor, pitch, offset)| {
+            let start = start + offset;
+            let is_level = true;
+            let array = Array { descriptor, start, pitch, context, is_level, behind: None };
+            let array = Arc::new(array);
+            ARRAYS.insert(array.clone());
+            array
+        };
+        let levels = self.all.into_iter().map(level).collect();
+        MIPMAPS.insert(Arc::new(Mipmap { levels, start, context, behind }))
+    }
+}
+
+/// Takes memory for a mipmap.
 pub(crate) fn create_mipmap(descriptor: Descriptor, levels: u32) -> Res<usize> {
     let context = context::current()?;
     descriptor.check(context.device)?;
-    let layers = descriptor.flags & (LAYERED | CUBEMAP) != 0;
-    let depth = if layers { 1 } else { descriptor.depth };
-    let longest = descriptor.width.max(descriptor.height).max(depth);
-    let levels = levels.clamp(1, longest.ilog2() + 1);
-    let all: Vec<Descriptor> = std::iter::successors(Some(descriptor), |d| Some(d.halved()))
-        .take(levels as usize)
-        .collect();
-    let mut offsets = Vec::new();
-    let mut end = 0usize;
-    for level in &all {
-        let (pitch, bytes) = level.size()?;
-        offsets.push((*level, pitch, end));
-        let bytes = bytes.checked_next_multiple_of(LEVEL).ok_or(Status::INVALID_VALUE)?;
-        end = end.checked_add(bytes).ok_or(Status::INVALID_VALUE)?;
-    }
+    let levels = Levels::of(descriptor, levels)?;
+    let all: Vec<_> = levels.all.iter().map(|(level, ..)| *level).collect();
     let (context, device) = (handle_of(&context), context.device);
-    let (start, behind) = room(&all, device, context, end)?;
-    let level = |(descriptor, pitch, offset)| {
-        let start = start + offset;
-        let is_level = true;
-        let array = Array { descriptor, start, pitch, context, is_level, behind: None };
-        let array = Arc::new(array);
-        ARRAYS.insert(array.clone());
-        array
-    };
-    let levels = offsets.into_iter().map(level).collect();
-    Ok(MIPMAPS.insert(Arc::new(Mipmap { levels, start, context, behind })))
+    let (start, behind) = room(&all, device, context, levels.end)?;
+    Ok(levels.put(start, context, behind))
+}
+
+/// Makes a mipmap of a context of memory that there is, which `map` finds addresses for: it is told how many
+/// bytes. They are given back by [`memory::free`].
+pub(crate) fn map_mipmap(
+    descriptor: Descriptor,
+    levels: u32,
+    (context, device): (usize, usize),
+    map: impl FnOnce(usize) -> Res<usize>,
+) -> Res<usize> {
+    descriptor.check(device)?;
+    if descriptor.is_mapped_later() {
+        return Err(Status::INVALID_VALUE);
+    }
+    let levels = Levels::of(descriptor, levels)?;
+    let start = map(levels.end)?;
+    Ok(levels.put(start, context, None))
 }
 
 /// The handle of a level.

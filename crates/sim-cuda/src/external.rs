@@ -1,8 +1,6 @@
 //! Memory of other interfaces that a program imports. The card is charged when it is imported, by the size
 //! that is named, as if the other interface had taken it then: nothing else here plays one. It lives until
-//! its handle and all that was mapped of it are gone, or its context ends.
-//!
-//! Mipmaps of such memory are not simulated.
+//! its handle and all that was mapped of it, as a buffer or as a mipmap, are gone, or its context ends.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +9,7 @@ use sim_world::Kind;
 
 use crate::arena::PAGE;
 use crate::arg::{In, Out};
+use crate::array::{self, Descriptor};
 use crate::context;
 use crate::mapping;
 use crate::outside::{self, Piece, What};
@@ -46,6 +45,20 @@ pub(crate) struct Buffer {
     flags: u32,
     reserved: [u32; 16],
 }
+
+/// The header's CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Mipmap {
+    offset: u64,
+    array: Descriptor,
+    levels: u32,
+    reserved: [u32; 16],
+}
+
+const _: () = assert!(
+    size_of::<Mipmap>() == size_of::<nvidia_sys::cuda::CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC>()
+);
 
 /// CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD, and CUDA_EXTERNAL_MEMORY_DEDICATED.
 const OPAQUE: u32 = 1;
@@ -101,16 +114,16 @@ fn import(described: &Described) -> Res<Arc<Import>> {
     Ok(Arc::new(Import { file, device, context, size }))
 }
 
-fn map(of: Arc<Import>, part: &Buffer) -> Res<usize> {
-    let end = part.offset.checked_add(part.size).ok_or(Status::INVALID_VALUE)?;
-    if part.size == 0 || end > of.size || part.flags != 0 {
+fn map(of: Arc<Import>, offset: u64, bytes: u64) -> Res<usize> {
+    let end = offset.checked_add(bytes).ok_or(Status::INVALID_VALUE)?;
+    if bytes == 0 || end > of.size {
         return Err(Status::INVALID_VALUE);
     }
     // Files are mapped from whole pages of the host's on.
-    let skipped = part.offset as usize % PAGE;
-    let room = (skipped + part.size as usize).next_multiple_of(PAGE);
+    let skipped = offset as usize % PAGE;
+    let room = (skipped + bytes as usize).next_multiple_of(PAGE);
     let start = mapping::reserve(0, room, PAGE)?;
-    mapping::place(start, room, of.file.as_fd(), part.offset as usize - skipped)?;
+    mapping::place(start, room, of.file.as_fd(), offset as usize - skipped)?;
     let (context, device, what) = (of.context, Some(of.device), What::External);
     let size = room;
     outside::insert(Piece { start, size, context, device, what, access: 3 });
@@ -155,9 +168,23 @@ export! {
     /// Maps a part.
     fn cuExternalMemoryGetMappedBuffer(out: Out<u64>, handle: usize, part: In<Buffer>) {
         let import = IMPORTS.get(handle).ok_or(Status::INVALID_HANDLE)?;
+        let part = part.get()?;
+        if out.is_null() || part.flags != 0 {
+            return Err(Status::INVALID_VALUE);
+        }
+        out.put(map(import, part.offset, part.size)? as u64)
+    }
+
+    /// Maps a part as a mipmap.
+    fn cuExternalMemoryGetMappedMipmappedArray(out: Out<usize>, handle: usize, part: In<Mipmap>) {
+        let import = IMPORTS.get(handle).ok_or(Status::INVALID_HANDLE)?;
+        let part = part.get()?;
         if out.is_null() {
             return Err(Status::INVALID_VALUE);
         }
-        out.put(map(import, &part.get()?)? as u64)
+        let of = (import.context, import.device);
+        out.put(array::map_mipmap(part.array, part.levels, of, |bytes| {
+            map(import, part.offset, bytes as u64)
+        })?)
     }
 }

@@ -25,8 +25,17 @@ const CHUNK: usize = 32 << 20;
 /// All pools of this process, by handle. One lock for all, because a pool that grows takes from others.
 pub(crate) struct Pools {
     pools: BTreeMap<usize, Pool>,
-    default: BTreeMap<usize, usize>,
-    current: BTreeMap<usize, usize>,
+    default: BTreeMap<Place, usize>,
+    current: BTreeMap<Place, usize>,
+}
+
+/// What there is a default and a current pool for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The ordinal of a device.
+    pub(crate) device: usize,
+    /// Whether the pool is of managed memory. It is charged to the device as if the memory were always there.
+    pub(crate) managed: bool,
 }
 
 /// A pool.
@@ -55,6 +64,8 @@ pub(crate) struct Pool {
     destroyed: bool,
     /// Whether it is another process's, of which pieces can be mapped and none lent.
     pub(crate) imported: bool,
+    /// Whether its memory is managed.
+    pub(crate) managed: bool,
 }
 
 /// Memory that is free when a stream has come so far.
@@ -130,30 +141,33 @@ impl Pools {
         handle
     }
 
-    /// A device's default pool.
-    pub(crate) fn default_of(&mut self, device: usize) -> usize {
-        match self.default.get(&device) {
+    /// A device's default pool, or its managed one.
+    pub(crate) fn default_of(&mut self, place: Place) -> usize {
+        match self.default.get(&place) {
             Some(handle) => *handle,
             None => {
-                let handle = self.create(device, 0, 0);
-                self.default.insert(device, handle);
+                let handle = self.create(place.device, 0, 0);
+                if let Ok(pool) = self.get(handle) {
+                    pool.managed = place.managed;
+                }
+                self.default.insert(place, handle);
                 handle
             }
         }
     }
 
-    /// The pool that a device's streams take from.
-    pub(crate) fn current_of(&mut self, device: usize) -> usize {
-        self.current.get(&device).copied().unwrap_or_else(|| self.default_of(device))
+    /// The pool that is taken from where none is named.
+    pub(crate) fn current_of(&mut self, place: Place) -> usize {
+        self.current.get(&place).copied().unwrap_or_else(|| self.default_of(place))
     }
 
-    /// Makes a pool the one that its device's streams take from.
-    pub(crate) fn set_current(&mut self, device: usize, handle: usize) -> Res {
+    /// Makes a pool the one that is taken from where none is named.
+    pub(crate) fn set_current(&mut self, place: Place, handle: usize) -> Res {
         let pool = self.get(handle)?;
-        if pool.device != device || pool.imported {
+        if pool.place() != place || pool.imported {
             return Err(Status::INVALID_VALUE);
         }
-        self.current.insert(device, handle);
+        self.current.insert(place, handle);
         Ok(())
     }
 
@@ -253,6 +267,10 @@ impl Pools {
 }
 
 impl Pool {
+    fn place(&self) -> Place {
+        Place { device: self.device, managed: self.managed }
+    }
+
     fn new(device: usize, handles: u32, largest: u64) -> Self {
         Self {
             device,
@@ -269,6 +287,7 @@ impl Pool {
             pending: Vec::new(),
             destroyed: false,
             imported: false,
+            managed: false,
         }
     }
 

@@ -4,16 +4,20 @@ use nvidia_sys::cuda::{CUmemAccessDesc, CUmemLocation, CUmemPoolProps};
 
 use crate::arg::{In, Opaque, Out};
 use crate::capture;
+use crate::context;
 use crate::front;
 use crate::line::Op;
-use crate::pool::{Pool, Pools, pools};
+use crate::pool::{Place, Pool, Pools, pools};
 use crate::process::device_named;
 use crate::rim::export;
 use crate::status::{Res, Status};
 use crate::stream::{self, Target};
 
-/// CU_MEM_ALLOCATION_TYPE_PINNED and CU_MEM_LOCATION_TYPE_DEVICE.
+/// CU_MEM_ALLOCATION_TYPE_PINNED and _MANAGED.
 const PINNED: u32 = 1;
+const MANAGED: u32 = 2;
+/// CU_MEM_LOCATION_TYPE_NONE and _DEVICE.
+const NOWHERE: u32 = 0;
 const DEVICE: u32 = 1;
 /// CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR.
 const DESCRIPTOR: u32 = 1;
@@ -24,6 +28,22 @@ pub(crate) fn device_at(location: &CUmemLocation) -> Res<usize> {
         DEVICE => Ok(device_named(ordinal_of(location))?.ordinal),
         _ => Err(Status::INVALID_VALUE),
     }
+}
+
+/// What a location and a kind of memory name. Managed memory need not lie anywhere, and is the current
+/// device's then.
+fn place_at(location: &CUmemLocation, kind: u32) -> Res<Place> {
+    let managed = kind == MANAGED;
+    match (location.type_.0, kind) {
+        (NOWHERE, MANAGED) => Ok(Place { device: context::current()?.device, managed }),
+        (_, PINNED | MANAGED) => Ok(Place { device: device_at(location)?, managed }),
+        _ => Err(Status::INVALID_VALUE),
+    }
+}
+
+/// A device's pool of memory that is not managed.
+fn pinned(device: i32) -> Res<Place> {
+    Ok(Place { device: device_named(device)?.ordinal, managed: false })
 }
 
 /// The number of a location.
@@ -40,7 +60,9 @@ fn allocate(out: &Out<u64>, size: usize, pool: Option<usize>, target: &Target) -
         return out.put(start as u64);
     }
     let mut pools = pools();
-    let pool = pool.unwrap_or_else(|| pools.current_of(target.context.device));
+    let pool = pool.unwrap_or_else(|| {
+        pools.current_of(Place { device: target.context.device, managed: false })
+    });
     let lent = pools.lend(pool, size, target.line)?;
     drop(pools);
     if let Some(mark) = lent.after {
@@ -75,11 +97,14 @@ fn free(address: usize, target: &Target) -> Res {
 
 fn create(props: &CUmemPoolProps) -> Res<usize> {
     let handles = props.handleTypes.0;
-    if props.allocType.0 != PINNED || handles & !DESCRIPTOR != 0 {
+    let place = place_at(&props.location, props.allocType.0)?;
+    if handles & !DESCRIPTOR != 0 || place.managed && handles != 0 {
         return Err(Status::INVALID_VALUE);
     }
-    let device = device_at(&props.location)?;
-    Ok(pools().create(device, handles, props.maxSize as u64))
+    let mut pools = pools();
+    let handle = pools.create(place.device, handles, props.maxSize as u64);
+    pools.get(handle)?.managed = place.managed;
+    Ok(handle)
 }
 
 /// A number of a pool: three are integers, the others 64 bits wide.
@@ -94,7 +119,7 @@ fn get(pool: &Pool, attribute: u32) -> Res<Number> {
         4 => Number::Wide(pool.threshold),
         5 | 6 => Number::Wide(pool.reserved[attribute as usize - 5]),
         7 | 8 => Number::Wide(pool.used[attribute as usize - 7]),
-        9 => Number::Int(PINNED as i32),
+        9 => Number::Int(if pool.managed { MANAGED } else { PINNED } as i32),
         10 => Number::Int(pool.handles as i32),
         11 => Number::Int(pool.device as i32),
         12 => Number::Int(DEVICE as i32),
@@ -161,13 +186,10 @@ fn set_access(pool: &mut Pool, map: &In<CUmemAccessDesc>, count: usize) -> Res {
 fn of_location(
     location: &In<CUmemLocation>,
     kind: u32,
-    which: fn(&mut Pools, usize) -> usize,
+    which: fn(&mut Pools, Place) -> usize,
 ) -> Res<usize> {
-    let device = device_at(&location.get()?)?;
-    match kind {
-        PINNED => Ok(which(&mut pools(), device)),
-        _ => Err(Status::INVALID_VALUE),
-    }
+    let place = place_at(&location.get()?, kind)?;
+    Ok(which(&mut pools(), place))
 }
 
 export! {
@@ -188,19 +210,20 @@ export! {
 
     /// The pool that a device has from the beginning.
     fn cuDeviceGetDefaultMemPool(out: Out<usize>, device: i32) {
-        let device = device_named(device)?.ordinal;
-        out.put(pools().default_of(device))
+        let place = pinned(device)?;
+        out.put(pools().default_of(place))
     }
 
     /// The pool that a device's streams take from.
     fn cuDeviceGetMemPool(out: Out<usize>, device: i32) {
-        let device = device_named(device)?.ordinal;
-        out.put(pools().current_of(device))
+        let place = pinned(device)?;
+        out.put(pools().current_of(place))
     }
 
     /// Makes a pool the one that its device's streams take from.
     fn cuDeviceSetMemPool(device: i32, pool: usize) {
-        pools().set_current(device_named(device)?.ordinal, pool)
+        let place = pinned(device)?;
+        pools().set_current(place, pool)
     }
 
     /// The default pool of a location.
@@ -215,11 +238,8 @@ export! {
 
     /// Makes a pool the current one of its location.
     fn cuMemSetMemPool(location: In<CUmemLocation>, kind: u32, pool: usize) {
-        let device = device_at(&location.get()?)?;
-        match kind {
-            PINNED => pools().set_current(device, pool),
-            _ => Err(Status::INVALID_VALUE),
-        }
+        let place = place_at(&location.get()?, kind)?;
+        pools().set_current(place, pool)
     }
 
     /// Makes a pool on a device.
