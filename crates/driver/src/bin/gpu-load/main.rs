@@ -55,7 +55,11 @@ fn run(args: &Args) -> Result<()> {
     let _primary = device.primary()?;
     let mut gpu = Gpu::new(&driver, &device, args.workload.kernel())?;
     let rounds = gpu.rounds_per_us;
-    say(&json!({"ready": true, "pid": std::process::id(), "rounds_per_us": rounds}))?;
+    let longest_kernel_ms = args.workload.longest().as_secs_f64() * 1e3;
+    say(&json!({
+        "ready": true, "pid": std::process::id(), "rounds_per_us": rounds,
+        "longest_kernel_ms": longest_kernel_ms,
+    }))?;
     std::io::stdin().lock().read_line(&mut String::new())?;
     let until = Instant::now() + Duration::from_secs_f64(args.seconds);
     let mut tally = Tally::new(Instant::now());

@@ -1,5 +1,5 @@
-//! What a workload got: work done, the longest time without any, latencies; per 100 ms and in all. Work is
-//! counted when the host sees that it has ended.
+//! What a workload got: work done, the longest time without any of it on the GPU, latencies; per 100 ms and in
+//! all. Work is counted when the host sees that it has ended.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,8 @@ impl Tally {
     /// So much work has ended.
     pub(crate) fn got(&mut self, work: Duration) -> Result<()> {
         let now = self.look()?;
-        let gap = now.saturating_sub(self.last);
+        // Of the time since work ended last this work had some itself.
+        let gap = now.saturating_sub(self.last).saturating_sub(work);
         self.longest = self.longest.max(gap);
         self.longest_in_window = self.longest_in_window.max(gap);
         (self.window, self.total, self.last) = (self.window + work, self.total + work, now);

@@ -39,6 +39,8 @@ pub(crate) enum Workload {
 /// How much work goes into a batch at least, so that the host is not what is measured.
 const BATCH: Duration = Duration::from_millis(1);
 const PERIOD: Duration = Duration::from_millis(20);
+/// Kernels of a graph.
+const GRAPH_KERNELS: u32 = 20;
 const COPY_BYTES: usize = 16 << 20;
 
 impl Workload {
@@ -51,6 +53,15 @@ impl Workload {
             Self::Long => 50_000,
             _ => 500,
         })
+    }
+
+    /// How long the longest thing takes that it launches.
+    pub(crate) fn longest(self) -> Duration {
+        match self {
+            Self::Graph => self.kernel() * GRAPH_KERNELS,
+            Self::Copy | Self::Idle => Duration::ZERO,
+            _ => self.kernel(),
+        }
     }
 }
 
@@ -87,8 +98,7 @@ fn saturate(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> 
 }
 
 fn graphs<'d>(gpu: &mut Gpu<'d>, tally: &mut Tally, until: Instant) -> Result<()> {
-    const KERNELS: u32 = 20;
-    let (graph, takes) = (gpu.graph(KERNELS)?, gpu.kernel * KERNELS);
+    let (graph, takes) = (gpu.graph(GRAPH_KERNELS)?, gpu.kernel * GRAPH_KERNELS);
     while Instant::now() < until {
         gpu.launch(&graph, takes, tally)?;
     }

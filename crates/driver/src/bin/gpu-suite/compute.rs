@@ -2,6 +2,8 @@
 //! got. The same scenarios as `cargo xtask bench compute` plays with the node agent, on a real card too:
 //! work is counted in kernels whose length is known, and compared with one tenant that has the card alone.
 
+mod judge;
+
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -11,14 +13,7 @@ use serde_json::{Value, json};
 
 use crate::place::Place;
 use crate::report::{self, file_name};
-
-/// How far a saturating tenant may be from its share, in points.
-const MOST_POINTS: f64 = 2.0;
-/// By how much all together may have less than one alone, in percent.
-const MOST_LOST: f64 = 3.0;
-
-/// Tenants by share in percent and workload.
-type Tenants = &'static [(u32, &'static str)];
+use judge::{Got, Tenants, scenario};
 
 const SCENARIOS: [(&str, Tenants); 8] = [
     ("50-50", &[(50, "saturate"), (50, "saturate")]),
@@ -106,7 +101,7 @@ impl Report {
                 each("first_second_percent"),
                 one["lost_percent"].as_f64().unwrap_or(0.0),
                 each("longest_stall_ms"),
-                if one["is_past"] == true { "past its aim" } else { "" }
+                past(one)
             );
         }
         text
@@ -133,54 +128,31 @@ impl Report {
     }
 }
 
-/// What a tenant said: work in milliseconds that ended in the first second and after it, and its longest
-/// time without any.
-#[derive(Clone, Copy, Default)]
-struct Got {
-    first_ms: f64,
-    later_ms: f64,
-    stall_ms: f64,
-}
-
-fn scenario(name: &str, mode: &str, tenants: Tenants, alone: &[f64], seen: &[(Got, f64)]) -> Value {
-    let part = |ms: f64, seconds: f64, alone: f64| match alone {
-        0.0 => 0.0,
-        alone => ms * 100.0 / (seconds * alone),
-    };
-    let all = tenants.iter().zip(alone).zip(seen);
-    let rows = all.map(|((&(share, workload), &alone), (got, seconds))| {
-        let percent = part(got.later_ms, seconds - 1.0, alone);
-        json!({
-            "share_percent": share,
-            "workload": workload,
-            "got_percent": percent,
-            "first_second_percent": part(got.first_ms, 1.0, alone),
-            "longest_stall_ms": got.stall_ms,
-            "error_points": percent - f64::from(share),
-        })
-    });
-    let rows: Vec<Value> = rows.collect();
-    let sum: f64 = rows.iter().filter_map(|row| row["got_percent"].as_f64()).sum();
-    // Where somebody idles, or nobody is lent anything, other rules hold than those of full shares.
-    let idles = tenants.iter().any(|(_, workload)| *workload == "idle");
-    let promised = if idles && mode == "strict" { 50.0 } else { 100.0 };
-    let lost = promised - sum;
-    let worst = rows.iter().filter_map(|row| row["error_points"].as_f64()).map(f64::abs);
-    let worst = if idles { 0.0 } else { worst.fold(0.0, f64::max) };
-    let is_past = mode != "none" && (worst > MOST_POINTS || lost > MOST_LOST);
-    json!({"name": name, "mode": mode, "lost_percent": lost, "is_past": is_past, "tenants": rows})
+/// What of a scenario is past its aim, in words.
+fn past(one: &Value) -> String {
+    let tenants = one["tenants"].as_array().into_iter().flatten();
+    let mut all: Vec<&str> = tenants
+        .flat_map(|one| one["past"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    match (one["is_past"] == true, all.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => "past its aim: lost".to_owned(),
+        (true, false) => format!("past its aim: {}", all.join(", ")),
+    }
 }
 
 /// What the workload gets in a second without anybody else and without us, in milliseconds of work.
 fn alone(place: &Place, workload: &str, seconds: f64) -> Result<f64> {
     let mut tenant = Tenant::start(&mut place.bare("gpu-load"), workload, seconds)?;
     tenant.begin()?;
-    let (got, took) = tenant.finish()?;
-    Ok(got.later_ms / (took - 1.0))
+    Ok(tenant.finish()?.each_second_ms())
 }
 
-/// What each has beside the others, and for how many seconds.
-fn together(place: &Place, mode: &str, tenants: Tenants, seconds: f64) -> Result<Vec<(Got, f64)>> {
+/// What each has beside the others.
+fn together(place: &Place, mode: &str, tenants: Tenants, seconds: f64) -> Result<Vec<Got>> {
     let start = |(share, workload): &(u32, &str)| {
         let mut command = match mode {
             "none" => place.bare("gpu-load"),
@@ -197,6 +169,8 @@ fn together(place: &Place, mode: &str, tenants: Tenants, seconds: f64) -> Result
 struct Tenant {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    seconds: f64,
+    longest_kernel_ms: f64,
 }
 
 impl Tenant {
@@ -208,11 +182,13 @@ impl Tenant {
             .spawn()
             .context("cannot start gpu-load")?;
         let output = child.stdout.take().context("no stdout")?;
-        let mut tenant = Self { child, lines: BufReader::new(output).lines() };
-        match tenant.line()? {
-            Some(line) if line["ready"] == true => Ok(tenant),
-            _ => bail!("gpu-load {workload} was never ready"),
-        }
+        let lines = BufReader::new(output).lines();
+        let mut tenant = Self { child, lines, seconds, longest_kernel_ms: 0.0 };
+        let Some(line) = tenant.line()?.filter(|line| line["ready"] == true) else {
+            bail!("gpu-load {workload} was never ready");
+        };
+        tenant.longest_kernel_ms = line["longest_kernel_ms"].as_f64().unwrap_or(0.0);
+        Ok(tenant)
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -220,21 +196,15 @@ impl Tenant {
         Ok(input.write_all(b"go\n")?)
     }
 
-    fn finish(mut self) -> Result<(Got, f64)> {
-        let mut got = Got::default();
+    fn finish(mut self) -> Result<Got> {
+        let mut got = Got { longest_kernel_ms: self.longest_kernel_ms, ..Got::default() };
         while let Some(line) = self.line()? {
             if line["done"] == true {
-                got.stall_ms = line["longest_stall_ms"].as_f64().unwrap_or(0.0);
-                // What ended after the last whole window.
-                let all = line["got_ms"].as_f64().unwrap_or(0.0);
-                got.later_ms = all - got.first_ms;
                 let status = self.child.wait()?;
                 ensure!(status.success(), "gpu-load ended with {status}");
-                return Ok((got, line["seconds"].as_f64().unwrap_or(0.0)));
+                return Ok(got);
             }
-            if line["at_ms"].as_u64() <= Some(1000) {
-                got.first_ms += line["got_ms"].as_f64().unwrap_or(0.0);
-            }
+            got.take(&line, self.seconds);
         }
         bail!("gpu-load ended without a word: {}", self.child.wait()?)
     }
@@ -249,23 +219,5 @@ impl Drop for Tenant {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_compared_with_one_that_has_the_card_alone() {
-        let got = |later_ms| Got { first_ms: later_ms / 10.0, later_ms, stall_ms: 4.0 };
-        // Alone it gets 900 ms of work a second; ten seconds after the first.
-        let seen = [(got(2250.0), 11.0), (got(6750.0), 11.0)];
-        let one = scenario("25-75", "fair", SCENARIOS[1].1, &[900.0, 900.0], &seen);
-        assert_eq!(one["tenants"][0]["got_percent"], 25.0);
-        assert_eq!((&one["lost_percent"], &one["is_past"]), (&json!(0.0), &json!(false)));
-        let seen = [(got(2500.0), 11.0), (got(6500.0), 11.0)];
-        let one = scenario("25-75", "fair", SCENARIOS[1].1, &[900.0, 900.0], &seen);
-        assert_eq!(one["is_past"], true);
     }
 }
