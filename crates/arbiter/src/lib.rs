@@ -19,6 +19,7 @@
 //! not, to itself, and everybody else still has its guaranteed part of the clock's time.
 #![forbid(unsafe_code)]
 
+mod ends;
 mod gpu;
 mod member;
 mod replay;
@@ -27,6 +28,7 @@ mod terms;
 mod timetable;
 mod turns;
 
+pub use ends::{Ending, Rank};
 pub use gpu::Gpu;
 pub use member::{Grant, Interval, Pace, Reading};
 pub use terms::{Class, Policy, Settings, Terms};

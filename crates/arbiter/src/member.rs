@@ -2,6 +2,7 @@
 
 use crate::settle::Settled;
 use crate::terms::{Class, Policy, Terms};
+use crate::turns::Overrun;
 
 /// What a container says of itself. Claims, all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,6 +102,7 @@ pub(crate) struct Member {
     /// The most that it can have saved, in nanoseconds.
     most_ns: i64,
     pub(crate) grant: Grant,
+    pub(crate) overrun: Overrun,
     launches: u64,
     quiet: u32,
     /// When it last did something, or was last without credit, in nanoseconds.
@@ -137,6 +139,7 @@ impl Member {
             part_ns: Self::most(terms, window_ns),
             most_ns: Self::most(terms, window_ns),
             grant: Grant::NOTHING,
+            overrun: Overrun::default(),
             launches: reading.launches,
             quiet: LINGER,
             moved_ns: 0,

@@ -3,7 +3,9 @@
 //! Its ranks wait for each other, and one of them that runs while the other may not spins: the time is
 //! charged and nothing comes of it. So on the GPUs where such a gang is not alone it has turns, at the
 //! same moments of one clock, and the others have the time between. A pure table: what is decided of
-//! one GPU follows from it without asking the others.
+//! one GPU follows from it without asking the others, until the end of a turn is near (`ends`).
+
+use crate::ends::{CLOSING_NS, Ending, OVERTIME_NS, SPARE_NS};
 
 /// The longest that a period gets, in quanta.
 const MOST_QUANTA: u64 = 8;
@@ -47,8 +49,46 @@ pub struct Timetable {
 pub struct Moment {
     /// Whose turn it is; none: that of all who have no turns there.
     pub gang: Option<u64>,
-    /// How long that holds, in nanoseconds.
+    /// How far the gang is with its turn.
+    pub ending: Ending,
+    /// For how long whoever has it may have work, in nanoseconds.
     pub left_ns: u64,
+    /// How long that holds, in nanoseconds.
+    pub holds_ns: u64,
+}
+
+impl Turn {
+    fn has(&self, into_ns: u64) -> bool {
+        (self.from_ns..self.to_ns).contains(&into_ns)
+    }
+
+    /// When it begins to close, from the period's begin: a short one half-way.
+    fn closes_ns(&self) -> u64 {
+        self.to_ns - CLOSING_NS.min((self.to_ns - self.from_ns) / 2)
+    }
+
+    /// For how long it may close, in nanoseconds.
+    fn closing_ns(&self) -> u64 {
+        self.to_ns + OVERTIME_NS - self.closes_ns()
+    }
+
+    /// What holds so far into the period, before it closes.
+    fn at(&self, into_ns: u64) -> Moment {
+        let until_ns = self.to_ns.saturating_sub(SPARE_NS).max(self.closes_ns());
+        Moment {
+            gang: Some(self.gang),
+            ending: Ending::Open,
+            left_ns: until_ns.saturating_sub(into_ns),
+            holds_ns: self.closes_ns().saturating_sub(into_ns),
+        }
+    }
+}
+
+impl Moment {
+    /// Nobody's turn, for so long.
+    const fn free(left_ns: u64) -> Self {
+        Self { gang: None, ending: Ending::Over, left_ns, holds_ns: left_ns }
+    }
 }
 
 impl Timetable {
@@ -78,19 +118,37 @@ impl Timetable {
         table
     }
 
-    /// What holds of a GPU at `now_ns`, by the clock that all of them have.
+    /// What holds of a GPU at `now_ns`, by the clock that all of them have. While a gang's turn closes `ending`
+    /// says how far the gang is with it.
     #[must_use]
-    pub fn at(&self, card: u64, now_ns: u64) -> Option<Moment> {
+    pub fn at(&self, card: u64, now_ns: u64, ending: impl FnOnce(u64) -> Ending) -> Option<Moment> {
         let into_ns = now_ns.checked_rem(self.period_ns)?;
         let here = || self.turns.iter().filter(|turn| turn.card == card);
-        here().next()?;
-        if let Some(turn) = here().find(|turn| (turn.from_ns..turn.to_ns).contains(&into_ns)) {
-            return Some(Moment { gang: Some(turn.gang), left_ns: turn.to_ns - into_ns });
+        let since_ns = |turn: &Turn| (into_ns + self.period_ns - turn.closes_ns()) % self.period_ns;
+        let last = here().min_by_key(|turn| since_ns(turn))?;
+        let left_ns = last.closing_ns().saturating_sub(since_ns(last));
+        if left_ns > 0 {
+            let (gang, ending) = (last.gang, ending(last.gang));
+            if ending != Ending::Over {
+                return Some(Moment { gang: Some(gang), ending, left_ns, holds_ns: left_ns });
+            }
+            if last.has(into_ns) {
+                let left_ns = last.to_ns - into_ns + self.free_ns(card, last.to_ns);
+                return Some(Moment::free(left_ns));
+            }
         }
-        let next_ns = here().map(|turn| turn.from_ns).filter(|from_ns| *from_ns > into_ns).min();
-        let first_ns = here().map(|turn| turn.from_ns).min().unwrap_or(0);
-        let next_ns = next_ns.unwrap_or(self.period_ns + first_ns);
-        Some(Moment { gang: None, left_ns: next_ns - into_ns })
+        let turn = here().find(|turn| turn.has(into_ns));
+        Some(
+            turn.map_or_else(|| Moment::free(self.free_ns(card, into_ns)), |turn| turn.at(into_ns)),
+        )
+    }
+
+    /// How long until the next turn begins on a GPU, in nanoseconds, from so far into the period.
+    fn free_ns(&self, card: u64, into_ns: u64) -> u64 {
+        let begins = || self.turns.iter().filter(|turn| turn.card == card).map(|turn| turn.from_ns);
+        let next_ns = begins().filter(|from_ns| *from_ns >= into_ns).min();
+        let first_ns = begins().min().unwrap_or(0);
+        next_ns.unwrap_or(self.period_ns + first_ns) - into_ns
     }
 
     /// Whether a gang has turns of a GPU.
@@ -129,6 +187,10 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    fn at(table: &Timetable, card: u64, now_ns: u64) -> Option<Moment> {
+        table.at(card, now_ns, |_| Ending::Leads)
+    }
+
     fn standing(gang: u64, card: u64, percent: u32) -> Standing {
         Standing { gang, card, percent }
     }
@@ -137,18 +199,40 @@ mod tests {
     fn a_gang_has_all_of_its_gpus_at_once_and_the_others_have_the_rest() {
         let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
         for card in [0, 1] {
-            let gang = Some(7);
-            assert_eq!(table.at(card, 100 * MS), Some(Moment { gang, left_ns: 5 * MS }));
-            assert_eq!(table.at(card, 104 * MS), Some(Moment { gang, left_ns: MS }));
-            assert_eq!(table.at(card, 106 * MS), Some(Moment { gang: None, left_ns: 4 * MS }));
+            let moment = at(&table, card, 100 * MS).unwrap();
+            assert_eq!((moment.gang, moment.ending), (Some(7), Ending::Open));
+            assert_eq!((moment.left_ns, moment.holds_ns), (5 * MS - SPARE_NS, 4 * MS));
+            assert_eq!(at(&table, card, 106 * MS), Some(Moment::free(4 * MS)));
             assert!(table.has(card, 7) && !table.has(card, 8));
         }
-        assert_eq!(table.at(2, 100 * MS), None, "nobody has turns there");
+        assert_eq!(at(&table, 2, 100 * MS), None, "nobody has turns there");
+    }
+
+    #[test]
+    fn a_turn_that_closes_is_over_as_soon_as_nobody_has_anything_left() {
+        let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
+        let closes =
+            |into_ns, ending| table.at(0, into_ns, |gang| (gang == 7).then_some(ending).unwrap());
+        let (gang, left_ns) = (Some(7), MS / 2 + OVERTIME_NS);
+        let lags = Moment { gang, ending: Ending::Lags, left_ns, holds_ns: left_ns };
+        assert_eq!(closes(4 * MS + MS / 2, Ending::Lags), Some(lags));
+        assert_eq!(
+            closes(5 * MS, Ending::Leads).unwrap().gang,
+            Some(7),
+            "it may take a little longer"
+        );
+        assert_eq!(closes(5 * MS + OVERTIME_NS, Ending::Leads).unwrap().gang, None);
+        // The others have the GPU until its next turn begins.
+        assert_eq!(closes(4 * MS + MS / 2, Ending::Over), Some(Moment::free(5 * MS + MS / 2)));
+        assert_eq!(closes(5 * MS, Ending::Over), Some(Moment::free(5 * MS)));
     }
 
     #[test]
     fn who_has_one_gpu_has_no_turns() {
-        assert_eq!(Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS).at(0, 5), None);
+        assert_eq!(
+            Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS).at(0, 5, |_| Ending::Over),
+            None
+        );
     }
 
     #[test]
@@ -166,8 +250,16 @@ mod tests {
     fn gangs_of_the_same_gpus_have_them_one_after_the_other() {
         let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
         let table = Timetable::of(&[both(7, 30), both(8, 70)].concat(), 5 * MS);
-        assert_eq!(table.at(1, 2 * MS).unwrap().gang, Some(7));
-        assert_eq!(table.at(1, 3 * MS), Some(Moment { gang: Some(8), left_ns: 7 * MS }));
+        assert_eq!(at(&table, 1, 2 * MS).unwrap().gang, Some(7));
+        let over = |into_ns| table.at(1, into_ns, |_| Ending::Over).unwrap();
+        let next = over(3 * MS);
+        assert_eq!((next.gang, next.left_ns), (Some(8), 7 * MS - SPARE_NS));
+        assert_eq!(
+            at(&table, 1, 3 * MS).unwrap().gang,
+            Some(7),
+            "it waits until the first has closed"
+        );
+        assert_eq!(over(2 * MS + MS / 2), Moment::free(MS / 2), "and begins no earlier");
     }
 
     #[test]

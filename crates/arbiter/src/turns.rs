@@ -4,6 +4,7 @@
 //! to it or by it. Between turns all others are as they are on a GPU without gangs; what they launch
 //! there is to be done when the next turn begins. A gang that has nothing to do in its turn leaves it to them.
 
+use crate::ends::{Ending, HANDOVER_NS, LAG_NS, LOOK_NS, SPARE_NS};
 use crate::gpu::Gpu;
 use crate::member::{Grant, Member, Pace};
 use crate::terms::Policy;
@@ -15,13 +16,49 @@ pub struct Turns {
     pub scheduled: Vec<u64>,
     /// The key of the one whose turn it is; `None`: it is that of all the others.
     pub whose: Option<u64>,
-    /// How long that holds, in nanoseconds.
+    /// How far it is with its turn.
+    pub ending: Ending,
+    /// For how long whoever has it may have work, in nanoseconds.
     pub left_ns: u64,
+    /// How long that holds, in nanoseconds.
+    pub holds_ns: u64,
+}
+
+/// What a gang had of a GPU beyond its turns: its next ones are the shorter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Overrun {
+    /// What it was charged in all when its turn began, in nanoseconds.
+    begun_ns: u64,
+    /// How long that turn was, in nanoseconds.
+    due_ns: u64,
+    /// What it had too much, in nanoseconds. At most half a turn, so that no turn falls out on one GPU alone.
+    carried_ns: u64,
+}
+
+impl Overrun {
+    fn begins(&mut self, charged_ns: u64, turn_ns: u64) {
+        let used_ns = if self.due_ns == 0 { 0 } else { charged_ns.wrapping_sub(self.begun_ns) };
+        let carried_ns = self.carried_ns.saturating_add(used_ns).saturating_sub(self.due_ns);
+        let carried_ns = carried_ns.min(turn_ns / 2);
+        // A look that comes late makes no turn shorter.
+        let due_ns = turn_ns + SPARE_NS + HANDOVER_NS;
+        *self = Self { begun_ns: charged_ns, due_ns, carried_ns };
+    }
 }
 
 impl Turns {
     pub(crate) fn has(&self, key: u64) -> bool {
         self.scheduled.contains(&key)
+    }
+
+    /// How long nobody need look because of them, in nanoseconds.
+    #[must_use]
+    pub fn look_ns(&self) -> u64 {
+        match self.ending {
+            _ if self.scheduled.is_empty() => u64::MAX,
+            Ending::Open | Ending::Over => self.holds_ns,
+            Ending::Leads | Ending::Lags => self.holds_ns.min(LOOK_NS),
+        }
     }
 
     /// Whether a member may go on; a turn that is not used, because its holder `idles`, is the others'.
@@ -37,6 +74,11 @@ impl Turns {
 impl Gpu {
     /// The GPU is divided by a timetable, of which this holds at the next tick.
     pub fn take_turns(&mut self, turns: Turns) {
+        let begins =
+            turns.whose.filter(|_| turns.ending == Ending::Open && self.turns.whose != turns.whose);
+        for member in self.members.iter_mut().filter(|member| Some(member.key) == begins) {
+            member.overrun.begins(member.charged_ns, turns.left_ns);
+        }
         self.turns = turns;
     }
 
@@ -60,6 +102,8 @@ impl Gpu {
         let wants = |member: &&Member| turns.may(member.key, idles) && member.is_backlogged();
         let is_wanted = self.members.iter().any(|m| turns.has(m.key) && m.is_backlogged());
         let weights: u64 = self.members.iter().filter(wants).map(|m| m.terms.weight()).sum();
+        // What the others launch hides the hand-over to a gang; a gang's own turn is over when it is.
+        let over_ns = if turns.whose.is_none() { HANDOVER_NS } else { 0 };
         for member in &mut self.members {
             // While no gang wants the GPU nothing has to be done when a turn begins.
             let is_left_alone = !is_wanted && !turns.has(member.key);
@@ -68,13 +112,22 @@ impl Gpu {
             }
             let all =
                 if member.is_backlogged() { weights } else { weights + member.terms.weight() };
-            let part_ns = turns.left_ns * member.terms.weight() / all.max(1);
+            let part_ns = (turns.left_ns + over_ns) * member.terms.weight() / all.max(1);
             let own_ns = match (turns.may(member.key, idles), member.terms.policy) {
                 (false, _) => 0,
+                (true, _) if turns.whose == Some(member.key) && turns.ending != Ending::Open => {
+                    if turns.ending == Ending::Lags {
+                        LAG_NS
+                    } else {
+                        0
+                    }
+                }
                 (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
                 // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when
                 // others did, two gangs would launch for two turns each and never come apart.
-                (true, _) if turns.has(member.key) => part_ns,
+                (true, _) if turns.has(member.key) => {
+                    part_ns.saturating_sub(member.overrun.carried_ns)
+                }
                 (true, _) => part_ns.min(member.grant.credit_ns),
             };
             member.grant = Grant { pace: Pace::Metered, credit_ns: own_ns, ..member.grant };

@@ -32,6 +32,14 @@ pub const fn charged(batch: &Batch) -> u64 {
     if batch.is_busy || own_ns < most { own_ns } else { most }
 }
 
+/// Whether something in a batch that was charged so much is taken for far longer than it is. What was long once and
+/// is never the first of a batch would stay so for ever: the next that fills one begins the next instead, and is
+/// measured by itself.
+#[must_use]
+pub const fn is_overestimated(batch: &Batch, charged_ns: u64) -> bool {
+    charged_ns < batch.estimate_ns / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +59,12 @@ mod tests {
         assert_eq!(charged(&batch), 450_000);
         let short = Batch { elapsed_ns: 300_000, ..batch };
         assert_eq!(charged(&short), 300_000);
+    }
+
+    #[test]
+    fn a_batch_that_takes_less_than_half_of_what_is_known_of_it_is_overestimated() {
+        let batch = Batch { estimate_ns: 400, elapsed_ns: 300, foreign_ns: 0, is_busy: true };
+        assert!(is_overestimated(&batch, 199) && !is_overestimated(&batch, 200));
+        assert!(!is_overestimated(&Batch { estimate_ns: 0, ..batch }, 0));
     }
 }

@@ -14,7 +14,7 @@ mod costs;
 mod covered;
 mod wait;
 
-pub use charge::{Batch, charged};
+pub use charge::{Batch, charged, is_overestimated};
 pub use costs::{Costs, kernel_key, sized_key};
 pub use covered::Covered;
 pub use wait::{Asked, Verdict, is_left_lying, verdict};

@@ -18,10 +18,15 @@ pub(crate) fn refine(
 ) -> Vec<String> {
     let Ok(Some(spec)) = pages::spec(record, rules) else { return Vec::new() };
     let refined = spec.devices.iter().map(|device| refinement.apply(device));
-    let (devices, problems): (Vec<_>, Vec<_>) = refined.unzip();
+    let (mut devices, problems): (Vec<_>, Vec<_>) = refined.unzip();
     let folder = layout.pages_of(record.id);
     let changed = agent::read_limits(&folder.join(LIMITS_FILE))
-        .map(|limits| limits.devices != devices)
+        .map(|limits| {
+            // The arbiter says so, and no annotation.
+            let gangs = limits.devices.iter().map(|device| device.gang);
+            devices.iter_mut().zip(gangs).for_each(|(device, gang)| device.gang = gang);
+            limits.devices != devices
+        })
         .and_then(|differs| {
             if differs { agent::update(&folder, &devices).map(|()| true) } else { Ok(false) }
         });

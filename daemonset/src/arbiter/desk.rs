@@ -58,7 +58,7 @@ impl Desk {
         let index = page.index_of(gpu).ok_or(PageError::Uuid)?;
         let reader = TimeReader::open(&folder.join(LEDGER_FILE))?;
         let time = reader.device(index);
-        Ok(Self {
+        let desk = Self {
             id,
             folder: folder.to_owned(),
             class: share.class,
@@ -75,7 +75,20 @@ impl Desk {
             lost_ns: 0,
             told: None,
             problem: None,
-        })
+        };
+        desk.say_gang();
+        Ok(desk)
+    }
+
+    /// What is known of its container from now on, beside its pages.
+    pub(super) fn is_of(&mut self, share: &Share) {
+        (self.class, self.gang) = (share.class, share.gang);
+        self.say_gang();
+    }
+
+    /// For the container and for people: what is decided does not rest on it.
+    fn say_gang(&self) {
+        self.page.set_gang(self.index, self.gang.unwrap_or(0));
     }
 
     /// It is its turn, or is not.

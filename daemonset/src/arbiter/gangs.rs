@@ -2,13 +2,14 @@
 //! the timetable that follows.
 //!
 //! A thread that says something else than before makes the table anew; the others take it at their next
-//! look. Nobody waits for anybody: a GPU whose thread is late has its turns late, alone.
+//! look. Nobody waits for anybody: a GPU whose thread is late has its turns late, alone. While a gang has turns
+//! each of its GPUs' threads leaves at every look what it sees of the rank there, by which turns end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arbiter::{Settings, Standing, Timetable};
+use arbiter::{Ending, Rank, Settings, Standing, Timetable};
 use contract::DeviceUuid;
 
 /// What is shared among all GPUs' threads.
@@ -25,6 +26,8 @@ struct Known {
     numbers: BTreeMap<DeviceUuid, u64>,
     standings: BTreeMap<DeviceUuid, Vec<Standing>>,
     table: Arc<Timetable>,
+    /// What was seen last, by gang and GPU.
+    ranks: BTreeMap<(u64, u64), Rank>,
 }
 
 /// One GPU's thread among them. What it said goes when this is dropped.
@@ -49,13 +52,27 @@ impl Seat {
     }
 
     /// The table that holds.
-    pub(super) fn table(&mut self) -> &Timetable {
+    pub(super) fn table(&mut self) -> Arc<Timetable> {
         let version = self.gangs.version.load(Ordering::Acquire);
         if version != self.version {
             self.table = self.gangs.known().table.clone();
             self.version = version;
         }
-        &self.table
+        self.table.clone()
+    }
+
+    /// This is seen here of a gang that has turns.
+    pub(super) fn saw(&self, gang: u64, rank: Rank) {
+        self.gangs.known().ranks.insert((gang, self.card), rank);
+    }
+
+    /// How far a gang is with its turn, which is to end soon, by what is seen here and on its other GPUs.
+    pub(super) fn ending(&self, gang: u64) -> Ending {
+        let known = self.gangs.known();
+        let own = known.ranks.get(&(gang, self.card)).copied().unwrap_or_default();
+        let all = known.ranks.range((gang, 0)..=(gang, u64::MAX));
+        let others = all.filter(|((_, card), _)| *card != self.card);
+        Ending::of(own, others.map(|(_, rank)| *rank))
     }
 
     /// These gangs want this GPU beside others: each with the percent that it is to have meanwhile.
@@ -85,6 +102,10 @@ impl Gangs {
 
     fn take(&self, gpu: DeviceUuid, standings: Vec<Standing>) {
         let mut known = self.known();
+        if let Some(&card) = known.numbers.get(&gpu) {
+            let stays = |gang: u64| standings.iter().any(|standing| standing.gang == gang);
+            known.ranks.retain(|(gang, of), _| *of != card || stays(*gang));
+        }
         known.standings.insert(gpu, standings);
         let all: Vec<Standing> = known.standings.values().flatten().copied().collect();
         // All GPUs' periods are those of the default quantum: they must be the same.
@@ -114,6 +135,25 @@ mod tests {
         assert_eq!(has(&mut seats), [true; 2]);
         seats[0].say(std::iter::empty());
         assert_eq!(has(&mut seats), [false; 2]);
+    }
+
+    #[test]
+    fn a_turn_ends_by_what_the_threads_of_all_its_gpus_see() {
+        let gangs = Arc::new(Gangs::default());
+        let mut seats = [0, 1].map(|gpu| Seat::new(gangs.clone(), uuid(gpu)));
+        seats.iter_mut().for_each(|seat| seat.say([(7, 50), (8, 50)].into_iter()));
+        let [runs, waits] =
+            [(true, false), (false, true)].map(|(runs, waits)| Rank { runs, waits });
+        seats[0].saw(7, waits);
+        seats[1].saw(7, runs);
+        seats[1].saw(8, runs);
+        let ending = |seats: &[Seat; 2]| [0, 1].map(|card| seats[card].ending(7));
+        assert_eq!(ending(&seats), [Ending::Lags, Ending::Leads]);
+        seats[1].saw(7, waits);
+        assert_eq!(ending(&seats), [Ending::Over; 2], "another gang's ranks say nothing of it");
+        seats[1].saw(7, runs);
+        seats[1].say(std::iter::empty());
+        assert_eq!(seats[0].ending(7), Ending::Over, "who wants nothing there runs nothing there");
     }
 
     #[test]

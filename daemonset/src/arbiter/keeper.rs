@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arbiter::{Class, Gpu, Policy, Settings, Turns};
+use arbiter::{Class, Gpu, Moment, Policy, Rank, Settings, Turns};
 use contract::{AllotmentId, DeviceUuid};
 use ledger::clock;
 use rustix::process::setpriority_process;
@@ -215,7 +215,7 @@ impl Keeper {
             let share = shares.get(&desk.id);
             let stays = share.is_some_and(|share| share.folder == desk.folder) && !desk.is_stale();
             match share {
-                Some(share) if stays => (desk.class, desk.gang) = (share.class, share.gang),
+                Some(share) if stays => desk.is_of(share),
                 _ => {
                     policy.leave(desk.id.0);
                     desk.release();
@@ -258,7 +258,7 @@ impl Keeper {
         let now_ns = clock::own_ns();
         self.desks.iter_mut().for_each(|desk| read(desk, now_ns));
         let turns = self.turns(now_ns);
-        let turn_ns = if turns.scheduled.is_empty() { u64::MAX } else { turns.left_ns };
+        let turn_ns = turns.look_ns();
         self.policy.take_turns(turns);
         let desks = &self.desks;
         let find = |key| desks.iter().find(|desk| desk.id.0 == key);
@@ -289,14 +289,21 @@ impl Keeper {
     fn turns(&mut self, now_ns: u64) -> Turns {
         let card = self.seat.card;
         let table = self.seat.table();
-        let Some(moment) = table.at(card, now_ns) else { return Turns::default() };
-        let gangs = self.desks.iter().filter_map(|desk| Some((desk.gang?, desk.id.0)));
-        let scheduled: Vec<_> = gangs.filter(|(gang, _)| table.has(card, *gang)).collect();
+        let ranks = self.desks.iter().filter_map(|desk| Some((desk.gang?, desk)));
+        let scheduled: Vec<_> = ranks
+            .filter(|(gang, _)| table.has(card, *gang))
+            .inspect(|(gang, desk)| self.seat.saw(*gang, Rank::of(&desk.reading())))
+            .map(|(gang, desk)| (gang, desk.id.0))
+            .collect();
+        let Some(moment) = table.at(card, now_ns, |gang| self.seat.ending(gang)) else {
+            return Turns::default();
+        };
         let whose = scheduled.iter().find(|(gang, _)| moment.gang == Some(*gang));
         let whose = whose.map(|(_, key)| *key);
         self.desks.iter_mut().for_each(|desk| desk.note_turn(whose == Some(desk.id.0)));
         let scheduled = scheduled.into_iter().map(|(_, key)| key).collect();
-        Turns { scheduled, whose, left_ns: moment.left_ns }
+        let Moment { ending, left_ns, holds_ns, .. } = moment;
+        Turns { scheduled, whose, ending, left_ns, holds_ns }
     }
 
     /// Tells the other GPUs which gangs want this one, where others want it as well.

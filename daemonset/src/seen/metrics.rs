@@ -74,6 +74,7 @@ families! {
     active: Gauges, "container_active", None, "1 while a container uses the GPU or wants to";
     launches: Counters, "container_launches", None, "Launches of kernels and graphs that a container tells of";
     oddities: Counters, "container_time_oddities", None, "What a container tells of its GPU time and cannot be";
+    turns: Counters, "container_gang_turns", None, "Turns of this GPU and its others at once that a container with shares of several has had";
     policy: Gauges, "container_compute_info", None, "How a container's share of compute is meant";
     used_seconds: Counters, "namespace_gpu", Some(Unit::Seconds), "GPU time that a namespace's containers are charged for";
     looks: Counters, "arbiter_looks", None, "Looks of the arbiter at a GPU's containers";
@@ -220,6 +221,10 @@ impl Families {
         add(&self.oddities, labels(), seen.oddities as f64);
         set(&self.waiting, labels(), f64::from(seen.waiting));
         set(&self.active, labels(), f64::from(u8::from(seen.is_active)));
+        if let Some(gang) = seen.gang {
+            let gang = ("gang", format!("{gang:016x}"));
+            add(&self.turns, labels().into_iter().chain([gang]).collect(), seen.turns as f64);
+        }
         let policy = ("policy", seen.policy.clone());
         set(&self.policy, labels().into_iter().chain([policy]).collect(), 1.0);
     }
@@ -266,6 +271,8 @@ fn add(family: &Counters, labels: Labels, value: f64) {
 mod tests {
     use super::super::state::tests::state;
     use super::*;
+    use crate::arbiter::GpuView;
+    use crate::inventory::tests::uuid;
 
     fn lines() -> Vec<String> {
         render(&state()).unwrap().lines().map(str::to_owned).collect()
@@ -292,6 +299,20 @@ mod tests {
         assert!(find("aliquot_gpu_sick_info").contains("reason=\"XID 79\""));
         assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
         assert_eq!(all.last().unwrap(), "# EOF");
+    }
+
+    #[test]
+    fn the_turns_of_a_gang_are_told_with_its_number() {
+        let mut state = state();
+        let [gpu, id] = [uuid(0).to_string(), state.held[0].record.id.to_string()];
+        let seen = Seen { gang: Some(7), turns: 12, ..Seen::default() };
+        let containers = [(id, seen)].into();
+        state.times.gpus.insert(gpu, GpuView { containers, ..GpuView::default() });
+        let text = render(&state).unwrap();
+        let told =
+            text.lines().find(|line| line.starts_with("aliquot_container_gang_turns_total{"));
+        let told = told.unwrap_or_else(|| panic!("no turns in {text}"));
+        assert!(told.contains("gang=\"0000000000000007\"") && told.ends_with("} 12.0"), "{told}");
     }
 
     /// Every series that can be scraped, by name.

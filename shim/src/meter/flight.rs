@@ -7,10 +7,10 @@ use crate::allotments::{self, Share};
 use crate::meter::busy;
 use crate::meter::timer::{Event, Passed, Timer};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ledger::Engine;
 use ledger::clock;
-use meter_rules::{Batch, charged};
+use meter_rules::{Batch, charged, is_overestimated};
 
 /// Batches of one stream that can be in flight.
 const MOST: usize = 64;
@@ -45,6 +45,8 @@ pub(crate) struct Flown {
 pub(crate) struct Flight {
     next: AtomicU32,
     oldest: AtomicU32,
+    /// A batch took far less than was known of what was in it: what that is has to be learned.
+    is_overestimated: AtomicBool,
     places: [Seat; MOST],
 }
 
@@ -68,6 +70,11 @@ impl Flight {
     /// Whether any batch is in flight.
     pub(crate) fn is_empty(&self) -> bool {
         self.places.iter().all(|place| place.state.load(Relaxed) & STATE == FREE)
+    }
+
+    /// Whether what would fill a batch is to be measured by itself, for once.
+    pub(crate) fn is_to_be_measured_anew(&self) -> bool {
+        self.is_overestimated.load(Relaxed) && self.is_overestimated.swap(false, Relaxed)
     }
 
     /// Adds a batch; false where there is no place.
@@ -99,7 +106,9 @@ impl Flight {
             let Some(timed) = batch.timed(now_ns) else { return };
             if place.state.compare_exchange(state, (state | STATE) + 1, AcqRel, Relaxed).is_ok() {
                 self.oldest.store(at.wrapping_add(1), Relaxed);
-                batch.settle(timed);
+                if batch.settle(timed) {
+                    self.is_overestimated.store(true, Relaxed);
+                }
             }
         }
     }
@@ -141,19 +150,22 @@ impl Flown {
         Some(Timed { end_ns, took_ns: Some(took_ns) })
     }
 
-    fn settle(&self, timed: Timed) {
+    /// Answers whether it took far less than was known of what is in it.
+    fn settle(&self, timed: Timed) -> bool {
         if let Some(timer) = Timer::at(self.timer) {
             timer.release(self.from);
             timer.release(self.to);
         }
-        let Some(share) = share(self.share) else { return };
+        let Some(share) = share(self.share) else { return false };
         let elapsed_ns = timed.took_ns.unwrap_or(self.estimate_ns);
         let Self { estimate_ns, foreign_ns, is_busy, .. } = *self;
-        let spent_ns = charged(&Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy });
+        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy };
+        let spent_ns = charged(&batch);
         if self.key != 0 && timed.took_ns.is_some() {
             super::COSTS.learn(self.key, spent_ns);
         }
         busy::count(share, self.engine, estimate_ns, spent_ns, timed.end_ns);
+        self.key == 0 && is_overestimated(&batch, spent_ns)
     }
 }
 

@@ -132,7 +132,11 @@ impl Lane {
         if !self.flight.has_room() || (work.is_kept && work.cost_ns > 0 && self.may_keep()) {
             return Step::Joins;
         }
-        if is_open && work.cost_ns != 0 && work.cost_ns < BATCH_NS {
+        if is_open
+            && work.cost_ns != 0
+            && work.cost_ns < BATCH_NS
+            && !self.flight.is_to_be_measured_anew()
+        {
             let from = self.from.load(Relaxed);
             let passed = timer.filter(|_| from != 0).map(|timer| timer.passed(from));
             return Step::Fills { is_busy: passed == Some(Passed::No) };

@@ -8,6 +8,8 @@ pub(crate) struct Work {
     pub(crate) left_ns: u64,
     /// Its number among its container's.
     pub(crate) number: u64,
+    /// It runs on until the container's other rank has done all before this number.
+    pub(crate) meets: bool,
 }
 
 /// What a card does next, and to whom.
@@ -15,6 +17,8 @@ pub(crate) struct Card {
     pub(crate) slice_ns: u64,
     pub(crate) switch_ns: u64,
     pub(crate) queues: Vec<VecDeque<Work>>,
+    /// How many works the other rank of a container has done, by container.
+    pub(crate) met: Vec<u64>,
     current: usize,
     slice_left_ns: u64,
     switch_left_ns: u64,
@@ -31,7 +35,8 @@ pub(crate) struct Ran {
 impl Card {
     pub(crate) fn new(processes: usize, slice_ns: u64, switch_ns: u64) -> Self {
         let queues = (0..processes).map(|_| VecDeque::new()).collect();
-        Self { slice_ns, switch_ns, queues, current: 0, slice_left_ns: 0, switch_left_ns: 0 }
+        let met = vec![0; processes];
+        Self { slice_ns, switch_ns, queues, met, current: 0, slice_left_ns: 0, switch_left_ns: 0 }
     }
 
     fn others_have_work(&self) -> bool {
@@ -47,9 +52,15 @@ impl Card {
             self.switch_left_ns = if next == self.current { 0 } else { self.switch_ns };
             (self.current, self.slice_left_ns) = (next, self.slice_ns);
         }
-        let head = self.queues[self.current].front()?.left_ns;
+        let head = self.queues[self.current].front()?;
+        let head = if self.spins(head) { u64::MAX } else { head.left_ns };
         let slice = if self.others_have_work() { self.slice_left_ns } else { u64::MAX };
-        Some(self.switch_left_ns + head.min(slice))
+        Some(self.switch_left_ns.saturating_add(head.min(slice)))
+    }
+
+    /// Whether the work on the card waits for the other rank.
+    fn spins(&self, work: &Work) -> bool {
+        work.meets && self.met[self.current] < work.number
     }
 
     /// Runs for `ns`, at most [`Card::next_ns`].
@@ -57,11 +68,15 @@ impl Card {
         let switching = ns.min(self.switch_left_ns);
         self.switch_left_ns -= switching;
         let ns = ns - switching;
+        let spins = self.queues[self.current].front().is_some_and(|head| self.spins(head));
         let queue = &mut self.queues[self.current];
         let mut ran = Ran { process: self.current, ns, done: None };
         let Some(head) = queue.front_mut() else { return ran };
-        head.left_ns -= ns;
         self.slice_left_ns = self.slice_left_ns.saturating_sub(ns);
+        if spins {
+            return ran;
+        }
+        head.left_ns -= ns;
         if head.left_ns == 0 {
             ran.done = queue.pop_front();
         }

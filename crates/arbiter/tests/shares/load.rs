@@ -8,6 +8,8 @@ const MS: u64 = 1_000_000;
 pub(crate) enum Wish {
     /// To launch work of this length.
     Launch(u64),
+    /// To launch work that waits on the card for the other rank.
+    Meet,
     /// To wait for the work of this number.
     Await(u64),
     /// To do something else until then.
@@ -30,6 +32,8 @@ pub(crate) struct Load {
     every_ns: u64,
     /// How much is under way before it waits for the oldest.
     ahead_ns: u64,
+    /// It is a rank: behind each kernel it meets the other.
+    meets: bool,
     launched_ns: u64,
     /// Ends of what is under way, each a millisecond or so.
     under_way: VecDeque<u64>,
@@ -57,6 +61,7 @@ impl Load {
             rest_ns: 0,
             every_ns: 0,
             ahead_ns: 8 * MS,
+            meets: false,
             launched_ns: 0,
             under_way: VecDeque::new(),
             batch_ns: 0,
@@ -81,6 +86,11 @@ impl Load {
         Self { ahead_ns: u64::MAX, ..self }
     }
 
+    /// Steps of such kernels, after each of which it waits on the card for the other rank; eight are under way.
+    pub(crate) fn rank(kernel_ns: u64) -> Self {
+        Self { meets: true, ..Self::saturating(kernel_ns) }
+    }
+
     pub(crate) fn during(self, from_ns: u64, until_ns: u64) -> Self {
         Self { from_ns, until_ns, ..self }
     }
@@ -99,6 +109,9 @@ impl Load {
         }
         if now_ns >= self.until_ns {
             return Wish::Rest(u64::MAX);
+        }
+        if self.meets {
+            return self.next_of_rank(launched);
         }
         if self.launched_ns >= self.work_ns {
             if done < launched {
@@ -130,6 +143,17 @@ impl Load {
         self.launched_ns = self.launched_ns.saturating_add(unit);
         self.batch_ns += unit;
         Wish::Launch(unit)
+    }
+
+    fn next_of_rank(&mut self, launched: u64) -> Wish {
+        if launched % 2 == 1 {
+            self.under_way.push_back(launched);
+            return Wish::Meet;
+        }
+        match self.under_way.front() {
+            Some(oldest) if self.under_way.len() > 8 => Wish::Await(*oldest),
+            _ => Wish::Launch(self.kernel_ns),
+        }
     }
 
     /// A work is done.

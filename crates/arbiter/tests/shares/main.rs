@@ -9,6 +9,7 @@ mod hostile;
 mod load;
 mod mixtures;
 mod promised;
+mod ranks;
 mod rules;
 mod tenant;
 mod world;

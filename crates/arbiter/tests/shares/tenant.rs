@@ -4,17 +4,23 @@
 use std::collections::VecDeque;
 
 use arbiter::{Grant, Interval, Pace, Reading, Terms};
-use meter_rules::{Asked, BATCH_NS, Batch, UNKNOWN_NS, Verdict, charged, verdict};
+use meter_rules::{
+    Asked, BATCH_NS, Batch, UNKNOWN_NS, Verdict, charged, is_overestimated, verdict,
+};
 
 use crate::card::Work;
 use crate::load::{Load, Wish};
 
 const MS: u64 = 1_000_000;
+/// How long a meeting takes once the other has come.
+const MEETING_NS: u64 = 5_000;
 
 /// A batch that is measured: the shim's `Flown`.
 struct Flight {
     /// The last of its works.
     last: u64,
+    /// The kind of what is learned from it.
+    kind: usize,
     estimate_ns: u64,
     /// Where it begins; none: where the flight before it ended.
     from_ns: Option<u64>,
@@ -64,9 +70,12 @@ pub(crate) struct Tenant {
     works: (u64, u64),
     /// The open batch: how much it takes and has, and the number of works when it was opened.
     open: Option<(u64, u64, u64)>,
-    /// The launch that is not made yet.
-    wish: Option<u64>,
-    cost_ns: u64,
+    /// A batch took far less than was thought.
+    is_overestimated: bool,
+    /// The launch that is not made yet: how long it is, and whether it meets the other rank.
+    wish: Option<(u64, bool)>,
+    /// What kernels cost and what meetings cost, as far as it was learned.
+    costs_ns: [u64; 2],
     is_waiting: bool,
     /// What the card truly gave it, and when.
     pub(crate) got: Vec<(u64, u64)>,
@@ -96,8 +105,9 @@ impl Tenant {
             ended_ns: 0,
             works: (0, 0),
             open: None,
+            is_overestimated: false,
             wish: None,
-            cost_ns: 0,
+            costs_ns: [0; 2],
             is_waiting: false,
             got: Vec::new(),
             wants_since: None,
@@ -144,14 +154,16 @@ impl Tenant {
         }
         self.wake(now_ns);
         while self.thread == Thread::Runs {
-            match self.wish.map_or_else(|| self.load.next(now_ns, self.works), Wish::Launch) {
-                Wish::Launch(ns) => {
-                    self.wish = Some(ns);
-                    if self.admit(now_ns) {
-                        self.launch(now_ns, ns, queue);
-                        self.wish = None;
-                    }
+            if let Some((ns, meets)) = self.wish {
+                if self.admit(now_ns) {
+                    self.launch(now_ns, ns, meets, queue);
+                    self.wish = None;
                 }
+                continue;
+            }
+            match self.load.next(now_ns, self.works) {
+                Wish::Launch(ns) => self.wish = Some((ns, false)),
+                Wish::Meet => self.wish = Some((MEETING_NS, true)),
                 Wish::Await(number) => self.waits(now_ns, Thread::Sync { number }),
                 Wish::Rest(until_ns) => self.waits(now_ns, Thread::Rests { until_ns }),
             }
@@ -216,7 +228,7 @@ impl Tenant {
             left_ns,
             in_flight_ns,
             cost_ns: self.estimate_ns(),
-            is_unmeasured: self.cost_ns == 0,
+            is_unmeasured: self.cost_ns() == 0,
             quantum_ns: self.quantum_ns * if is_free { 2 } else { 1 },
             share: u64::from(self.terms.guaranteed_percent()),
             is_alone: false,
@@ -231,32 +243,46 @@ impl Tenant {
     }
 
     fn takes(&self) -> bool {
-        let fits = |(limit, has, _): (u64, u64, u64)| has + self.cost_ns < limit;
-        self.cost_ns > 0 && self.open.is_some_and(fits)
+        let fits = |(limit, has, _): (u64, u64, u64)| has + self.cost_ns() < limit;
+        self.cost_ns() > 0 && self.open.is_some_and(fits)
+    }
+
+    /// The kind of the launch that is next.
+    fn kind(&self) -> usize {
+        usize::from(self.wish.is_some_and(|(_, meets)| meets))
+    }
+
+    fn cost_ns(&self) -> u64 {
+        self.costs_ns[self.kind()]
     }
 
     fn estimate_ns(&self) -> u64 {
-        if self.cost_ns == 0 { UNKNOWN_NS } else { self.cost_ns }
+        if self.cost_ns() == 0 { UNKNOWN_NS } else { self.cost_ns() }
     }
 
     /// Launches one work of this length.
-    fn launch(&mut self, now_ns: u64, ns: u64, queue: &mut VecDeque<Work>) {
+    fn launch(&mut self, now_ns: u64, ns: u64, meets: bool, queue: &mut VecDeque<Work>) {
         let number = self.works.0;
         self.works.0 += 1;
         self.launches += 1;
         let fits = self.takes();
         let is_idle = queue.is_empty();
-        queue.push_back(Work { left_ns: ns, number });
+        queue.push_back(Work { left_ns: ns, number, meets });
+        let cost_ns = self.cost_ns();
         if let Some((_, has, _)) = &mut self.open
             && fits
         {
-            *has += self.cost_ns;
+            *has += cost_ns;
             return;
         }
-        let (estimate_ns, is_known) = (self.estimate_ns(), self.cost_ns > 0);
+        let (estimate_ns, is_known) = (self.estimate_ns(), cost_ns > 0);
+        let fills = self.open.is_some()
+            && is_known
+            && cost_ns < BATCH_NS
+            && !std::mem::take(&mut self.is_overestimated);
         match self.open.take() {
             // It fills the open batch.
-            Some((_, has, opened)) if is_known && self.cost_ns < BATCH_NS => {
+            Some((_, has, opened)) if fills => {
                 let is_busy = self.works.1 <= opened;
                 self.fly(now_ns, number, has + estimate_ns, None, is_busy, false);
                 return;
@@ -285,7 +311,9 @@ impl Tenant {
     ) {
         // An event behind what is done passes at once.
         let ended_ns = (last < self.works.1).then_some(now_ns);
-        self.flights.push_back(Flight { last, estimate_ns, from_ns, is_busy, learns, ended_ns });
+        let kind = self.kind();
+        let flight = Flight { last, kind, estimate_ns, from_ns, is_busy, learns, ended_ns };
+        self.flights.push_back(flight);
     }
 
     pub(crate) fn ran(&mut self, from_ns: u64, ran: &crate::card::Ran) {
@@ -322,9 +350,12 @@ impl Tenant {
             self.ended_ns = end_ns;
             let elapsed_ns = end_ns.saturating_sub(from_ns);
             let Flight { estimate_ns, is_busy, .. } = flight;
-            let took_ns = charged(&Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy });
+            let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy };
+            let took_ns = charged(&batch);
+            self.is_overestimated |= !flight.learns && is_overestimated(&batch, took_ns);
             if flight.learns {
-                self.cost_ns = match self.cost_ns {
+                let cost_ns = &mut self.costs_ns[flight.kind];
+                *cost_ns = match *cost_ns {
                     0 => took_ns,
                     before => {
                         before.saturating_add_signed((took_ns as i64 - before as i64) / 4).max(1)
@@ -336,6 +367,11 @@ impl Tenant {
             let start_ns = end_ns - took_ns;
             self.told.push(Interval { start_ns, end_ns: start_ns + said_ns });
         }
+    }
+
+    /// How many of its works are done.
+    pub(crate) fn done(&self) -> u64 {
+        self.works.1
     }
 
     pub(crate) fn next_ns(&self, now_ns: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! A card, its containers and the arbiter, in virtual time.
 
-use arbiter::{Gpu, Grant, Settings, Terms, Timetable, Turns};
+use arbiter::{Ending, Gpu, Grant, Moment, Rank, Settings, Terms, Timetable, Turns};
 
 use crate::card::Card;
 use crate::tenant::Tenant;
@@ -17,10 +17,14 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     /// Ticks come so much too late, in turn.
     pub(crate) late_ns: Vec<u64>,
+    /// Called with each look of the arbiter, for who wants to know what it takes.
+    pub(crate) around_look: fn(&mut dyn FnMut()),
     /// From a tick to the containers' seeing it.
     pub(crate) wake_ns: u64,
     /// A timetable, and the number of this card in it; tenant 0 is gang 0, and so on.
     pub(crate) table: Option<(Timetable, u64)>,
+    /// What the other card's thread sees of the ranks there, by tenant.
+    pub(crate) elsewhere: Vec<Rank>,
     pub(crate) now_ns: u64,
     tick_ns: u64,
     ticks: usize,
@@ -42,8 +46,10 @@ impl World {
             gpu,
             settings,
             late_ns: vec![0, 100_000, 300_000],
+            around_look: |look| look(),
             wake_ns: 20_000,
             table: None,
+            elsewhere: Vec::new(),
             now_ns: SECOND,
             tick_ns: SECOND,
             ticks: 0,
@@ -71,7 +77,7 @@ impl World {
             tenant.act(now, queue);
         }
         let card = self.card.next_ns();
-        let mut next = end_ns.min(now + card.unwrap_or(u64::MAX - now));
+        let mut next = end_ns.min(now.saturating_add(card.unwrap_or(u64::MAX)));
         next = next.min(self.tick_ns);
         next = next.min(self.grants.as_ref().map_or(u64::MAX, |(at, _)| *at));
         for tenant in &self.tenants {
@@ -88,18 +94,24 @@ impl World {
     /// What the timetable says now.
     fn turns(&self) -> Option<Turns> {
         let (table, card) = self.table.as_ref()?;
-        let moment = table.at(*card, self.now_ns)?;
+        let moment = table.at(*card, self.now_ns, |gang| {
+            let others = self.elsewhere.get(gang as usize).copied();
+            Ending::of(Rank::of(&self.tenants[gang as usize].reading()), others)
+        })?;
         let keys = 0..self.tenants.len() as u64;
         let scheduled = keys.filter(|key| table.has(*card, *key)).collect();
-        Some(Turns { scheduled, whose: moment.gang, left_ns: moment.left_ns })
+        let Moment { gang: whose, ending, left_ns, holds_ns } = moment;
+        Some(Turns { scheduled, whose, ending, left_ns, holds_ns })
     }
 
     fn tick(&mut self) {
         let turns = self.turns().unwrap_or_default();
-        let until_ns = if turns.scheduled.is_empty() { u64::MAX } else { turns.left_ns };
+        let until_ns = turns.look_ns();
         self.gpu.take_turns(turns);
-        let tenants = &self.tenants;
-        self.gpu.tick(self.now_ns, |key| Some(tenants[key as usize].reading()));
+        let (tenants, gpu, now_ns) = (&self.tenants, &mut self.gpu, self.now_ns);
+        (self.around_look)(&mut || {
+            gpu.tick(now_ns, |key| Some(tenants[key as usize].reading()));
+        });
         let grants: Vec<_> = self.gpu.grants().collect();
         for tenant in &mut self.tenants {
             tenant.told.clear();
@@ -111,6 +123,11 @@ impl World {
         self.ticks += 1;
         let every = self.gpu.next_tick_ns().min(until_ns);
         self.tick_ns = self.now_ns + every + late;
+    }
+
+    /// What this card's thread sees of its ranks.
+    pub(crate) fn ranks(&self) -> Vec<Rank> {
+        self.tenants.iter().map(|tenant| Rank::of(&tenant.reading())).collect()
     }
 
     /// What each got of the card's time, in percent.

@@ -60,6 +60,14 @@ impl LimitsPage {
         self.device(index).map(Terms::read)
     }
 
+    /// Says which devices, of other allotments too, are arbitrated together with a device: those of the same
+    /// number; 0: none. One word, which is true before it stands there and after.
+    pub fn set_gang(&self, index: usize, gang: u64) {
+        if let Some(device) = self.device(index) {
+            device.gang.store(gang, Relaxed);
+        }
+    }
+
     /// Changes the terms of a device while containers run.
     ///
     /// # Errors

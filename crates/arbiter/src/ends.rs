@@ -1,0 +1,88 @@
+//! How the turn of a gang ends: with nothing on any of its GPUs that waits for another.
+//!
+//! Ranks that launched unlike amounts before their turn was over leave one of them spinning until the next
+//! one, beside all others. So near its end a turn closes: who has nothing on its GPU while another of the
+//! gang has gets a little more, again and again, until none has anything. A pure table over what the GPUs'
+//! threads see of their ranks.
+
+use crate::member::Reading;
+
+/// How long before its end a turn begins to close, in nanoseconds: a step of half a millisecond is launched,
+/// runs, and is told of.
+pub(crate) const CLOSING_NS: u64 = 1_000_000;
+/// How much of its turn a gang is not given, in nanoseconds.
+pub(crate) const SPARE_NS: u64 = 100_000;
+/// How long after its end a turn may be closing still, in nanoseconds.
+pub(crate) const OVERTIME_NS: u64 = 500_000;
+/// For how long the others may still have work when a turn begins, in nanoseconds: as long as a gang needs to
+/// see that it may go on.
+pub(crate) const HANDOVER_NS: u64 = 200_000;
+/// How long nobody need look while one closes, in nanoseconds.
+pub(crate) const LOOK_NS: u64 = 100_000;
+/// What one that is behind gets at a look, in nanoseconds: as much as the shim measures together.
+pub(crate) const LAG_NS: u64 = 500_000;
+
+/// What one of a gang says at one of its GPUs. A claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rank {
+    /// It has work on the card or in its queues.
+    pub runs: bool,
+    /// A thread of it waits for credit.
+    pub waits: bool,
+}
+
+/// How far a gang is with its turn, as one of its GPUs has to take it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ending {
+    /// It goes on.
+    #[default]
+    Open,
+    /// It closes, and this one has enough on its GPU.
+    Leads,
+    /// It closes, and another may be waiting for this one.
+    Lags,
+    /// Nobody has anything left: the others may begin.
+    Over,
+}
+
+impl Rank {
+    /// What a container says.
+    #[must_use]
+    pub const fn of(reading: &Reading<'_>) -> Self {
+        Self { runs: reading.running > 0, waits: reading.waiting }
+    }
+}
+
+impl Ending {
+    /// Of a turn that closes, by what `own` GPU's rank says and those of the gang's other GPUs.
+    #[must_use]
+    pub fn of(own: Rank, others: impl IntoIterator<Item = Rank>) -> Self {
+        match (own.runs, others.into_iter().any(|other| other.runs)) {
+            (true, _) => Self::Leads,
+            (false, true) => Self::Lags,
+            (false, false) => Self::Over,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_nothing_left_goes_on_for_as_long_as_another_may_wait_for_it() {
+        let [runs, waits] =
+            [(true, false), (false, true)].map(|(runs, waits)| Rank { runs, waits });
+        let cases = [
+            (runs, vec![runs], Ending::Leads),
+            (runs, vec![waits], Ending::Leads),
+            (waits, vec![waits, runs], Ending::Lags),
+            (Rank::default(), vec![runs], Ending::Lags),
+            (waits, vec![waits], Ending::Over),
+            (waits, vec![], Ending::Over),
+        ];
+        for (own, others, expected) in cases {
+            assert_eq!(Ending::of(own, others.clone()), expected, "{own:?} beside {others:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Two ranks on two cards that wait for each other on the card after each step, beside neighbours that want all.
+
+use arbiter::{Standing, Terms, Timetable};
+
+use crate::load::Load;
+use crate::tenant::Tenant;
+use crate::world::{MS, SECOND, World};
+
+/// How often the cards see what the other has done, in nanoseconds.
+const SEEN_NS: u64 = 40_000;
+const FROM: u64 = 3 * SECOND / 2;
+const TO: u64 = 5 * SECOND / 2;
+
+/// Two cards of which the first tenant is a rank, with turns or without.
+fn cards(terms: &[Terms], step_ns: u64, has_turns: bool) -> [World; 2] {
+    let percent = terms[0].guaranteed_percent();
+    let standings = [0, 1].map(|card| Standing { gang: 0, card, percent });
+    let table = Timetable::of(if has_turns { &standings } else { &[] }, 5 * MS);
+    [0, 1].map(|card| {
+        // Without turns nothing makes two cards turn to the same tenant at the same moment.
+        let others = Load::saturating(MS / [4, 3][card as usize]);
+        let others = others.during(SECOND + card * 3 * MS, u64::MAX);
+        let tenant = |(key, &terms): (usize, &Terms)| {
+            let load = if key == 0 { Load::rank(step_ns) } else { others.clone() };
+            Tenant::new(terms, load)
+        };
+        let mut world = World::new(terms.iter().enumerate().map(tenant).collect());
+        world.table = Some((table.clone(), card));
+        // The threads of two cards are not late together.
+        world.late_ns.rotate_left(card as usize);
+        world
+    })
+}
+
+/// Lets both cards run on side by side until `end_ns`.
+fn run_until(cards: &mut [World; 2], end_ns: u64) {
+    while cards[0].now_ns < end_ns {
+        let next_ns = cards[0].now_ns + SEEN_NS;
+        cards.iter_mut().for_each(|card| card.run_until(next_ns));
+        let done = cards.each_ref().map(|card| card.tenants[0].done());
+        let [first, second] = cards.each_ref().map(World::ranks);
+        for (card, other, ranks) in [(0, 1, second), (1, 0, first)] {
+            cards[card].card.met[0] = done[other];
+            cards[card].elsewhere = ranks;
+        }
+    }
+}
+
+/// What both ranks did together, in percent of the time, and what each tenant of each card had of it.
+fn played(terms: &[Terms], step_ns: u64, has_turns: bool) -> (f64, [Vec<f64>; 2]) {
+    let mut cards = cards(terms, step_ns, has_turns);
+    run_until(&mut cards, FROM);
+    let before = cards[0].tenants[0].done();
+    run_until(&mut cards, TO);
+    // A step is a kernel and a meeting.
+    let steps = (cards[0].tenants[0].done() - before) / 2;
+    let worked = (steps * step_ns) as f64 * 100.0 / (TO - FROM) as f64;
+    (worked, cards.map(|card| card.of_card(FROM, TO)))
+}
+
+const WEIGHTS: [&[u32]; 5] = [&[50, 50], &[25, 75], &[75, 25], &[30, 30, 40], &[10, 90]];
+
+fn each(steps_ns: &[u64], mut look: impl FnMut(&str, u64, &[Terms], f64, [Vec<f64>; 2])) {
+    for &step_ns in steps_ns {
+        for weights in WEIGHTS {
+            for policy in [Terms::fair, Terms::strict] {
+                let terms: Vec<_> = weights.iter().map(|weight| policy(*weight)).collect();
+                let (worked, had) = played(&terms, step_ns, true);
+                let name = format!("{} us, {weights:?}, {:?}", step_ns / 1000, terms[0].policy);
+                println!("{name}: worked {worked:.1} %, had {had:.1?}");
+                look(&name, step_ns, &terms, worked, had);
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_that_wait_for_each_other_work_for_four_fifths_of_their_share_and_more() {
+    each(&[MS / 2, 3 * MS / 2], |name, _, terms, worked, had| {
+        let share = |terms: &Terms| f64::from(terms.guaranteed_percent());
+        assert!(worked > share(&terms[0]) * 0.8, "{name}: {worked:.1}");
+        for card in had {
+            assert!(card[0] < share(&terms[0]) + 2.5, "{name}: {card:.1?}");
+            let lost = 100.0 - card.iter().sum::<f64>();
+            assert!(lost < 14.0, "{name}: {lost:.1}");
+            for (got, terms) in card.iter().zip(terms).skip(1) {
+                assert!(*got > share(terms) * 0.7, "{name}: {card:.1?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn steps_shorter_than_a_batch_are_no_worse_for_having_turns() {
+    each(&[MS / 5], |name, step_ns, terms, worked, _| {
+        let (without, _) = played(terms, step_ns, false);
+        assert!(worked > without * 0.85, "{name}: {worked:.1} against {without:.1}");
+    });
+}
