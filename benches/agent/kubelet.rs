@@ -1,6 +1,7 @@
 //! The kubelet's side: takes registrations as the real one does, and notes when each arrives.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -12,7 +13,7 @@ use kubelet::podresources::pod_resources_lister_server::{
 };
 use kubelet::podresources::{
     AllocatableResourcesRequest, AllocatableResourcesResponse, GetPodResourcesRequest,
-    GetPodResourcesResponse, ListPodResourcesRequest, ListPodResourcesResponse,
+    GetPodResourcesResponse, ListPodResourcesRequest, ListPodResourcesResponse, PodResources,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,6 +32,7 @@ pub(crate) struct Arrival {
 /// A kubelet that runs. Dropping it ends it.
 pub(crate) struct Kubelet {
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pods: Pods,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -39,16 +41,21 @@ struct Registrar {
     arrivals: mpsc::Sender<Arrival>,
 }
 
-struct Lister;
+/// The pods of the node. Where there are none, what was allotted ends after a while, as it does when pods end.
+type Pods = Arc<Mutex<Vec<PodResources>>>;
+
+struct Lister(Pods);
 
 impl Kubelet {
     /// Listens in a node's folder, in which nobody may listen.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
         let (plugins, resources) = (folder.join("device-plugins"), folder.join("pod-resources"));
         let (sender, arrivals) = mpsc::channel(16);
+        let pods = Pods::default();
         let registrar = Registrar { folder: plugins.clone(), arrivals: sender };
         let registrar = Server::builder().add_service(RegistrationServer::new(registrar));
-        let lister = Server::builder().add_service(PodResourcesListerServer::new(Lister));
+        let lister =
+            Server::builder().add_service(PodResourcesListerServer::new(Lister(pods.clone())));
         let bind = |folder: &Path| {
             let socket = folder.join(kubelet::KUBELET_SOCKET);
             let _ = std::fs::remove_file(&socket);
@@ -59,7 +66,12 @@ impl Kubelet {
             tokio::spawn(async move { drop(registrar.serve_with_incoming(plugins).await) }),
             tokio::spawn(async move { drop(lister.serve_with_incoming(resources).await) }),
         ];
-        Ok(Self { arrivals, tasks })
+        Ok(Self { arrivals, pods, tasks })
+    }
+
+    /// A pod is on the node from now on, with these devices.
+    pub(crate) fn runs(&self, pod: PodResources) {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner).push(pod);
     }
 }
 
@@ -92,14 +104,14 @@ impl Registration for Registrar {
     }
 }
 
-/// No pod is on the node: what was allotted ends after a while, as it does when pods end.
 #[tonic::async_trait]
 impl PodResourcesLister for Lister {
     async fn list(
         &self,
         _: Request<ListPodResourcesRequest>,
     ) -> Result<Response<ListPodResourcesResponse>, Status> {
-        Ok(Response::new(Default::default()))
+        let pod_resources = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Response::new(ListPodResourcesResponse { pod_resources }))
     }
 
     async fn get_allocatable_resources(

@@ -5,6 +5,7 @@
 //! (where the machine has none to write to, on a disk, and that is said). Nothing here needs a GPU or root.
 
 mod calls;
+#[expect(dead_code, reason = "no pod is on that node")]
 mod kubelet;
 mod node;
 mod report;

@@ -1,4 +1,4 @@
-//! A node of one simulated card and, where shares are to hold, the agent as it is shipped.
+//! A node of simulated cards and, where shares are to hold, the agent as it is shipped.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::time::Duration;
 use ::kubelet::deviceplugin::{
     AllocateRequest, ContainerAllocateRequest, PreStartContainerRequest,
 };
+use ::kubelet::podresources::{ContainerDevices, ContainerResources, PodResources};
 use anyhow::{Context, Result, bail};
 use sim_world::admin;
 use tempfile::TempDir;
@@ -17,7 +18,6 @@ use crate::scenario::Mode;
 
 /// When something is broken and not slow.
 const PATIENCE: Duration = Duration::from_secs(60);
-const PERCENT: &str = "example.com/gpu-percent";
 
 /// What was built.
 pub(crate) struct Files {
@@ -34,15 +34,22 @@ pub(crate) struct Node {
 
 struct Agent {
     child: Child,
-    _kubelet: Kubelet,
-    percents: Arrival,
+    kubelet: Kubelet,
+    /// By card: its percents.
+    percents: Vec<Percents>,
+    /// How many have a share.
+    tenants: usize,
+}
+
+struct Percents {
+    plugin: Arrival,
     /// How many of the devices are given.
     given: usize,
 }
 
 impl Node {
-    /// A world of one card, and the agent unless the hardware is to divide alone.
-    pub(crate) async fn new(files: &Files, mode: Mode) -> Result<Self> {
+    /// A world of so many cards, and the agent unless the hardware is to divide alone.
+    pub(crate) async fn new(files: &Files, mode: Mode, cards: usize) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("aliquot-bench-").tempdir()?;
         let options = admin::Options {
             libcuda: Some(files.sim.join("libcuda.so.1")),
@@ -50,10 +57,10 @@ impl Node {
             daemon: Some(files.sim.join("aliquot-simd")),
             ..Default::default()
         };
-        admin::create(&folder.path().join("driver"), &[("v100-32gb", 1)], &options)?;
+        admin::create(&folder.path().join("driver"), &[("v100-32gb", cards as u32)], &options)?;
         let mut node = Self { folder, agent: None };
         if mode != Mode::None {
-            node.agent = Some(Agent::start(files, node.folder.path(), mode).await?);
+            node.agent = Some(Agent::start(files, node.folder.path(), mode, cards).await?);
         }
         Ok(node)
     }
@@ -63,11 +70,11 @@ impl Node {
         self.folder.path().join("driver")
     }
 
-    /// A share for a tenant: the folder that stands for its container's `/run/aliquot`; none where
-    /// nobody shares out.
-    pub(crate) async fn share(&mut self, percent: u32) -> Result<Option<PathBuf>> {
+    /// A share of each of these cards for a tenant: the folder that stands for its container's `/run/aliquot`;
+    /// none where nobody shares out.
+    pub(crate) async fn share(&mut self, percent: u32, cards: &[usize]) -> Result<Option<PathBuf>> {
         match &mut self.agent {
-            Some(agent) => agent.share(self.folder.path(), percent).await.map(Some),
+            Some(agent) => agent.share(self.folder.path(), percent, cards).await.map(Some),
             None => Ok(None),
         }
     }
@@ -84,13 +91,13 @@ impl Drop for Node {
 }
 
 impl Agent {
-    async fn start(files: &Files, root: &Path, mode: Mode) -> Result<Self> {
+    async fn start(files: &Files, root: &Path, mode: Mode, cards: usize) -> Result<Self> {
         let at = |path: &str| root.join(path);
         for path in ["kubelet/device-plugins", "kubelet/pod-resources"] {
             fs::create_dir_all(at(path))?;
         }
         let mut kubelet = Kubelet::start(&at("kubelet"))?;
-        let config = format!("injection: mounts\ncomputePolicy: {}\n", mode.name());
+        let config = format!("injection: mounts\ncomputePolicy: {}\n{}", mode.name(), pools(cards));
         fs::write(at("config.yaml"), config)?;
         let mut command = Command::new(files.programs.join("aliquot-node"));
         for (flag, path) in [
@@ -107,8 +114,8 @@ impl Agent {
         command.args(["--metrics-address", "127.0.0.1:0", "--no-kube"]);
         command.stderr(File::create(at("agent.log"))?);
         let mut child = command.spawn().context("cannot start aliquot-node")?;
-        match percents(&mut kubelet).await {
-            Some(percents) => Ok(Self { child, _kubelet: kubelet, percents, given: 0 }),
+        match percents(&mut kubelet, cards).await {
+            Some(percents) => Ok(Self { child, kubelet, percents, tenants: 0 }),
             None => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -118,37 +125,88 @@ impl Agent {
         }
     }
 
-    async fn share(&mut self, root: &Path, percent: u32) -> Result<PathBuf> {
-        let count = percent as usize;
-        let free = self.percents.devices.iter().skip(self.given).take(count);
+    async fn share(&mut self, root: &Path, percent: u32, cards: &[usize]) -> Result<PathBuf> {
+        let folder = root.join(format!("t{}", self.tenants));
+        self.tenants += 1;
+        fs::create_dir_all(&folder)?;
+        let mut devices = Vec::new();
+        for &card in cards {
+            devices.push(self.percents[card].allocate(card, percent, &folder).await?);
+        }
+        let all = devices.clone();
+        let container =
+            ContainerResources { name: "main".into(), devices: all, ..Default::default() };
+        self.kubelet.runs(PodResources {
+            name: format!("t{}", self.tenants),
+            namespace: "default".into(),
+            containers: vec![container],
+        });
+        for (device, card) in devices.into_iter().zip(cards) {
+            let client = &mut self.percents[*card].plugin.client;
+            let device_ids = device.device_ids;
+            client.pre_start_container(PreStartContainerRequest { device_ids }).await?;
+        }
+        Ok(folder)
+    }
+}
+
+impl Percents {
+    /// Takes so many for a container, whose allotments lie in `folder`.
+    async fn allocate(
+        &mut self,
+        card: usize,
+        percent: u32,
+        folder: &Path,
+    ) -> Result<ContainerDevices> {
+        let free = self.plugin.devices.iter().skip(self.given).take(percent as usize);
         let ids: Vec<String> = free.map(|device| device.id.clone()).collect();
         self.given += ids.len();
         let request = ContainerAllocateRequest { device_ids: ids.clone() };
-        let client = &mut self.percents.client;
+        let client = &mut self.plugin.client;
         let answer = client.allocate(AllocateRequest { container_requests: vec![request] }).await?;
-        client.pre_start_container(PreStartContainerRequest { device_ids: ids }).await?;
         let mounts = answer.into_inner().container_responses.into_iter().flat_map(|one| one.mounts);
         let name = |path: &str| Some(path.strip_prefix("/run/aliquot/")?.to_owned());
         let mut found = mounts.filter_map(|mount| Some((name(&mount.container_path)?, mount)));
         let (id, mount) = found
             .find(|(id, _)| !id.contains('/'))
-            .context("the agent's answer brings no allotment")?;
-        let folder = root.join(format!("t{}", self.given));
-        fs::create_dir_all(&folder)?;
+            .with_context(|| format!("the agent's answer brings no allotment of card {card}"))?;
         std::os::unix::fs::symlink(&mount.host_path, folder.join(id))?;
-        Ok(folder)
+        let resource_name = self.plugin.resource.clone();
+        Ok(ContainerDevices { resource_name, device_ids: ids, topology: None })
     }
 }
 
-/// What the percents' plugin tells once it has registered.
-async fn percents(kubelet: &mut Kubelet) -> Option<Arrival> {
-    let arrives = async {
-        loop {
-            let one = kubelet.arrivals.recv().await?;
-            if one.resource == PERCENT {
-                return Some(one);
+/// Of several cards each is a pool of its own, so that a container can ask for shares of all.
+fn pools(cards: usize) -> String {
+    if cards == 1 {
+        return String::new();
+    }
+    let each = |line: fn(usize) -> String| (0..cards).map(line).collect::<Vec<_>>().join(", ");
+    let pools = each(|card| format!("card-{card}: {{mode: shared}}"));
+    let gpus = each(|card| format!("{{index: {card}, pool: card-{card}}}"));
+    format!("pools: {{{pools}}}\ngpus: [{gpus}]\n")
+}
+
+/// What percents of a card are called.
+fn resource(card: usize, cards: usize) -> String {
+    match cards {
+        1 => "example.com/gpu-percent".to_owned(),
+        _ => format!("example.com/gpu-card-{card}-percent"),
+    }
+}
+
+/// What each card's plugin of percents tells once it has registered.
+async fn percents(kubelet: &mut Kubelet, cards: usize) -> Option<Vec<Percents>> {
+    let arrive = async {
+        let mut found: Vec<Option<Percents>> = (0..cards).map(|_| None).collect();
+        while found.iter().any(Option::is_none) {
+            let plugin = kubelet.arrivals.recv().await?;
+            let card = (0..cards).find(|card| resource(*card, cards) == plugin.resource);
+            if let Some(card) = card {
+                found[card] = Some(Percents { plugin, given: 0 });
             }
         }
+        found.into_iter().collect()
     };
-    tokio::time::timeout(PATIENCE, arrives).await.ok().flatten()
+    tokio::time::timeout(PATIENCE, arrive).await.ok().flatten()
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::measure::Sample;
+use crate::measure::{Sample, Seat, seats};
 use crate::scenario::{Mode, Scenario};
 
 /// The agent's quantum where nobody says otherwise.
@@ -28,7 +28,7 @@ pub(crate) struct Report {
 pub(crate) struct Seen {
     pub(crate) name: &'static str,
     pub(crate) mode: &'static str,
-    /// How much of the card nobody got after the first second, in percent. Where somebody does not always
+    /// How much of a card nobody got after the first second, in percent. Where somebody does not always
     /// want it, or may not have it, that is no loss.
     lost_percent: f64,
     pub(crate) tenants: Vec<TenantSeen>,
@@ -36,11 +36,12 @@ pub(crate) struct Seen {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// One tenant.
+/// One tenant on one of its cards.
 #[derive(Serialize)]
 pub(crate) struct TenantSeen {
     pub(crate) share_percent: u32,
     pub(crate) workload: &'static str,
+    pub(crate) card: usize,
     /// Of the card's time, after the first second.
     got_percent: f64,
     /// The farthest that any 10 s after the first second were from the share; of a shorter run, all of it.
@@ -49,6 +50,8 @@ pub(crate) struct TenantSeen {
     /// The longest time between two of its kernels; null where it does not always want the card.
     longest_stall_ms: Option<f64>,
     longest_kernel_ms: f64,
+    /// The work that it has done, in percent of the time; null where that is what it got.
+    worked_percent: Option<f64>,
     /// Of its requests, where it answers some.
     latency_p50_ms: Option<f64>,
     latency_p99_ms: Option<f64>,
@@ -68,22 +71,25 @@ pub(crate) fn reckon(
     stalls_ns: &[u64],
     said: &[Value],
 ) -> Seen {
-    let tenants: Vec<TenantSeen> = scenario
-        .tenants
-        .iter()
+    let tenants: Vec<TenantSeen> = seats(scenario)
+        .into_iter()
         .enumerate()
-        .map(|(i, tenant)| {
+        .map(|(i, Seat { tenant, card })| {
+            let (tenant, said) = (&scenario.tenants[tenant], &said[tenant]);
             let share = f64::from(tenant.share_percent);
-            let latency = |which: &str| said[i]["latency_ms"][which].as_f64();
+            let latency = |which: &str| said["latency_ms"][which].as_f64();
             let stall = tenant.saturates().then_some(stalls_ns[i] as f64 / 1e6);
+            let worked = || Some(said["got_ms"].as_f64()? / said["seconds"].as_f64()? / 10.0);
             TenantSeen {
                 share_percent: tenant.share_percent,
                 workload: tenant.workload,
+                card,
                 got_percent: points(got(&samples, i, SECOND_NS, u64::MAX)),
                 worst_10s_error_points: points(worst(&samples, i, share)),
                 first_second_percent: points(got(&samples, i, 0, SECOND_NS)),
                 longest_stall_ms: stall.map(points),
                 longest_kernel_ms: tenant.longest_kernel_ms(),
+                worked_percent: worked().filter(|_| tenant.waits_on_the_card()).map(points),
                 latency_p50_ms: latency("p50"),
                 latency_p99_ms: latency("p99"),
             }
@@ -91,10 +97,11 @@ pub(crate) fn reckon(
         .collect();
     let all: f64 = tenants.iter().map(|tenant| tenant.got_percent).sum();
     let (name, mode) = (scenario.name, mode.name());
-    Seen { name, mode, lost_percent: points(100.0 - all), tenants, samples }
+    let lost_percent = points(100.0 - all / scenario.cards() as f64);
+    Seen { name, mode, lost_percent, tenants, samples }
 }
 
-/// Percent of the card that tenant `i` got between two times, to the nearest samples.
+/// Percent of its card that seat `i` got between two times, to the nearest samples.
 fn got(samples: &[Sample], i: usize, from_ns: u64, to_ns: u64) -> f64 {
     let at = |time: u64| {
         let behind = samples.partition_point(|sample| sample.at_ns < time);
@@ -149,7 +156,7 @@ impl Report {
     fn print(&self) {
         println!("On a simulated card. Percents are of its time, points of percent.");
         println!(
-            "{:<25} {:<7} {:<10} {:>6} {:>7} {:>7} {:>7} {:>9} {:>7} {:>15}",
+            "{:<25} {:<7} {:<10} {:>6} {:>7} {:>7} {:>7} {:>9} {:>7} {:>18}",
             "scenario",
             "mode",
             "workload",
@@ -159,21 +166,21 @@ impl Report {
             "1st s",
             "stall ms",
             "lost",
-            "p50/p99 ms"
+            "worked, p50/p99 ms"
         );
         for seen in &self.scenarios {
             for (i, tenant) in seen.tenants.iter().enumerate() {
                 let (name, mode) = if i == 0 { (seen.name, seen.mode) } else { ("", "") };
                 let lost = if i == 0 { format!("{:.2}", seen.lost_percent) } else { String::new() };
                 println!(
-                    "{name:<25} {mode:<7} {:<10} {:>6} {:>7.2} {:>7.2} {:>7.2} {:>9} {lost:>7} {:>15}",
+                    "{name:<25} {mode:<7} {:<10} {:>6} {:>7.2} {:>7.2} {:>7.2} {:>9} {lost:>7} {:>18}",
                     tenant.workload,
                     tenant.share_percent,
                     tenant.got_percent,
                     tenant.worst_10s_error_points,
                     tenant.first_second_percent,
                     tenant.longest_stall_ms.map_or("-".to_owned(), |ms| format!("{ms:.1}")),
-                    tenant.latencies(),
+                    tenant.more(),
                 );
             }
         }
@@ -181,9 +188,10 @@ impl Report {
 }
 
 impl TenantSeen {
-    fn latencies(&self) -> String {
-        match (self.latency_p50_ms, self.latency_p99_ms) {
-            (Some(p50), Some(p99)) => format!("{p50:.1} / {p99:.1}"),
+    fn more(&self) -> String {
+        match (self.worked_percent, self.latency_p50_ms, self.latency_p99_ms) {
+            (Some(worked), ..) => format!("{worked:.1} %"),
+            (None, Some(p50), Some(p99)) => format!("{p50:.1} / {p99:.1}"),
             _ => String::new(),
         }
     }

@@ -24,10 +24,12 @@ impl Mode {
     }
 }
 
-/// One tenant: its percent of the card, and what `gpu-load` does for it.
+/// One tenant: its percent of each of its cards, and what `gpu-load` does for it.
 pub(crate) struct Tenant {
     pub(crate) share_percent: u32,
     pub(crate) workload: &'static str,
+    /// The numbers of its cards.
+    pub(crate) cards: &'static [usize],
 }
 
 impl Tenant {
@@ -43,6 +45,11 @@ impl Tenant {
         }
     }
 
+    /// Whether it spins on the card, so that what it got is not what it did.
+    pub(crate) fn waits_on_the_card(&self) -> bool {
+        self.workload == "ranks"
+    }
+
     /// Whether it always wants the card, so that a pause is a stall.
     pub(crate) fn saturates(&self) -> bool {
         matches!(self.workload, "saturate" | "tiny" | "long" | "graph")
@@ -55,8 +62,25 @@ pub(crate) struct Scenario {
     pub(crate) tenants: &'static [Tenant],
 }
 
+impl Scenario {
+    /// How many cards there are.
+    pub(crate) fn cards(&self) -> usize {
+        let all = self.tenants.iter().flat_map(|tenant| tenant.cards);
+        all.max().map_or(1, |last| last + 1)
+    }
+}
+
 const fn tenant(share_percent: u32, workload: &'static str) -> Tenant {
-    Tenant { share_percent, workload }
+    Tenant { share_percent, workload, cards: &[0] }
+}
+
+/// Ranks on two cards that wait for each other after each step.
+const fn ranks(share_percent: u32) -> Tenant {
+    Tenant { share_percent, workload: "ranks", cards: &[0, 1] }
+}
+
+const fn busy_on_second(share_percent: u32) -> Tenant {
+    Tenant { share_percent, workload: "saturate", cards: &[1] }
 }
 
 const fn busy(share_percent: u32) -> Tenant {
@@ -89,6 +113,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "eight-small-inferences",
         tenants: &[SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL],
     },
+    Scenario { name: "ranks-50-50", tenants: &[ranks(50), busy(50), busy_on_second(50)] },
+    Scenario { name: "ranks-25-75", tenants: &[ranks(25), busy(75), busy_on_second(75)] },
 ];
 
 #[cfg(test)]
@@ -96,10 +122,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_scenario_gives_more_than_the_card() {
+    fn no_scenario_gives_more_than_a_card() {
         for scenario in SCENARIOS {
-            let sum: u32 = scenario.tenants.iter().map(|tenant| tenant.share_percent).sum();
-            assert!(sum <= 100 && sum > 0, "{}", scenario.name);
+            for card in 0..scenario.cards() {
+                let its = scenario.tenants.iter().filter(|tenant| tenant.cards.contains(&card));
+                let sum: u32 = its.map(|tenant| tenant.share_percent).sum();
+                assert!(sum <= 100 && sum > 0, "{}", scenario.name);
+            }
         }
     }
 }

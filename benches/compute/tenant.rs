@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::node::Files;
+use crate::scenario::Tenant;
 
 /// A process that is ready to begin. Dropping it ends it.
 pub(crate) struct Running {
@@ -21,11 +22,13 @@ impl Running {
         files: &Files,
         driver: &Path,
         share: Option<&Path>,
-        workload: &str,
+        tenant: &Tenant,
         seconds: f64,
     ) -> Result<Self> {
+        let workload = tenant.workload;
         let mut command = Command::new(files.programs.join("gpu-load"));
         command.arg(workload).arg("--seconds").arg(seconds.to_string());
+        command.arg("--device").arg(tenant.cards[0].to_string());
         command.env("LD_LIBRARY_PATH", driver.join("usr/lib/x86_64-linux-gnu"));
         command.env_remove("CUDA_VISIBLE_DEVICES").env_remove("LD_PRELOAD");
         if let Some(share) = share {

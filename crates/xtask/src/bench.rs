@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the shim adds to a call, beside the bare call in the same run; `bench agent`:
 //! the node agent's speed and size; `bench launches` and `bench pools`: calls that are metered or ask the driver
-//! once more; `bench compute`: how a card's time is shared. Builds what is measured and hands over to the crate `benches`.
+//! once more; `bench looks`: the arbiter's thinking; `bench compute`: how a card's time is shared. Builds what is
+//! measured and hands over to the crate `benches`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ enum What {
     Agent,
     /// What the meter adds to a launch.
     Launches,
+    /// What a look of the arbiter takes.
+    Looks,
     /// What the shim adds to pools and to graphs.
     Pools,
     /// How a card's time is shared, on a simulated card: a table, and a plot in target/bench/compute.svg.
@@ -50,6 +53,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Some(What::Agent) => agent(args.json),
         Some(What::Compute) => compute(args),
         Some(What::Launches) => in_turns("launches", &args),
+        Some(What::Looks) => looks(),
         Some(What::Pools) => in_turns("pools", &args),
         None if args.json.is_some() || args.only.is_some() => shim(args),
         None => {
@@ -89,6 +93,14 @@ fn agent(json: Option<PathBuf>) -> Result<()> {
     bench.arg("--scratch").arg(&built);
     json_to(&mut bench, json)?;
     sh::run(&mut bench)
+}
+
+/// Nothing but arithmetic: no driver, no pages.
+fn looks() -> Result<()> {
+    let built = sh::target("bench");
+    let build = ["build", "--locked", "--release", "-p", "aliquot-benches", "--target-dir"];
+    sh::run(sh::cargo().args(build).arg(&built).args(["--bin", "aliquot-bench-looks"]))?;
+    sh::run(&mut sh::command(built.join("release/aliquot-bench-looks")))
 }
 
 /// Tenants of a simulated card, each with an allotment of the agent as it is shipped.
