@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::abi::{MAX_BYTES, SLOTS};
 use ledger::agent::{
-    AllotmentSpec, DeviceSpec, LedgerSnapshot, LimitsPage, Seen, create, read_ledger, read_limits,
+    AllotmentSpec, DeviceSpec, LedgerSnapshot, LimitsPage, Seen, TimeReader, create, read_ledger,
+    read_limits,
 };
-use ledger::{Allotment, Kind};
+use ledger::{Allotment, DeviceIndex, Engine, Kind};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -149,6 +150,55 @@ proptest! {
     }
 
     #[test]
+    fn the_agent_reads_times_that_are_bounded_or_an_error(
+        ruins in prop::collection::vec((ruin(), [word(), word()]), 1..16),
+    ) {
+        let made = Fixture::new();
+        let own = made.open().unwrap();
+        let device = own.device(&GPUS[0].bytes).unwrap();
+        own.take_slot().unwrap();
+        let file = made.file("ledger");
+        let whole = file.metadata().unwrap().len();
+        let mut kept = TimeReader::open(&made.dir().join("ledger")).unwrap();
+        for (ruin, [start_ns, end_ns]) in &ruins {
+            // Whatever it claims, its entry is whole. Of a file that it has cut it would die.
+            if file.metadata().unwrap().len() >= whole {
+                own.publish(device, Engine::Compute, *start_ns, *end_ns);
+            }
+            are_bounded(&mut kept)?;
+            ruin.apply(&file);
+            are_bounded(&mut kept)?;
+            if let Ok(mut anew) = TimeReader::open(&made.dir().join("ledger")) {
+                are_bounded(&mut anew)?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_opens_ruined_limits_is_refused_or_has_bounded_ones(
+        ruins in prop::collection::vec(ruin(), 1..8),
+    ) {
+        let made = Fixture::new();
+        ruins.iter().for_each(|ruin| ruin.apply(&made.file("limits")));
+        if let Some(own) = made.open() {
+            use_it(&own);
+        }
+    }
+
+    #[test]
+    fn a_process_whose_limits_are_scribbled_goes_on(
+        ruins in prop::collection::vec(scribble(), 1..40),
+    ) {
+        let made = Fixture::new();
+        let own = made.open().unwrap();
+        let file = made.file("limits");
+        for ruin in &ruins {
+            ruin.apply(&file);
+            use_it(&own);
+        }
+    }
+
+    #[test]
     fn a_ruined_limits_page_is_read_as_bounded_figures_or_an_error(
         ruins in prop::collection::vec(ruin(), 1..8),
     ) {
@@ -201,5 +251,43 @@ fn use_it(own: &Allotment) {
         assert!(usage.free() <= usage.limit && usage.limit <= MAX_BYTES);
         own.each_holder(device, |holder| assert!(holder.bytes > 0));
         own.release(device, Kind::Array, u64::MAX);
+        use_its_time(own, device);
     }
+}
+
+fn use_its_time(own: &Allotment, device: DeviceIndex) {
+    let _ = (own.terms(device), own.pace(device), own.credit(device));
+    for now_ns in [0, 1 << 40, u64::MAX] {
+        let _ = own.own_credit(device, now_ns);
+    }
+    if own.commit(device, 1 << 20, 3) {
+        own.settle(device, 1 << 20, u64::MAX);
+    }
+    own.copied(device, 7);
+    own.publish(device, Engine::Copy, 5, 9);
+    if own.wait_begins(device) {
+        own.wait_ends(device, 11);
+    }
+    let _ = own.own_in_flight_ns(device);
+}
+
+/// What the agent reads of the times, as often as an arbiter looks.
+fn are_bounded(reader: &mut TimeReader) -> Result<(), TestCaseError> {
+    const LONGEST_NS: u64 = 60_000_000_000;
+    if reader.read().is_err() {
+        return Ok(());
+    }
+    for index in 0..=reader.devices() {
+        let _ = reader.device(index).in_flight_ns();
+        let mut claims = Vec::new();
+        if reader.intervals(index, |claim| claims.push(claim)).is_err() {
+            continue;
+        }
+        for claim in claims {
+            let long = claim.end_ns.checked_sub(claim.start_ns);
+            prop_assert!(long.is_some_and(|ns| ns <= LONGEST_NS), "{claim:?}");
+            prop_assert!((claim.slot as usize) < SLOTS, "{claim:?}");
+        }
+    }
+    Ok(())
 }

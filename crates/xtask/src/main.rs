@@ -9,6 +9,7 @@ mod dist;
 mod docs;
 mod e2e;
 mod fetch;
+mod fuzz;
 mod gates;
 mod gpu_test;
 mod image;
@@ -57,6 +58,8 @@ commands! {
     Demo => demo,
     /// Check everything that must hold before a change lands.
     Test => test,
+    /// Ruin every page that a container can write, and draw random calls, for so many minutes.
+    Fuzz => fuzz,
     /// Measure what the shim adds to a call, beside the bare call.
     Bench => bench,
     /// Render the chart with helm into daemonset/manifests.
