@@ -102,6 +102,12 @@ impl Driver {
         self.libraries.join("libnvidia-ml.so.1")
     }
 
+    /// `nvidia-smi`, where the driver has brought it.
+    #[must_use]
+    pub fn smi(&self) -> Option<PathBuf> {
+        self.smi.clone()
+    }
+
     /// The program that speaks with an MPS daemon, where the driver has brought it.
     #[must_use]
     pub fn mps_control(&self) -> Option<PathBuf> {

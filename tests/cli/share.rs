@@ -25,6 +25,26 @@ fn real_nvidia_smi_shows_half_a_v100_in_a_namespace_and_by_preload() {
 }
 
 #[test]
+fn the_images_nvidia_smi_is_the_drivers_own_with_the_drivers_own_library() {
+    let world = World::new("v100-32gb:2");
+    let smi = |root: &str| {
+        let mut smi = std::process::Command::new(built("aliquot-smi"));
+        smi.args(["--query-gpu=memory.total", "--format=csv,noheader"]);
+        smi.env("ALIQUOT_DRIVER_ROOT", root).output().unwrap()
+    };
+    let output = smi(&world.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "32768 MiB\n32768 MiB\n");
+    let output = smi("/nowhere");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).starts_with("aliquot: no NVIDIA driver under /nowhere"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_program_on_cudart_gets_its_share_and_not_a_granule_more() {
     let (client, cudart) = (built("gpu-client"), cudart());
     let client = [client.to_str().unwrap(), "--cudart", cudart.to_str().unwrap(), "--json"];

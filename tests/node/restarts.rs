@@ -107,6 +107,46 @@ fn a_terminated_agent_leaves_in_good_order() {
 }
 
 #[test]
+fn a_running_container_keeps_its_share_and_its_files_when_the_agent_is_uninstalled() {
+    let mut node = Node::new();
+    let script = "while nvidia-smi; do sleep 0.1; done; echo over";
+    let mut pod = node.share("a", 50, script);
+    pod.start().unwrap();
+    let looks =
+        |pod: &mut kubelet_sim::Pod| pod.container("main").stdout().matches("/ 16255MiB").count();
+    wait_until("it has seen its share", || looks(&mut pod) > 0);
+    let files = |node: &Node| {
+        let mut all = Vec::new();
+        for folder in ["pages", "state/allotments", "state/shim"] {
+            all.extend(below(&node.at(folder)));
+        }
+        all
+    };
+    let before = files(&node);
+    assert!(before.iter().any(|(path, _)| path.ends_with("libaliquot.so")), "{before:?}");
+    assert_eq!(node.terminate_agent().0, Some(0));
+    let seen = looks(&mut pod);
+    wait_until("it sees its share without an agent", || looks(&mut pod) > seen + 2);
+    assert_eq!(files(&node), before, "the very files that it has mounted");
+    assert!(pod.container("main").is_running());
+}
+
+/// Every file below a folder, with its inode.
+fn below(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(below(&path)),
+            false => all.push((path.clone(), path.symlink_metadata().unwrap().ino())),
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
 fn a_tenant_that_lets_its_ledger_grow_fills_the_pages_file_system_only() {
     let mut node = Node::without_agent();
     let start = |node: &Node| {

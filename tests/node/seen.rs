@@ -128,3 +128,17 @@ fn a_process_of_the_machine_on_a_gpu_is_found_outside() {
     client.wait().unwrap();
     wait_until("it is over", || !found(&node, "outside"));
 }
+
+#[test]
+fn status_shows_each_gpu_as_the_agent_uses_it() {
+    let node = Node::new();
+    let mut status =
+        std::process::Command::new(part("target/dist/x86_64/aliquot", "cargo xtask dist"));
+    status.arg("status").arg("--driver-root").arg(node.at("driver"));
+    status.arg("--state-dir").arg(node.at("state")).arg("--pages-dir").arg(node.at("pages"));
+    let output = status.output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let gpu =
+        |index| shown.lines().find(|line| line.starts_with(&format!("GPU {index} "))).unwrap();
+    assert!(gpu(0).ends_with("shared") && gpu(1).ends_with("whole"), "{shown}");
+}

@@ -7,8 +7,14 @@ use anyhow::{Context, bail};
 
 /// The shim.
 pub(crate) fn shim() -> anyhow::Result<PathBuf> {
+    shim_in(&folder()?, Path::new("/"))
+}
+
+/// The shim for a program in the folder `own` of an image whose root is `root`.
+fn shim_in(own: &Path, root: &Path) -> anyhow::Result<PathBuf> {
     let image = Path::new(contract::paths::CONTAINER_SHIM).parent().unwrap_or(Path::new("/"));
-    find(&[folder()?, image.to_owned()], contract::paths::SHIM_FILE)
+    let image = root.join(image.strip_prefix("/").unwrap_or(image));
+    find(&[own.to_owned(), image], contract::paths::SHIM_FILE)
 }
 
 /// Another program of ours.
@@ -38,4 +44,44 @@ fn find(folders: &[PathBuf], name: &str) -> anyhow::Result<PathBuf> {
 fn folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     Ok(own.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A root in which these files are, and its path without links.
+    fn root(files: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let path = folder.path().canonicalize().unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn in_the_image_the_shim_is_found_apart_from_the_programs() {
+        let (_folder, root) = root(&["usr/bin/aliquot", "opt/aliquot/libaliquot.so"]);
+        let found = shim_in(&root.join("usr/bin"), &root).unwrap();
+        assert_eq!(found, root.join("opt/aliquot/libaliquot.so"));
+    }
+
+    #[test]
+    fn a_shim_beside_the_program_is_taken_before_the_images() {
+        let (_folder, root) = root(&["dist/libaliquot.so", "opt/aliquot/libaliquot.so"]);
+        assert_eq!(shim_in(&root.join("dist"), &root).unwrap(), root.join("dist/libaliquot.so"));
+    }
+
+    #[test]
+    fn a_shim_that_is_nowhere_is_told_with_both_places() {
+        let (_folder, root) = root(&["usr/bin/aliquot"]);
+        let why = shim_in(&root.join("usr/bin"), &root).unwrap_err().to_string();
+        for place in ["usr/bin", "opt/aliquot"] {
+            assert!(why.contains(&root.join(place).display().to_string()), "{why}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ impl View {
         let node = status::read(&args.state_dir, &args.pages_dir)?;
         // The driver is asked as well: without an agent there is no other list.
         let (gpus, driver) = match machine::gpus(&args.driver_root) {
-            Ok(gpus) => (gpus, None),
+            Ok(gpus) => (known(gpus, &node.gpus), None),
             Err(reason) => (node.gpus, Some(format!("{reason:#}"))),
         };
         let mut problems = node.problems;
@@ -92,6 +92,13 @@ impl View {
         }
         self.problems.iter().for_each(|problem| println!("problem: {problem}"));
     }
+}
+
+/// GPUs as the driver lists them, with what the agent knows of each besides: its mode, its pool, what is wrong
+/// with it.
+fn known(seen: Vec<Gpu>, by_agent: &[Gpu]) -> Vec<Gpu> {
+    let known = |gpu: &Gpu| by_agent.iter().find(|known| known.uuid == gpu.uuid).cloned();
+    seen.into_iter().map(|gpu| known(&gpu).unwrap_or(gpu)).collect()
 }
 
 impl Held {

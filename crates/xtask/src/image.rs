@@ -26,8 +26,11 @@ pub(crate) struct Args {
 }
 
 /// What lies in the image: where, and the built file.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("usr/bin/aliquot", "aliquot"),
+    // A file of its own and no link: NVIDIA's runtime mounts the real one here, and would mount it on what a link
+    // leads to.
+    ("usr/bin/nvidia-smi", "aliquot-smi"),
     ("usr/bin/aliquot-node", "aliquot-node"),
     ("usr/bin/aliquot-admission", "aliquot-admission"),
     ("usr/bin/aliquot-scheduler", "aliquot-scheduler"),
@@ -72,7 +75,15 @@ fn judge(arch: Arch, root: &Path) -> Result<()> {
         gates::check_program(&root.join(path.strip_prefix("/")?), arch == Arch::Aarch64)?;
         starts(base.path(), &path)?;
     }
+    finds_its_shim(base.path())?;
     println!("image: {} files for {} run on glibc alone", FILES.len(), arch.name());
+    Ok(())
+}
+
+/// `aliquot run` finds the shim where the image has it: what it misses there is a driver.
+fn finds_its_shim(base: &Path) -> Result<()> {
+    let said = inside(base, &["/usr/bin/aliquot", "run", "--fraction", "0.5", "--", "true"])?;
+    ensure!(said.contains("no NVIDIA driver under /"), "aliquot run says {said:?} in the image");
     Ok(())
 }
 
@@ -106,6 +117,9 @@ fn held_to_the_dockerfile(root: &Path) -> Result<()> {
     let makes =
         of("RUN ").iter().any(|run| run.contains("cargo xtask image --arch \"$arch\" --into /out"));
     ensure!(makes, "no RUN of the Dockerfile makes the root by `cargo xtask image`");
+    let rust = format!(" rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
+    let builds = of("FROM ").iter().any(|from| format!(" {from}").contains(&rust));
+    ensure!(builds, "no stage is FROM Cargo.toml's rust-version,{rust}");
     let user = of("USER ").pop().unwrap_or_default();
     ensure!(!user.is_empty() && !user.starts_with('0') && user != "root", "USER {user:?}");
     let entry = of("ENTRYPOINT ").pop().unwrap_or_default();
@@ -151,12 +165,13 @@ fn base(arch: Arch, image: &Path) -> Result<tempfile::TempDir> {
 /// Where what runs programs of another processor lies in the base.
 const QEMU: &str = "qemu";
 
-/// A program says its version, or, the hook, that no runtime has told it anything.
+/// A program says its version, the hook that no runtime has told it anything, and nvidia-smi what it lacks.
 fn starts(base: &Path, program: &Path) -> Result<()> {
     let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
     let path = program.to_string_lossy();
     let (said, expected) = match name.as_str() {
         "aliquot-hook" => (inside(base, &[&path])?, "aliquot: the runtime did not tell".to_owned()),
+        "nvidia-smi" => (inside(base, &[&path])?, "aliquot: no NVIDIA driver under /".to_owned()),
         _ => {
             (inside(base, &[&path, "--version"])?, format!("{name} {}", env!("CARGO_PKG_VERSION")))
         }

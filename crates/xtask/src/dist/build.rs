@@ -10,9 +10,13 @@ use serde::Deserialize;
 use super::system::System;
 use super::{Profile, hook, install, linker};
 
-/// aliquot, aliquot-node and aliquot-hook.
+/// aliquot, aliquot-smi, aliquot-node and aliquot-hook.
 pub(super) fn programs(system: &System, profile: Profile, into: &Path) -> Result<()> {
-    let all = [("aliquot-cli", "aliquot"), ("aliquot-node", "aliquot-node")];
+    let all = [
+        ("aliquot-cli", "aliquot"),
+        ("aliquot-cli", "aliquot-smi"),
+        ("aliquot-node", "aliquot-node"),
+    ];
     install_programs(system, profile, &all, into)?;
     hook::build(system, profile, &into.join("aliquot-hook"))
 }

@@ -37,7 +37,7 @@ pub(crate) struct Args {
 pub(crate) enum Part {
     /// libaliquot.so
     Shim,
-    /// aliquot, aliquot-node and aliquot-hook
+    /// aliquot, aliquot-smi, aliquot-node and aliquot-hook
     Programs,
     /// The simulated driver: libcuda.so.1, libnvidia-ml.so.1 and aliquot-simd
     Sim,
@@ -55,7 +55,7 @@ impl Part {
     fn what(self) -> &'static str {
         match self {
             Part::Shim => "libaliquot.so",
-            Part::Programs => "aliquot, aliquot-node and aliquot-hook",
+            Part::Programs => "aliquot, aliquot-smi, aliquot-node and aliquot-hook",
             Part::Sim => "the simulated driver",
             Part::GpuClient => "gpu-client, gpu-load, gpu-suite and gpu-probe",
             Part::Servers => "aliquot-admission and aliquot-scheduler",
