@@ -19,6 +19,9 @@ pub struct Reading<'a> {
     pub running: u32,
     /// How much work that is by their estimate, in nanoseconds.
     pub in_flight_ns: u64,
+    /// When it launched last while it had nothing on the card, in nanoseconds of the clock that ticks are told
+    /// of; 0: that is not known.
+    pub since_ns: u64,
 }
 
 /// A batch: when it was on the card, in nanoseconds of the clock that ticks are told of.
@@ -164,8 +167,9 @@ impl Member {
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
         self.running = if still_ns <= ASLEEP_NS + runs_ns { reading.running } else { 0 };
         self.is_asleep = reading.running > 0 && self.running == 0;
-        // It came somewhere between two looks: what is too early is put right by what the others tell.
-        let since_ns = || self.since_ns.unwrap_or(self.read_ns);
+        // It came somewhere between two looks: what is too early is put right by what the others tell. A rest that
+        // was too short to be seen it tells of itself.
+        let since_ns = || self.since_ns.unwrap_or(self.read_ns).max(reading.since_ns.min(now_ns));
         let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
         self.since_ns = may_run.then(since_ns);
         self.read_ns = now_ns;

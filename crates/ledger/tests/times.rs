@@ -116,6 +116,26 @@ fn a_grant_ends_a_wait_and_a_wait_ends_by_itself() {
 }
 
 #[test]
+fn since_when_it_has_work_moves_only_while_nothing_is_in_flight() {
+    let made = Fixture::new();
+    let (allotment, device) = made.open();
+    allotment.take_slot().unwrap();
+    let since_ns = || {
+        let mut reader = made.reader();
+        reader.read().unwrap();
+        reader.device(1).since_ns
+    };
+    assert_eq!(since_ns(), 0);
+    allotment.comes(device, 70);
+    allotment.commit(device, 400, 1);
+    allotment.comes(device, 80);
+    assert_eq!(since_ns(), 70);
+    allotment.settle(device, 400, 420);
+    allotment.comes(device, 90);
+    assert_eq!(since_ns(), 90);
+}
+
+#[test]
 fn waits_are_counted_while_they_last_and_after() {
     let made = Fixture::new();
     let (allotment, device) = made.open();

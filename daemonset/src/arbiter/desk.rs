@@ -168,6 +168,7 @@ impl Desk {
             waiting: self.time.waiting > 0,
             running: if in_flight_ns > 0 { processes } else { 0 },
             in_flight_ns,
+            since_ns: self.time.since_ns,
         }
     }
 

@@ -30,6 +30,12 @@ pub(crate) fn count(share: Share, engine: Engine, estimate_ns: u64, spent_ns: u6
     tell(share, engine, estimate_ns, fresh_ns, end_ns);
 }
 
+/// A batch is about to be launched on a stream that has run dry: tells since when the container has work, if it has
+/// no other. Between two looks the arbiter could not see a rest.
+pub(crate) fn comes(share: Share) {
+    share.allotment.comes(share.device, clock::machine_ns(clock::own_ns(), ahead_ns()));
+}
+
 /// Counts a batch that nothing measured: whole, because nobody knows what it overlaps with.
 pub(crate) fn count_estimate(share: Share, engine: Engine, estimate_ns: u64) {
     tell(share, engine, estimate_ns, estimate_ns, clock::own_ns());

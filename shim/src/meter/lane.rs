@@ -11,6 +11,7 @@ mod batch;
 pub(crate) use batch::estimated;
 
 use crate::allotments::Share;
+use crate::meter::busy;
 use crate::meter::flight::{self, Flight, Flown};
 use crate::meter::stream::{Stream, thread};
 use crate::meter::timer::{Event, Passed, Timer};
@@ -150,6 +151,9 @@ impl Lane {
         let Some(timer) = timer else { return Step::Opens { from: 0, is_busy: false } };
         if last != 0 && timer.passed(last) == Passed::No {
             return Step::Opens { from: last, is_busy: true };
+        }
+        if work.engine == Engine::Compute {
+            busy::comes(share);
         }
         timer.release(last);
         Step::Opens { from: timer.record(stream), is_busy: false }

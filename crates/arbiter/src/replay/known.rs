@@ -31,6 +31,15 @@ impl End {
     }
 }
 
+/// Of two that are alone with each other longer batches tell something, in slices.
+const DUEL_SLICES: u64 = 8;
+
+/// Whether nobody else has work.
+fn is_duel(players: &[Player], one: usize, other: usize) -> bool {
+    let rest = players.iter().enumerate().filter(|(number, _)| ![one, other].contains(number));
+    rest.into_iter().all(|(_, player)| !player.has_work)
+}
+
 impl Replay {
     /// A batch of a player ends; `rest` is what is known of the time after.
     pub(super) fn ends(
@@ -46,6 +55,7 @@ impl Replay {
         if !is_late {
             seen = self.seen(players, number, end.start_ns);
             let came = self.came(players, number, end.at_ns, rest);
+            let came = came.or_else(|| self.came_first(&players[number], end));
             match self.holder {
                 Some(holder) if holder.key == end.key => {
                     self.confirm(&players[number], holder, end, came);
@@ -77,11 +87,13 @@ impl Replay {
         let is_within = self.before.is_followed(player.key, start_ns)
             && self.known.start_ns >= start_ns
             && !players[other].has_work;
-        if !is_within || !self.is_usual(player) {
+        let is_duel = is_duel(players, number, other);
+        if !is_within || player.usual_ns == 0 || !(is_duel || self.is_usual(player)) {
             return None;
         }
         let others_ns = length_ns.checked_sub(player.usual_ns + 2 * self.switch_ns as u64)?;
-        (1..=self.slice_ns).contains(&others_ns).then_some((other, others_ns))
+        let most_ns = if is_duel { DUEL_SLICES * self.slice_ns } else { self.slice_ns };
+        (1..=most_ns).contains(&others_ns).then_some((other, others_ns))
     }
 
     /// When the card turned to the one whose batch ends at `at_ns`, if that follows from what is told of the
@@ -102,7 +114,12 @@ impl Replay {
             _ => None,
         })?;
         let usual_ns = players[of].usual_ns;
-        let most_ns = if has_gone { 2 * self.slice_ns } else { self.slice_ns };
+        let most_slices = match has_gone {
+            true if is_duel(players, number, of) => DUEL_SLICES,
+            true => 2,
+            false => 1,
+        };
+        let most_ns = most_slices * self.slice_ns;
         let is_known = of != number
             && known.is_followed(players[of].key, start_ns)
             && (1..=most_ns).contains(&usual_ns);
@@ -113,6 +130,14 @@ impl Replay {
         let ran_ns = (usual_ns + switch_ns).saturating_sub(end_ns.saturating_sub(at_ns));
         let came_ns = (known.at_ns + ran_ns + switch_ns).min(at_ns.max(known.at_ns));
         Some(if has_gone { Came::At(came_ns) } else { Came::NotBefore(came_ns) })
+    }
+
+    /// The same where the batch is the first since its container had work, and its like fit into a slice: nobody
+    /// interrupted it.
+    fn came_first(&self, player: &Player, end: End) -> Option<Came> {
+        let is_whole = end.is_first && (1..=self.slice_ns).contains(&player.mean_ns);
+        let came_ns = end.at_ns.saturating_sub(player.mean_ns).max(end.start_ns);
+        is_whole.then_some(Came::At(came_ns))
     }
 
     /// It has the card, as it is played.
@@ -169,6 +194,9 @@ impl Replay {
         if self.known.key == key && (others_ns < self.slice_ns || is_its_own) {
             return self.goes_on(player, at_ns, others_ns);
         }
+        if let (Some(Came::At(came_ns)), Some(other)) = (came, self.only_other(key)) {
+            return self.turned_at(player, other, at_ns, came_ns);
+        }
         let least_ns = holder.since_ns.max(self.known.at_ns).min(at_ns);
         // It came somewhere in between.
         let half_ns = (at_ns - least_ns) / 2;
@@ -184,6 +212,26 @@ impl Replay {
         self.stretches.push(Stretch { key, from_ns, to_ns: at_ns });
         let slice_end_ns = from_ns + self.slice_ns * player.processes();
         self.holder = Some(Holder::since(key, from_ns, slice_end_ns));
+    }
+
+    /// The only one beside `key` that had the card, as it is played.
+    fn only_other(&self, key: u64) -> Option<u64> {
+        let mut others = self.stretches.iter().map(|stretch| stretch.key).filter(|of| *of != key);
+        let other = others.next()?;
+        others.all(|of| of == other).then_some(other)
+    }
+
+    /// Since the batch before ended `other` had the card until `came_ns`, and the player after it, whatever was
+    /// played.
+    fn turned_at(&mut self, player: &Player, other: u64, at_ns: Ns, came_ns: Ns) {
+        let from_ns = self.stretches.first().map_or(at_ns, |first| first.from_ns);
+        let came_ns = came_ns.clamp(from_ns, at_ns);
+        let to_ns = came_ns.saturating_sub(self.switch_ns as u64).max(from_ns);
+        self.stretches.clear();
+        self.stretches.push(Stretch { key: other, from_ns, to_ns });
+        self.stretches.push(Stretch { key: player.key, from_ns: came_ns, to_ns: at_ns });
+        let slice_end_ns = came_ns + self.slice_ns * player.processes();
+        self.holder = Some(Holder::since(player.key, came_ns, slice_end_ns));
     }
 
     /// Whether what its batches usually take tells more than the count of slices.

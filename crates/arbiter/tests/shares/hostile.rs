@@ -107,6 +107,7 @@ proptest! {
             let (spent_ns, launches, in_flight_ns) = (*spent_ns, *launches, *in_flight_ns);
             let scribble = Reading {
                 spent_ns, intervals, launches, waiting: *waiting, running: *running, in_flight_ns,
+                since_ns: spent_ns.rotate_left(7),
             };
             let honest = Reading { waiting: true, launches: turn as u64, ..Reading::default() };
             gpu.tick(now, |key| Some(if key == 0 { scribble } else { honest }));

@@ -11,5 +11,6 @@ mod mixtures;
 mod promised;
 mod ranks;
 mod rules;
+mod survey;
 mod tenant;
 mod world;

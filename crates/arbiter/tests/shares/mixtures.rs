@@ -139,6 +139,25 @@ fn kernels_of_any_length_change_no_share() {
 }
 
 #[test]
+fn two_with_kernels_of_milliseconds_have_their_shares() {
+    let s = |us: u64| Load::saturating(us * 1000);
+    // The first two rest between their kernels for less than a look. Of the others one comes while the other has
+    // had the card for a while, and of that one's kernels the slices are the longer or the shorter.
+    let table: [(Pair, f64); 6] = [
+        (&[(39, s(3494)), (61, s(3028))], 2.0),
+        (&[(57, s(2557)), (43, s(6523))], 2.5),
+        (&[(34, s(1886)), (66, s(2961))], 2.0),
+        (&[(33, s(1206)), (67, s(7960))], 2.0),
+        (&[(28, s(1409)), (72, s(4103))], 2.0),
+        (&[(31, s(2138)), (69, s(3098))], 2.0),
+    ];
+    for (tenants, points) in table {
+        // Until it is known how long they take, a second's share is that of some kernels more or less.
+        run("milliseconds", tenants, 5, Terms::fair).hold(points, 10.0);
+    }
+}
+
+#[test]
 fn who_wants_little_has_it_at_once_and_the_other_has_the_rest() {
     let load = Load::periodic(MS / 10, 2 * MS, 20 * MS);
     let mut world = world(&[(50, load), (50, Load::saturating(2 * MS))]);
@@ -230,7 +249,7 @@ proptest! {
         // Where kernels are as long as a slice or longer and three come and go, who was interrupted by whom is a
         // guess.
         let longest = tenants.iter().map(|(_, load)| load.kernel_ns).max().unwrap_or(0);
-        let most = if longest > MS { 10.0 } else { 4.0 };
+        let most = if longest > MS { 5.0 } else { 3.0 };
         prop_assert!(worst <= most, "{:?}: {:.1?}", tenants, outcome.then);
     }
 }

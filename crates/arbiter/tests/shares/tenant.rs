@@ -56,6 +56,8 @@ pub(crate) struct Tenant {
     granted_ns: u64,
     pace: Pace,
     spent_ns: u64,
+    /// When it launched last while nothing of it was on the card.
+    since_ns: u64,
     launches: u64,
     pub(crate) told: Vec<Interval>,
     thread: Thread,
@@ -96,6 +98,7 @@ impl Tenant {
             granted_ns: 0,
             pace: Pace::Metered,
             spent_ns: 0,
+            since_ns: 0,
             launches: 0,
             told: Vec::new(),
             thread: Thread::Runs,
@@ -123,6 +126,7 @@ impl Tenant {
             waiting: self.is_waiting,
             running: u32::from(!self.flights.is_empty()),
             in_flight_ns: self.flying_ns(),
+            since_ns: self.since_ns,
         }
     }
 
@@ -267,6 +271,10 @@ impl Tenant {
         self.launches += 1;
         let fits = self.takes();
         let is_idle = queue.is_empty();
+        if is_idle && !fits {
+            self.settle();
+            self.since_ns = if self.flights.is_empty() { now_ns } else { self.since_ns };
+        }
         queue.push_back(Work { left_ns: ns, number, meets });
         let cost_ns = self.cost_ns();
         if let Some((_, has, _)) = &mut self.open

@@ -60,6 +60,9 @@ pub struct DeviceTime {
     pub waiting: u32,
     /// Intervals ever published.
     pub intervals: u64,
+    /// When a batch was launched last while nothing was in flight, by the machine's CLOCK_MONOTONIC in
+    /// nanoseconds; 0: nobody says.
+    pub since_ns: u64,
 }
 
 /// When an engine was busy for a process, as the container claims.
@@ -151,6 +154,7 @@ impl TimeReader {
             waited_ns: word(offset_of!(LedgerDevice, waited_ns)),
             waiting: self.head.u32(base + offset_of!(LedgerDevice, waiting)),
             intervals: word(offset_of!(LedgerDevice, intervals)),
+            since_ns: word(offset_of!(LedgerDevice, since_ns)),
         }
     }
 

@@ -134,6 +134,16 @@ impl Allotment {
         true
     }
 
+    /// Says that a batch is about to be launched, at this moment of the machine's time (`clock`), and that its
+    /// stream has run dry. It counts where nothing else of the container is in flight.
+    pub fn comes(&self, device: DeviceIndex, now_ns: u64) {
+        let totals = self.pages.totals(device);
+        let committed_ns = totals.committed_ns.load(Relaxed);
+        if committed_ns == totals.spent_compute_ns.load(Relaxed) {
+            totals.since_ns.store(now_ns, Relaxed);
+        }
+    }
+
     /// Says what a batch that was committed with this estimate took.
     pub fn settle(&self, device: DeviceIndex, estimate_ns: u64, spent_ns: u64) {
         let Some(slot) = slot::current(&self.pages) else { return };

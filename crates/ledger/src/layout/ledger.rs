@@ -79,8 +79,11 @@ pub struct LedgerDevice {
     pub waiting: AtomicU32,
     /// Zero in ABI 1.
     pub reserved_word: AtomicU32,
+    /// When a batch was launched last while nothing of the container was in flight, by the machine's
+    /// CLOCK_MONOTONIC in nanoseconds; 0: nobody says.
+    pub since_ns: AtomicU64,
     /// Zero in ABI 1.
-    pub reserved: [AtomicU64; 2],
+    pub reserved: AtomicU64,
 }
 
 /// When an engine was busy for the container: one entry of a device's ring.

@@ -64,12 +64,12 @@ fn the_ledger_header_lies_where_abi_1_says() {
 fn a_ledger_device_lies_where_abi_1_says() {
     let found = offsets!(LedgerDevice: total tickets refusals observed spent_compute_ns
         spent_copy_ns waits waited_ns committed_ns launches intervals own_granted_ns
-        own_granted_at_ns waiting reserved_word reserved);
+        own_granted_at_ns waiting reserved_word since_ns reserved);
     assert_eq!(
         found,
         "128 0:total 8:tickets 16:refusals 24:observed 32:spent_compute_ns 40:spent_copy_ns \
          48:waits 56:waited_ns 64:committed_ns 72:launches 80:intervals 88:own_granted_ns \
-         96:own_granted_at_ns 104:waiting 108:reserved_word 112:reserved"
+         96:own_granted_at_ns 104:waiting 108:reserved_word 112:since_ns 120:reserved"
     );
     let found = offsets!(Interval: start_ns end_ns who check);
     assert_eq!(found, "32 0:start_ns 8:end_ns 16:who 24:check");
