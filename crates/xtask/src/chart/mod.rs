@@ -59,7 +59,7 @@ const VARIANTS: [&str; 11] = [
 
 /// Values, and what has to be rendered from them: the extender is asked about every pool's resources, and the
 /// agent sees the MPS daemon.
-const RENDERED: [(&str, &[&str]); 3] = [
+const RENDERED: [(&str, &[&str]); 5] = [
     (
         "agent.config.pools.training.mode=whole,agent.config.pools.chat.resource=gpu-talk",
         &["example.com/gpu-training,", "example.com/gpu-talk,", "example.com/gpu-talk-percent,"],
@@ -72,6 +72,16 @@ const RENDERED: [(&str, &[&str]); 3] = [
         "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps",
         &["mps, mountPath: /run/mps, readOnly: true", "mps, hostPath: {path: /run/mps,"],
     ),
+    (
+        "agent.driver.from=root,agent.driver.root=/drv,agent.stateDir=/opt/state",
+        &[
+            "ALIQUOT_DRIVER_ROOT, value: \"/drv\"",
+            "driver, mountPath: /drv, readOnly: true",
+            "ALIQUOT_STATE_DIR, value: \"/opt/state\"",
+            "state, hostPath: {path: /opt/state,",
+        ],
+    ),
+    ("agent.driver.from=runtime", &["NVIDIA_VISIBLE_DEVICES, value: all"]),
 ];
 
 /// Values that are refused, and a word of why.
