@@ -193,7 +193,7 @@ impl Scene {
         for (client, model) in &mut self.living {
             let numbers = client.numbers("rest");
             ensure(numbers.len() == 5 * DEVICES, || "a process died by itself".to_owned())?;
-            for device in (0..DEVICES).filter(|device| model.has_context(*device)) {
+            for device in (0..DEVICES).filter(|device| model.has_any_context(*device)) {
                 let [_, total, _, refused, untouched] = of_device(&numbers, device);
                 ensure(total as u64 == LIMIT.bytes(), || format!("the card has {total} bytes"))?;
                 ensure(refused == OUT_OF_MEMORY && untouched == 1, || {
@@ -231,7 +231,7 @@ impl Scene {
             "the card is held by a process that is gone".to_owned()
         })?;
         let asked = self.living.iter().zip(said).rev();
-        let last = asked.into_iter().find(|((_, model), _)| model.has_context(device));
+        let last = asked.into_iter().find(|((_, model), _)| model.has_any_context(device));
         let Some(((_, last), said)) = last else { return Ok(()) };
         // Its refused request was the last thing that happened there: the total is exact.
         let [free, ..] = of_device(said, device);

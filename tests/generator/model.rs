@@ -91,9 +91,14 @@ impl Process {
         Self { primary, ..Self::default() }
     }
 
-    /// Whether anything can be asked of its driver on a device.
+    /// Whether a thread that has made no context can ask anything of its driver on a device.
     pub(crate) fn has_context(&self, device: usize) -> bool {
         self.primary[device]
+    }
+
+    /// Whether it can be asked at a rest.
+    pub(crate) fn has_any_context(&self, device: usize) -> bool {
+        self.contexts(device) > 0
     }
 
     fn contexts(&self, device: usize) -> usize {

@@ -10,7 +10,7 @@ use sim_world::Kind;
 use crate::arg::Opaque;
 use crate::mapping;
 use crate::memory;
-use crate::physical::Kept;
+use crate::physical::{self, Kept};
 use crate::process;
 use crate::rim::export;
 use crate::status::{Res, Status};
@@ -86,6 +86,11 @@ pub(crate) fn sweep() -> bool {
     was_any
 }
 
+/// Whether there is any descriptor.
+pub(crate) fn is_any() -> bool {
+    !ranges().is_empty()
+}
+
 /// What is to be kept of a range: the plain allocation that it lies in, or the memory mapped there.
 fn contents(start: usize, size: usize) -> Res<(usize, Vec<Kept>)> {
     if let Ok(kept) = vmm::keep_all(start, size) {
@@ -110,6 +115,7 @@ fn describe(out: Opaque, start: usize, size: usize) -> Res {
     let file = mapping::memory_file(c"simulated-gpu-range", size)?;
     let copy = mapping::locked(file.as_fd())?;
     ranges().push(Range { file, block, _kept: kept, pages: None });
+    physical::watch();
     // SAFETY: for this kind of handle the interface has the caller pass room for an integer.
     unsafe { out.cast::<i32>().write_unaligned(copy.into_raw_fd()) };
     Ok(())

@@ -153,6 +153,7 @@ impl Drop for Physical {
             && let Ok(file) = self.file.try_clone()
         {
             orphans().push((file, ordinal, self.size));
+            watch();
             return sweep_orphans();
         }
         refund(ordinal, self.size);
@@ -176,6 +177,24 @@ pub(crate) fn sweep_any() -> bool {
     let any = !orphans().is_empty();
     sweep_orphans();
     dma_buf::sweep() || any
+}
+
+/// Whether memory may live by descriptors alone, or a range has one.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+/// A descriptor was given out, or is all that keeps some memory.
+pub(crate) fn watch() {
+    ANY.store(true, Ordering::Release);
+}
+
+/// What every call does first, as a card has memory back when its descriptor is closed and not later.
+pub(crate) fn look() {
+    if ANY.swap(false, Ordering::AcqRel) {
+        sweep();
+        if !orphans().is_empty() || dma_buf::is_any() {
+            watch();
+        }
+    }
 }
 
 /// Gives the card back what lived by descriptors that are closed: in whatever process they were, each

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
+use crate::physical;
 use crate::process;
 use crate::status::{Res, Status};
 
@@ -65,7 +66,11 @@ pub(crate) use export;
 
 /// Runs a call that needs cuInit before it.
 pub(crate) fn answer(body: impl FnOnce() -> Res) -> u32 {
-    early(|| process::ready().and_then(|()| body()))
+    early(|| {
+        process::ready()?;
+        physical::look();
+        body()
+    })
 }
 
 /// Runs a call that may come before cuInit.

@@ -13,12 +13,15 @@ static uint64_t reserved(uint64_t pool) {
 static void rest_of(int device) {
     size_t free = 0, total = 0;
     uint64_t pool = 0, pools = 0, place = UNTOUCHED;
+    /* Where there was no room for a primary context, a thread's own one. */
+    void *any = primary[device];
     for (int t = 0; t < THREADS; t++)
         if (threads[t].own && home(t) == device) {
             CALL("cuCtxSetCurrent", (void *), threads[t].own);
             CALL("cuCtxSynchronize", (void));
+            if (!any) any = threads[t].own;
         }
-    CALL("cuCtxSetCurrent", (void *), primary[device]);
+    CALL("cuCtxSetCurrent", (void *), any);
     CALL("cuCtxSynchronize", (void));
     CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
     int result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place, total);
