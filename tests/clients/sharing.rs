@@ -68,6 +68,11 @@ fn memory_whose_descriptor_another_container_sent_is_charged_to_its_maker_alone(
 }
 
 #[test]
+fn a_pool_that_another_container_imports_is_charged_to_its_maker_alone() {
+    in_two("pool");
+}
+
+#[test]
 fn handles_for_other_machines_are_refused_and_leave_nothing_charged() {
     run(&World::new().half(), "pynvml", "clients/py/two.py", "fabric alone -");
 }

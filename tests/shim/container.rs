@@ -106,12 +106,14 @@ impl Container {
 
     /// The same with another estimate of a context.
     pub(crate) fn allot_with(&self, id: u64, devices: &[(DeviceUuid, Mib)], context: Mib) {
-        let half = Percent::new(50).expect("a percent");
-        let spec = |(uuid, hard): &(DeviceUuid, Mib)| {
-            DeviceSpec::new(*uuid, *hard, half).with_context_estimate(context.bytes())
-        };
-        let spec = AllotmentSpec::new(AllotmentId(id), devices.iter().map(spec).collect());
+        let spec = AllotmentSpec::new(AllotmentId(id), specs(devices, context));
         agent::create(&self.allotment(id), &spec).expect("an allotment can be made");
+    }
+
+    /// Gives the first allotment another limit, as the agent may while processes run.
+    pub(crate) fn limit(&self, device: DeviceUuid, hard: Mib) {
+        let changed = agent::update(&self.allotment(1), &specs(&[(device, hard)], CONTEXT));
+        changed.expect("limits can be changed");
     }
 
     /// The folder of an allotment.
@@ -161,6 +163,15 @@ impl Container {
 
     /// Runs the client up to a `wait` among these words, lets `look` see the container, and ends it.
     pub(crate) fn while_waiting<T>(&self, words: &str, look: impl FnOnce() -> T) -> T {
+        self.around_waiting(words, look).0
+    }
+
+    /// The same, and what the client says from then on.
+    pub(crate) fn around_waiting<T>(
+        &self,
+        words: &str,
+        look: impl FnOnce() -> T,
+    ) -> (T, Vec<String>) {
         let mut command = self.command(&built().client, words);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -169,9 +180,10 @@ impl Container {
         assert!(lines.any(|line| line == "waiting"), "the client ended before it waited");
         let seen = look();
         child.stdin.take();
-        assert_eq!(lines.last().as_deref(), Some("end"));
+        let after: Vec<_> = lines.collect();
+        assert_eq!(after.last().map(String::as_str), Some("end"));
         assert!(child.wait().expect("it is our child").success());
-        seen
+        (seen, after)
     }
 
     /// The command that runs a program in the container.
@@ -206,6 +218,14 @@ impl Outcome {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert_eq!(self.lines.last().map(String::as_str), Some("end"), "{self:?}");
     }
+}
+
+fn specs(devices: &[(DeviceUuid, Mib)], context: Mib) -> Vec<DeviceSpec> {
+    let half = Percent::new(50).expect("a percent");
+    let spec = |(uuid, hard): &(DeviceUuid, Mib)| {
+        DeviceSpec::new(*uuid, *hard, half).with_context_estimate(context.bytes())
+    };
+    devices.iter().map(spec).collect()
 }
 
 /// A card of the stand-in driver, 1 or 2.

@@ -24,6 +24,24 @@ fn the_share_is_shown_as_the_card() {
 }
 
 #[test]
+fn a_share_that_is_lowered_below_what_is_held_has_nothing_free_and_refuses() {
+    let (container, most) = (Container::half(), Mib(4096));
+    let held = mib(8000);
+    let words = format!("{START} alloc/0={held} wait info alloc/1=1 free/0 total alloc/1=1");
+    let (_, lines) = container.around_waiting(&words, || container.limit(card(1), most));
+    let all = most.bytes();
+    let said = [
+        format!("info 0 free 0 total {all}"),
+        "alloc/1=1 2".to_owned(),
+        "free/0 0".to_owned(),
+        format!("total 0 total {all}"),
+        "alloc/1=1 0".to_owned(),
+        "end".to_owned(),
+    ];
+    assert_eq!(lines, said);
+}
+
+#[test]
 fn each_way_to_allocate_is_charged_and_given_back() {
     for allocate in ["alloc/0=2097152", "managed/0=2097152", "pitch/0=1000"] {
         let outcome = Container::half().client(&format!("{START} {allocate} info free/0 total"));

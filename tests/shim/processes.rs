@@ -2,7 +2,7 @@
 
 use contract::Mib;
 
-use crate::container::{CONTEXT, Container, HALF};
+use crate::container::{CONTEXT, Container, HALF, built, compile};
 
 const START: &str = "proc2 init retain current";
 
@@ -16,6 +16,17 @@ fn processes_of_a_container_share_its_limit() {
     assert_eq!(other.of("retain"), "0");
     assert_eq!(other.of("alloc/0=2097153"), "2");
     assert_eq!(other.of("alloc/1=2097152"), "0");
+}
+
+#[test]
+fn before_main_and_after_exit_handlers_began_memory_is_charged_refused_and_given_back() {
+    let program = built().folder.path().join("early");
+    compile("early.c", &program, &["-ldl"]);
+    let container = Container::half();
+    let outcome = container.run(&program, "");
+    let lines = ["before 0 2 0", "main 0 2 0", "exit 0 2 0", "behind 0 2 0"];
+    assert_eq!((outcome.lines, outcome.code), (lines.map(str::to_owned).to_vec(), Some(7)));
+    assert_eq!(container.held(), 0);
 }
 
 #[test]

@@ -94,6 +94,41 @@ def descriptor_take(peer):
     assert taken(before) == 0
 
 
+def pool_make(peer):
+    """A pool that another process imports is its maker's, and so is what it lends."""
+    before = free_bytes()
+    pool = made("cuMemPoolCreate", ref(PoolProps(type=1, handles=1, location=HERE)))
+    descriptor = I32(-1)
+    call("cuMemPoolExportToShareableHandle", ref(descriptor), pool, 1, U64(0))
+    address = made("cuMemAllocFromPoolAsync", S(5 * MIB), pool, None, kind=U64)
+    call("cuMemcpyHtoD_v2", address, b"made", S(4))
+    said = raw(made("cuMemPoolExportPointer", address, kind=Handle))
+    assert taken(before) == 32 * MIB
+    socket.send_fds(peer, [said], [descriptor.value])
+    os.close(descriptor.value)
+    assert peer.recv(4) == b"read"
+    assert read(address, 4) == b"took" and taken(before) == 32 * MIB
+    call("cuMemFreeAsync", address, None)
+    call("cuStreamSynchronize", None)
+    call("cuMemPoolDestroy", pool)
+    assert taken(before) == 0
+
+
+def pool_take(peer):
+    before = free_bytes()
+    message, (descriptor,), _, _ = socket.recv_fds(peer, 64, 1)
+    pool = made("cuMemPoolImportFromShareableHandle", P(descriptor), 1, U64(0))
+    os.close(descriptor)
+    here = made("cuMemPoolImportPointer", pool, ref(Handle.from_buffer_copy(message)), kind=U64)
+    assert read(here, 4) == b"made" and taken(before) == 0
+    call("cuMemcpyHtoD_v2", here, b"took", S(4))
+    call("cuMemFreeAsync", here, None)
+    call("cuStreamSynchronize", None)
+    call("cuMemPoolDestroy", pool)
+    assert taken(before) == 0
+    peer.send(b"read")
+
+
 def barrier(peer):
     peer.send(b"here")
     assert peer.recv(4) == b"here"
