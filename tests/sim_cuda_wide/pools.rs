@@ -28,6 +28,11 @@ fn a_pool_that_a_program_made_is_separate_limited_and_ends() {
 }
 
 #[test]
+fn managed_memory_has_pools_of_its_own() {
+    script("pools", "managed");
+}
+
+#[test]
 fn impossible_requests_to_pools_are_refused() {
     script("pools", "refusals");
 }

@@ -57,14 +57,21 @@ pub(crate) fn is_unlocked(file: BorrowedFd<'_>) -> bool {
     lock(file, libc::F_WRLCK)
 }
 
-/// Locks a file's first byte for its open file description, if nobody else has.
+/// Locks a file's first byte for its open file description, if nobody else has. Leaves errno as it was, because
+/// every call of the driver may look.
 fn lock(file: BorrowedFd<'_>, kind: i32) -> bool {
     // SAFETY: zeroes are values of it.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = kind as i16;
     lock.l_len = 1;
-    // SAFETY: an open descriptor, and a lock that is alive.
-    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) == 0 }
+    // SAFETY: an open descriptor, a lock that is alive, and this thread's errno.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let is_locked = libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) == 0;
+        *errno = before;
+        is_locked
+    }
 }
 
 /// How long a file is.

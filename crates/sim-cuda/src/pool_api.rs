@@ -8,7 +8,7 @@ use crate::context;
 use crate::front;
 use crate::line::Op;
 use crate::pool::{Place, Pool, Pools, pools};
-use crate::process::device_named;
+use crate::process::{self, device_named};
 use crate::rim::export;
 use crate::status::{Res, Status};
 use crate::stream::{self, Target};
@@ -30,10 +30,16 @@ pub(crate) fn device_at(location: &CUmemLocation) -> Res<usize> {
     }
 }
 
+/// The CUDA version from which pools can be of managed memory.
+const MANAGED_SINCE: i32 = 13_000;
+
 /// What a location and a kind of memory name. Managed memory need not lie anywhere, and is the current
 /// device's then.
 fn place_at(location: &CUmemLocation, kind: u32) -> Res<Place> {
     let managed = kind == MANAGED;
+    if managed && process::cuda_version()? < MANAGED_SINCE {
+        return Err(Status::INVALID_VALUE);
+    }
     match (location.type_.0, kind) {
         (NOWHERE, MANAGED) => Ok(Place { device: context::current()?.device, managed }),
         (_, PINNED | MANAGED) => Ok(Place { device: device_at(location)?, managed }),

@@ -161,10 +161,30 @@ def refusals():
     call("cuMemFreeAsync", address, stream, answers=1)
     call("cuMemPoolGetAttribute", pool, 99, ref(out), answers=1)
     call("cuMemPoolCreate", ref(P()), ref(PoolProps(type=1, location=Location(1, 9))), answers=101)
-    call("cuMemPoolCreate", ref(P()), ref(PoolProps(type=2, location=HERE)), answers=1)
+    call("cuMemPoolCreate", ref(P()), ref(PoolProps(type=3, location=HERE)), answers=1)
+    call("cuMemPoolCreate", ref(P()), ref(PoolProps(type=1, location=Location(0, 0))), answers=1)
+    call("cuMemPoolCreate", ref(P()), ref(PoolProps(type=2, handles=1, location=HERE)), answers=1)
     linear = alloc(100)
     call("cuMemFreeAsync", linear, stream)
     call("cuMemFree_v2", linear, answers=1)
+
+
+def managed():
+    """A pool of managed memory lies on a device or nowhere, and is another than the device's own."""
+    primary()
+    for place in (HERE, Location(0, 0)):
+        before, pool, kind = free_bytes(), made("cuMemPoolCreate", ref(PoolProps(type=2, location=place))), I32()
+        call("cuMemPoolGetAttribute", pool, 9, ref(kind))
+        assert kind.value == 2
+        address = made("cuMemAllocFromPoolAsync", S(5 * MIB), pool, None, kind=U64)
+        assert free_bytes() == before - 32 * MIB
+        call("cuMemFreeAsync", address, None)
+        call("cuStreamSynchronize", None)
+        call("cuMemPoolDestroy", pool)
+        assert free_bytes() == before
+        standard = made("cuMemGetDefaultMemPool", ref(place), 2)
+        assert standard.value == made("cuMemGetMemPool", ref(place), 2).value != default().value
+        call("cuDeviceSetMemPool", 0, standard, answers=1)
 
 
 def ends():
