@@ -63,6 +63,11 @@ fn a_condition_chooses_a_graph() {
 }
 
 #[test]
+fn an_event_is_recorded_and_waited_for_at_each_launch() {
+    script("graphs", "evented");
+}
+
+#[test]
 fn every_runtime_captures_instantiates_and_launches() {
     on_runtimes("graphs");
 }

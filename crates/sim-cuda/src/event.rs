@@ -52,7 +52,7 @@ impl Event {
     }
 
     /// A mark for its next recording, which is its last from here on.
-    fn next(&self) -> Arc<Mark> {
+    pub(crate) fn next(&self) -> Arc<Mark> {
         let mark = match &self.shared {
             Some(shared) => Arc::new(Mark::shared(shared.clone(), shared.begin())),
             None => Arc::default(),
@@ -79,7 +79,8 @@ pub(crate) fn record(event: Opaque, target: &Target) -> Res {
     front::submit(target.line, Op::Record(event.next()))
 }
 
-fn find(event: Opaque) -> Res<Arc<Event>> {
+/// The event of this handle.
+pub(crate) fn find(event: Opaque) -> Res<Arc<Event>> {
     EVENTS.get(event as usize).ok_or(Status::INVALID_HANDLE)
 }
 

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::event::Event;
 use crate::front;
 use crate::graph_memory::{self, Step};
 use crate::graph_plan;
@@ -33,6 +34,10 @@ pub(crate) enum Job {
     Child(Arc<Graph>),
     /// What one of some graphs does, or none; the handle's first value says which.
     Choice(Arc<Choice>),
+    /// An event is recorded, anew at each launch.
+    Record(Arc<Event>),
+    /// What was last recorded of an event when the graph is launched is waited for.
+    Wait(Arc<Event>),
 }
 
 /// A node.
@@ -84,6 +89,10 @@ pub(crate) const HOST: u32 = 3;
 pub(crate) const CHILD: u32 = 4;
 /// Nothing but dependencies.
 pub(crate) const EMPTY: u32 = 5;
+/// An event is waited for.
+pub(crate) const WAIT: u32 = 6;
+/// An event is recorded.
+pub(crate) const RECORD: u32 = 7;
 /// Memory begins.
 pub(crate) const TAKE: u32 = 10;
 /// Memory ends.
@@ -127,7 +136,7 @@ impl Graph {
         self.nodes().iter().any(|node| match &node.job {
             Job::Memory(_) | Job::Choice(_) => true,
             Job::Child(graph) => graph.is_bound(),
-            Job::Does(_) => false,
+            Job::Does(_) | Job::Record(_) | Job::Wait(_) => false,
         })
     }
 
@@ -220,18 +229,23 @@ impl Executable {
 
     fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        let mut each = |job: &Job| match job {
-            Job::Memory(step) => steps.push(step.clone()),
-            Job::Does(_) | Job::Child(_) | Job::Choice(_) => {}
+        let mut each = |job: &Job| {
+            if let Job::Memory(step) = job {
+                steps.push(step.clone());
+            }
         };
         self.nodes().iter().for_each(|node| node.job.visit(&mut each));
         steps
     }
 
-    /// What a launch puts into its stream, reckoned once.
+    /// What a launch puts into its stream, reckoned once, but for events, which have a recording a launch.
     fn ops(&self) -> Vec<Op> {
+        let nodes = self.nodes();
+        if graph_plan::has_events(&nodes) {
+            return graph_plan::plan(&nodes);
+        }
         let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        plan.get_or_insert_with(|| graph_plan::plan(&self.nodes())).clone()
+        plan.get_or_insert_with(|| graph_plan::plan(&nodes)).clone()
     }
 }
 
@@ -250,7 +264,7 @@ impl Job {
         let graph = match self {
             Self::Child(graph) => Some(graph),
             Self::Choice(choice) => choice.chosen(),
-            Self::Does(_) | Self::Memory(_) => None,
+            _ => None,
         };
         graph.into_iter().flat_map(|graph| graph.all()).for_each(|node| node.job.visit(each));
     }
@@ -302,7 +316,7 @@ fn forget_nodes(graph: &Graph) {
         let inner = match &node.job {
             Job::Child(graph) => std::slice::from_ref(graph),
             Job::Choice(choice) => &choice.graphs,
-            Job::Does(_) | Job::Memory(_) => &[],
+            _ => &[],
         };
         for graph in inner {
             GRAPHS.remove(handle_of(graph));
@@ -317,7 +331,7 @@ pub(crate) fn copy(graph: &Graph) -> Res<Arc<Graph>> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
     for node in graph.all() {
         let job = match &node.job {
-            Job::Does(op) => Job::Does(op.clone()),
+            Job::Does(_) | Job::Record(_) | Job::Wait(_) => node.job.clone(),
             Job::Child(graph) => Job::Child(self::copy(graph)?),
             Job::Memory(_) | Job::Choice(_) => return Err(Status::INVALID_VALUE),
         };

@@ -12,10 +12,11 @@ use nvidia_sys::cuda::{
 use crate::arg::{In, Opaque, Out};
 use crate::context;
 use crate::copy_api;
+use crate::event;
 use crate::fill_api;
 use crate::graph::{
-    self, CHILD, CHOICE, COPY, Choice, EMPTY, FILL, GIVE, GRAPHS, Graph, HOST, Job, KERNEL, TAKE,
-    WORD,
+    self, CHILD, CHOICE, COPY, Choice, EMPTY, FILL, GIVE, GRAPHS, Graph, HOST, Job, KERNEL, RECORD,
+    TAKE, WAIT, WORD,
 };
 use crate::graph_memory::{self, Allocation, Step};
 use crate::launch::{self, Parameters};
@@ -120,6 +121,16 @@ impl Place {
         self.add(out, HOST, Job::Does(vec![op]))
     }
 
+    /// Adds a recording of an event.
+    pub(crate) fn record(self, out: &Out<usize>, event: Opaque) -> Res {
+        self.add(out, RECORD, Job::Record(event::find(event)?))
+    }
+
+    /// Adds a wait for an event.
+    pub(crate) fn wait(self, out: &Out<usize>, event: Opaque) -> Res {
+        self.add(out, WAIT, Job::Wait(event::find(event)?))
+    }
+
     /// Adds all that a graph does: a copy of it, or itself.
     pub(crate) fn child(self, out: &Out<usize>, child: usize, moved: bool) -> Res {
         let child = GRAPHS.get(child).ok_or(Status::INVALID_VALUE)?;
@@ -212,6 +223,8 @@ impl Place {
                     self.child(out, child, moved == 1)
                 }
                 EMPTY => self.add(out, EMPTY, Job::Does(Vec::new())),
+                WAIT => self.wait(out, at.cast::<Opaque>().read_unaligned()),
+                RECORD => self.record(out, at.cast::<Opaque>().read_unaligned()),
                 TAKE => self.take(out, at.cast()),
                 GIVE => self.give(out, at.cast::<u64>().read_unaligned()),
                 WORD => self.words(out, &at.cast::<Words>().read_unaligned()),

@@ -85,6 +85,32 @@ export! {
         Place::of(graph, &after, count)?.child(&out, child, false)
     }
 
+    /// Adds a recording of an event.
+    fn cuGraphAddEventRecordNode(out: Out<usize>, graph: usize, after: In<usize>, count: usize, event: Opaque) {
+        Place::of(graph, &after, count)?.record(&out, event)
+    }
+
+    /// Adds a wait for an event.
+    fn cuGraphAddEventWaitNode(out: Out<usize>, graph: usize, after: In<usize>, count: usize, event: Opaque) {
+        Place::of(graph, &after, count)?.wait(&out, event)
+    }
+
+    /// The event that a node records.
+    fn cuGraphEventRecordNodeGetEvent(node: usize, out: Out<usize>) {
+        match &node_of(node)?.job {
+            Job::Record(event) => out.put(handle_of(event)),
+            _ => Err(Status::INVALID_VALUE),
+        }
+    }
+
+    /// The event that a node waits for.
+    fn cuGraphEventWaitNodeGetEvent(node: usize, out: Out<usize>) {
+        match &node_of(node)?.job {
+            Job::Wait(event) => out.put(handle_of(event)),
+            _ => Err(Status::INVALID_VALUE),
+        }
+    }
+
     /// Adds words that are waited for and written.
     fn cuGraphAddBatchMemOpNode(out: Out<usize>, graph: usize, after: In<usize>, count: usize, parameters: In<Words>) {
         Place::of(graph, &after, count)?.words(&out, &parameters.get()?)

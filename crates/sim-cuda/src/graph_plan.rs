@@ -25,12 +25,21 @@ pub(crate) fn plan(nodes: &[Arc<Node>]) -> Vec<Op> {
     vec![Op::Kernel { cost, effect: plan.effect() }]
 }
 
+/// Whether some nodes, or graphs in them, record or wait for events.
+pub(crate) fn has_events(nodes: &[Arc<Node>]) -> bool {
+    let mut any = false;
+    let mut each = |job: &Job| any |= matches!(job, Job::Record(_) | Job::Wait(_));
+    nodes.iter().for_each(|node| node.job.visit(&mut each));
+    any
+}
+
 fn in_order(nodes: &[Arc<Node>]) -> Vec<Op> {
     let mut ops = Vec::new();
-    let mut each = |job: &Job| {
-        if let Job::Does(some) = job {
-            ops.extend(some.iter().cloned());
-        }
+    let mut each = |job: &Job| match job {
+        Job::Does(some) => ops.extend(some.iter().cloned()),
+        Job::Record(event) => ops.push(Op::Record(event.next())),
+        Job::Wait(event) => ops.extend(event.mark().map(Op::Wait)),
+        Job::Child(_) | Job::Choice(_) | Job::Memory(_) => {}
     };
     nodes.iter().for_each(|node| node.job.visit(&mut each));
     ops
@@ -62,7 +71,7 @@ impl Plan {
                 Some(graph) => self.walk(&graph.all(), after),
                 None => after,
             },
-            Job::Memory(_) => after,
+            Job::Memory(_) | Job::Record(_) | Job::Wait(_) => after,
         }
     }
 

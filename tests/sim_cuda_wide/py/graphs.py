@@ -383,6 +383,41 @@ def chosen():
     call("cuGraphClone", ref(P()), graph, answers=1)
 
 
+def evented():
+    """A node records an event anew at each launch, and another waits for what was recorded last; both also as
+    nodes of any kind."""
+    primary()
+    spin, stream, other = kernel("spin_ms_50"), made("cuStreamCreate", 1), made("cuStreamCreate", 1)
+    done, node = made("cuEventCreate", 0), P()
+    for any_kind in (False, True):
+        capture(stream)
+        launch(spin, stream)
+        first, second = end(stream), made("cuGraphCreate", 0)
+        count = S(1)
+        after = (P * 1)()
+        call("cuGraphGetNodes", first, after, ref(count))
+        for kind, graph, front in ((7, first, 1), (6, second, 0)):
+            what, out = "Record" if kind == 7 else "Wait", P()
+            if any_kind:
+                params = NodeParams(type=kind)
+                U64.from_buffer(params, 16).value = done.value
+                call("cuGraphAddNode", ref(node), graph, after, S(front), ref(params))
+            else:
+                call(f"cuGraphAddEvent{what}Node", ref(node), graph, after, S(front), done)
+            call(f"cuGraphEvent{what}NodeGetEvent", node, ref(out))
+            assert out.value == done.value
+        assert kinds(first) == [0, 7] and kinds(second) == [6]
+        records, waits = ready(first), ready(second)
+        for _ in range(2):
+            call("cuGraphLaunch", records, stream)
+            call("cuEventQuery", done, answers=600)
+            call("cuGraphLaunch", waits, other)
+            call("cuStreamQuery", other, answers=600)
+            call("cuEventSynchronize", done)
+            call("cuStreamSynchronize", other)
+    call("cuGraphEventWaitNodeGetEvent", P(after[0]), ref(P()), answers=1)
+
+
 def on_runtime(path):
     run = runtime(path)
     run("cudaFree", None)
