@@ -267,10 +267,10 @@ impl Node {
         names
     }
 
-    /// The allotments that have pages, and what is being made of some.
+    /// The allotments that have pages. Those that lie ready for the next one are hidden.
     pub(crate) fn pages(&self) -> Vec<String> {
         let mut names = self.names_in("pages");
-        names.retain(|name| self.at("pages").join(name).is_dir());
+        names.retain(|name| self.at("pages").join(name).is_dir() && !name.starts_with(".draft."));
         names
     }
 

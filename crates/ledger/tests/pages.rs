@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent, UuidKind};
 use ledger::agent::{
-    AllotmentSpec, DeviceSpec, LimitsPage, create, read_ledger, read_limits, recreate, update,
+    AllotmentSpec, DeviceSpec, Draft, LimitsPage, create, read_ledger, read_limits, recreate,
+    update,
 };
 use ledger::{Allotment, AtLimit, Command, Kind, PageError, Refused};
 
@@ -179,6 +180,36 @@ fn an_allotment_that_exists_is_not_overwritten_but_can_be_made_anew() {
     assert_eq!(old.charge(device, Kind::Linear, 1), Err(Refused::Slot("open", libc::ESTALE)));
     assert_eq!(made.open().unwrap().usage(device).limit, 2 * MIB);
     assert_eq!(fs::read_dir(made.0.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn pages_made_ahead_become_an_allotment_and_are_gone_if_nobody_takes_them() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, ahead) = (root.path().join("a"), root.path().join(".ahead"));
+    let names = || {
+        let entries = fs::read_dir(root.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    assert_eq!(Draft::make(&ahead, 1).unwrap().devices(), 1);
+    assert!(names().is_empty());
+    for limit in [1, 2] {
+        let draft = Draft::make(&ahead, 1).unwrap();
+        assert_eq!(draft.path(), ahead);
+        let old = draft.place(&dir, &spec(limit)).unwrap();
+        assert_eq!(old.is_some(), limit == 2);
+        assert_eq!(names().len(), limit as usize, "what was there lies under the passing name");
+        let seen = read_limits(&dir.join("limits")).unwrap();
+        assert_eq!((seen.id, &seen.devices), (AllotmentId(0xa1), &spec(limit).devices));
+        assert!(read_ledger(&dir.join("ledger")).unwrap().slots.is_empty());
+        drop(old);
+        assert_eq!(names(), ["a"]);
+    }
+    let two = AllotmentSpec::new(AllotmentId(1), vec![spec(1).devices[0].clone(); 2]);
+    let refused = Draft::make(&ahead, 3).unwrap().place(&dir, &two).map(drop);
+    assert_eq!(refused, Err(PageError::Uuid));
+    let refused = Draft::make(&ahead, 3).unwrap().place(&dir, &spec(1)).map(drop);
+    assert_eq!(refused, Err(PageError::Devices(1)));
+    assert_eq!(names(), ["a"]);
 }
 
 #[test]

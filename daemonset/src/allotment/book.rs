@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
 
+use super::hands::Hands;
 use super::holders::{Held, holder_of};
 use super::pages::{self, RuleBook, Rules};
 use super::record::{Holder, Record};
@@ -42,6 +43,7 @@ pub enum BookError {
 #[derive(Debug)]
 pub struct Book {
     layout: Layout,
+    hands: Hands,
     entries: BTreeMap<AllotmentId, Entry>,
     /// What the entries hold in all: no two hold the same.
     taken: Taken,
@@ -69,15 +71,16 @@ impl Book {
                 "a record cannot be read: its allotment is made again when it is needed"
             );
         }
+        pages::sweep_drafts(&layout)?;
         let (entries, taken, rules) = Default::default();
-        let mut book = Self { layout, entries, taken, rules };
+        let mut book = Self { hands: Hands::new(&layout), layout, entries, taken, rules };
         for record in loaded.records {
             // Killed between writing an allotment down and ending those that it follows.
             for id in book.overlapping(&record) {
-                book.end(id)?;
+                book.end(id);
             }
             // Before the kubelet knows of us it starts containers without a word, as after a reboot.
-            pages::restore(&book.layout, &record, book.rules.of(&record))?;
+            pages::restore(&book.layout, &book.hands, &record, book.rules.of(&record))?;
             book.enter(record);
         }
         book.sweep_pages()?;
@@ -121,10 +124,11 @@ impl Book {
         let resource = resource.map(str::to_owned);
         let record = Record { resource, shim, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
-        pages::remake(&self.layout, &record, self.rules.of(&record))?;
+        self.hands.await_removal(record.id);
+        pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
-            self.end(id)?;
+            self.end(id);
         }
         self.enter(record.clone());
         Ok(record)
@@ -139,7 +143,8 @@ impl Book {
         let id = super::name(devices);
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(None) };
         entry.changed = Instant::now();
-        pages::renew(&self.layout, &entry.record, self.rules.of(&entry.record))?;
+        let rules = self.rules.of(&entry.record);
+        pages::renew(&self.layout, &self.hands, &entry.record, rules)?;
         Ok(Some(entry.record.clone()))
     }
 
@@ -175,7 +180,11 @@ impl Book {
         for record in self.records().filter(|record| record.mps.is_some()) {
             let rules = self.rules.of(record);
             if let Err(error) = pages::hand_over(&self.layout, record.id, rules) {
-                warn!(allotment = %record.id, %error, "its pages do not say who holds it to its share");
+                let [namespace, pod, container] = Holder::words(record.holder.as_ref());
+                warn!(
+                    namespace, pod, container, allotment = %record.id, %error,
+                    "its pages do not say who holds it to its share"
+                );
             }
         }
     }
@@ -186,11 +195,13 @@ impl Book {
     /// # Errors
     /// [`BookError::File`]; the rest is left for the next time.
     pub fn reconcile(&mut self, held: &[Held], asked: Instant) -> Result<(), BookError> {
+        self.hands.retry()?;
+        self.hands.prepare();
         let ids: Vec<_> = self.entries.keys().copied().collect();
         for id in ids {
             let record = &self.entries[&id].record;
             if has_ended(record, self.signs(id, asked), held) {
-                self.end(id)?;
+                self.end(id);
             } else if let Some(holder) = holder_of(record, held) {
                 self.hold(id, holder)?;
             }
@@ -233,15 +244,14 @@ impl Book {
         self.records().filter(shares).map(|other| other.id).collect()
     }
 
-    fn end(&mut self, id: AllotmentId) -> Result<(), BookError> {
-        durable::remove(&self.layout.record(id))?;
-        pages::remove(&self.layout, id)?;
+    /// Nobody waits for its files.
+    fn end(&mut self, id: AllotmentId) {
         let record = self.entries.remove(&id).map(|entry| entry.record);
         self.taken.remove(record.iter().flat_map(|record| record.devices.iter().copied()));
-        let holder = record.and_then(|record| record.holder).unwrap_or_default();
-        let Holder { namespace, pod, container } = holder;
+        let holder = record.and_then(|record| record.holder);
+        let [namespace, pod, container] = Holder::words(holder.as_ref());
         info!(allotment = %id, namespace, pod, container, "released");
-        Ok(())
+        self.hands.remove(id, holder);
     }
 
     fn sweep_pages(&self) -> Result<(), BookError> {

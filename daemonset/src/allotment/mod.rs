@@ -1,6 +1,7 @@
 //! Allotments: what each container holds, on disk and in pages.
 
 mod book;
+mod hands;
 mod holders;
 mod pages;
 mod record;

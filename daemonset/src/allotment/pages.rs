@@ -8,15 +8,19 @@ use std::path::{Path, PathBuf};
 
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
-use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
+use ledger::agent::{self, AllotmentSpec, DeviceSpec, Draft, LedgerSnapshot};
 use ledger::{BackEnd, PageError, Policy};
 
 use super::book::BookError;
+use super::hands::Hands;
 use super::record::{Holding, Record};
 use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
 use crate::selinux;
+
+/// What the names of pages begin with that were made ahead; no allotment's does.
+const DRAFT: &str = ".draft.";
 
 /// How a share is held to its limits, where its pod does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -53,31 +57,60 @@ impl RuleBook {
     }
 }
 
+/// Empty pages of a share, which lies on one GPU, under a passing name.
+pub(super) fn draft(layout: &Layout, number: u64) -> Result<Draft, BookError> {
+    let path = layout.pages.join(format!("{DRAFT}{number}"));
+    let draft = Draft::make(&path, 1).map_err(failed_in(&path))?;
+    let files = [LIMITS_FILE, LEDGER_FILE].map(|file| path.join(file));
+    files.iter().chain([&path]).try_for_each(|path| selinux::label(path))?;
+    Ok(draft)
+}
+
 /// Makes the pages of a share anew; a whole GPU has none.
-pub(crate) fn remake(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
+pub(super) fn remake(
+    layout: &Layout,
+    hands: &Hands,
+    record: &Record,
+    rules: Rules,
+) -> Result<(), BookError> {
     let Some(spec) = spec(record, rules)? else { return Ok(()) };
     let folder = layout.pages_of(record.id);
-    if agent::recreate(&folder, &spec).is_err() {
-        // The old pages may be what fills the file system: their tenant can let them grow.
-        remove_folder(&folder)?;
-        let made = agent::create(&folder, &spec);
-        made.map_err(|error| BookError::Pages { path: folder.clone(), error })?;
+    let draft = match hands.pages() {
+        Ok(draft) => draft,
+        Err(_) => {
+            // The old pages may be what fills the file system: their tenant can let them grow.
+            hands.finish();
+            remove_folder(&folder)?;
+            hands.pages()?
+        }
+    };
+    if let Some(old) = draft.place(&folder, &spec).map_err(failed_in(&folder))? {
+        hands.delete(old);
     }
-    let files = [LIMITS_FILE, LEDGER_FILE].map(|file| folder.join(file));
-    Ok(files.iter().chain([&folder]).try_for_each(|path| selinux::label(path))?)
+    Ok(())
 }
 
 /// The same, unless a process lives in them: what it holds is charged there.
-pub(crate) fn renew(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
-    if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, record, rules) }
+pub(super) fn renew(
+    layout: &Layout,
+    hands: &Hands,
+    record: &Record,
+    rules: Rules,
+) -> Result<(), BookError> {
+    if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, hands, record, rules) }
 }
 
 /// The same where there are none, or where a runtime made folders of what it was to mount and did not
 /// find. What a tenant may have spoilt stays: a container that runs has it mounted.
-pub(crate) fn restore(layout: &Layout, record: &Record, rules: Rules) -> Result<(), BookError> {
+pub(super) fn restore(
+    layout: &Layout,
+    hands: &Hands,
+    record: &Record,
+    rules: Rules,
+) -> Result<(), BookError> {
     let folder = layout.pages_of(record.id);
     let whole = [LEDGER_FILE, LIMITS_FILE].iter().all(|name| folder.join(name).is_file());
-    if whole { Ok(()) } else { remake(layout, record, rules) }
+    if whole { Ok(()) } else { remake(layout, hands, record, rules) }
 }
 
 /// Says in the pages who holds the share from now on, also while its container runs.
@@ -109,10 +142,19 @@ pub(crate) fn remove(layout: &Layout, id: AllotmentId) -> Result<(), FileError> 
 
 /// Removes every folder of ours that belongs to no allotment in `known`.
 pub(crate) fn sweep(layout: &Layout, known: &BTreeSet<AllotmentId>) -> Result<(), FileError> {
+    sweep_what(layout, |name| is_leftover(name, known))
+}
+
+/// Removes the empty pages that an agent made ahead which was killed: before this one makes any.
+pub(crate) fn sweep_drafts(layout: &Layout) -> Result<(), FileError> {
+    sweep_what(layout, |name| name.to_string_lossy().starts_with(DRAFT))
+}
+
+fn sweep_what(layout: &Layout, is_old: impl Fn(&OsStr) -> bool) -> Result<(), FileError> {
     let folder = &layout.pages;
     for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
         let entry = entry.map_err(failed("list", folder))?;
-        if is_leftover(&entry.file_name(), known) {
+        if is_old(&entry.file_name()) {
             remove_folder(&entry.path())?;
         }
     }
@@ -121,10 +163,15 @@ pub(crate) fn sweep(layout: &Layout, known: &BTreeSet<AllotmentId>) -> Result<()
 
 fn is_leftover(name: &OsStr, known: &BTreeSet<AllotmentId>) -> bool {
     let name = name.to_string_lossy();
-    // Hidden: what `recreate` was filling when the agent was killed.
+    // Hidden: what an earlier release was filling when it was killed.
     let id = name.strip_prefix('.').map_or(&*name, |rest| rest.split('.').next().unwrap_or(rest));
     let whole = !name.starts_with('.');
     id.parse().is_ok_and(|id| !whole || !known.contains(&id))
+}
+
+fn failed_in(path: &Path) -> impl FnOnce(PageError) -> BookError {
+    let path = path.to_owned();
+    move |error| BookError::Pages { path, error }
 }
 
 fn remove_folder(path: &Path) -> Result<(), FileError> {
@@ -182,6 +229,7 @@ mod tests {
             (".0000000000000001.77", true),
             ("lost+found", false),
             ("..2", false),
+            (".draft.1", false),
         ];
         for (name, expected) in table {
             assert_eq!(is_leftover(OsStr::new(name), &known), expected, "{name}");

@@ -86,6 +86,15 @@ pub struct Holder {
     pub container: Option<String>,
 }
 
+impl Holder {
+    /// Its namespace, pod and container for a line of the log, as far as they are known.
+    #[must_use]
+    pub fn words(holder: Option<&Self>) -> [Option<&str>; 3] {
+        let container = holder.and_then(|holder| holder.container.as_deref());
+        [holder.map(|holder| &*holder.namespace), holder.map(|holder| &*holder.pod), container]
+    }
+}
+
 impl Record {
     /// The record of devices that were just allocated.
     #[must_use]

@@ -2,12 +2,12 @@
 //!
 //! The folder is filled under a name of its own and then renamed, so that nobody ever sees half of
 //! one. Both files are written out, never sparse: on a file system that is full this fails here, and
-//! not as SIGBUS in a container.
+//! not as SIGBUS in a container. That is nearly all of the work, and it can be done ahead: a [`Draft`].
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,9 +30,10 @@ pub fn create(dir: &Path, spec: &AllotmentSpec) -> Result<(), PageError> {
     if dir.symlink_metadata().is_ok() {
         return Err(PageError::Exists);
     }
-    let draft = Draft::write(dir, spec)?;
+    let mut draft = Draft::make(&passing_name(dir)?, spec.devices.len())?;
+    draft.fill(spec)?;
     // Renaming onto an empty folder succeeds, onto a filled one fails: no race loses anything.
-    match fs::rename(&draft.0, dir) {
+    match fs::rename(&draft.folder.0, dir) {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Err(PageError::Exists),
         result => result.map_err(failure("rename")),
     }
@@ -44,75 +45,135 @@ pub fn create(dir: &Path, spec: &AllotmentSpec) -> Result<(), PageError> {
 /// # Errors
 /// As [`create`], without `Exists`. The old folder stays when making the new one fails.
 pub fn recreate(dir: &Path, spec: &AllotmentSpec) -> Result<(), PageError> {
-    if dir.symlink_metadata().is_err() {
-        return create(dir, spec);
-    }
-    let draft = Draft::write(dir, spec)?;
-    crate::sys::exchange(&draft.0, dir).map_err(|(call, errno)| PageError::Io(call, errno))
-    // Dropping the draft deletes what lies under its name: the old folder.
+    Draft::make(&passing_name(dir)?, spec.devices.len())?.place(dir, spec).map(drop)
 }
 
 /// How many zeros are written at once.
 const ZEROS: usize = 64 * 1024;
 
-/// A folder under a passing name, deleted when dropped.
-struct Draft(PathBuf);
+/// A folder with both files, of their full lengths and empty, that waits for an allotment. Deleted when
+/// dropped.
+#[derive(Debug)]
+pub struct Draft {
+    folder: Passing,
+    geometry: Geometry,
+    limits: File,
+    ledger: File,
+}
+
+/// A folder under a passing name. Dropping it deletes what lies there then.
+#[derive(Debug)]
+pub struct Passing(PathBuf);
 
 impl Draft {
-    fn write(dir: &Path, spec: &AllotmentSpec) -> Result<Self, PageError> {
-        spec.check()?;
-        let geometry =
-            Geometry::new(spec.devices.len()).ok_or(PageError::Devices(spec.devices.len()))?;
-        let head = Head { geometry, allotment: spec.id.0, boot_id: boot_id() };
-        let draft = Self::new(dir)?;
-        let (limits, ledger) = (image::limits(spec, head, now()), image::ledger(head));
-        draft.file(LIMITS_FILE, 0o644, &limits, limits.len())?;
-        draft.file(LEDGER_FILE, 0o666, &ledger, geometry.ledger_len())?;
-        Ok(draft)
+    /// Makes the folder `path` for an allotment of so many devices. What lies there is deleted before.
+    ///
+    /// # Errors
+    /// [`PageError::Devices`], or [`PageError::Io`]; nothing is left behind.
+    pub fn make(path: &Path, devices: usize) -> Result<Self, PageError> {
+        let geometry = Geometry::new(devices).ok_or(PageError::Devices(devices))?;
+        // A process that was killed left it.
+        let _ = fs::remove_dir_all(path);
+        DirBuilder::new().mode(0o755).create(path).map_err(failure("mkdir"))?;
+        let folder = Passing(path.to_path_buf());
+        fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(failure("chmod"))?;
+        let limits = empty(&path.join(LIMITS_FILE), 0o644, geometry.limits_len())?;
+        let ledger = empty(&path.join(LEDGER_FILE), 0o666, geometry.ledger_len())?;
+        Ok(Self { folder, geometry, limits, ledger })
     }
 
-    fn new(dir: &Path) -> Result<Self, PageError> {
-        let name = dir.file_name().ok_or(PageError::Io("mkdir", libc::EINVAL))?;
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(std::format!(".{}", std::process::id()));
-        let draft = dir.with_file_name(hidden);
-        // What lies under that name was left by a process of this id that died here.
-        let _ = fs::remove_dir_all(&draft);
-        DirBuilder::new().mode(0o755).create(&draft).map_err(failure("mkdir"))?;
-        let draft = Self(draft);
-        fs::set_permissions(&draft.0, Permissions::from_mode(0o755)).map_err(failure("chmod"))?;
-        Ok(draft)
+    /// How many devices it is for.
+    #[must_use]
+    pub fn devices(&self) -> usize {
+        self.geometry.devices()
     }
 
-    /// A file of `len` bytes that begins with these and goes on with zeros.
-    fn file(&self, name: &str, mode: u32, bytes: &[u8], len: usize) -> Result<(), PageError> {
-        let mut options = OpenOptions::new();
-        let mut file: File = options
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(self.0.join(name))
-            .map_err(failure("open"))?;
-        // The umask has no say.
-        file.set_permissions(Permissions::from_mode(mode)).map_err(failure("chmod"))?;
-        file.write_all(bytes).map_err(failure("write"))?;
-        // One buffer of the file's own size would be taken from the kernel and given back each time.
-        let zeros = vec![0; ZEROS];
-        let mut left = len.saturating_sub(bytes.len());
-        while left > 0 {
-            let part = &zeros[..left.min(ZEROS)];
-            file.write_all(part).map_err(failure("write"))?;
-            left -= part.len();
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder.0
+    }
+
+    /// Makes it the allotment in `dir`. A folder that lies there is exchanged for it at once; that is the
+    /// answer, and containers that have mapped its files keep them, alone.
+    ///
+    /// # Errors
+    /// [`PageError::Devices`] where it is for another number of devices, [`PageError::Io`], or what is
+    /// wrong with `spec`. What lay in `dir` stays then.
+    pub fn place(mut self, dir: &Path, spec: &AllotmentSpec) -> Result<Option<Passing>, PageError> {
+        self.fill(spec)?;
+        // What one system call does for most is not asked about first.
+        match fs::rename(&self.folder.0, dir) {
+            Ok(()) => Ok(None),
+            Err(error) if is_something_there(&error) => {
+                crate::sys::exchange(&self.folder.0, dir)
+                    .map_err(|(call, errno)| PageError::Io(call, errno))?;
+                Ok(Some(self.folder))
+            }
+            Err(error) => Err(failure("rename")(error)),
         }
-        Ok(())
+    }
+
+    fn fill(&mut self, spec: &AllotmentSpec) -> Result<(), PageError> {
+        spec.check()?;
+        if spec.devices.len() != self.devices() {
+            return Err(PageError::Devices(spec.devices.len()));
+        }
+        let head = Head { geometry: self.geometry, allotment: spec.id.0, boot_id: boot_id() };
+        // Behind the devices all is zero, as it is in the file.
+        let limits = image::limits(spec, head, now());
+        let written = limits.get(..self.geometry.agent_slot(0)).unwrap_or(&limits);
+        self.limits.write_all_at(written, 0).map_err(failure("write"))?;
+        self.ledger.write_all_at(&image::ledger(head), 0).map_err(failure("write"))
     }
 }
 
-impl Drop for Draft {
+impl Drop for Passing {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        // After a rename nothing lies there: asked in one call, not in three.
+        match fs::remove_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(()) => {}
+            Err(_) => drop(fs::remove_dir_all(&self.0)),
+        }
     }
+}
+
+/// A file or a folder that is not empty: what rename(2) does not replace by a folder.
+fn is_something_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::DirectoryNotEmpty
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists
+    )
+}
+
+/// Hidden, beside the folder itself.
+fn passing_name(dir: &Path) -> Result<PathBuf, PageError> {
+    let name = dir.file_name().ok_or(PageError::Io("mkdir", libc::EINVAL))?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(std::format!(".{}", std::process::id()));
+    Ok(dir.with_file_name(hidden))
+}
+
+/// A new file of `len` zeros.
+fn empty(path: &Path, mode: u32, len: usize) -> Result<File, PageError> {
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create_new(true).mode(mode).open(path).map_err(failure("open"))?;
+    // The umask has no say.
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failure("chmod"))?;
+    // One buffer of the file's own size would be taken from the kernel and given back each time.
+    let zeros = vec![0; ZEROS.min(len)];
+    let mut left = len;
+    while left > 0 {
+        let part = zeros.get(..left.min(ZEROS)).unwrap_or(&zeros);
+        file.write_all(part).map_err(failure("write"))?;
+        left -= part.len();
+    }
+    Ok(file)
 }
 
 /// An I/O error in this crate's words.

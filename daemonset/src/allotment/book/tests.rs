@@ -1,6 +1,7 @@
 //! The book through kills, reboots and devices that are given out again.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use contract::{Mib, Percent};
 use ledger::BackEnd;
@@ -30,6 +31,13 @@ fn count(folder: PathBuf) -> usize {
     fs::read_dir(folder).unwrap().count()
 }
 
+/// The allotments' folders, once what has ended is gone. What lies ready for the next one is hidden.
+fn pages_in(book: &Book) -> usize {
+    book.hands.finish();
+    let names = fs::read_dir(&book.layout.pages).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| !name.to_string_lossy().starts_with(".draft.")).count()
+}
+
 #[test]
 fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
     let (_folder, layout) = node();
@@ -40,7 +48,7 @@ fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
     let last = book.allot(&parts(0, 20..40), &grant(20), None, None).unwrap();
     let left: Vec<_> = book.records().map(|record| record.devices.len()).collect();
     assert_eq!(left.iter().sum::<usize>(), 50, "{left:?}");
-    assert_eq!((count(layout.records()), count(layout.pages.clone())), (2, 2));
+    assert_eq!((pages_in(&book), count(layout.records())), (2, 2));
     assert!(layout.pages_of(last.id).join("limits").exists());
     assert_eq!(book.taken().percent(uuid(0)), 50);
     // What is kept beside the records is what they come to, also for who reads them again.
@@ -63,7 +71,7 @@ fn another_agent_finds_the_book_as_it_was() {
     fs::create_dir(layout.pages.join(format!(".{}.1", record.id))).unwrap();
     let again = Book::open(layout.clone()).unwrap();
     assert!(again.records().eq(book.records()));
-    assert_eq!(count(layout.pages), 1);
+    assert_eq!(pages_in(&again), 1);
 }
 
 #[test]
@@ -107,6 +115,7 @@ fn of_two_allotments_of_the_same_devices_the_later_counts_after_a_kill_between_t
         }
         let again = Book::open(layout.clone()).unwrap();
         assert_eq!(again.records().map(|record| record.id).collect::<Vec<_>>(), [newer.id]);
+        again.hands.finish();
         assert_eq!(count(layout.records()), 1);
     }
 }
@@ -135,6 +144,63 @@ fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
     let message = book.allot(&parts(0, 0..20), &grant(20), None, None).unwrap_err().to_string();
     assert!(message.contains("cannot write"), "{message}");
     assert_eq!(book.records().count(), 1);
+}
+
+#[test]
+fn pages_lie_ready_for_the_next_share_and_what_a_killed_agent_made_ahead_is_swept() {
+    let (_folder, layout) = node();
+    let drafts = || {
+        let names = fs::read_dir(&layout.pages).unwrap().map(|entry| entry.unwrap().file_name());
+        let drafts = names.filter(|name| name.to_string_lossy().starts_with(".draft."));
+        drafts.collect::<Vec<_>>()
+    };
+    fs::create_dir_all(layout.pages.join(".draft.77")).unwrap();
+    let mut book = Book::open(layout.clone()).unwrap();
+    assert!(drafts().is_empty());
+    for range in [0..30, 30..60, 30..60] {
+        book.reconcile(&[], Instant::now()).unwrap();
+        book.hands.finish();
+        let ready = drafts();
+        assert_eq!(ready.len(), 1);
+        let inode = |path: PathBuf| fs::metadata(path).unwrap().ino();
+        let ahead = inode(layout.pages.join(&ready[0]));
+        let record = book.allot(&parts(0, range), &grant(30), None, None).unwrap();
+        assert_eq!(inode(layout.pages_of(record.id)), ahead, "made while the kubelet waited");
+    }
+}
+
+#[test]
+fn an_allotment_that_comes_back_at_once_keeps_its_files() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    // Each ends the other, and its files are removed while the next is made.
+    for _ in 0..200 {
+        for range in [0..30, 20..40] {
+            let record = book.allot(&parts(0, range), &grant(20), None, None).unwrap();
+            book.hands.await_removal(record.id);
+            assert!(layout.record(record.id).exists());
+            assert!(pages::read(&layout, record.id).is_ok());
+        }
+    }
+    assert_eq!((pages_in(&book), count(layout.records())), (1, 1));
+}
+
+#[test]
+fn files_that_cannot_be_removed_are_told_of_and_tried_again() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let record = book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+    // A folder in the place of a file: nobody removes that as a file, root neither.
+    let path = layout.record(record.id);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    book.allot(&parts(0, 0..10), &grant(10), None, None).unwrap();
+    book.hands.finish();
+    let message = book.reconcile(&[], Instant::now()).unwrap_err().to_string();
+    assert!(message.contains("cannot remove"), "{message}");
+    fs::remove_dir(&path).unwrap();
+    book.reconcile(&[], Instant::now()).unwrap();
+    assert_eq!(pages_in(&book), 1);
 }
 
 #[test]

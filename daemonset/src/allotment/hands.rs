@@ -1,0 +1,208 @@
+//! What nobody has to wait for, done on a thread of its own: the pages of the next share are made ahead, and
+//! what has ended is removed. The kubelet waits for neither.
+//!
+//! The book says in memory at once that an allotment has ended, and its files follow. An agent that is
+//! killed between finds a record more when it begins anew, and ends it as it ends any other.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use contract::AllotmentId;
+use ledger::agent::{Draft, Passing};
+use tracing::warn;
+
+use super::book::BookError;
+use super::pages;
+use super::record::Holder;
+use crate::durable::{self, FileError};
+use crate::layout::Layout;
+
+/// The longest that anybody waits for a file system that does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be done.
+enum Deed {
+    /// Pages for whoever comes next.
+    Ahead,
+    /// The files of an allotment that has ended.
+    Remove(AllotmentId, Option<Holder>),
+    /// Pages that others have taken the place of: dropping them deletes them.
+    Delete(Passing),
+}
+
+/// The thread, and what it has done.
+#[derive(Debug)]
+pub(super) struct Hands {
+    deeds: Option<Sender<Deed>>,
+    thread: Option<JoinHandle<()>>,
+    desk: Arc<Desk>,
+}
+
+#[derive(Debug)]
+struct Desk {
+    layout: Layout,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ahead: Option<Draft>,
+    /// How many were made: each has a name of its own.
+    made: u64,
+    /// Allotments whose files are still to be removed.
+    leaving: BTreeSet<AllotmentId>,
+    /// Those whose files could not be.
+    stuck: BTreeSet<AllotmentId>,
+    /// Deeds that are not done yet.
+    left: usize,
+}
+
+impl Hands {
+    /// A thread for the folders of `layout`. Where there is none to be had, whoever asks does it.
+    pub(super) fn new(layout: &Layout) -> Self {
+        let (state, changed) = Default::default();
+        let desk = Arc::new(Desk { layout: layout.clone(), state, changed });
+        let (deeds, todo) = channel();
+        let at = desk.clone();
+        let thread = thread::Builder::new().name("hands".into()).spawn(move || at.work(&todo));
+        let thread = thread.ok();
+        Self { deeds: thread.is_some().then_some(deeds), thread, desk }
+    }
+
+    /// Sees to it that pages lie ready.
+    pub(super) fn prepare(&self) {
+        if self.desk.state().ahead.is_none() {
+            self.give(Deed::Ahead);
+        }
+    }
+
+    /// Pages that lie ready, or new ones.
+    pub(super) fn pages(&self) -> Result<Draft, BookError> {
+        let ahead = self.desk.state().ahead.take();
+        let pages = ahead.map_or_else(|| self.desk.draft(), Ok)?;
+        self.give(Deed::Ahead);
+        Ok(pages)
+    }
+
+    /// Removes an allotment's files some time soon.
+    pub(super) fn remove(&self, id: AllotmentId, held_by: Option<Holder>) {
+        self.desk.state().leaving.insert(id);
+        self.give(Deed::Remove(id, held_by));
+    }
+
+    /// Deletes pages some time soon.
+    pub(super) fn delete(&self, pages: Passing) {
+        self.give(Deed::Delete(pages));
+    }
+
+    /// Waits until the files of an allotment that had ended are gone: another of its name is about to come.
+    pub(super) fn await_removal(&self, id: AllotmentId) {
+        self.desk.wait_while(|state| state.leaving.contains(&id)).stuck.remove(&id);
+    }
+
+    /// Waits until everything is done.
+    pub(super) fn finish(&self) {
+        drop(self.desk.wait_while(|state| state.left > 0));
+    }
+
+    /// Tries once more to remove what could not be removed.
+    pub(super) fn retry(&self) -> Result<(), FileError> {
+        let stuck = self.desk.state().stuck.clone();
+        stuck.into_iter().try_for_each(|id| {
+            self.desk.remove_files(id)?;
+            self.desk.state().stuck.remove(&id);
+            Ok(())
+        })
+    }
+
+    fn give(&self, deed: Deed) {
+        self.desk.state().left += 1;
+        let refused = match &self.deeds {
+            Some(deeds) => deeds.send(deed).err().map(|refused| refused.0),
+            None => Some(deed),
+        };
+        if let Some(deed) = refused {
+            self.desk.perform(deed);
+        }
+    }
+}
+
+impl Drop for Hands {
+    fn drop(&mut self) {
+        self.deeds = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Desk {
+    fn work(&self, todo: &Receiver<Deed>) {
+        while let Ok(deed) = todo.recv() {
+            self.perform(deed);
+        }
+    }
+
+    fn perform(&self, deed: Deed) {
+        match deed {
+            Deed::Ahead => self.make_ahead(),
+            Deed::Remove(id, held_by) => self.remove(id, held_by.as_ref()),
+            Deed::Delete(pages) => drop(pages),
+        }
+        self.state().left -= 1;
+        self.changed.notify_all();
+    }
+
+    fn make_ahead(&self) {
+        if self.state().ahead.is_some() {
+            return;
+        }
+        // Whoever needs pages tries again, and says why there are none.
+        if let Ok(draft) = self.draft() {
+            self.state().ahead = Some(draft);
+        }
+    }
+
+    fn draft(&self) -> Result<Draft, BookError> {
+        let number = {
+            let mut state = self.state();
+            state.made += 1;
+            state.made
+        };
+        pages::draft(&self.layout, number)
+    }
+
+    fn remove(&self, id: AllotmentId, held_by: Option<&Holder>) {
+        let removed = self.remove_files(id);
+        let mut state = self.state();
+        state.leaving.remove(&id);
+        if let Err(error) = removed {
+            let [namespace, pod, container] = Holder::words(held_by);
+            warn!(
+                namespace, pod, container, allotment = %id, %error,
+                "it has ended and its files stay, trying again"
+            );
+            state.stuck.insert(id);
+        }
+    }
+
+    fn remove_files(&self, id: AllotmentId) -> Result<(), FileError> {
+        durable::remove(&self.layout.record(id))?;
+        pages::remove(&self.layout, id)
+    }
+
+    fn wait_while(&self, is_early: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let waited =
+            self.changed.wait_timeout_while(self.state(), PATIENCE, |state| is_early(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Plain values, each whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
