@@ -62,7 +62,12 @@ impl DevicePlugin for Plugin {
         let requests = &request.get_ref().container_requests;
         let answers =
             requests.iter().map(|request| self.node.allocate(&self.resource, &request.device_ids));
-        let container_responses = answers.collect::<Result<_, _>>().map_err(status)?;
+        let answers = answers.collect::<Result<_, _>>();
+        // For which pod the kubelet asks it does not say.
+        let container_responses = answers.map_err(|why| {
+            warn!(resource = self.resource, %why, "refused");
+            status(why)
+        })?;
         Ok(Response::new(AllocateResponse { container_responses }))
     }
 
@@ -87,7 +92,6 @@ impl Plugin {
 }
 
 fn status(denial: Denial) -> Status {
-    warn!(why = %denial, "refused");
     match denial {
         Denial::Refused(refusal) => Status::invalid_argument(refusal.to_string()),
         failed @ (Denial::Failed(_) | Denial::Unspecified(_)) => {

@@ -15,6 +15,7 @@ use ledger::agent::{DeviceTime, LimitsPage, TimeReader};
 use ledger::{BackEnd, Engine, Pace, PageError};
 
 use super::keeper::Share;
+use crate::allotment::Holder;
 
 /// How long a process counts as running after the last batch that it told of, in nanoseconds.
 const SLOT_NS: u64 = 100_000_000;
@@ -28,6 +29,8 @@ pub(super) struct Desk {
     pub(super) class: Class,
     /// See [`Share::gang`].
     pub(super) gang: Option<u64>,
+    /// See [`Share::holder`].
+    pub(super) holder: Option<Holder>,
     /// Turns that it has had.
     pub(super) turns: u64,
     has_turn: bool,
@@ -63,6 +66,7 @@ impl Desk {
             folder: folder.to_owned(),
             class: share.class,
             gang: share.gang,
+            holder: share.holder.clone(),
             turns: 0,
             has_turn: false,
             page,
@@ -83,6 +87,7 @@ impl Desk {
     /// What is known of its container from now on, beside its pages.
     pub(super) fn is_of(&mut self, share: &Share) {
         (self.class, self.gang) = (share.class, share.gang);
+        self.holder.clone_from(&share.holder);
         self.say_gang();
     }
 

@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 
 use super::desk::Desk;
 use super::gangs::{Gangs, Seat};
+use crate::allotment::Holder;
 
 /// How often it is shown that an arbiter lives: a container paces itself after a quarter of a second.
 const BEAT: Duration = Duration::from_millis(50);
@@ -38,6 +39,8 @@ pub struct Share {
     pub class: Class,
     /// The number of its gang: the container has shares of other GPUs as well, and waits for itself.
     pub gang: Option<u64>,
+    /// Whose it is, once that is known.
+    pub holder: Option<Holder>,
 }
 
 /// What the arbiter knows of one container's time.
@@ -234,16 +237,20 @@ impl Keeper {
                     self.desks.push(desk);
                     self.closed.remove(&id);
                 }
-                Err(error) => self.cannot(id, &error.to_string()),
+                Err(error) => self.cannot(id, &share, &error.to_string()),
             }
         }
         self.closed.retain(|id, _| self.shares.contains_key(id));
         self.looked_after = Instant::now();
     }
 
-    fn cannot(&mut self, id: AllotmentId, why: &str) {
+    fn cannot(&mut self, id: AllotmentId, share: &Share, why: &str) {
         if self.closed.get(&id).is_none_or(|known| known != why) {
-            debug!(allotment = %id, gpu = %self.gpu, why, "not arbitrated: it paces itself");
+            let [namespace, pod, container] = Holder::words(share.holder.as_ref());
+            debug!(
+                namespace, pod, container, allotment = %id, gpu = %self.gpu, why,
+                "not arbitrated: it paces itself"
+            );
             self.closed.insert(id, why.to_owned());
         }
     }
@@ -379,6 +386,10 @@ fn read(desk: &mut Desk, now_ns: u64) {
     let knew = desk.problem.is_some();
     desk.read(now_ns);
     if let (Some(error), false) = (&desk.problem, knew) {
-        warn!(allotment = %desk.id, %error, "its ledger cannot be read: it gets what it had");
+        let [namespace, pod, container] = Holder::words(desk.holder.as_ref());
+        warn!(
+            namespace, pod, container, allotment = %desk.id, %error,
+            "its ledger cannot be read: it gets what it had"
+        );
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn of(node: &Node) -> Shares {
         let Holding::Share { gpu, .. } = record.holding else { continue };
         let folder = node.layout().pages_of(record.id);
         let gang = gang(record, &records);
-        let share = Share { folder, class: node.class_of(record.id), gang };
+        let (class, holder) = (node.class_of(record.id), record.holder.clone());
+        let share = Share { folder, class, gang, holder };
         shares.entry(gpu).or_default().insert(record.id, share);
     }
     shares

@@ -32,6 +32,7 @@ pub use finding::{Culprit, Finding, Kind};
 pub use judge::{Behind, Measured};
 pub use tracker::News;
 
+use crate::allotment::Holder;
 use crate::node::Node;
 use auditor::Auditor;
 use cards::Cards;
@@ -106,10 +107,7 @@ async fn look(
 
 fn log(news: &News) {
     let (News::Found(finding) | News::Over(finding)) = news;
-    let holder = finding.culprit.holder.as_ref();
-    let namespace = holder.map(|holder| holder.namespace.as_str());
-    let pod = holder.map(|holder| holder.pod.as_str());
-    let container = holder.and_then(|holder| holder.container.as_deref());
+    let [namespace, pod, container] = Holder::words(finding.culprit.holder.as_ref());
     let (gpu, kind) = (finding.gpu, finding.kind.label());
     match news {
         News::Found(_) => warn!(namespace, pod, container, %gpu, kind, "audit: {finding}"),

@@ -8,7 +8,7 @@ use kubelet::deviceplugin::ContainerAllocateResponse;
 use tracing::{info, warn};
 
 use super::{Denial, Node, unix_s};
-use crate::allotment::{self, BookError, Held, Holding, Record};
+use crate::allotment::{self, BookError, Held, Holder, Holding, Record};
 use crate::config::Placement;
 use crate::decide::{self, Refusal};
 use crate::inventory::{Inventory, Kind, PARTS};
@@ -115,6 +115,26 @@ impl Node {
     /// # Errors
     /// [`Denial`].
     pub async fn prestart(&self, ids: &[String]) -> Result<(), Denial> {
+        let record = self.ready(ids).inspect_err(|why| warn!(%why, "a start is refused"))?;
+        let (id, listed) = (record.id, self.identity.list().await);
+        let held = match &listed {
+            Ok(held) => held,
+            Err(why) => {
+                // One that starts again has told it before.
+                let [namespace, pod, container] = Holder::words(record.holder.as_ref());
+                warn!(namespace, pod, container, allotment = %id, %why, "starting without a name");
+                return Ok(());
+            }
+        };
+        self.let_start(&record, held).await.inspect_err(|why| {
+            let holder = allotment::holder_of(&record, held);
+            let [namespace, pod, container] = Holder::words(holder.as_ref());
+            warn!(namespace, pod, container, allotment = %id, %why, "a start is refused");
+        })
+    }
+
+    /// The allotment of these devices, with pages to start with.
+    fn ready(&self, ids: &[String]) -> Result<Record, Denial> {
         let devices = decide::parse(ids)?;
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
@@ -123,17 +143,17 @@ impl Node {
         };
         // Its pages may be others from here on.
         self.held.send_replace(());
-        match self.identity.list().await {
-            Ok(held) => {
-                if let Some(other) = allotment::clash(&record, &held) {
-                    return Err(Refusal::MixedPod(other).into());
-                }
-                self.refuse_runtime(&record, &held).await?;
-                self.name_holder(&record, &held)?;
-                self.refine_one(&record, &held);
-            }
-            Err(why) => warn!(allotment = %record.id, %why, "starting without a name"),
+        Ok(record)
+    }
+
+    /// Refuses what must not start, and writes down whose it is.
+    async fn let_start(&self, record: &Record, held: &[Held]) -> Result<(), Denial> {
+        if let Some(other) = allotment::clash(record, held) {
+            return Err(Refusal::MixedPod(other).into());
         }
+        self.refuse_runtime(record, held).await?;
+        self.name_holder(record, held)?;
+        self.refine_one(record, held);
         Ok(())
     }
 

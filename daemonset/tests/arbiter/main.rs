@@ -20,7 +20,12 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn shares(root: &Path, ids: &[u64]) -> Shares {
     let share = |id: &u64| {
-        let share = Share { folder: root.join(id.to_string()), class: Class::Batch, gang: None };
+        let share = Share {
+            folder: root.join(id.to_string()),
+            class: Class::Batch,
+            gang: None,
+            holder: None,
+        };
         (AllotmentId(*id), share)
     };
     BTreeMap::from([(DeviceUuid::gpu(GPU), ids.iter().map(share).collect())])
@@ -139,7 +144,7 @@ fn a_container_with_shares_of_two_contended_cards_has_turns_of_both_while_they_a
         // The first of each card is the same container.
         let gang = (id % 2 == 1).then_some(1);
         let folder = root.path().join(id.to_string());
-        (AllotmentId(id), Share { folder, class: Class::Batch, gang })
+        (AllotmentId(id), Share { folder, class: Class::Batch, gang, holder: None })
     };
     let mut shares = Shares::new();
     for (gpu, ids) in cards {

@@ -88,7 +88,8 @@ fn shares(registry: &Registry) -> Shares {
     let mut shares = Shares::new();
     for (id, card) in registry.live() {
         if let Some((gpu, ..)) = card.share() {
-            let share = Share { folder: registry.pages(id), class: Class::Batch, gang: None };
+            let folder = registry.pages(id);
+            let share = Share { folder, class: Class::Batch, gang: None, holder: None };
             shares.entry(gpu).or_default().insert(id, share);
         }
     }
