@@ -103,7 +103,12 @@ impl Faults {
                 warn!(%gpu, xid, ?action, "an XID");
                 let fault = Fault { xid, action, at: now(), was_down: false };
                 self.change(|faults| {
-                    faults.insert(gpu.to_string(), fault);
+                    let known = faults.entry(gpu.to_string()).or_insert_with(|| fault.clone());
+                    // What needs a reboot still does when something follows that a reset would mend.
+                    *known = match known.action {
+                        Action::Reboot => Fault { at: fault.at, was_down: false, ..known.clone() },
+                        _ => fault,
+                    };
                 });
             }
         }
@@ -170,6 +175,7 @@ fn now() -> u64 {
 mod tests {
     use super::*;
     use crate::inventory::tests::{facts, uuid};
+    use proptest::prelude::*;
 
     #[test]
     fn a_fault_of_the_memory_asks_for_a_reset_and_one_of_an_application_for_nothing() {
@@ -217,6 +223,48 @@ mod tests {
         faults.follow(&Orders { healed, ..Orders::default() });
         assert_eq!(faults.of(uuid(0)), None);
         assert_eq!(Faults::open(file).of(uuid(0)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_gpu_is_marked_by_its_own_faults_alone_until_it_was_down_since_and_is_back(
+            happens in proptest::collection::vec((0u8..2, 0usize..7), 0..40)
+        ) {
+            let mut faults = Faults::default();
+            // Whether each was down since its last fault, and whether one asked for a reboot.
+            let mut known = [(false, false); 2];
+            for (n, what) in happens {
+                let (gpu, other) = (uuid(n), uuid(1 - n));
+                let before = [gpu, other].map(|gpu| faults.of(gpu));
+                let (was_down, needs_reboot) = &mut known[usize::from(n)];
+                let said = |recovery| Facts { recovery, ..facts(n) };
+                match what {
+                    0..3 => faults.xid(gpu, [13, 48, 79][what], &Health::default()),
+                    3 => faults.lost(gpu),
+                    _ => faults.seen(&said([None, Some(0), Some(2)][what - 4])),
+                }
+                let after = faults.of(gpu);
+                prop_assert_eq!(&faults.of(other), &before[1]);
+                let is_well = before[0].is_none();
+                match what {
+                    0 => prop_assert_eq!(&after, &before[0]),
+                    1 | 2 => {
+                        prop_assert!(after.is_some());
+                        *needs_reboot = what == 2 || *needs_reboot && !is_well;
+                        *was_down = false;
+                    }
+                    // Down, or the driver says that something has to be done.
+                    3 | 6 => {
+                        prop_assert_eq!(after.is_none(), is_well);
+                        *was_down = true;
+                    }
+                    _ => prop_assert_eq!(after.is_none(), is_well || *was_down),
+                }
+                if let Some(why) = faults.of(gpu) {
+                    prop_assert_eq!(why.contains("rebooted"), *needs_reboot, "{}", why);
+                }
+            }
+        }
     }
 
     #[test]
