@@ -6,10 +6,14 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aliquot_node::allotment::Holding;
+use aliquot_node::arbiter::View;
+use aliquot_node::decide::{Taken, blocked};
+use aliquot_node::inventory::{Gpu, Kind, PARTS, Slice};
 use aliquot_node::layout::Layout;
+use aliquot_node::modes::Mode;
 use aliquot_node::refusals::{self, Refused};
 use aliquot_node::status::{self, Allotment, Status};
-use contract::Mib;
+use contract::{DeviceId, Mib};
 
 use crate::args::WhyArgs;
 
@@ -21,14 +25,19 @@ pub(crate) fn why(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     let status = status::read(&args.state_dir, &args.pages_dir)?;
     let refused = refusals::read(&Layout::new(&args.state_dir, &args.pages_dir).refusals());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    print!("{}", explain(&args.pod, &status, &refused, now));
+    let lives = View::read(&View::file(&args.pages_dir)).is_some();
+    print!("{}", explain(&args.pod, &status, &refused, lives, now));
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that is known about the pod `name`, or `namespace/name`.
-fn explain(pod: &str, status: &Status, refused: &[Refused], now: u64) -> String {
-    let held: Vec<_> = status.allotments.iter().filter(|held| is_of(pod, held)).collect();
+/// All that is known about the pod `name`, or `namespace/name`; and whether an agent lives that would know
+/// more.
+fn explain(pod: &str, status: &Status, refused: &[Refused], lives: bool, now: u64) -> String {
     let mut text = String::new();
+    if !lives {
+        say_no_agent(&mut text, status);
+    }
+    let held: Vec<_> = status.allotments.iter().filter(|held| is_of(pod, held)).collect();
     for held in &held {
         say_held(&mut text, status, held);
     }
@@ -36,8 +45,18 @@ fn explain(pod: &str, status: &Status, refused: &[Refused], now: u64) -> String 
         let _ = writeln!(text, "pod {pod} holds nothing of this node's GPUs");
         say_refused(&mut text, refused, now);
     }
-    say_left(&mut text, status);
+    if !status.gpus.is_empty() {
+        say_left(&mut text, status);
+    }
     text
+}
+
+fn say_no_agent(text: &mut String, status: &Status) {
+    let known = match status.gpus.is_empty() {
+        true => "and none has run here: ask on the pod's node",
+        false => "what follows is what the last one wrote down",
+    };
+    let _ = writeln!(text, "no agent runs on this node at this moment, {known}");
 }
 
 fn is_of(pod: &str, held: &Allotment) -> bool {
@@ -90,22 +109,35 @@ fn say_refused(text: &mut String, refused: &[Refused], now: u64) {
 }
 
 fn say_left(text: &mut String, status: &Status) {
+    let mut taken = Taken::default();
+    for held in &status.allotments {
+        taken.add(held.record.devices.iter().copied(), None);
+    }
     let _ = writeln!(text, "at this moment:");
     for gpu in &status.gpus {
-        let on_it =
-            status.allotments.iter().filter(|held| held.record.holding.gpus().contains(&gpu.uuid));
-        let held: u32 = on_it.map(|held| percent(&held.record.holding)).sum();
-        let state = gpu.sick.as_ref().map_or(String::new(), |why| format!(", out of order: {why}"));
-        let mode = format!("{:?}", gpu.mode).to_lowercase();
-        let left = 100_u32.saturating_sub(held);
-        let _ = writeln!(text, "  GPU {} ({mode}) has {left} percent left{state}", gpu.index);
+        let _ = writeln!(text, "  GPU {} {}", gpu.index, left(gpu, &taken));
     }
 }
 
-fn percent(holding: &Holding) -> u32 {
-    match holding {
-        Holding::Share { percent, .. } => u32::from(*percent),
-        _ => 100,
+/// What somebody new could have of a GPU, and what keeps them from it.
+fn left(gpu: &Gpu, taken: &Taken) -> String {
+    let (kind, what) = match (&gpu.slices, gpu.mode, taken.kind(gpu.uuid)) {
+        (Some(slices), ..) => {
+            let is_free = |slice: &&Slice| !taken.has(DeviceId::Mig(slice.uuid));
+            let free = slices.iter().filter(is_free).count();
+            (Kind::Slice, format!("(MIG) has {free} of {} slices left", slices.len()))
+        }
+        (None, _, Some(Kind::Whole)) => (Kind::Whole, "is held whole".to_owned()),
+        (None, Mode::Whole, None) => (Kind::Whole, "(whole) is free".to_owned()),
+        (None, Mode::Auto, None) => (Kind::Percent, "(auto) is free, whole or in parts".to_owned()),
+        (None, ..) => {
+            let left = usize::from(PARTS).saturating_sub(taken.percent(gpu.uuid));
+            (Kind::Percent, format!("(shared) has {left} percent left"))
+        }
+    };
+    match blocked(gpu, kind, taken) {
+        None => what,
+        Some(why) => format!("{what}, but nobody new can have it: {why}"),
     }
 }
 
@@ -120,20 +152,117 @@ fn ago(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aliquot_node::allotment::{Holder, Record};
+    use aliquot_node::decide::Grant;
     use aliquot_node::refusals::Left;
-    use contract::DeviceUuid;
+    use contract::{DeviceUuid, Percent};
+
+    /// A node of GPUs as the agent writes them down, and a quarter of the first held by `team/a`.
+    fn node(gpus: serde_json::Value) -> Status {
+        let mut gpus = gpus;
+        for (index, gpu) in gpus.as_array_mut().unwrap().iter_mut().enumerate() {
+            let usual = serde_json::json!({
+                "uuid": uuid(index as u8).to_string(), "index": index, "minor": index, "name": "V100",
+                "pci": "0", "usable_mib": 32510, "context_mib": 310, "numa": null, "sick": null,
+                "mode": "shared",
+            });
+            for (key, value) in usual.as_object().unwrap() {
+                gpu.as_object_mut().unwrap().entry(key).or_insert_with(|| value.clone());
+            }
+        }
+        let devices = (0..25).map(|part| DeviceId::Percent(uuid(0), part)).collect();
+        let grant = Grant::Share {
+            gpu: uuid(0),
+            percent: Percent::new(25).unwrap(),
+            memory: Mib(8127),
+            context: Mib(310),
+        };
+        let (namespace, pod, container) = ("team".into(), "a".into(), Some("main".into()));
+        let holder = Some(Holder { namespace, pod, container });
+        let record = Record { holder, ..Record::new(&devices, &grant, 0) };
+        let held = Allotment {
+            record,
+            used_mib: Some(4096),
+            refusals: 0,
+            would_be_refusals: 0,
+            problem: None,
+            processes: Vec::new(),
+        };
+        let gpus = serde_json::from_value(gpus).unwrap();
+        Status { gpus, allotments: vec![held], problems: Vec::new() }
+    }
+
+    fn uuid(n: u8) -> DeviceUuid {
+        DeviceUuid::gpu([n; 16])
+    }
+
+    fn expect(text: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
 
     #[test]
     fn a_pod_that_holds_nothing_is_told_what_was_refused_and_what_each_gpu_had() {
-        let gpu = DeviceUuid::gpu([1; 16]);
-        let left = vec![Left { gpu, index: 0, percent: 30, sick: None }];
+        let left = vec![Left { gpu: uuid(1), index: 0, percent: 30, sick: None }];
         let why = "no GPU of this node has 60 percent left".to_owned();
         let refused = [Refused { at: 1000, asked: 60, why, left }];
-        let text = explain("a", &Status::default(), &refused, 1300);
-        assert!(text.contains("pod a holds nothing"), "{text}");
-        assert!(text.contains("5 min ago, 60 devices: no GPU of this node has 60"), "{text}");
-        assert!(text.contains("GPU 0 had 30 percent left"), "{text}");
-        let text = explain("a", &Status::default(), &[], 0);
-        assert!(text.contains("the scheduler has not sent it"), "{text}");
+        let text = explain("a", &Status::default(), &refused, true, 1300);
+        expect(&text, &["pod a holds nothing", "GPU 0 had 30 percent left"]);
+        expect(&text, &["5 min ago, 60 devices: no GPU of this node has 60"]);
+    }
+
+    #[test]
+    fn a_pod_that_waits_or_that_nobody_knows_is_told_what_the_node_could_give() {
+        let slices = [7, 8].map(|n| {
+            let uuid = DeviceUuid { kind: contract::UuidKind::Mig, bytes: [n; 16] }.to_string();
+            serde_json::json!({ "uuid": uuid, "profile": "1g.10gb", "gpu_instance": n,
+                                "compute_instance": 0, "memory_mib": 9856 })
+        });
+        let status = node(serde_json::json!([
+            {}, { "mode": "whole" }, { "mode": "auto" }, { "cordon": "fan" },
+            { "foreign": "others share it by MPS" }, { "sick": "XID 79", "mode": "whole" },
+            { "slices": slices },
+        ]));
+        let text = explain("b", &status, &[], true, 0);
+        expect(
+            &text,
+            &["pod b holds nothing of this node's GPUs", "the scheduler has not sent it"],
+        );
+        let gpus = [
+            "GPU 0 (shared) has 75 percent left\n",
+            "GPU 1 (whole) is free\n",
+            "GPU 2 (auto) is free, whole or in parts\n",
+            "GPU 3 (shared) has 100 percent left, but nobody new can have it: cordoned (fan)\n",
+            "GPU 4 (shared) has 100 percent left, but nobody new can have it: shared by others",
+            "GPU 5 (whole) is free, but nobody new can have it: out of order (XID 79)\n",
+            "GPU 6 (MIG) has 2 of 2 slices left\n",
+        ];
+        expect(&text, &gpus);
+        assert!(!text.contains("no agent"), "{text}");
+    }
+
+    #[test]
+    fn a_pod_that_was_placed_is_told_what_it_holds_and_what_is_wrong_with_its_gpu() {
+        let status = node(serde_json::json!([{ "sick": "fallen off the bus" }]));
+        for name in ["a", "team/a"] {
+            let text = explain(name, &status, &[], true, 0);
+            expect(&text, &["container main holds 25% (8127MiB) of GPU-", "4096MiB used by 0"]);
+            expect(&text, &["that GPU is out of order: fallen off the bus"]);
+            assert!(!text.contains("holds nothing"), "{text}");
+        }
+        assert!(explain("other/a", &status, &[], true, 0).contains("holds nothing"));
+    }
+
+    #[test]
+    fn where_no_agent_runs_that_is_said_first() {
+        let text = explain("a", &node(serde_json::json!([{}])), &[], false, 0);
+        assert!(
+            text.starts_with("no agent runs on this node at this moment, what follows"),
+            "{text}"
+        );
+        let text = explain("a", &Status::default(), &[], false, 0);
+        expect(&text, &["none has run here: ask on the pod's node", "pod a holds nothing"]);
+        assert!(!text.contains("at this moment:"), "{text}");
     }
 }
