@@ -18,6 +18,9 @@ use crate::server::Servers;
 pub struct Options {
     /// Its folder; made where it does not exist. Keep it short: sockets lie in it.
     pub folder: PathBuf,
+    /// The folder of the plugins' sockets. A real kubelet's is /var/lib/kubelet/device-plugins, wherever
+    /// its own folder is; the rest of what it shares with plugins follows that.
+    pub plugins: PathBuf,
     /// A program that calls [`container::main`](crate::container::main) and nothing else.
     pub container_program: PathBuf,
     /// What decides the order of IDs.
@@ -74,18 +77,13 @@ impl Options {
     pub fn new(folder: &Path, container_program: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            plugins: folder.join("device-plugins"),
             container_program: container_program.to_owned(),
             seed: 1,
             cgroups: None,
             cdi_folders: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
             traps: Traps::default(),
         }
-    }
-
-    /// The folder of the plugins' sockets.
-    #[must_use]
-    pub fn plugins(&self) -> PathBuf {
-        self.folder.join("device-plugins")
     }
 
     /// The cgroup of a pod.
@@ -110,8 +108,8 @@ impl KubeletSim {
     /// socket.
     pub fn start(options: Options) -> Result<Self, SimError> {
         let failed = |error| SimError { folder: options.folder.clone(), error };
-        fs::create_dir_all(options.plugins()).map_err(failed)?;
-        let folder = fs::canonicalize(options.plugins()).map_err(failed)?;
+        fs::create_dir_all(&options.plugins).map_err(failed)?;
+        let folder = fs::canonicalize(&options.plugins).map_err(failed)?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(failed)?;
         let manager = Arc::new(Manager::new(folder, options.traps.clone(), options.seed));
@@ -135,7 +133,7 @@ impl KubeletSim {
         let _inside = self.runtime.enter();
         self.manager.wake();
         let servers =
-            Servers::start(&self.manager, &self.options.plugins(), &self.options.pod_resources());
+            Servers::start(&self.manager, &self.options.plugins, &self.options.pod_resources());
         let folder = self.options.folder.clone();
         self.servers = Some(servers.map_err(|error| SimError { folder, error })?);
         Ok(())

@@ -159,7 +159,7 @@ impl Agent {
             .arg("--pages-dir")
             .arg(root.join("pages"))
             .arg("--kubelet-dir")
-            .arg(kubelet.plugins())
+            .arg(&kubelet.plugins)
             .arg("--pod-resources")
             .arg(kubelet.pod_resources())
             .stdin(Stdio::null())
