@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all, and, where that is wanted, survive the machine's fall.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -97,6 +97,32 @@ fn write_with(
     })
 }
 
+/// Whether two files hold the same bytes; false where one cannot be read. Neither is ever whole in memory.
+#[must_use]
+pub fn are_same(one: &Path, other: &Path) -> bool {
+    let compare = || -> io::Result<bool> {
+        let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+        if one.metadata()?.len() != other.metadata()?.len() {
+            return Ok(false);
+        }
+        let mut pieces = (vec![0; PIECE], vec![0; PIECE]);
+        loop {
+            let read = one.read(&mut pieces.0)?;
+            if read == 0 {
+                return Ok(true);
+            }
+            other.read_exact(&mut pieces.1[..read])?;
+            if pieces.0[..read] != pieces.1[..read] {
+                return Ok(false);
+            }
+        }
+    };
+    compare().unwrap_or(false)
+}
+
+/// How much of a file is read at once.
+const PIECE: usize = 64 * 1024;
+
 /// Removes a file; that there is none is no error. After the machine fell it may be there again.
 ///
 /// # Errors
@@ -115,6 +141,21 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_the_same_where_all_their_bytes_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let long = vec![7; PIECE + 5];
+        let mut other = long.clone();
+        other[PIECE + 4] = 8;
+        let files = [("a", &long[..]), ("b", &long[..]), ("c", &other[..]), ("d", &long[1..])];
+        files.iter().for_each(|(name, bytes)| fs::write(at(name), bytes).unwrap());
+        let table = [("a", true), ("b", true), ("c", false), ("d", false), ("missing", false)];
+        for (name, expected) in table {
+            assert_eq!(are_same(&at("a"), &at(name)), expected, "{name}");
+        }
+    }
 
     #[test]
     fn a_write_that_fails_keeps_the_old_file_and_names_the_path() {

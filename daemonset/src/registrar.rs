@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kubelet::deviceplugin::Device;
 use kubelet::{Offer, RegisterError, Registered};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -25,6 +25,9 @@ const SOON: u32 = 5;
 /// What our sockets in the kubelet's folder begin with.
 pub const SOCKET_PREFIX: &str = "aliquot-";
 
+/// Held by those who try to register for the first time.
+pub type Trying = mpsc::Sender<()>;
+
 /// Where resources are offered, and under which domain.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -36,9 +39,18 @@ pub struct Place {
 
 /// Registers every resource that is offered, as they come and go, until `stop` is true; then lets go
 /// in good order.
-pub async fn keep_all_registered(node: Arc<Node>, place: Place, mut stop: watch::Receiver<bool>) {
-    let (sender, mut offers) = watch::channel(Arc::new(node.offers()));
-    let feeding = tokio::spawn(node.clone().keep_offers(sender));
+///
+/// What is sent to `trying` is dropped once every resource that is offered at first was tried: what else
+/// there is to do can wait for that.
+pub async fn keep_all_registered(
+    node: Arc<Node>,
+    place: Place,
+    trying: Trying,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (mut offers, feeding) = node.clone().keep_offers();
+    let feeding = tokio::spawn(feeding);
+    let mut trying = Some(trying);
     let mut tasks = JoinSet::new();
     let mut running = BTreeMap::new();
     while !*stop.borrow() {
@@ -58,10 +70,12 @@ pub async fn keep_all_registered(node: Arc<Node>, place: Place, mut stop: watch:
                 place.offer(&resource),
                 resource.clone(),
                 lists,
+                trying.clone(),
                 gone,
             ));
             running.insert(resource, going);
         }
+        drop(trying.take());
         tokio::select! {
             _ = offers.changed() => {}
             _ = stop.wait_for(|stop| *stop) => {}
@@ -90,6 +104,7 @@ async fn keep_registered(
     offer: Offer,
     resource: String,
     lists: watch::Receiver<Vec<Device>>,
+    mut trying: Option<Trying>,
     mut stop: watch::Receiver<bool>,
 ) {
     let (mut told, mut refused) = (String::new(), 0);
@@ -103,7 +118,9 @@ async fn keep_registered(
         };
         // What happens in the folder while a try fails is a reason for the next one.
         let change = offer.change();
-        match offer.register(plugin).await {
+        let tried = offer.register(plugin).await;
+        drop(trying.take());
+        match tried {
             Ok(registered) => {
                 told.clear();
                 refused = 0;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -33,6 +33,9 @@ use crate::{arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, s
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The longest that everything else waits until the kubelet was told of the resources.
+const FIRST_TRY: Duration = Duration::from_millis(100);
 
 /// The agent as a program: 0 after it was told to stop, 1 and one line when it cannot run.
 #[must_use]
@@ -111,18 +114,20 @@ pub async fn serve(
     let place = place(&options.kubelet_dir, &first)?;
 
     let (stopping, stopped) = watch::channel(false);
+    let (arbitrated, times) = watch::channel(arbiter::View::default());
     let mut tasks = JoinSet::new();
     let (sockets, mounted) = (place.folder.clone(), place.folder.clone());
-    tasks.spawn(keep_all_registered(node.clone(), place, stopped.clone()));
+    let seeing = seen::Seeing::new(node.clone(), options, config.clone(), times).await?;
+    let (trying, mut first_try) = mpsc::channel(1);
+    tasks.spawn(keep_all_registered(node.clone(), place, trying, stopped.clone()));
+    let _ = tokio::time::timeout(FIRST_TRY, first_try.recv()).await;
     let unused = Duration::from_secs(options.keep_unused_shims);
     tasks.spawn(shim::keep_swept(node.clone(), sockets, unused, stopped.clone()));
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
-    let (arbitrated, times) = watch::channel(arbiter::View::default());
     tasks.spawn(arbiter::keep_arbitrating(node.clone(), arbitrated, stopped.clone()));
     tasks.spawn(mps::keep_watched(node.clone(), stopped.clone()));
-    let seeing = seen::Seeing::new(node.clone(), options, config.clone(), times).await?;
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(cdi::keep_specified(node.clone(), config.clone(), stopped.clone()));

@@ -169,9 +169,22 @@ impl FromStr for AllotmentId {
 }
 
 fn hex_byte(pair: &[u8]) -> Option<u8> {
-    let digit = |b: u8| (b as char).to_digit(16);
-    Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8)
+    let [high, low] = [DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]];
+    // What is no digit has bits above those of one.
+    ((high | low) < 16).then_some(high << 4 | low)
 }
+
+/// What each byte is as a hexadecimal digit; 255: none.
+const DIGITS: [u8; 256] = {
+    let (mut digits, mut byte) = ([u8::MAX; 256], 0);
+    while byte < digits.len() {
+        if let Some(digit) = (byte as u8 as char).to_digit(16) {
+            digits[byte] = digit as u8;
+        }
+        byte += 1;
+    }
+    digits
+};
 
 #[cfg(test)]
 mod tests {

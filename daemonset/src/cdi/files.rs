@@ -62,14 +62,15 @@ impl Cdi {
 /// # Errors
 /// [`FileError`]: the source cannot be read, or the file not be written.
 pub fn install_hook(source: &Path, layout: &Layout) -> Result<Option<PathBuf>, FileError> {
-    let bytes = match fs::read(source) {
+    match fs::metadata(source) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(failed("read the hook", source))?,
+        found => found.map_err(failed("read the hook", source))?,
     };
     let hook = layout.hook();
     durable::open_folder(&layout.state)?;
     durable::open_folder(hook.parent().unwrap_or(&layout.state))?;
-    if fs::read(&hook).ok().as_ref() != Some(&bytes) {
+    if !durable::are_same(source, &hook) {
+        let bytes = fs::read(source).map_err(failed("read the hook", source))?;
         durable::write_as(&hook, &bytes, 0o755)?;
     }
     Ok(Some(hook))

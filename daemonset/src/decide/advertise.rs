@@ -1,6 +1,6 @@
 //! What the kubelet is told of, by resource.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use contract::{DeviceId, DeviceUuid, Resource};
 use kubelet::deviceplugin::{Device, NumaNode, TopologyInfo};
@@ -12,6 +12,14 @@ use crate::inventory::{Gpu, Inventory, Kind};
 
 /// The devices of each resource, by its name without the domain.
 pub type Offers = BTreeMap<String, Vec<Device>>;
+
+/// The same in few words, to see whether anything has changed: it is asked after every allotment, and the
+/// kubelet's words for hundreds of devices take longer than the allotment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Sketch(BTreeMap<String, Vec<Line>>);
+
+/// A device, its NUMA node, and whether somebody can have it.
+type Line = (DeviceId, Option<u32>, bool);
 
 /// Why nobody new can have a device that is there.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -61,13 +69,29 @@ pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
     }
 }
 
+/// What [`sketch`] comes to, in the kubelet's words.
+#[must_use]
+pub fn offers(inventory: &Inventory, taken: &Taken, config: &Config) -> Offers {
+    sketch(inventory, taken, config).devices()
+}
+
+impl Sketch {
+    /// In the kubelet's words.
+    #[must_use]
+    pub fn devices(&self) -> Offers {
+        let list = |lines: &Vec<Line>| lines.iter().map(device).collect();
+        self.0.iter().map(|(resource, lines)| (resource.clone(), list(lines))).collect()
+    }
+}
+
 /// Every device, once. What somebody holds is listed although it is offered no more, and a sick
 /// GPU's devices are all there: a device that may be in use must not vanish from the list. What
 /// nobody new can have is unhealthy; what somebody holds is so only where its GPU is sick.
 #[must_use]
-pub fn offers(inventory: &Inventory, taken: &Taken, config: &Config) -> Offers {
-    let mut offers: Offers = Resource::ALL.map(|it| (it.as_str().to_owned(), Vec::new())).into();
-    let mut listed = BTreeSet::new();
+pub fn sketch(inventory: &Inventory, taken: &Taken, config: &Config) -> Sketch {
+    let mut offers: BTreeMap<String, Vec<Line>> =
+        Resource::ALL.map(|it| (it.as_str().to_owned(), Vec::new())).into();
+    let mut listed = Vec::new();
     let hidden = hidden(inventory, taken, config);
     for gpu in inventory.gpus() {
         for (resource, kind, devices) in sets(gpu, inventory, config.mig.strategy) {
@@ -75,21 +99,23 @@ pub fn offers(inventory: &Inventory, taken: &Taken, config: &Config) -> Offers {
             let list = offers.entry(resource).or_default();
             for id in devices {
                 let held = taken.has(id) && gpu.sick.is_none();
-                listed.insert(id);
-                list.push(device(id, gpu.numa, held || open && !hidden.contains(&id)));
+                listed.push(id);
+                list.push((id, gpu.numa, held || open && !hidden.contains(&id)));
             }
         }
     }
-    for (id, resource) in taken.devices().filter(|(id, _)| !listed.contains(id)) {
+    listed.sort_unstable();
+    let is_listed = |id: &DeviceId| listed.binary_search(id).is_ok();
+    for (id, resource) in taken.devices().filter(|(id, _)| !is_listed(id)) {
         let resource = resource.map(str::to_owned).or_else(|| usual(id, inventory));
         let gpu = inventory.get(id.uuid());
         let well = gpu.is_some_and(|gpu| gpu.sick.is_none());
-        let device = device(id, gpu.and_then(|gpu| gpu.numa), well);
-        offers.entry(resource.unwrap_or_default()).or_default().push(device);
+        let line = (id, gpu.and_then(|gpu| gpu.numa), well);
+        offers.entry(resource.unwrap_or_default()).or_default().push(line);
     }
     // Without a resource there is nobody to tell.
     offers.remove("");
-    offers
+    Sketch(offers)
 }
 
 /// Whether the slices of all GPUs can be one resource, as the strategy `single` wants it.
@@ -130,7 +156,7 @@ fn usual(id: DeviceId, inventory: &Inventory) -> Option<String> {
     }
 }
 
-fn device(id: DeviceId, numa: Option<u32>, well: bool) -> Device {
+fn device(&(id, numa, well): &Line) -> Device {
     let health = if well { kubelet::HEALTHY } else { kubelet::UNHEALTHY };
     let node = |id: u32| TopologyInfo { nodes: vec![NumaNode { id: id.into() }] };
     Device { id: id.to_string(), health: health.to_owned(), topology: numa.map(node) }
@@ -138,6 +164,8 @@ fn device(id: DeviceId, numa: Option<u32>, well: bool) -> Device {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::inventory::tests::{divided, gpu, slice, uuid};
     use crate::inventory::{Membership, Slice};

@@ -7,7 +7,7 @@ mod linked;
 mod prefer;
 mod taken;
 
-pub use advertise::{Blocked, Offers, blocked, is_uniform, offers};
+pub use advertise::{Blocked, Offers, Sketch, blocked, is_uniform, offers, sketch};
 pub use allocate::{Grant, Refusal, allocate};
 pub(crate) use allocate::{grant, parse};
 pub use prefer::{Choice, prefer};

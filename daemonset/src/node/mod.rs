@@ -136,33 +136,36 @@ impl Node {
         self.config.clone()
     }
 
-    /// The devices of every resource, as the kubelet is told of them.
-    #[must_use]
-    pub fn offers(&self) -> Offers {
-        decide::offers(&self.inventory(), self.book().taken(), &self.config.borrow())
-    }
-
-    /// Keeps `offers` what [`Self::offers`] says, until nobody listens to it any more.
-    pub async fn keep_offers(self: Arc<Self>, offers: watch::Sender<Arc<Offers>>) {
+    /// The devices of every resource from this moment on, as the kubelet is told of them, and what keeps
+    /// them so: it ends when nobody listens any more.
+    pub fn keep_offers(
+        self: Arc<Self>,
+    ) -> (watch::Receiver<Arc<Offers>>, impl Future<Output = ()> + Send + 'static) {
         let (mut inventory, mut config) = (self.inventory.clone(), self.config.clone());
         let mut held = self.held.subscribe();
-        loop {
-            let fresh = self.offers();
-            offers.send_if_modified(|known| {
-                let changed = **known != fresh;
-                if changed {
-                    *known = Arc::new(fresh);
+        let mut known = self.sketch();
+        let (offers, told) = watch::channel(Arc::new(known.devices()));
+        let keeping = async move {
+            loop {
+                // Whoever makes the inventory or the configuration ends only with the agent.
+                tokio::select! {
+                    Ok(()) = inventory.changed() => {}
+                    Ok(()) = config.changed() => {}
+                    Ok(()) = gathered(&mut held, GATHER) => {}
+                    () = offers.closed() => return,
                 }
-                changed
-            });
-            // Whoever makes the inventory or the configuration ends only with the agent.
-            tokio::select! {
-                Ok(()) = inventory.changed() => {}
-                Ok(()) = config.changed() => {}
-                Ok(()) = gathered(&mut held, GATHER) => {}
-                () = offers.closed() => return,
+                let fresh = self.sketch();
+                if fresh != known {
+                    offers.send_replace(Arc::new(fresh.devices()));
+                    known = fresh;
+                }
             }
-        }
+        };
+        (told, keeping)
+    }
+
+    fn sketch(&self) -> decide::Sketch {
+        decide::sketch(&self.inventory(), self.book().taken(), &self.config.borrow())
     }
 
     /// What the kubelet knows.

@@ -2,7 +2,8 @@
 
 mod sweep;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use contract::paths::{CONTAINER_SHIM, LD_SO_PRELOAD, SHIM_FILE};
@@ -34,15 +35,15 @@ impl Shim {
     /// # Errors
     /// [`FileError`]: the source cannot be read or the folder not be written.
     pub fn install(source: &Path, layout: &Layout) -> Result<Self, FileError> {
-        let bytes = fs::read(source).map_err(failed("read the shim", source))?;
-        let version = version(&bytes);
+        let version = version(source).map_err(failed("read the shim", source))?;
         let shim = Self { folder: layout.shims().join(&version), version };
         durable::open_folder(&layout.state)?;
         durable::open_folder(&layout.shims())?;
         durable::open_folder(&shim.folder)?;
         // Loaders map it, under any user id.
         let library = shim.library();
-        if fs::read(&library).ok().as_ref() != Some(&bytes) {
+        if !durable::are_same(source, &library) {
+            let bytes = fs::read(source).map_err(failed("read the shim", source))?;
             durable::write_as(&library, &bytes, 0o755)?;
         }
         let list = format!("{CONTAINER_SHIM}\n");
@@ -93,10 +94,20 @@ impl Shim {
     }
 }
 
-fn version(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
+/// By its bytes, which are never whole in memory: an agent reads them each time it starts.
+fn version(source: &Path) -> io::Result<String> {
+    let (mut file, mut hash) = (File::open(source)?, Sha256::new());
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&piece[..read]);
+    }
+    let hash = hash.finalize();
     let head: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{head}", env!("CARGO_PKG_VERSION"))
+    Ok(format!("{}-{head}", env!("CARGO_PKG_VERSION")))
 }
 
 #[cfg(test)]
