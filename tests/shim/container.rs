@@ -172,7 +172,17 @@ impl Container {
         words: &str,
         look: impl FnOnce() -> T,
     ) -> (T, Vec<String>) {
-        let mut command = self.command(&built().client, words);
+        self.around(&built().client, words, look)
+    }
+
+    /// The same of another program that becomes the client.
+    pub(crate) fn around<T>(
+        &self,
+        program: &Path,
+        words: &str,
+        look: impl FnOnce() -> T,
+    ) -> (T, Vec<String>) {
+        let mut command = self.command(program, words);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let stdout = BufReader::new(child.stdout.take().expect("it is a pipe"));

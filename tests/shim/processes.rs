@@ -1,5 +1,7 @@
 //! Several processes, and processes that end or fork at bad moments.
 
+use std::path::Path;
+
 use contract::Mib;
 
 use crate::container::{CONTEXT, Container, HALF, built, compile};
@@ -27,6 +29,33 @@ fn before_main_and_after_exit_handlers_began_memory_is_charged_refused_and_given
     let lines = ["before 0 2 0", "main 0 2 0", "exit 0 2 0", "behind 0 2 0"];
     assert_eq!((outcome.lines, outcome.code), (lines.map(str::to_owned).to_vec(), Some(7)));
     assert_eq!(container.held(), 0);
+}
+
+#[test]
+fn what_a_process_has_of_its_own_is_as_it_was_after_its_first_use() {
+    let program = built().folder.path().join("untouched");
+    compile("untouched.c", &program, &["-ldl", "-lpthread"]);
+    let outcome = Container::half().run(&program, "");
+    assert_eq!((outcome.lines, outcome.code), (vec!["begin".into(), "2 0".into()], Some(5)));
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn processes_of_several_pid_namespaces_share_the_limit_though_they_have_the_same_pid() {
+    let (container, unshare) = (Container::half(), Path::new("/usr/bin/unshare"));
+    // Whole pages, so that less than one is left beside two contexts.
+    let room = HALF.bytes() - 2 * CONTEXT.bytes() - Mib(1).bytes();
+    let inside = |words: &str| {
+        format!("--pid --fork --kill-child {} {START} {words}", built().client.display())
+    };
+    let ((other, slots), _) =
+        container.around(unshare, &inside(&format!("alloc/0={room} wait")), || {
+            (container.run(unshare, &inside("alloc/0=1")), container.slots())
+        });
+    assert_eq!((other.of("retain"), other.of("alloc/0=1")), ("0", "2"));
+    assert_eq!(slots, 1);
+    let next = container.run(unshare, &inside(&format!("alloc/0={room}")));
+    assert_eq!(next.of(&format!("alloc/0={room}")), "0");
 }
 
 #[test]
