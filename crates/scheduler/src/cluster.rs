@@ -63,6 +63,8 @@ struct Known {
     bound: Vec<Bound>,
     /// What is free after those.
     holes: Holes,
+    /// When that was last more than before.
+    grown_at: Moment,
 }
 
 #[derive(Debug)]
@@ -79,8 +81,9 @@ impl Cluster {
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
         let old = self.nodes.remove(name);
         self.ended.published(name, old.as_ref().map(|known| &known.published), &published, now);
-        let (mut bound, before) =
-            old.map_or_else(Default::default, |known| (known.bound, Some(known.holes)));
+        let (mut bound, before, grown_at) = old.map_or_else(Default::default, |known| {
+            (known.bound, Some(known.holes), known.grown_at)
+        });
         bound.retain(|one| now < one.since + BELIEVED);
         for holder in &published.pods {
             if let Some(index) = bound.iter().position(|one| one.pod == holder.uid) {
@@ -89,10 +92,10 @@ impl Cluster {
             }
         }
         let holes = Holes::of(&published, &mut self.pools);
-        let mut known = Known { published, bound, holes };
+        let mut known = Known { published, bound, holes, grown_at };
         known.count(&self.ended, &mut self.pools);
         self.nodes.insert(name.to_owned(), known);
-        self.counted(name, before.as_ref());
+        self.counted(name, before.as_ref(), now);
     }
 
     /// Takes a pod's room for free because it ended, whatever its agent says of it for the next minutes.
@@ -101,7 +104,15 @@ impl Cluster {
         let Some(known) = self.nodes.get_mut(&*name) else { return self.ended.forget(pod) };
         known.bound.retain(|one| one.pod != pod);
         let before = known.count(&self.ended, &mut self.pools);
-        self.counted(&name, Some(&before));
+        self.counted(&name, Some(&before), now);
+    }
+
+    /// Ends the pods that a node's agent has published and that are not among these living ones.
+    pub(crate) fn keep_alive(&mut self, name: &str, alive: &HashSet<&str>, now: Moment) {
+        let Some(known) = self.nodes.get(name) else { return };
+        let holders = known.published.pods.iter().map(|holder| &holder.uid);
+        let gone: Vec<_> = holders.filter(|pod| !alive.contains(&***pod)).cloned().collect();
+        gone.iter().for_each(|pod| self.end(pod, now));
     }
 
     /// Forgets a node.
@@ -121,7 +132,9 @@ impl Cluster {
             if known.bound.len() != before {
                 self.ended.forget(pod);
                 let before = known.count(&self.ended, &mut self.pools);
-                self.counted(name, Some(&before));
+                // Nobody was refused for the sake of a binding that failed at once.
+                let at = known.grown_at;
+                self.counted(name, Some(&before), at);
             }
         }
     }
@@ -258,7 +271,7 @@ impl Cluster {
                 counted.push((name.clone(), known.count(&self.ended, &mut self.pools)));
             }
         }
-        counted.iter().for_each(|(name, before)| self.counted(name, Some(before)));
+        counted.iter().for_each(|(name, before)| self.counted(name, Some(before), now));
         for (pod, Waiting { node, wanted, plan }) in waiting {
             // One that does not fit is its agent's to refuse.
             let _ = self.take(&node, &pod, &wanted, &plan, now);
@@ -266,12 +279,19 @@ impl Cluster {
     }
 
     /// A node's room was counted once more; what it was before, if it was known.
-    fn counted(&mut self, name: &str, before: Option<&Holes>) {
-        let Some(known) = self.nodes.get(name) else { return };
+    fn counted(&mut self, name: &str, before: Option<&Holes>, now: Moment) {
+        let Some(known) = self.nodes.get_mut(name) else { return };
         self.rooms.put(name, &known.holes);
         if before.is_none_or(|before| known.holes.exceed(before)) {
+            known.grown_at = now;
             self.grown.insert(name.to_owned());
         }
+    }
+
+    /// Whether a pod fits on a node that had no such room before `since`.
+    pub(crate) fn fits_since(&self, name: &str, since: Moment, wanted: &Wanted) -> bool {
+        let has_grown = self.nodes.get(name).is_some_and(|known| known.grown_at >= since);
+        has_grown && self.fit(name, wanted).is_ok()
     }
 
     /// The nodes that came, or had more room than before, since this was asked last.

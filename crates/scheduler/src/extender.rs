@@ -15,8 +15,7 @@ use tracing::warn;
 use crate::answer::{filter, prioritize};
 use crate::ask::{BadAsk, Wanted};
 use crate::cluster::{Cluster, Moment, Waiting};
-use crate::preempt::{Present, choose};
-use crate::wire::{Args, Binding, Bound, Filtered, MetaVictims, PreemptArgs, Preempted, Priority};
+use crate::wire::{Args, Binding, Bound, Filtered, Priority};
 
 /// A scheduler that asked nothing for so long may have had another leader beside it.
 const SILENT: Duration = Duration::from_secs(5);
@@ -26,8 +25,6 @@ const SETTLES: Duration = Duration::from_secs(10);
 const ASKED: usize = 10_000;
 /// So often a refused pod and a node are held against each other; who asks for more is told that they fit.
 const COMPARED: usize = 50_000;
-/// On so many nodes other victims than kube-scheduler's are looked for: each costs a list of its pods.
-const LOOKED_AT: usize = 16;
 
 /// The extender.
 pub struct Extender {
@@ -45,8 +42,8 @@ pub struct Extender {
 /// A pod that was asked about and is not bound yet.
 struct Asked {
     wanted: Wanted,
-    /// Whether no node could take it.
-    is_refused: bool,
+    /// When no node could take it.
+    refused_at: Option<Moment>,
 }
 
 /// Why kube-scheduler gets no answer. It tries again, or goes on without us, as it is configured.
@@ -86,10 +83,11 @@ impl Extender {
     pub async fn filter<'a>(&self, args: &'a Args<'_>) -> Result<Filtered<'a>, NoAnswer> {
         self.is_ready().await?;
         let wanted = self.wanted(&args.pod)?;
+        let now = self.now();
         let filtered = filter(args, &wanted, &self.cluster());
         let uid = args.pod["metadata"]["uid"].as_str().unwrap_or_default();
         let is_refused = filtered.node_names.is_empty() && !wanted.is_nothing();
-        self.remember(uid.to_owned(), Asked { wanted, is_refused });
+        self.remember(uid.to_owned(), Asked { wanted, refused_at: is_refused.then_some(now) });
         Ok(filtered)
     }
 
@@ -98,51 +96,6 @@ impl Extender {
     pub fn prioritize<'a>(&self, args: &'a Args<'_>) -> Vec<Priority<'a>> {
         let wanted = self.wanted(&args.pod).unwrap_or_default();
         prioritize(args, &wanted, &self.cluster())
-    }
-
-    /// On which nodes eviction helps, and whose.
-    ///
-    /// # Errors
-    /// [`NoAnswer`].
-    pub async fn preempt(&self, args: PreemptArgs) -> Result<Preempted, NoAnswer> {
-        self.is_ready().await?;
-        let wanted = self.wanted(&args.pod)?;
-        let (mut victims, mut others) = (BTreeMap::new(), Vec::new());
-        for (node, chosen) in args.victims() {
-            if wanted.is_nothing() || self.makes_room(&node, &chosen, &wanted) {
-                victims.insert(node, chosen);
-            } else {
-                others.push((node, chosen));
-            }
-        }
-        others.sort_by_key(|(_, chosen)| (chosen.violations, chosen.pods.len()));
-        for (node, chosen) in others.into_iter().take(LOOKED_AT) {
-            if let Some(chosen) = self.choose(&node, &chosen, (&args.pod, &wanted)).await {
-                victims.insert(node, chosen);
-            }
-        }
-        Ok(Preempted { node_name_to_meta_victims: victims })
-    }
-
-    fn makes_room(&self, node: &str, chosen: &MetaVictims, wanted: &Wanted) -> bool {
-        self.cluster().fit_without(node, &chosen.uids(), wanted).is_ok()
-    }
-
-    /// Other victims of a node, by the priorities that the API server knows.
-    async fn choose(
-        &self,
-        node: &str,
-        chosen: &MetaVictims,
-        (pod, wanted): (&Value, &Wanted),
-    ) -> Option<MetaVictims> {
-        let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}");
-        let list = self.client.call(Method::GET, &path, Body::None).await;
-        let list = list.inspect_err(|error| warn!(node, %error, "nobody is evicted there")).ok()?;
-        let cluster = self.cluster();
-        let present = |pod: &Value| Present::read(pod, self.domain(), cluster.pools());
-        let pods: Vec<_> = list["items"].as_array()?.iter().map(present).collect();
-        let gone = choose((&cluster, node), (&present(pod), wanted), &pods, &chosen.uids())?;
-        Some(chosen.replaced_by(gone))
     }
 
     /// Takes the room and binds the pod; gives it back where the API server does not bind.
@@ -204,7 +157,7 @@ impl Extender {
         self.wanted(&pod).map_err(|error| error.to_string())
     }
 
-    fn wanted(&self, pod: &Value) -> Result<Wanted, BadAsk> {
+    pub(crate) fn wanted(&self, pod: &Value) -> Result<Wanted, BadAsk> {
         Wanted::read(pod, self.domain(), self.cluster().pools())
     }
 
@@ -223,17 +176,22 @@ impl Extender {
         self.cluster().end(uid, self.now());
     }
 
+    /// When a pod was last asked about, if no node could take it.
+    pub(crate) fn refused_at(&self, uid: &str) -> Option<Moment> {
+        lock(&self.asked).get(uid)?.refused_at
+    }
+
     /// Whether one of these nodes could take a pod now that no node could take when it was last asked about.
     pub(crate) fn would_take(&self, nodes: &HashSet<String>) -> bool {
         let (asked, cluster) = (lock(&self.asked), self.cluster());
-        let refused = asked.values().filter(|pod| pod.is_refused);
+        let refused = asked.values().filter(|pod| pod.refused_at.is_some());
         let mut pairs = refused.flat_map(|pod| nodes.iter().map(move |node| (node, &pod.wanted)));
         let fit = |(node, wanted): (&String, &Wanted)| cluster.fit(node, wanted).is_ok();
         pairs.by_ref().take(COMPARED).any(fit) || pairs.next().is_some()
     }
 
     /// Waits for nothing: says whether all is known that an answer rests on.
-    async fn is_ready(&self) -> Result<(), NoAnswer> {
+    pub(crate) async fn is_ready(&self) -> Result<(), NoAnswer> {
         if !*self.listed.borrow() {
             return Err(NoAnswer::NotListed);
         }

@@ -31,7 +31,7 @@ pub async fn keep_recalling(extender: &Extender) {
 
 /// Pods that have not ended: one that ends leaves the set, as one that is deleted does. kube-scheduler
 /// watches the same.
-const ALIVE: &str = "status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
+pub(crate) const ALIVE: &str = "status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
 
 /// Follows pods to their ends, by their metadata alone. Never ends.
 pub async fn keep_ending(extender: &Extender) {

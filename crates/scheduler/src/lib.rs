@@ -11,6 +11,7 @@ mod answer;
 mod ask;
 mod cluster;
 mod ended;
+mod evict;
 pub mod extender;
 pub mod follow;
 pub mod options;

@@ -283,6 +283,33 @@ fn eviction_stands_where_it_makes_room_on_one_gpu_and_is_chosen_anew_where_it_do
 }
 
 #[test]
+fn nobody_is_evicted_for_room_that_was_made_and_not_heard_of() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[60, 60], &[("one", 0, 60), ("two", 1, 60)]));
+    let stays = |uid: &str| {
+        let mut pod = pod(uid, 60);
+        (pod["spec"]["nodeName"], pod["status"]["phase"]) = (json!("a"), json!("Running"));
+        peer.bound_elsewhere(pod);
+    };
+    stays("two");
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("small", 40), &["a"]);
+    // "one" went for it, and no watch has said so. kube-scheduler's next would be "two".
+    let mut wants = pod("urgent", 90);
+    wants["spec"]["priority"] = json!(50);
+    wants["status"]["nominatedNodeName"] = json!("a");
+    assert_eq!(extender.filter(&wants)["NodeNames"], json!([]));
+    let chosen = json!({ "a": { "Pods": [{ "UID": "two" }], "NumPDBViolations": 0 } });
+    let args = json!({ "Pod": wants, "NodeNameToMetaVictims": chosen });
+    assert_eq!(extender.post("/preempt", &args).1["NodeNameToMetaVictims"], json!({}));
+    until(|| peer.reminders() == 1);
+    assert_eq!(extender.filter(&wants)["NodeNames"], json!(["a"]));
+    // Whoever lacks something else on a node with room is not kept from evicting.
+    let answer = extender.post("/preempt", &args).1;
+    assert_eq!(answer["NodeNameToMetaVictims"], args["NodeNameToMetaVictims"]);
+}
+
+#[test]
 fn a_node_that_goes_or_publishes_what_nobody_understands_takes_no_pod() {
     let peer = Peer::start();
     peer.publish("a", &node(&[0], &[]));

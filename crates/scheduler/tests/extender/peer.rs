@@ -178,7 +178,11 @@ async fn pods(
         return Json(json!({ "metadata": metadata, "items": [] })).into_response();
     }
     let pods = kept.pods.clone();
-    let items: Vec<_> = match query["fieldSelector"].strip_prefix("spec.nodeName=") {
+    let selector =
+        query["fieldSelector"].split_once(',').map_or(&*query["fieldSelector"], |(node, rest)| {
+            if rest == ALIVE { node } else { &query["fieldSelector"] }
+        });
+    let items: Vec<_> = match selector.strip_prefix("spec.nodeName=") {
         Some(node) => pods.into_iter().filter(|pod| pod["spec"]["nodeName"] == node).collect(),
         None => {
             assert_eq!(query["fieldSelector"], "spec.nodeName!=,status.phase=Pending");

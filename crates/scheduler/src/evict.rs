@@ -1,0 +1,102 @@
+//! Whether somebody has to go, and who: what the API server is asked for that. The choice is in [`crate::preempt`].
+
+use std::collections::BTreeMap;
+
+use kube_api::{Body, Method, list_once};
+use serde_json::Value;
+use tracing::warn;
+
+use crate::ask::Wanted;
+use crate::extender::{Extender, NoAnswer};
+use crate::follow::ALIVE;
+use crate::preempt::{Present, choose};
+use crate::wire::{MetaVictims, PreemptArgs, Preempted};
+
+/// So many nodes are asked about: each costs a list of its pods.
+const LOOKED_AT: usize = 16;
+
+impl Extender {
+    /// On which nodes eviction helps, and whose.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn preempt(&self, args: PreemptArgs) -> Result<Preempted, NoAnswer> {
+        self.is_ready().await?;
+        let wanted = self.wanted(&args.pod)?;
+        let (mut victims, mut others) = (BTreeMap::new(), Vec::new());
+        let chosen = args.victims();
+        if self.needs_nobody(&args.pod, &chosen, &wanted).await {
+            return Ok(Preempted::default());
+        }
+        for (node, chosen) in chosen {
+            if wanted.is_nothing() || self.makes_room(&node, &chosen, &wanted) {
+                victims.insert(node, chosen);
+            } else {
+                others.push((node, chosen));
+            }
+        }
+        others.sort_by_key(|(_, chosen)| (chosen.violations, chosen.pods.len()));
+        for (node, chosen) in others.into_iter().take(LOOKED_AT) {
+            if let Some(chosen) = self.choose(&node, &chosen, (&args.pod, &wanted)).await {
+                victims.insert(node, chosen);
+            }
+        }
+        Ok(Preempted { node_name_to_meta_victims: victims })
+    }
+
+    /// Whether one of these nodes has room for the pod since it was refused. kube-scheduler asks at the moment in
+    /// which it hears that a pod has ended, such as one that it evicted for this one: if we had not heard of it
+    /// when we refused, nobody else has to go. So the API server is asked.
+    async fn needs_nobody(
+        &self,
+        pod: &Value,
+        chosen: &BTreeMap<String, MetaVictims>,
+        wanted: &Wanted,
+    ) -> bool {
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let Some(refused_at) = self.refused_at(uid) else { return false };
+        let mut nodes: Vec<&str> = chosen.keys().map(|node| &**node).collect();
+        let nominated = pod["status"]["nominatedNodeName"].as_str();
+        // The node where somebody went for it comes first.
+        nodes.sort_by_key(|node| (Some(*node) != nominated, chosen[*node].pods.len()));
+        for node in nodes.iter().take(LOOKED_AT) {
+            self.catch_up(node).await;
+        }
+        let cluster = self.cluster();
+        let mut nodes = nodes.iter().chain(&nominated);
+        nodes.any(|node| cluster.fits_since(node, refused_at, wanted))
+    }
+
+    /// Hears of pods of a node that have ended, if the watch has not told of them yet.
+    async fn catch_up(&self, node: &str) {
+        let query = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}%2C{ALIVE}");
+        match list_once(self.client(), &query).await {
+            Ok(alive) => {
+                let alive = alive.iter().map(|pod| &*pod.uid).collect();
+                self.cluster().keep_alive(node, &alive, self.now());
+            }
+            Err(error) => warn!(node, %error, "it is not known which of its pods have ended"),
+        }
+    }
+
+    fn makes_room(&self, node: &str, chosen: &MetaVictims, wanted: &Wanted) -> bool {
+        self.cluster().fit_without(node, &chosen.uids(), wanted).is_ok()
+    }
+
+    /// Other victims of a node, by the priorities that the API server knows.
+    async fn choose(
+        &self,
+        node: &str,
+        chosen: &MetaVictims,
+        (pod, wanted): (&Value, &Wanted),
+    ) -> Option<MetaVictims> {
+        let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}");
+        let list = self.client().call(Method::GET, &path, Body::None).await;
+        let list = list.inspect_err(|error| warn!(node, %error, "nobody is evicted there")).ok()?;
+        let cluster = self.cluster();
+        let present = |pod: &Value| Present::read(pod, self.domain(), cluster.pools());
+        let pods: Vec<_> = list["items"].as_array()?.iter().map(present).collect();
+        let gone = choose((&cluster, node), (&present(pod), wanted), &pods, &chosen.uids())?;
+        Some(chosen.replaced_by(gone))
+    }
+}
