@@ -57,6 +57,13 @@ impl Way {
         };
         Self { shares, exposure, why }
     }
+
+    /// Whether a holding comes by names of CDI.
+    #[must_use]
+    pub fn has_names(&self, is_share: bool) -> bool {
+        matches!(self.exposure, Exposure::Cdi | Exposure::NvidiaCdi)
+            || (is_share && self.shares == By::Cdi)
+    }
 }
 
 fn by_software(software: Option<&Software>) -> (By, String) {
@@ -82,9 +89,29 @@ impl Software {
     }
 }
 
+impl Software {
+    /// Whether one of them is known to drop CDI names, as all before they had CDI: the kubelet to 1.27
+    /// (KEP-4009), containerd to 1.6, CRI-O to 1.22, and Docker.
+    #[must_use]
+    pub fn lacks_cdi(&self) -> bool {
+        let older = |text, first| version(text).is_some_and(|its| its < first);
+        let runtime = match self.runtime.split_once("://") {
+            Some(("containerd", number)) => older(number, (1, 7)),
+            Some(("cri-o", number)) => older(number, (1, 23)),
+            Some(("docker", _)) => true,
+            _ => false,
+        };
+        runtime || older(&self.kubelet, (1, 28))
+    }
+}
+
 impl fmt::Display for Software {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has = if self.has_cdi() { "have CDI" } else { "are not known to have CDI" };
+        let has = match (self.has_cdi(), self.lacks_cdi()) {
+            (true, _) => "have CDI",
+            (_, true) => "do not both have CDI",
+            _ => "are not known to have CDI",
+        };
         write!(f, "kubelet {} and {} {has}", self.kubelet, self.runtime)
     }
 }
@@ -122,6 +149,30 @@ mod tests {
             let software = software(kubelet, runtime);
             assert_eq!(software.has_cdi(), expected, "{software}");
         }
+    }
+
+    #[test]
+    fn what_drops_names_is_known_by_its_version() {
+        let table = [
+            ("v1.36.2", "containerd://1.6.20~ds1", true),
+            ("v1.27.9", "containerd://2.1.4", true),
+            ("v1.36.2", "cri-o://1.22.5", true),
+            ("v1.28.0", "docker://27.0.0", true),
+            ("v1.36.2", "containerd://1.7.24", false),
+            ("v1.28.0", "cri-o://1.23.0", false),
+            ("v1.36.2", "mine://0.1", false),
+            ("", "", false),
+        ];
+        for (kubelet, runtime, expected) in table {
+            let software = software(kubelet, runtime);
+            assert_eq!(software.lacks_cdi(), expected, "{software}");
+            assert!(!(software.lacks_cdi() && software.has_cdi()), "{software}");
+        }
+        let way = |shares, exposure| Way { shares, exposure, why: String::new() };
+        assert!(way(By::Cdi, Exposure::Mounts).has_names(true));
+        assert!(!way(By::Cdi, Exposure::Mounts).has_names(false));
+        assert!(way(By::Mounts, Exposure::NvidiaCdi).has_names(false));
+        assert!(!way(By::Mounts, Exposure::Env).has_names(true));
     }
 
     #[test]

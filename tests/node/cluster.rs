@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use kubelet_sim::PodSpec;
 use serde_json::json;
 
 use sim_world::admin::{self, Change, Driver};
@@ -260,6 +261,23 @@ fn shares_come_by_cdi_once_the_server_has_told_of_a_runtime_that_has_it() {
     api.cluster().put_node(known);
     wait_until("the specifications are written", || node.at("cdi").exists());
     assert_eq!(names("b"), 2);
+}
+
+#[test]
+fn no_container_is_answered_by_names_that_its_runtime_drops() {
+    let (node, api) = node("injection: cdi\n");
+    let mut known = api.cluster().node.clone();
+    known["status"]["nodeInfo"] =
+        json!({"kubeletVersion": "v1.36.2", "containerRuntimeVersion": "containerd://1.6.20"});
+    api.cluster().put_node(known);
+    let refused = || {
+        let pod = PodSpec::single("a", PERCENT, 10, &["/bin/sh", "-c", "true"]);
+        node.sim.admit(pod).err().map(|error| error.to_string())
+    };
+    wait_until("a share is refused", || refused().is_some());
+    let why = refused().unwrap();
+    assert!(why.contains("containerd://1.6.20 do not both have CDI"), "{why}");
+    assert!(why.contains("Set `injection`"), "{why}");
 }
 
 #[test]

@@ -45,9 +45,11 @@ impl Chart {
 }
 
 /// The values of the suite: images of this machine, the simulated driver under a root, three cards of which
-/// the last is given out whole, and one replica of everything, because all share one network.
+/// the last is given out whole, and one replica of everything, because all share one network. The agent chooses how
+/// shares come, but under containerd 1.7: that has CDI where its file says so, which no agent can see.
 #[must_use]
-pub fn values(driver: &str, admission: &str) -> Value {
+pub fn values(driver: &str, admission: &str, runtime: &str) -> Value {
+    let injection = if runtime.starts_with("containerd://1.7.") { "cdi" } else { "auto" };
     json!({
         "image": {"repository": IMAGE.0, "tag": IMAGE.1, "pullPolicy": "Never"},
         "agent": {
@@ -55,8 +57,7 @@ pub fn values(driver: &str, admission: &str) -> Value {
             "config": {
                 "startupTaints": ["example.com/gpu-not-ready"],
                 "gpus": [{"index": 2, "mode": "whole"}],
-                // containerd 1.7 has it switched on by its configuration, which no agent can see.
-                "injection": "cdi",
+                "injection": injection,
             },
         },
         "admission": {"mode": admission, "replicas": 1},

@@ -59,6 +59,13 @@ pub enum Refusal {
          the container and the node: use the node's usual runtime, or ask for a whole GPU"
     )]
     Runtime(String),
+    /// What would have to understand CDI's names drops them.
+    #[error(
+        "this node's agent is configured to give GPUs by CDI, and {0}: the container would start \
+         without its GPU. Set `injection` and `exposure` to `mounts` there, or make the pod again on \
+         another node"
+    )]
+    NoCdi(String),
     /// A GPU that was not there since the agent started.
     #[error("{0} is not in this node any more: the pod has to be made again")]
     Unknown(DeviceUuid),

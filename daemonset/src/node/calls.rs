@@ -58,6 +58,7 @@ impl Node {
     ) -> Result<ContainerAllocateResponse, Refusal> {
         let devices = decide::parse(ids)?;
         let grant = decide::grant(&devices, inventory, self.book().taken())?;
+        self.refuse_dropped(is_share(&grant))?;
         let record = Record::new(&devices, &grant, unix_s());
         Ok(self.wares.answer(&record, inventory, &self.way()))
     }
@@ -70,6 +71,7 @@ impl Node {
     ) -> Result<Record, Denial> {
         let devices = decide::parse(ids)?;
         let grant = decide::grant(&devices, inventory, self.book().taken())?;
+        self.refuse_dropped(is_share(&grant))?;
         self.allot(&devices, &grant, Some(resource))
     }
 
@@ -79,8 +81,7 @@ impl Node {
         grant: &decide::Grant,
         resource: Option<&str>,
     ) -> Result<Record, Denial> {
-        let shared = matches!(grant, decide::Grant::Share { .. });
-        let shim = shared.then(|| self.wares.shim.version.clone());
+        let shim = is_share(grant).then(|| self.wares.shim.version.clone());
         let record = self.ruled_book().allot(devices, grant, resource, shim)?;
         self.held.send_replace(());
         Ok(record)
@@ -212,6 +213,10 @@ impl Node {
         let (why, asked) = (denial.to_string(), ids.len());
         self.refusals.add(denial.word(), Refused { at, asked, why, left: left.collect() });
     }
+}
+
+fn is_share(grant: &decide::Grant) -> bool {
+    matches!(grant, decide::Grant::Share { .. })
 }
 
 fn gpus(record: &Record) -> String {

@@ -11,6 +11,7 @@ use super::Node;
 use crate::allotment::{Book, Holding, Record, RuleBook, Rules};
 use crate::answer::Wares;
 use crate::config::{Compute, ComputeBackEnd, Exposure};
+use crate::decide::Refusal;
 use crate::durable::FileError;
 use crate::injection::{By, Way};
 use crate::mps::{Daemons, is_alive};
@@ -22,6 +23,14 @@ impl Node {
         let config = self.config.borrow();
         let has_hook = self.wares.cdi.hook.is_some();
         Way::choose(config.injection, config.exposure, has_hook, self.software.borrow().as_ref())
+    }
+
+    /// No container is answered by names that its runtime drops in silence.
+    pub(super) fn refuse_dropped(&self, is_share: bool) -> Result<(), Refusal> {
+        let software = self.software.borrow();
+        let drops = software.as_ref().filter(|software| software.lacks_cdi());
+        let drops = drops.filter(|_| self.way().has_names(is_share));
+        drops.map_or(Ok(()), |software| Err(Refusal::NoCdi(software.to_string())))
     }
 
     /// Writes the CDI specifications, if a container may ask for what stands in them.

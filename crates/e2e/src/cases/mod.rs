@@ -93,9 +93,12 @@ fn told(name: &str, run: impl FnOnce() -> Result<()>) -> bool {
 fn install(cluster: &Cluster, admission: &str, installed: &[Value]) -> Result<Vec<Value>> {
     let version = cluster.api.get("/version")?["gitVersion"].clone();
     let version = version.as_str().context("the API server tells no version")?;
-    eprintln!("Kubernetes {version}, admission by {admission}");
+    let node = cluster.api.get(&format!("/api/v1/nodes/{NODE}"))?;
+    let runtime = node["status"]["nodeInfo"]["containerRuntimeVersion"].as_str();
+    let runtime = runtime.context("the node tells no runtime")?;
+    eprintln!("Kubernetes {version}, {runtime}, admission by {admission}");
     let driver = cluster.places.at("driver").display().to_string();
-    let values = chart::values(&driver, admission);
+    let values = chart::values(&driver, admission, runtime);
     let mut objects = cluster.files.chart.render(&values, version)?;
     chart::on_this_machine(&mut objects, cluster.port);
     if installed.is_empty() {
