@@ -144,7 +144,17 @@ static void run(char *text) {
         for (uint64_t node; b && !result; b--)
             result = CALL("cuGraphAddEmptyNode", (uint64_t *, uint64_t, void *, size_t), &node, graphs[a],
                           0, 0);
-    else if (IS("child"))
+    else if (IS("record")) {
+        /* A recording of an event, and a wait for it. */
+        uint64_t event, nodes[2];
+        result = CALL("cuEventCreate", (uint64_t *, unsigned), &event, 0);
+        if (!result)
+            result = CALL("cuGraphAddEventRecordNode", (uint64_t *, uint64_t, void *, size_t, uint64_t), &nodes[0],
+                          graphs[a], 0, 0, event);
+        if (!result)
+            result = CALL("cuGraphAddEventWaitNode", (uint64_t *, uint64_t, void *, size_t, uint64_t), &nodes[1],
+                          graphs[a], nodes, 1, event);
+    } else if (IS("child"))
         result = child(graphs[a], graphs[b]);
     else if (IS("capture"))
         result = capture(&graphs[a], &addresses[b], c * MIB);

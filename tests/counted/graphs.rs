@@ -74,6 +74,15 @@ fn a_graph_in_a_graph_is_charged_with_it() {
 }
 
 #[test]
+fn events_in_a_graph_take_nothing_and_hide_nothing() {
+    let words =
+        "graph=0 record=0 take=0,0,64 give=0,0 record=0 make=0,0 used launch=0 sync used trim used";
+    let outcome = World::new().run(words);
+    assert_eq!((outcome.of("record=0"), outcome.of("launch=0")), ("0", "0"));
+    assert_eq!(World::new().used(words), [0.0, 64.0, 0.0]);
+}
+
+#[test]
 fn a_graph_of_many_nodes_is_looked_through() {
     let words = "graph=0 empties=0,5000 take=0,0,64 empties=0,5000 make=0,0 launch=0 used";
     assert_eq!(World::new().used(words), [64.0]);
