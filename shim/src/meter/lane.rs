@@ -194,8 +194,8 @@ impl Lane {
         self.limit.load(Relaxed) > 0 || self.last.load(Relaxed) != 0
     }
 
-    /// Ends the open batch: what comes next is measured by itself. The lane's timer.
-    pub(crate) fn part(&self, stream: Stream) -> Option<&'static Timer> {
+    /// Ends the open batch. The lane's timer.
+    pub(crate) fn end(&self, stream: Stream) -> Option<&'static Timer> {
         let (share, number) = self.known()?;
         let timer = Timer::at(number);
         if self.limit.load(Relaxed) > 0 && self.flight.has_room() {
@@ -203,6 +203,12 @@ impl Lane {
             let passed = timer.filter(|_| from != 0).map(|timer| timer.passed(from));
             self.close(share, number, stream, Engine::Compute, passed == Some(Passed::No));
         }
+        timer
+    }
+
+    /// The same, and what comes next is measured by itself.
+    pub(crate) fn part(&self, stream: Stream) -> Option<&'static Timer> {
+        let timer = self.end(stream);
         self.put(timer, &self.last, 0);
         timer
     }

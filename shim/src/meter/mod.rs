@@ -188,7 +188,13 @@ pub(crate) fn slowly(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult 
         is_kept: launch.is_kept,
         engine: Engine::Compute,
     };
-    throttle::admit(share, &|| work().cost_ns);
+    let tell = || {
+        if let Some(lane) = lane {
+            quietly(|| lane.end(launch.stream));
+            lanes::flies(lane);
+        }
+    };
+    throttle::admit(share, &|| work().cost_ns, &tell);
     // What was measured while it waited counts.
     let work = work();
     let Some(lane) = lane else {

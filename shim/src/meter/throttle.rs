@@ -35,19 +35,21 @@ static BEATS: [Beat; MOST] = [const {
 /// any more, in nanoseconds: a process that is stopped settles nothing. Falls as they settle.
 static LEFT_LYING: [AtomicU64; MOST] = [const { AtomicU64::new(0) }; MOST];
 
-/// Waits until a launch may go on; `cost` says what it costs by what is known at the moment, 0: nothing.
-pub(crate) fn admit(share: Share, cost: &dyn Fn() -> u64) {
+/// Waits until a launch may go on; `cost` says what it costs by what is known at the moment, 0: nothing. A rank of a
+/// gang that has to wait first does `tell` what it has launched: another may wait for that on its GPU, and what is
+/// not told of looks done.
+pub(crate) fn admit(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn()) {
     let terms = share.allotment.terms(share.device);
     if terms.delays() {
-        wait(share, cost, &terms);
+        wait(share, cost, tell, &terms);
     }
 }
 
-fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
+fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
     let (allotment, device) = (share.allotment, share.device);
     let start_ns = flight::now_ns();
     let mut progress = (u64::MAX, start_ns);
-    let mut waits = false;
+    let (mut waits, mut has_told) = (false, terms.gang == 0);
     loop {
         let word = allotment.grant_word(device);
         let now_ns = flight::now_ns();
@@ -74,6 +76,10 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, terms: &Terms) {
             }
             break;
         };
+        if !has_told {
+            has_told = true;
+            tell();
+        }
         // To wait for what is in flight is no want of credit.
         if !waits && credit.left_ns <= 0 {
             // A forked child has no slot, and no driver that would launch anything.

@@ -33,7 +33,7 @@ pub(crate) struct Load {
     /// How much is under way before it waits for the oldest.
     ahead_ns: u64,
     /// It is a rank: behind each kernel it meets the other.
-    meets: bool,
+    pub(crate) meets: bool,
     launched_ns: u64,
     /// Ends of what is under way, each a millisecond or so.
     under_way: VecDeque<u64>,

@@ -240,10 +240,23 @@ impl Tenant {
             unsettled_ns: now_ns.saturating_sub(self.progress.1),
         };
         let Verdict::Wait(longest_ns) = verdict(&asked) else { return true };
+        if is_first && self.load.meets {
+            self.tell_open(now_ns);
+        }
         self.is_waiting |= left_ns <= 0;
         let until_ns = now_ns + longest_ns;
         (self.thread, self.wakes_ns) = (Thread::Credit { since_ns }, until_ns + self.wake_ns);
         false
+    }
+
+    /// A rank that waits tells first of what it has launched: another may wait for that.
+    fn tell_open(&mut self, now_ns: u64) {
+        if let Some((_, has, opened)) = self.open.take()
+            && has > 0
+        {
+            let is_busy = self.works.1 <= opened;
+            self.fly(now_ns, self.works.0 - 1, has, None, is_busy, false);
+        }
     }
 
     fn takes(&self) -> bool {
