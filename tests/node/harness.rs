@@ -134,7 +134,8 @@ impl Node {
         self.spawn(command);
     }
 
-    fn spawn(&mut self, mut command: Command) {
+    /// Starts an agent by another command than the usual one.
+    pub(crate) fn spawn(&mut self, mut command: Command) {
         // A file takes all that an agent has to say, however long it runs; a pipe would be full.
         let log = fs::File::options().create(true).append(true).open(self.at("agent.log"));
         let agent = command.stderr(log.unwrap()).spawn().unwrap();
@@ -165,6 +166,18 @@ impl Node {
         let mut agent = self.agent.take().unwrap();
         agent.kill().unwrap();
         agent.wait().unwrap();
+    }
+
+    /// Waits for an agent that ends by itself; its exit status.
+    pub(crate) fn wait_for_its_end(&mut self) -> Option<i32> {
+        let agent = self.agent.as_mut().unwrap();
+        let mut status = None;
+        wait_until("the agent has ended", || {
+            status = agent.try_wait().unwrap();
+            status.is_some()
+        });
+        self.agent = None;
+        status.and_then(|status| status.code())
     }
 
     /// SIGTERM; answers the exit status and the log.

@@ -17,6 +17,8 @@ mod gangs;
 mod gpus;
 mod harness;
 mod hostile;
+mod logs;
+mod mounted;
 mod mps;
 mod placed;
 mod restarts;
