@@ -3,7 +3,9 @@
 use std::fs;
 
 use aliquot_node::arbiter::{Seen, View};
+use contract::AllotmentId;
 use kubelet_sim::{ContainerSpec, Pod, PodSpec};
+use ledger::agent::DeviceSpec;
 use serde_json::Value;
 
 use crate::harness::{Node, part, wait_until};
@@ -50,6 +52,15 @@ fn seen(node: &Node, name: &str) -> Vec<Seen> {
     its.filter_map(|one| view.seen(one.record.holding.gpus()[0], one.record.id).cloned()).collect()
 }
 
+/// What the pages of a pod's shares say, one for each card.
+fn pages_of(node: &Node, name: &str) -> Vec<DeviceSpec> {
+    let records = node.allotments().into_iter().map(|allotment| allotment.record);
+    let its =
+        records.filter(|record| record.holder.as_ref().is_some_and(|holder| holder.pod == name));
+    let page = |id: AllotmentId| node.at("pages").join(id.to_string()).join("limits");
+    its.flat_map(|record| ledger::agent::read_limits(&page(record.id)).unwrap().devices).collect()
+}
+
 #[test]
 fn ranks_beside_neighbours_on_both_of_their_cards_have_turns_of_both_and_end_well() {
     let node = node();
@@ -64,6 +75,12 @@ fn ranks_beside_neighbours_on_both_of_their_cards_have_turns_of_both_and_end_wel
         assert!(ranks.container("main").is_running() || has_turns, "{both:#?}");
         both.len() == 2 && has_turns
     });
+    let pages = pages_of(&node, "ranks");
+    let gangs: Vec<u64> = pages.iter().map(|page| page.gang).collect();
+    assert_eq!(gangs, [seen(&node, "ranks")[0].gang.unwrap(); 2], "its pages say so too");
+    let label = format!("gang=\"{:016x}\"", gangs[0]);
+    let turns = || node.metric("aliquot_container_gang_turns_total", &["pod=\"ranks\"", &label]);
+    wait_until("its turns are counted", || turns() > Some(20.0));
     let neighbours = ["left", "right"].map(|name| seen(&node, name));
     assert!(neighbours.iter().flatten().all(|one| one.gang.is_none() && one.turns == 0));
     let exit = ranks.wait();
