@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use published::{Holder, Node, Planned, PodUid};
+use published::{Node, Planned, PodUid};
 
 use crate::ask::{Pools, Wanted};
+use crate::bound::Bound;
 use crate::ended::Ended;
 use crate::place::{Holes, Misfit, Wish, place};
 use crate::rooms::Rooms;
@@ -67,15 +68,6 @@ struct Known {
     grown_at: Moment,
 }
 
-#[derive(Debug)]
-struct Bound {
-    pod: PodUid,
-    wanted: Wanted,
-    /// Where its shares lie. Its agent is told, and keeps to it where it can.
-    plan: Vec<Planned>,
-    since: Moment,
-}
-
 impl Cluster {
     /// Takes what the agent of a node published in place of what it published before.
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
@@ -107,12 +99,18 @@ impl Cluster {
         self.counted(&name, Some(&before), now);
     }
 
-    /// Ends the pods that a node's agent has published and that are not among these living ones.
-    pub(crate) fn keep_alive(&mut self, name: &str, alive: &HashSet<&str>, now: Moment) {
-        let Some(known) = self.nodes.get(name) else { return };
-        let holders = known.published.pods.iter().map(|holder| &holder.uid);
-        let gone: Vec<_> = holders.filter(|pod| !alive.contains(&***pod)).cloned().collect();
-        gone.iter().for_each(|pod| self.end(pod, now));
+    /// The API server has bound a pod.
+    pub(crate) fn told(&mut self, name: &str, pod: &str) {
+        let bound = self.nodes.get_mut(name).map(|known| &mut known.bound);
+        let its = bound.and_then(|bound| bound.iter_mut().find(|one| one.pod == pod));
+        its.into_iter().for_each(|one| one.is_told = true);
+    }
+
+    /// The pods that a node holds, as its agent or the API server has said.
+    pub(crate) fn told_of(&self, name: &str) -> Vec<PodUid> {
+        let Some(known) = self.nodes.get(name) else { return Vec::new() };
+        let bound = known.bound.iter().filter(|one| one.is_told).map(|one| &one.pod);
+        known.published.pods.iter().map(|holder| &holder.uid).chain(bound).cloned().collect()
     }
 
     /// Forgets a node.
@@ -217,7 +215,8 @@ impl Cluster {
         self.ended.holds(pod, &Arc::from(name));
         self.rooms.put(name, &holes);
         known.holes = holes;
-        let bound = Bound { pod: pod.to_owned(), wanted: wanted.clone(), plan, since: now };
+        let (pod, wanted) = (pod.to_owned(), wanted.clone());
+        let bound = Bound { pod, wanted, plan, since: now, is_told: false };
         known.bound.push(bound);
         Ok(known.bound.last().map(|bound| bound.plan.clone()).unwrap_or_default())
     }
@@ -275,6 +274,7 @@ impl Cluster {
         for (pod, Waiting { node, wanted, plan }) in waiting {
             // One that does not fit is its agent's to refuse.
             let _ = self.take(&node, &pod, &wanted, &plan, now);
+            self.told(&node, &pod);
         }
     }
 
@@ -328,30 +328,6 @@ impl Cluster {
     #[must_use]
     pub fn unpublished(&self) -> usize {
         self.nodes.values().map(|known| known.bound.len()).sum()
-    }
-}
-
-impl Bound {
-    /// An agent gives a share the place that was planned for any share of its size. Where that was
-    /// another pod's, that one is to have this one's.
-    fn leave_place(self, holder: &Holder, node: &Node, others: &mut [Self]) {
-        for planned in self.plan {
-            let is_there = |gpu: &str, (index, percent): &(usize, u32)| {
-                *percent == u32::from(planned.share.get())
-                    && node.gpus.get(*index).is_some_and(|it| it.uuid == gpu)
-            };
-            if holder.parts.iter().any(|part| is_there(&planned.gpu, part)) {
-                continue;
-            }
-            let mut plans = others.iter_mut().flat_map(|other| &mut other.plan);
-            let its = |other: &&mut Planned| {
-                other.share == planned.share
-                    && holder.parts.iter().any(|part| is_there(&other.gpu, part))
-            };
-            if let Some(other) = plans.find(its) {
-                other.gpu = planned.gpu;
-            }
-        }
     }
 }
 

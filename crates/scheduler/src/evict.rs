@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube_api::{Body, Method, list_once};
+use published::PodUid;
 use serde_json::Value;
 use tracing::warn;
 
@@ -70,10 +71,12 @@ impl Extender {
     /// Hears of pods of a node that have ended, if the watch has not told of them yet.
     async fn catch_up(&self, node: &str) {
         let query = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}%2C{ALIVE}");
+        // Those that were there before the list began.
+        let held = self.cluster().told_of(node);
         match list_once(self.client(), &query).await {
             Ok(alive) => {
-                let alive = alive.iter().map(|pod| &*pod.uid).collect();
-                self.cluster().keep_alive(node, &alive, self.now());
+                let has_ended = |pod: &&PodUid| !alive.iter().any(|it| it.uid == **pod);
+                held.iter().filter(has_ended).for_each(|pod| self.end(pod));
             }
             Err(error) => warn!(node, %error, "it is not known which of its pods have ended"),
         }

@@ -123,10 +123,11 @@ impl Extender {
             "target": { "apiVersion": "v1", "kind": "Node", "name": node },
         });
         let bound = self.client.call(Method::POST, &path, Body::Json(&body)).await;
-        bound.map(drop).map_err(|error| {
-            self.cluster().forget(node, pod);
-            format!("{node}: {error}")
-        })
+        match bound {
+            Ok(_) => self.cluster().told(node, pod),
+            Err(_) => self.cluster().forget(node, pod),
+        }
+        bound.map(drop).map_err(|error| format!("{node}: {error}"))
     }
 
     /// What tells the node's agent where the shares are meant to lie.

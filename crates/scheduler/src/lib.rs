@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod bound;
 mod cluster;
 mod ended;
 mod evict;

@@ -1,5 +1,6 @@
 //! What restarts, falls ill and comes back, under pods that run.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -94,7 +95,11 @@ fn both_restart(cluster: &mut Cluster) -> Result<()> {
 fn folder_is_removed(cluster: &mut Cluster) -> Result<()> {
     undisturbed(cluster, |cluster| {
         cluster.end_kubelet();
-        std::fs::remove_dir_all(format!("{KUBELET}/device-plugins"))?;
+        let folder = format!("{KUBELET}/device-plugins");
+        // The agent may make its socket anew meanwhile.
+        while let Err(error) = std::fs::remove_dir_all(&folder) {
+            ensure!(error.kind() == ErrorKind::DirectoryNotEmpty, "{folder}: {error}");
+        }
         cluster.start_kubelet()?;
         // It says zero until the agent has registered, and the status may never have shown that.
         std::thread::sleep(Duration::from_secs(10));

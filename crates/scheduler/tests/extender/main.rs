@@ -284,8 +284,16 @@ fn eviction_stands_where_it_makes_room_on_one_gpu_and_is_chosen_anew_where_it_do
 
 #[test]
 fn nobody_is_evicted_for_room_that_was_made_and_not_heard_of() {
+    // Once as its agent has published it, once as it was bound a moment ago.
+    for published in [&[("one", 0, 60), ("two", 1, 60)][..], &[("two", 1, 60)]] {
+        evicts_nobody(published);
+    }
+}
+
+fn evicts_nobody(published: &[(&str, usize, u32)]) {
     let peer = Peer::start();
-    peer.publish("a", &node(&[60, 60], &[("one", 0, 60), ("two", 1, 60)]));
+    let taken = |gpu: usize| published.iter().filter(|it| it.1 == gpu).map(|it| it.2).sum();
+    peer.publish("a", &node(&[taken(0), taken(1)], published));
     let stays = |uid: &str| {
         let mut pod = pod(uid, 60);
         (pod["spec"]["nodeName"], pod["status"]["phase"]) = (json!("a"), json!("Running"));
@@ -294,6 +302,10 @@ fn nobody_is_evicted_for_room_that_was_made_and_not_heard_of() {
     stays("two");
     let extender = Extender::start(&peer);
     extender.fits_in_the_end(&pod("small", 40), &["a"]);
+    if taken(0) == 0 {
+        extender.fits_in_the_end(&pod("one", 60), &["a"]);
+        assert_eq!(extender.bind("one", "a"), "");
+    }
     // "one" went for it, and no watch has said so. kube-scheduler's next would be "two".
     let mut wants = pod("urgent", 90);
     wants["spec"]["priority"] = json!(50);
