@@ -37,6 +37,12 @@ pub enum BookError {
     /// Two sets of devices with one name, by a chance of one in 2^64.
     #[error("allotment {0} already belongs to other devices")]
     Taken(AllotmentId),
+    /// A removal that does not end.
+    #[error(
+        "the files of an earlier allotment of these devices, {0}, are still being removed: the node's \
+         file system does not answer. The pod has to be made again"
+    )]
+    Leaving(AllotmentId),
 }
 
 /// The allotments, in memory and on disk.
@@ -124,7 +130,7 @@ impl Book {
         let resource = resource.map(str::to_owned);
         let record = Record { resource, shim, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
-        self.hands.await_removal(record.id);
+        self.hands.await_removal(record.id)?;
         pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
@@ -193,9 +199,9 @@ impl Book {
     /// that nobody holds.
     ///
     /// # Errors
-    /// [`BookError::File`]; the rest is left for the next time.
+    /// The first [`BookError::File`]; all else is done, and what failed is left for the next time.
     pub fn reconcile(&mut self, held: &[Held], asked: Instant) -> Result<(), BookError> {
-        self.hands.retry()?;
+        let mut done = self.hands.retry().map_err(BookError::from);
         self.hands.prepare();
         let ids: Vec<_> = self.entries.keys().copied().collect();
         for id in ids {
@@ -203,10 +209,10 @@ impl Book {
             if has_ended(record, self.signs(id, asked), held) {
                 self.end(id);
             } else if let Some(holder) = holder_of(record, held) {
-                self.hold(id, holder)?;
+                done = done.and(self.hold(id, holder));
             }
         }
-        self.sweep_pages()
+        done.and(self.sweep_pages())
     }
 
     fn signs(&self, id: AllotmentId, asked: Instant) -> Signs {

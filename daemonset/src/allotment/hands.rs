@@ -39,6 +39,7 @@ pub(super) struct Hands {
     deeds: Option<Sender<Deed>>,
     thread: Option<JoinHandle<()>>,
     desk: Arc<Desk>,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,18 @@ impl Hands {
         let at = desk.clone();
         let thread = thread::Builder::new().name("hands".into()).spawn(move || at.work(&todo));
         let thread = thread.ok();
-        Self { deeds: thread.is_some().then_some(deeds), thread, desk }
+        Self { deeds: thread.is_some().then_some(deeds), thread, desk, patience: PATIENCE }
+    }
+
+    /// Hands that do nothing until the answer is called, for whom nobody waits at all.
+    #[cfg(test)]
+    pub(super) fn idle(layout: &Layout) -> (Self, impl Fn() + use<>) {
+        let (state, changed) = Default::default();
+        let desk = Arc::new(Desk { layout: layout.clone(), state, changed });
+        let (deeds, todo) = channel();
+        let at = desk.clone();
+        let late = move || todo.try_iter().for_each(|deed| at.perform(deed));
+        (Self { deeds: Some(deeds), thread: None, desk, patience: Duration::ZERO }, late)
     }
 
     /// Sees to it that pages lie ready.
@@ -78,6 +90,11 @@ impl Hands {
         if self.desk.state().ahead.is_none() {
             self.give(Deed::Ahead);
         }
+    }
+
+    /// New pages, whether or not some lie ready.
+    pub(super) fn new_pages(&self) -> Result<Draft, BookError> {
+        self.desk.draft()
     }
 
     /// Pages that lie ready, or new ones.
@@ -100,23 +117,35 @@ impl Hands {
     }
 
     /// Waits until the files of an allotment that had ended are gone: another of its name is about to come.
-    pub(super) fn await_removal(&self, id: AllotmentId) {
-        self.desk.wait_while(|state| state.leaving.contains(&id)).stuck.remove(&id);
+    ///
+    /// # Errors
+    /// [`BookError::Leaving`] where they stay: a removal that comes late must not find another's.
+    pub(super) fn await_removal(&self, id: AllotmentId) -> Result<(), BookError> {
+        let mut state = self.desk.wait_while(self.patience, |state| state.leaving.contains(&id));
+        if state.leaving.contains(&id) {
+            return Err(BookError::Leaving(id));
+        }
+        state.stuck.remove(&id);
+        Ok(())
     }
 
     /// Waits until everything is done.
     pub(super) fn finish(&self) {
-        drop(self.desk.wait_while(|state| state.left > 0));
+        drop(self.desk.wait_while(self.patience, |state| state.left > 0));
     }
 
-    /// Tries once more to remove what could not be removed.
+    /// Tries once more to remove all that could not be removed.
+    ///
+    /// # Errors
+    /// The first [`FileError`].
     pub(super) fn retry(&self) -> Result<(), FileError> {
         let stuck = self.desk.state().stuck.clone();
-        stuck.into_iter().try_for_each(|id| {
+        let retried = stuck.into_iter().map(|id| {
             self.desk.remove_files(id)?;
             self.desk.state().stuck.remove(&id);
             Ok(())
-        })
+        });
+        retried.fold(Ok(()), Result::and)
     }
 
     fn give(&self, deed: Deed) {
@@ -195,9 +224,13 @@ impl Desk {
         pages::remove(&self.layout, id)
     }
 
-    fn wait_while(&self, is_early: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_while(
+        &self,
+        patience: Duration,
+        is_early: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'_, State> {
         let waited =
-            self.changed.wait_timeout_while(self.state(), PATIENCE, |state| is_early(state));
+            self.changed.wait_timeout_while(self.state(), patience, |state| is_early(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

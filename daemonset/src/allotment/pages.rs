@@ -84,7 +84,16 @@ pub(super) fn remake(
             hands.pages()?
         }
     };
-    if let Some(old) = draft.place(&folder, &spec).map_err(failed_in(&folder))? {
+    let placed = match draft.place(&folder, &spec) {
+        // What lay ready may be gone with all that was in the pages' folder, or lie under a mount. And not
+        // every file system exchanges two folders.
+        Err(PageError::Io(..)) => {
+            remove_folder(&folder)?;
+            hands.new_pages()?.place(&folder, &spec)
+        }
+        placed => placed,
+    };
+    if let Some(old) = placed.map_err(failed_in(&folder))? {
         hands.delete(old);
     }
     Ok(())
@@ -140,7 +149,7 @@ pub(crate) fn remove(layout: &Layout, id: AllotmentId) -> Result<(), FileError> 
     remove_folder(&layout.pages_of(id))
 }
 
-/// Removes every folder of ours that belongs to no allotment in `known`.
+/// Removes every folder of ours that belongs to no allotment in `known`; the first error is told at the end.
 pub(crate) fn sweep(layout: &Layout, known: &BTreeSet<AllotmentId>) -> Result<(), FileError> {
     sweep_what(layout, |name| is_leftover(name, known))
 }
@@ -152,13 +161,14 @@ pub(crate) fn sweep_drafts(layout: &Layout) -> Result<(), FileError> {
 
 fn sweep_what(layout: &Layout, is_old: impl Fn(&OsStr) -> bool) -> Result<(), FileError> {
     let folder = &layout.pages;
+    let mut swept = Ok(());
     for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
         let entry = entry.map_err(failed("list", folder))?;
         if is_old(&entry.file_name()) {
-            remove_folder(&entry.path())?;
+            swept = swept.and(remove_folder(&entry.path()));
         }
     }
-    Ok(())
+    swept
 }
 
 fn is_leftover(name: &OsStr, known: &BTreeSet<AllotmentId>) -> bool {

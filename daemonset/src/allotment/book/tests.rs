@@ -177,12 +177,90 @@ fn an_allotment_that_comes_back_at_once_keeps_its_files() {
     for _ in 0..200 {
         for range in [0..30, 20..40] {
             let record = book.allot(&parts(0, range), &grant(20), None, None).unwrap();
-            book.hands.await_removal(record.id);
+            book.hands.await_removal(record.id).unwrap();
             assert!(layout.record(record.id).exists());
             assert!(pages::read(&layout, record.id).is_ok());
         }
     }
     assert_eq!((pages_in(&book), count(layout.records())), (1, 1));
+}
+
+#[test]
+fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a_late_removal() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let (hands, late) = Hands::idle(&layout);
+    book.hands = hands;
+    book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+    let other = book.allot(&parts(0, 20..40), &grant(20), None, None).unwrap();
+    let again = book.allot(&parts(0, 0..30), &grant(30), None, None).map(|it| it.id);
+    late();
+    for record in book.records() {
+        assert!(layout.record(record.id).exists(), "{again:?}");
+        assert!(pages::read(&layout, record.id).is_ok(), "{again:?}");
+    }
+    let message = again.unwrap_err().to_string();
+    assert!(message.contains("still being removed"), "{message}");
+    assert_eq!(book.records().map(|record| record.id).collect::<Vec<_>>(), [other.id]);
+    book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+}
+
+#[test]
+fn what_cannot_be_removed_or_written_down_keeps_nothing_else_from_being_compared() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let mut allot = |range| book.allot(&parts(0, range), &grant(10), None, None).unwrap().id;
+    let [stuck, ends] = [0..10, 10..20].map(&mut allot);
+    let [one, other] = [20..30, 30..40].map(&mut allot);
+    // A folder in the place of a file: nobody removes or replaces that as a file, root neither.
+    let in_the_way = |path: PathBuf| {
+        let _ = fs::remove_file(&path);
+        fs::create_dir(&path).unwrap();
+    };
+    in_the_way(layout.record(stuck));
+    let listed = [held("one", parts(0, 20..30)), held("other", parts(0, 30..40))];
+    let all = [held("stuck", parts(0, 0..10)), held("ends", parts(0, 10..20))];
+    // Names for all but the first, whose record cannot be written.
+    let all = [&all[..], &listed].concat();
+    book.reconcile(&all, Instant::now()).unwrap_err();
+    let unnamed = |book: &Book| book.records().filter(|one| one.holder.is_none()).count();
+    assert_eq!(unnamed(&book), 1);
+    // It ends in memory, and its file stays.
+    book.allot(&parts(0, 0..5), &grant(5), None, None).unwrap();
+    book.hands.finish();
+    // A file in the place of a folder of pages.
+    let leftover = layout.pages.join("00000000000000ff");
+    fs::write(&leftover, "").unwrap();
+    let swept = layout.pages.join("0000000000000001");
+    let swept_too = layout.pages.join("ffffffffffffff01");
+    [&swept, &swept_too].iter().for_each(|path| fs::create_dir(path).unwrap());
+    let message = book.reconcile(&listed, Instant::now()).unwrap_err().to_string();
+    assert!(message.contains(&format!("{stuck}")), "the first of two: {message}");
+    assert!(!book.records().any(|record| record.id == ends), "not compared");
+    assert!(book.records().any(|record| record.id == one));
+    assert!(book.records().any(|record| record.id == other));
+    assert!(!swept.exists() && !swept_too.exists(), "not swept");
+}
+
+#[test]
+fn pages_that_lay_ready_and_are_gone_are_made_anew() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    // As a folder that was emptied, or that something was mounted over.
+    let empty = |book: &Book| {
+        book.hands.finish();
+        fs::remove_dir_all(&layout.pages).unwrap();
+        fs::create_dir(&layout.pages).unwrap();
+    };
+    for range in [0..30, 30..60] {
+        book.hands.prepare();
+        empty(&book);
+        let record = book.allot(&parts(0, range.clone()), &grant(30), None, None).unwrap();
+        assert!(pages::read(&layout, record.id).is_ok());
+        empty(&book);
+        book.renew(&parts(0, range)).unwrap();
+        assert!(pages::read(&layout, record.id).is_ok());
+    }
 }
 
 #[test]
