@@ -62,8 +62,8 @@ pub enum Refusal {
     /// What would have to understand CDI's names drops them.
     #[error(
         "this node's agent is configured to give GPUs by CDI, and {0}: the container would start \
-         without its GPU. Set `injection` and `exposure` to `mounts` there, or make the pod again on \
-         another node"
+         without its GPU. Set `injection` and `exposure` to `mounts` there and make the pod again, or \
+         make it again on another node"
     )]
     NoCdi(String),
     /// A GPU that was not there since the agent started.

@@ -137,6 +137,8 @@ impl Node {
     /// The allotment of these devices, with pages to start with.
     fn ready(&self, ids: &[String]) -> Result<Record, Denial> {
         let devices = decide::parse(ids)?;
+        // The kubelet replays answers of agents that did not ask, or that had not heard of the runtime.
+        self.refuse_dropped(devices.iter().any(|it| matches!(it, DeviceId::Percent(..))))?;
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,

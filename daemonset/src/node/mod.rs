@@ -247,8 +247,9 @@ fn unix_s() -> u64 {
 pub(crate) mod tests {
     use super::*;
     use crate::cdi::Cdi;
+    use crate::config::Injection;
     use crate::driver::Driver;
-    use crate::inventory::tests::gpu;
+    use crate::inventory::tests::{gpu, uuid};
     use crate::modes::Mode;
     use crate::shim::Shim;
 
@@ -260,6 +261,10 @@ pub(crate) mod tests {
 
     impl Bare {
         pub(crate) fn new() -> Self {
+            Self::with(Config::default())
+        }
+
+        pub(crate) fn with(config: Config) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let at = |path: &str| folder.path().join(path);
             crate::driver::tests::fake(&at("driver"), "usr/lib64");
@@ -276,12 +281,32 @@ pub(crate) mod tests {
             let book = Book::open(layout).unwrap();
             let identity = Identity { socket: at("nobody.sock"), domain };
             let (inventory, config) =
-                (watch::channel(inventory).1, watch::channel(Arc::default()).1);
+                (watch::channel(inventory).1, watch::channel(Arc::new(config)).1);
             let node =
                 Node::new(inventory, config, watch::Sender::default(), book, wares, identity);
             Self { node: Arc::new(node), _folder: folder }
         }
     }
+
+    #[tokio::test]
+    async fn no_container_starts_with_names_that_its_runtime_is_known_to_drop() {
+        let by_cdi = Config { injection: Injection::Cdi, ..Config::default() };
+        for (config, refused) in [(by_cdi, true), (Config::default(), false)] {
+            let bare = Bare::with(config);
+            let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+            // Answered while nobody had told of the runtime, or by an agent that did not ask.
+            bare.node.allocate("gpu-percent", &ids).unwrap();
+            let (kubelet, runtime) = ("v1.36.2".into(), "containerd://1.6.20".into());
+            bare.node.software().send_replace(Some(Software { kubelet, runtime }));
+            match bare.node.prestart(&ids).await {
+                Err(Denial::Refused(Refusal::NoCdi(why))) if refused => {
+                    assert!(why.contains("containerd://1.6.20 do not both have CDI"), "{why}");
+                }
+                started => assert!(started.is_ok() && !refused, "{started:?}"),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_change_that_nobody_waited_for_to_the_end_is_there_still() {
         let (sender, mut held) = watch::channel(());

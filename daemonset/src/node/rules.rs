@@ -27,7 +27,8 @@ impl Node {
 
     /// No container is answered by names that its runtime drops in silence.
     pub(super) fn refuse_dropped(&self, is_share: bool) -> Result<(), Refusal> {
-        let software = self.software.borrow();
+        // Not borrowed while the way borrows it again: one who waits to write would keep that waiting for ever.
+        let software = self.software.borrow().clone();
         let drops = software.as_ref().filter(|software| software.lacks_cdi());
         let drops = drops.filter(|_| self.way().has_names(is_share));
         drops.map_or(Ok(()), |software| Err(Refusal::NoCdi(software.to_string())))
