@@ -158,8 +158,11 @@ impl Member {
         self.launches = reading.launches;
         let claimed = self.settled.take(reading, now_ns) > 0;
         let may_not = reading.waiting && self.grant.credit_ns == 0;
-        if launched || claimed || may_not || self.moved_ns == 0 {
+        if launched || claimed || self.moved_ns == 0 {
             self.moved_ns = now_ns;
+        } else if may_not {
+            // Nobody is still who may not move; whoever is stopped is seen once it may.
+            self.moved_ns += now_ns - self.read_ns.min(now_ns);
         }
         // Who is stopped or was killed goes on saying that it waits or runs.
         let runs_ns = reading.in_flight_ns.min(MOST_DEBT_NS) * (others + 1);
@@ -169,7 +172,9 @@ impl Member {
         self.is_asleep = reading.running > 0 && self.running == 0;
         // It came somewhere between two looks: what is too early is put right by what the others tell. A rest that
         // was too short to be seen it tells of itself.
-        let since_ns = || self.since_ns.unwrap_or(self.read_ns).max(reading.since_ns.min(now_ns));
+        // One that says a time to come tells nothing: believed, it would have come just now at every look.
+        let told_ns = if reading.since_ns > now_ns { 0 } else { reading.since_ns };
+        let since_ns = || self.since_ns.unwrap_or(self.read_ns).max(told_ns);
         let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
         self.since_ns = may_run.then(since_ns);
         self.read_ns = now_ns;

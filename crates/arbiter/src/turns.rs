@@ -1,7 +1,7 @@
 //! What the policy of one GPU makes of a timetable.
 //!
-//! The lengths of turns are the shares there, and nothing that a gang did or did not use of them is owed
-//! to it or by it. Between turns all others are as they are on a GPU without gangs; what they launch
+//! The lengths of turns are the shares there. What a gang did not use of them is not owed to it; what it had beyond a
+//! turn its next one is the shorter by. Between turns all others are as they are on a GPU without gangs; what they launch
 //! there is to be done when the next turn begins. A gang that has nothing to do in its turn leaves it to them.
 
 use crate::ends::{Ending, HANDOVER_NS, LAG_NS, LOOK_NS, SPARE_NS};
@@ -79,6 +79,10 @@ impl Gpu {
         for member in self.members.iter_mut().filter(|member| Some(member.key) == begins) {
             member.overrun.begins(member.charged_ns, turns.left_ns);
         }
+        // What a gang has while nobody else wants the GPU is beyond no turn.
+        for member in self.members.iter_mut().filter(|member| !turns.has(member.key)) {
+            member.overrun = Overrun::default();
+        }
         self.turns = turns;
     }
 
@@ -97,7 +101,12 @@ impl Gpu {
             return;
         }
         let turns = &self.turns;
-        let works = |member: &Member| turns.whose == Some(member.key) && member.is_backlogged();
+        // Who has had the rest of its turn already leaves it to them, too.
+        let works = |member: &Member| {
+            turns.whose == Some(member.key)
+                && member.is_backlogged()
+                && turns.left_ns > member.overrun.carried_ns
+        };
         let idles = !self.members.iter().any(works);
         let wants = |member: &&Member| turns.may(member.key, idles) && member.is_backlogged();
         let is_wanted = self.members.iter().any(|m| turns.has(m.key) && m.is_backlogged());
@@ -116,11 +125,9 @@ impl Gpu {
             let own_ns = match (turns.may(member.key, idles), member.terms.policy) {
                 (false, _) => 0,
                 (true, _) if turns.whose == Some(member.key) && turns.ending != Ending::Open => {
-                    if turns.ending == Ending::Lags {
-                        LAG_NS
-                    } else {
-                        0
-                    }
+                    // Beyond a strict cap too: a rank that stands still costs more, and its next turn is the
+                    // shorter by it.
+                    if turns.ending == Ending::Lags { LAG_NS } else { 0 }
                 }
                 (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
                 // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when

@@ -91,6 +91,23 @@ fn ranks_that_wait_for_each_other_work_for_four_fifths_of_their_share_and_more()
 }
 
 #[test]
+fn ranks_that_are_stopped_leave_their_turns_to_the_others() {
+    for policy in [Terms::fair, Terms::strict] {
+        for stops_ns in (1500..1510).map(|ms| ms * MS) {
+            let mut cards = cards(&[policy(50), Terms::fair(50)], MS / 2, true);
+            cards.iter_mut().for_each(|card| card.tenants[0].stops_ns = stops_ns);
+            run_until(&mut cards, 3 * SECOND);
+            for card in cards {
+                // What it had launched goes on spinning on the card, and no agent can end that.
+                let had = card.of_card(2 * SECOND, 3 * SECOND);
+                let lost = 100.0 - had.iter().sum::<f64>();
+                assert!(lost < 3.0, "{:?}, {stops_ns}: {had:.1?}", policy(50).policy);
+            }
+        }
+    }
+}
+
+#[test]
 fn steps_shorter_than_a_batch_are_no_worse_for_having_turns() {
     each(&[MS / 5], |name, step_ns, terms, worked, _| {
         let (without, _) = played(terms, step_ns, false);
