@@ -57,7 +57,7 @@ impl Device<'_> {
     pub fn uuid(&self) -> Result<String> {
         let (table, mut uuid) = (&self.driver.table, CUuuid { bytes: [0; 16] });
         call!(table.cuDeviceGetUuid(&mut uuid, self.handle))?;
-        Ok(uuid_text(&uuid.bytes.map(|byte| byte.cast_unsigned())))
+        Ok(uuid_text(&uuid.bytes.map(|byte| byte.to_ne_bytes()[0])))
     }
 
     /// The memory that the driver says the device has, in bytes.

@@ -1,6 +1,6 @@
 //! The private tables that NVIDIA's runtime asks the driver for. Only looked at, never called.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 use nvidia_sys::cuda::CUuuid;
 
@@ -46,7 +46,7 @@ impl Driver {
 
     fn table_at(&self, uuid: [u8; 16]) -> Result<*const c_void> {
         let (table, mut found) = (&self.table, std::ptr::null());
-        let uuid = CUuuid { bytes: uuid.map(|byte| byte.cast_signed()) };
+        let uuid = CUuuid { bytes: uuid.map(|byte| c_char::from_ne_bytes([byte])) };
         call!(table.cuGetExportTable(&mut found, &uuid))?;
         Ok(found)
     }

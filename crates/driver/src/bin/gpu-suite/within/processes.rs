@@ -172,7 +172,8 @@ pub(crate) fn open_shared(hex: &str) -> Result<()> {
         |at: usize| hex.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
     let mut handle = CUipcMemHandle { reserved: [0; 64] };
     for (at, place) in handle.reserved.iter_mut().enumerate() {
-        *place = byte(at).context("a handle is 64 bytes in hex")?.cast_signed();
+        let byte = byte(at).context("a handle is 64 bytes in hex")?;
+        *place = std::ffi::c_char::from_ne_bytes([byte]);
     }
     ensure!(hex.len() == 128, "a handle is 64 bytes in hex");
     let (before, mut address) = (cuda.used()?, 0);
