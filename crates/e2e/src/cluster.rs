@@ -238,8 +238,11 @@ fn our_image(files: &Files) -> Result<Image> {
     for program in ["aliquot", "aliquot-node", "aliquot-admission", "aliquot-scheduler"] {
         image.add_program(&files.programs.join(program), &format!("/usr/bin/{program}"))?;
     }
+    image.add_program(&files.programs.join("aliquot-smi"), "/usr/bin/nvidia-smi")?;
     // The release's image has all of glibc, and the driver that the agent loads may need more than the agent.
-    image.add_libraries_of(&files.sim.join("libnvidia-ml.so.1"))?;
+    for of_driver in [&files.sim.join("libnvidia-ml.so.1"), &files.smi] {
+        image.add_libraries_of(of_driver)?;
+    }
     for file in ["libaliquot.so", "aliquot-hook"] {
         image.add(&files.programs.join(file), &format!("/opt/aliquot/{file}"));
     }

@@ -14,6 +14,7 @@ use crate::manifests::{container, pod, pod_of};
 pub(super) const CASES: &[Case] = &[
     Case { name: "the agent registers, and its start-up taint goes", run: registers },
     Case { name: "the node is labelled", run: labelled },
+    Case { name: "the agent's pod has the driver's nvidia-smi, as guides tell to try", run: smi },
     Case { name: "a half shows half the memory and is held to it", run: half },
     Case { name: "a whole GPU comes without the shim", run: whole },
     Case { name: "what does not fit on the node waits for its turn", run: waits },
@@ -42,6 +43,19 @@ fn labelled(cluster: &mut Cluster) -> Result<()> {
             && labels["example.com/gpu.product"] == "Tesla-V100-SXM2-32GB"
     };
     cluster.api.wait(&node(), "labelled", PATIENCE, so).map(drop)
+}
+
+fn smi(cluster: &mut Cluster) -> Result<()> {
+    let said = in_agent(cluster, &["nvidia-smi", "-L"])?;
+    let gpus = said.lines().filter(|line| line.contains("Tesla V100-SXM2-32GB")).count();
+    ensure!(gpus == 3, "nvidia-smi shows: {said}");
+    Ok(())
+}
+
+/// What a command says in the agent's pod.
+fn in_agent(cluster: &Cluster, words: &[&str]) -> Result<String> {
+    let head = ["-n", NAMESPACE, "exec", "daemonset/aliquot-agent", "--"];
+    cluster.kubectl.run(&[&head[..], words].concat())
 }
 
 fn half(cluster: &mut Cluster) -> Result<()> {
@@ -125,14 +139,10 @@ fn annotated(cluster: &mut Cluster) -> Result<()> {
 
 fn named(cluster: &mut Cluster) -> Result<()> {
     stays(cluster, &idle("named", 35))?;
-    let agent = |words: &[&str]| {
-        let head = ["-n", NAMESPACE, "exec", "daemonset/aliquot-agent", "--"];
-        cluster.kubectl.run(&[&head[..], words].concat())
-    };
-    let why = agent(&["aliquot", "why", "default/named"])?;
+    let why = in_agent(cluster, &["aliquot", "why", "default/named"])?;
     ensure!(why.contains("container main holds 35%"), "{why}");
     ensure!(why.contains("has 65 percent left"), "{why}");
-    let status = agent(&["aliquot", "status", "--json"])?;
+    let status = in_agent(cluster, &["aliquot", "status", "--json"])?;
     ensure!(status.contains("default/named"), "{status}");
     let mut answer = ureq::get("http://127.0.0.1:9477/metrics").call().context("no metrics")?;
     let metrics = answer.body_mut().read_to_string()?;
