@@ -76,7 +76,9 @@ impl Cluster {
         let (mut bound, before, grown_at) = old.map_or_else(Default::default, |known| {
             (known.bound, Some(known.holes), known.grown_at)
         });
-        bound.retain(|one| now < one.since + BELIEVED);
+        let is_believed = |one: &Bound| now < one.since + BELIEVED;
+        bound.iter().filter(|one| !is_believed(one)).for_each(|one| self.ended.forget(&one.pod));
+        bound.retain(is_believed);
         for holder in &published.pods {
             if let Some(index) = bound.iter().position(|one| one.pod == holder.uid) {
                 let started = bound.remove(index);
@@ -123,16 +125,14 @@ impl Cluster {
 
     /// Forgets a pod that ended, or that could not be bound. What its agent published stays until the
     /// agent publishes again.
-    pub fn forget(&mut self, name: &str, pod: &str) {
+    pub fn forget(&mut self, name: &str, pod: &str, now: Moment) {
         if let Some(known) = self.nodes.get_mut(name) {
             let before = known.bound.len();
             known.bound.retain(|one| one.pod != pod);
             if known.bound.len() != before {
                 self.ended.forget(pod);
                 let before = known.count(&self.ended, &mut self.pools);
-                // Nobody was refused for the sake of a binding that failed at once.
-                let at = known.grown_at;
-                self.counted(name, Some(&before), at);
+                self.counted(name, Some(&before), now);
             }
         }
     }

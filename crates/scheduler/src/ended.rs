@@ -54,10 +54,16 @@ impl Ended {
         let name: Arc<str> = name.into();
         for pod in uids(fresh) {
             self.holds(&pod, &name);
-            if self.pods.get(&pod).is_some_and(|since| now >= *since + BELIEVED) {
-                self.pods.remove(&pod);
-            }
         }
+        // Who ended before any agent published it is in nobody's words.
+        let Self { pods, nodes } = self;
+        pods.retain(|pod, since| {
+            let is_recent = now < *since + BELIEVED;
+            if !is_recent && !fresh.pods.iter().any(|one| one.uid == *pod) {
+                nodes.remove(pod);
+            }
+            is_recent
+        });
     }
 
     /// A pod holds nothing any more.
@@ -151,6 +157,18 @@ mod tests {
         cluster.end("a", NO_TIME);
         cluster.end("a", NO_TIME);
         cluster.fit("n", &most).unwrap();
+    }
+
+    #[test]
+    fn nothing_stays_of_pods_that_ended_before_anybody_published_them() {
+        let mut cluster = Cluster::default();
+        cluster.publish("n", node(&[]), NO_TIME);
+        let half = wants(&cluster, "50");
+        cluster.bind("n", "a", &half, NO_TIME).unwrap();
+        cluster.end("a", NO_TIME);
+        cluster.bind("n", "b", &half, NO_TIME).unwrap();
+        cluster.publish("n", node(&[]), 2 * super::BELIEVED);
+        assert!(cluster.remembers_no_pod());
     }
 
     #[test]

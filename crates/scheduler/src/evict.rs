@@ -1,10 +1,12 @@
 //! Whether somebody has to go, and who: what the API server is asked for that. The choice is in [`crate::preempt`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube_api::{Body, Method, list_once};
 use published::PodUid;
 use serde_json::Value;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::ask::Wanted;
@@ -15,6 +17,8 @@ use crate::wire::{MetaVictims, PreemptArgs, Preempted};
 
 /// So many nodes are asked about: each costs a list of its pods.
 const LOOKED_AT: usize = 16;
+/// So long may that take in all: kube-scheduler gives a question 5 s, and schedules nobody else meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Extender {
     /// On which nodes eviction helps, and whose.
@@ -56,16 +60,25 @@ impl Extender {
     ) -> bool {
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         let Some(refused_at) = self.refused_at(uid) else { return false };
-        let mut nodes: Vec<&str> = chosen.keys().map(|node| &**node).collect();
-        let nominated = pod["status"]["nominatedNodeName"].as_str();
-        // The node where somebody went for it comes first.
-        nodes.sort_by_key(|node| (Some(*node) != nominated, chosen[*node].pods.len()));
-        for node in nodes.iter().take(LOOKED_AT) {
-            self.catch_up(node).await;
+        // The node where somebody went for it comes first: it may have no victim left, and be none of these.
+        let nominated = pod["status"]["nominatedNodeName"].as_str().filter(|node| !node.is_empty());
+        let others = chosen.keys().map(|node| &**node).filter(|node| Some(*node) != nominated);
+        let mut others: Vec<_> = others.collect();
+        others.sort_by_key(|node| chosen[*node].pods.len());
+        let nodes: Vec<_> = nominated.into_iter().chain(others).collect();
+        let has_room = |node: &&str| self.cluster().fits_since(node, refused_at, wanted);
+        let look = async {
+            for node in nodes.iter().take(LOOKED_AT) {
+                self.catch_up(node).await;
+                if has_room(node) {
+                    return;
+                }
+            }
+        };
+        if timeout(PATIENCE, look).await.is_err() {
+            warn!("it takes long to list the pods of nodes: pods may go that need not");
         }
-        let cluster = self.cluster();
-        let mut nodes = nodes.iter().chain(&nominated);
-        nodes.any(|node| cluster.fits_since(node, refused_at, wanted))
+        nodes.iter().any(has_room)
     }
 
     /// Hears of pods of a node that have ended, if the watch has not told of them yet.

@@ -21,6 +21,9 @@ use crate::wire::{Args, Binding, Bound, Filtered, Priority};
 const SILENT: Duration = Duration::from_secs(5);
 /// What was bound later than this ago may not be among the pods that the API server lists.
 const SETTLES: Duration = Duration::from_secs(10);
+/// kube-scheduler asks about a pod that waits once in five minutes at least. Who was not asked about for longer is
+/// another scheduler's by now, or no more.
+const WAITS: Duration = Duration::from_secs(360);
 /// Pods that were asked about and not yet bound are remembered, at most so many.
 const ASKED: usize = 10_000;
 /// So often a refused pod and a node are held against each other; who asks for more is told that they fit.
@@ -83,8 +86,10 @@ impl Extender {
     pub async fn filter<'a>(&self, args: &'a Args<'_>) -> Result<Filtered<'a>, NoAnswer> {
         self.is_ready().await?;
         let wanted = self.wanted(&args.pod)?;
-        let now = self.now();
-        let filtered = filter(args, &wanted, &self.cluster());
+        let (filtered, now) = {
+            let cluster = self.cluster();
+            (filter(args, &wanted, &cluster), self.now())
+        };
         let uid = args.pod["metadata"]["uid"].as_str().unwrap_or_default();
         let is_refused = filtered.node_names.is_empty() && !wanted.is_nothing();
         self.remember(uid.to_owned(), Asked { wanted, refused_at: is_refused.then_some(now) });
@@ -125,7 +130,9 @@ impl Extender {
         let bound = self.client.call(Method::POST, &path, Body::Json(&body)).await;
         match bound {
             Ok(_) => self.cluster().told(node, pod),
-            Err(_) => self.cluster().forget(node, pod),
+            // Without an answer it may be bound: the next comparison with the API server tells.
+            Err(ApiError::Unreachable(_) | ApiError::Refused { code: 500.., .. }) => {}
+            Err(_) => self.cluster().forget(node, pod, self.now()),
         }
         bound.map(drop).map_err(|error| format!("{node}: {error}"))
     }
@@ -164,8 +171,11 @@ impl Extender {
 
     fn remember(&self, uid: String, pod: Asked) {
         let mut asked = lock(&self.asked);
-        if asked.len() >= ASKED {
-            // Their bindings ask the API server instead.
+        if asked.len() >= ASKED && !asked.contains_key(&uid) {
+            // Bindings of those that fit ask the API server instead.
+            asked.retain(|_, pod| pod.refused_at.is_some());
+        }
+        if asked.len() >= ASKED && !asked.contains_key(&uid) {
             asked.clear();
         }
         asked.insert(uid, pod);
@@ -184,7 +194,9 @@ impl Extender {
 
     /// Whether one of these nodes could take a pod now that no node could take when it was last asked about.
     pub(crate) fn would_take(&self, nodes: &HashSet<String>) -> bool {
-        let (asked, cluster) = (lock(&self.asked), self.cluster());
+        let now = self.now();
+        let (mut asked, cluster) = (lock(&self.asked), self.cluster());
+        asked.retain(|_, pod| pod.refused_at.is_none_or(|at| now < at + WAITS));
         let refused = asked.values().filter(|pod| pod.refused_at.is_some());
         let mut pairs = refused.flat_map(|pod| nodes.iter().map(move |node| (node, &pod.wanted)));
         let fit = |(node, wanted): (&String, &Wanted)| cluster.fit(node, wanted).is_ok();

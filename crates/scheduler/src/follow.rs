@@ -67,8 +67,9 @@ fn put(extender: &Extender, lease: &Meta) {
     let text = lease.annotations.get(&annotation(extender.domain()));
     match text.map(|text| Node::read(text)) {
         Some(Ok(node)) => {
-            let now = extender.now();
-            extender.cluster().publish(name, node, now);
+            // The clock is read under the lock: what comes after a refusal is to be later than it.
+            let mut cluster = extender.cluster();
+            cluster.publish(name, node, extender.now());
         }
         other => {
             let why = other.map_or_else(

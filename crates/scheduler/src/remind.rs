@@ -30,10 +30,11 @@ pub async fn keep_reminding(extender: &Extender, namespace: &str, name: &str) {
     loop {
         tokio::time::sleep(EVERY).await;
         let is_due = !grown.is_empty() && extender.would_take(&grown);
-        grown = extender.cluster().take_grown();
+        let before = std::mem::replace(&mut grown, extender.cluster().take_grown());
         if is_due && let Err(error) = remind(extender, namespace, name).await {
             let object = format!("csistoragecapacities/{name} of {namespace}");
-            warn!(object, %error, "kube-scheduler cannot be told of room: pods may wait 5 minutes");
+            warn!(object, %error, "kube-scheduler cannot be told of room, trying again");
+            grown.extend(before);
         }
     }
 }

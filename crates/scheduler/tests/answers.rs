@@ -126,7 +126,7 @@ fn of_two_pods_that_were_shown_the_same_hole_the_second_is_not_bound() {
     assert_eq!(cluster.bind("n", "a", &ask(60), START), Ok(plan), "twice is once");
     let refused = cluster.bind("n", "b", &ask(60), START);
     assert!(matches!(refused, Err(Refused::Misfit(_))), "{refused:?}");
-    cluster.forget("n", "a");
+    cluster.forget("n", "a", Duration::ZERO);
     assert!(cluster.bind("n", "b", &ask(60), START).is_ok());
 }
 
@@ -262,7 +262,7 @@ fn the_short_way_says_what_the_node_itself_says() {
         match roll(4) {
             0 => cluster.remove(&name),
             1 => drop(cluster.bind(&name, &format!("p{step}"), &ask(1 + roll(100) as u8), START)),
-            2 => cluster.forget(&name, &format!("p{}", roll(step + 1))),
+            2 => cluster.forget(&name, &format!("p{}", roll(step + 1)), Duration::ZERO),
             _ => {
                 let taken: Vec<_> = (0..roll(11)).map(|_| roll(110)).collect();
                 cluster.publish(&name, node(&taken, &[]), START);

@@ -175,7 +175,7 @@ impl World {
             None => {
                 self.counts.refused_by_agents += 1;
                 self.sums[node] += u32::from(pod.percent.get());
-                self.cluster.forget(&self.names[node], &pod.uid);
+                self.cluster.forget(&self.names[node], &pod.uid, Duration::ZERO);
             }
         }
         self.publish(node);

@@ -322,6 +322,24 @@ fn evicts_nobody(published: &[(&str, usize, u32)]) {
 }
 
 #[test]
+fn the_node_where_somebody_went_for_a_pod_is_asked_about_though_nobody_is_left_there() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[60], &[("one", 0, 60)]));
+    peer.publish("b", &node(&[60], &[("two", 0, 60)]));
+    let mut stays = pod("two", 60);
+    (stays["spec"]["nodeName"], stays["status"]["phase"]) = (json!("b"), json!("Running"));
+    peer.bound_elsewhere(stays);
+    let extender = Extender::start(&peer);
+    extender.fits_in_the_end(&pod("small", 40), &["a", "b"]);
+    let mut wants = pod("urgent", 90);
+    wants["status"]["nominatedNodeName"] = json!("a");
+    assert_eq!(extender.filter(&wants)["NodeNames"], json!([]));
+    let chosen = json!({ "b": { "Pods": [{ "UID": "two" }], "NumPDBViolations": 0 } });
+    let args = json!({ "Pod": wants, "NodeNameToMetaVictims": chosen });
+    assert_eq!(extender.post("/preempt", &args).1["NodeNameToMetaVictims"], json!({}));
+}
+
+#[test]
 fn a_node_that_goes_or_publishes_what_nobody_understands_takes_no_pod() {
     let peer = Peer::start();
     peer.publish("a", &node(&[0], &[]));
