@@ -30,8 +30,8 @@ pub(crate) fn why(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that is known about the pod `name`, or `namespace/name`; and whether an agent lives that would know
-/// more.
+/// All that is known about the pod `name`, or `namespace/name`; and whether an agent has written lately, which
+/// would know more.
 fn explain(pod: &str, status: &Status, refused: &[Refused], lives: bool, now: u64) -> String {
     let mut text = String::new();
     if !lives {
@@ -52,11 +52,16 @@ fn explain(pod: &str, status: &Status, refused: &[Refused], lives: bool, now: u6
 }
 
 fn say_no_agent(text: &mut String, status: &Status) {
-    let known = match status.gpus.is_empty() {
-        true => "and none has run here: ask on the pod's node",
-        false => "what follows is what the last one wrote down",
+    let _ = match status.gpus.is_empty() {
+        true => writeln!(text, "no agent has left a list of GPUs here: ask on the pod's node"),
+        // That is all that a file tells that is not renewed.
+        false => writeln!(
+            text,
+            "no agent has written here for {} s (none runs, or the folder of the pages is full, or not its \
+             own): what follows is what the last one wrote down",
+            View::STALE.as_secs()
+        ),
     };
-    let _ = writeln!(text, "no agent runs on this node at this moment, {known}");
 }
 
 fn is_of(pod: &str, held: &Allotment) -> bool {
@@ -135,8 +140,10 @@ fn left(gpu: &Gpu, taken: &Taken) -> String {
             (Kind::Percent, format!("(shared) has {left} percent left"))
         }
     };
+    let can_be_whole = kind == Kind::Percent && blocked(gpu, Kind::Whole, taken).is_none();
     match blocked(gpu, kind, taken) {
         None => what,
+        Some(why) if can_be_whole => format!("(auto) is free as a whole; not in parts: {why}"),
         Some(why) => format!("{what}, but nobody new can have it: {why}"),
     }
 }
@@ -223,6 +230,9 @@ mod tests {
             {}, { "mode": "whole" }, { "mode": "auto" }, { "cordon": "fan" },
             { "foreign": "others share it by MPS" }, { "sick": "XID 79", "mode": "whole" },
             { "slices": slices },
+            { "mode": "auto", "foreign": "others share it by MPS" },
+            { "mode": "auto", "no_shares": "no driver for it" },
+            { "mode": "auto", "cordon": "fan", "no_shares": "no driver for it" },
         ]));
         let text = explain("b", &status, &[], true, 0);
         expect(
@@ -237,6 +247,9 @@ mod tests {
             "GPU 4 (shared) has 100 percent left, but nobody new can have it: shared by others",
             "GPU 5 (whole) is free, but nobody new can have it: out of order (XID 79)\n",
             "GPU 6 (MIG) has 2 of 2 slices left\n",
+            "GPU 7 (auto) is free as a whole; not in parts: shared by others (others share it by MPS)\n",
+            "GPU 8 (auto) is free as a whole; not in parts: not for shares (no driver for it)\n",
+            "GPU 9 (auto) is free, whole or in parts, but nobody new can have it: cordoned (fan)\n",
         ];
         expect(&text, &gpus);
         assert!(!text.contains("no agent"), "{text}");
@@ -255,14 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn where_no_agent_runs_that_is_said_first() {
+    fn where_no_agent_has_written_that_is_said_first_and_no_more_than_that() {
         let text = explain("a", &node(serde_json::json!([{}])), &[], false, 0);
         assert!(
-            text.starts_with("no agent runs on this node at this moment, what follows"),
+            text.starts_with("no agent has written here for 5 s (none runs, or the folder"),
             "{text}"
         );
         let text = explain("a", &Status::default(), &[], false, 0);
-        expect(&text, &["none has run here: ask on the pod's node", "pod a holds nothing"]);
+        expect(&text, &["no agent has left a list of GPUs here: ask on", "pod a holds nothing"]);
         assert!(!text.contains("at this moment:"), "{text}");
     }
 }

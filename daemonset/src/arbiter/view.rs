@@ -15,8 +15,6 @@ use crate::durable::{self, FileError};
 
 /// The file's name in the folder of the pages.
 const FILE: &str = "time.json";
-/// What was written longer ago than this is of an arbiter that is gone.
-const STALE: Duration = Duration::from_secs(5);
 
 /// What is known of every container's time.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -37,6 +35,9 @@ pub struct GpuView {
 }
 
 impl View {
+    /// What was written longer ago than this is taken for that of an arbiter that is gone.
+    pub const STALE: Duration = Duration::from_secs(5);
+
     /// Where it lies, beside the pages in `folder`.
     #[must_use]
     pub fn file(folder: &Path) -> PathBuf {
@@ -48,7 +49,7 @@ impl View {
     pub fn read(file: &Path) -> Option<Self> {
         let view: Self = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
         let age_ns = clock::own_ns().saturating_sub(view.at_ns);
-        (u128::from(age_ns) <= STALE.as_nanos()).then_some(view)
+        (u128::from(age_ns) <= Self::STALE.as_nanos()).then_some(view)
     }
 
     /// Writes it down.
