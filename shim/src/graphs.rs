@@ -93,13 +93,16 @@ pub(crate) unsafe fn instantiate_with_ptsz(
 pub(crate) unsafe fn launch(exec: CUgraphExec, stream: CUstream) -> CUresult {
     let Some(driver) = real::cuGraphLaunch.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
-    let driver = || metered(exec, Stream::shared(stream), || unsafe { driver(exec, stream) });
+    let driver = || unsafe { driver(exec, stream) };
+    let launch = of_graph(exec, Stream::shared(stream));
     if !graph_execs::any() {
-        return driver();
+        return meter::launch(launch, driver);
     }
+    // What its memory is charged is not held while it waits for GPU time: others may want that memory.
+    meter::admit(launch);
     Launch {
         upload: &|| driver_upload(exec, stream),
-        launch: Some(&driver),
+        launch: Some(&|| meter::admitted(launch, &driver)),
         is_captured: &|| capture::is_under_way(stream),
     }
     .run(exec)
@@ -110,13 +113,16 @@ pub(crate) unsafe fn launch(exec: CUgraphExec, stream: CUstream) -> CUresult {
 pub(crate) unsafe fn launch_ptsz(exec: CUgraphExec, stream: CUstream) -> CUresult {
     let Some(driver) = real::cuGraphLaunch_ptsz.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
-    let driver = || metered(exec, Stream::own(stream), || unsafe { driver(exec, stream) });
+    let driver = || unsafe { driver(exec, stream) };
+    let launch = of_graph(exec, Stream::own(stream));
     if !graph_execs::any() {
-        return driver();
+        return meter::launch(launch, driver);
     }
+    // What its memory is charged is not held while it waits for GPU time: others may want that memory.
+    meter::admit(launch);
     Launch {
         upload: &|| driver_upload_ptsz(exec, stream),
-        launch: Some(&driver),
+        launch: Some(&|| meter::admitted(launch, &driver)),
         is_captured: &|| capture::is_under_way_ptsz(stream),
     }
     .run(exec)
@@ -124,9 +130,8 @@ pub(crate) unsafe fn launch_ptsz(exec: CUgraphExec, stream: CUstream) -> CUresul
 
 /// A graph is one launch, and what it costs is learned by itself.
 #[inline]
-fn metered(exec: CUgraphExec, stream: Stream, driver: impl Fn() -> CUresult) -> CUresult {
-    let key = exec.expose_provenance() as u64;
-    meter::launch(meter::Launch { stream, key, is_kept: false }, driver)
+fn of_graph(exec: CUgraphExec, stream: Stream) -> meter::Launch {
+    meter::Launch { stream, key: exec.expose_provenance() as u64, is_kept: false }
 }
 
 /// # Safety

@@ -55,6 +55,20 @@ pub(crate) fn launch(launch: Launch, driver: impl Fn() -> CUresult) -> CUresult 
     if is_taken(launch) { driver() } else { slowly(launch, &driver) }
 }
 
+/// Waits as the launch would: for who takes something else for it before it is [`admitted`], which another
+/// thread would miss meanwhile.
+#[cold]
+pub(crate) fn admit(launch: Launch) {
+    if let Some((lane, share)) = quietly(|| prepared(launch.stream)) {
+        await_credit(launch, lane, share);
+    }
+}
+
+/// Meters a launch that has waited.
+pub(crate) fn admitted(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult {
+    if is_taken(launch) { driver() } else { counted(launch, false, driver) }
+}
+
 /// Counts a launch that fits into its stream's open batch, and that is all there is to do. False: it is
 /// to be made by [`slowly`].
 #[inline]
@@ -173,6 +187,23 @@ fn settle() {
 #[cold]
 #[inline(never)]
 pub(crate) fn slowly(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult {
+    counted(launch, true, driver)
+}
+
+fn await_credit(launch: Launch, lane: Option<&'static Lane>, share: Share) {
+    let tell = || {
+        // No event may come before a launch that is kept together with the one before it.
+        if let Some(lane) = lane
+            && !launch.is_kept
+        {
+            quietly(|| lane.end(launch.stream));
+            lanes::flies(lane);
+        }
+    };
+    throttle::admit(share, &|| COSTS.of(launch.key), &tell);
+}
+
+fn counted(launch: Launch, waits: bool, driver: &dyn Fn() -> CUresult) -> CUresult {
     let cost_ns = COSTS.of(launch.key);
     let is_taken = |lane: &Lane| lane.takes(cost_ns);
     if CAPTURES.load(Relaxed) == 0 && lanes::find(launch.stream.key()).is_some_and(is_taken) {
@@ -182,21 +213,16 @@ pub(crate) fn slowly(launch: Launch, driver: &dyn Fn() -> CUresult) -> CUresult 
     if lane.is_some_and(is_taken) {
         return driver();
     }
-    let work = || Work {
+    if waits {
+        await_credit(launch, lane, share);
+    }
+    // What was measured while it waited counts.
+    let work = Work {
         key: launch.key,
         cost_ns: COSTS.of(launch.key),
         is_kept: launch.is_kept,
         engine: Engine::Compute,
     };
-    let tell = || {
-        if let Some(lane) = lane {
-            quietly(|| lane.end(launch.stream));
-            lanes::flies(lane);
-        }
-    };
-    throttle::admit(share, &|| work().cost_ns, &tell);
-    // What was measured while it waited counts.
-    let work = work();
     let Some(lane) = lane else {
         let result = driver();
         if result == SUCCESS {
