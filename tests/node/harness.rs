@@ -265,7 +265,16 @@ impl Node {
 
     /// Waits for just these holders, `namespace/pod/container` each, sorted.
     pub(crate) fn expect_holders(&self, holders: &[&str]) {
-        wait_until(&format!("{holders:?} hold allotments"), || self.holders() == holders);
+        let end = Instant::now() + PATIENCE;
+        while self.holders() != holders {
+            let are = self.holders();
+            assert!(
+                Instant::now() < end,
+                "{are:?} hold allotments, not {holders:?}:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(crate) fn holders(&self) -> Vec<String> {

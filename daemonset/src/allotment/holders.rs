@@ -14,21 +14,29 @@ use crate::inventory::Kind;
 pub struct Held {
     /// Which container.
     pub holder: Holder,
-    /// Its devices.
+    /// Its devices. None: its whole pod has none of ours, as far as the kubelet remembers.
     pub devices: BTreeSet<DeviceId>,
 }
 
-/// The containers that hold devices of resources under `domain`.
+/// The containers that hold devices of resources under `domain`, and those of pods that hold none: a kubelet whose
+/// checkpoint is lost lists the pods that run, and nothing of what they hold.
 #[must_use]
 pub fn holders(list: &ListPodResourcesResponse, domain: &str) -> Vec<Held> {
     let mut held = Vec::new();
     for pod in &list.pod_resources {
+        let holder = |container: &ContainerResources| Holder {
+            namespace: pod.namespace.clone(),
+            pod: pod.name.clone(),
+            container: Some(container.name.clone()),
+        };
+        let first = held.len();
         for container in &pod.containers {
-            for devices in ours(container, domain) {
-                let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
-                let container = Some(container.name.clone());
-                held.push(Held { holder: Holder { namespace, pod: name, container }, devices });
-            }
+            let ours = ours(container, domain).into_iter();
+            held.extend(ours.map(|devices| Held { holder: holder(container), devices }));
+        }
+        if held.len() == first {
+            let none = |container| Held { holder: holder(container), devices: BTreeSet::new() };
+            held.extend(pod.containers.iter().map(none));
         }
     }
     held

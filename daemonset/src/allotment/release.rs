@@ -23,13 +23,21 @@ pub(crate) struct Signs {
 
 /// Whether an allotment has ended.
 pub(crate) fn has_ended(record: &Record, signs: Signs, held: &[Held]) -> bool {
-    let kept = signs.newer_than_list || signs.lived_in || holder_of(record, held).is_some();
+    // Its pod is there, and the kubelet remembers nothing of what it holds: the folder of its checkpoint was removed.
+    let is_forgotten = || {
+        let nothing = |held: &&Held| held.devices.is_empty();
+        held.iter().filter(nothing).any(|held| Some(&held.holder) == record.holder.as_ref())
+    };
+    let is_listed = holder_of(record, held).is_some() || is_forgotten();
+    let kept = signs.newer_than_list || signs.lived_in || is_listed;
     let was_seen = record.holder.is_some();
     !kept && (was_seen || signs.age > ADMISSION)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::holders::tests::parts;
     use super::super::record::Holder;
     use super::*;
@@ -54,6 +62,20 @@ mod tests {
     fn what_the_kubelet_lists_stays() {
         assert!(!has_ended(&record(0..50), QUIET, &held(0..50)));
         assert!(has_ended(&record(0..50), QUIET, &held(50..90)));
+    }
+
+    #[test]
+    fn what_the_kubelet_has_forgotten_stays_while_it_lists_the_container() {
+        let of = |container: &str| {
+            [Held {
+                holder: Holder { container: Some(container.into()), ..holder() },
+                devices: BTreeSet::new(),
+            }]
+        };
+        let record = Record { holder: Some(holder()), ..record(0..50) };
+        assert!(!has_ended(&record, QUIET, &of("main")));
+        assert!(has_ended(&record, QUIET, &of("other")));
+        assert!(has_ended(&record, QUIET, &[]));
     }
 
     #[test]
