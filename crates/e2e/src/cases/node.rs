@@ -53,7 +53,7 @@ fn smi(cluster: &mut Cluster) -> Result<()> {
 }
 
 /// What a command says in the agent's pod.
-fn in_agent(cluster: &Cluster, words: &[&str]) -> Result<String> {
+pub(super) fn in_agent(cluster: &Cluster, words: &[&str]) -> Result<String> {
     let head = ["-n", NAMESPACE, "exec", "daemonset/aliquot-agent", "--"];
     cluster.kubectl.run(&[&head[..], words].concat())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sim_world::admin::{self, Change};
 
+use super::node::in_agent;
 use super::{Case, PATIENCE, PERCENT, allocatable, idle, node, offers_all, said, shown, stays};
 use crate::chart::NAMESPACE;
 use crate::cluster::Cluster;
@@ -36,6 +37,10 @@ fn undisturbed(cluster: &mut Cluster, deed: impl Fn(&mut Cluster) -> Result<()>)
     cluster.api.wait(&node(), "offering its GPUs again", PATIENCE, offers_all)?;
     let pod = cluster.api.get(&path)?;
     ensure!(before == lot(&pod), "the running pod was disturbed: {}", pod["status"]);
+    // The agent compares with the kubelet's list every few seconds, and a kubelet that has just started has none.
+    std::thread::sleep(Duration::from_secs(8));
+    let status = in_agent(cluster, &["aliquot", "status", "--json"])?;
+    ensure!(status.contains("default/steady"), "the agent has released what runs: {status}");
     Ok(())
 }
 
