@@ -155,6 +155,7 @@ fn base(arch: Arch, image: &Path) -> Result<tempfile::TempDir> {
     for (path, _) in FILES {
         copy(&image.join(path), &base.path().join(path))?;
     }
+    fs::create_dir(base.path().join("proc"))?;
     if arch == Arch::Aarch64 {
         let qemu = fetch::ensure(&["qemu"])?.part("qemu").join("usr/bin/qemu-aarch64-static");
         copy(&qemu, &base.path().join(QEMU))?;
@@ -180,14 +181,18 @@ fn starts(base: &Path, program: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Gives the root `$0` its /proc, as a runtime does, and runs the rest in it.
+const IN_ROOT: &str = r#"mount --rbind /proc "$0/proc"; exec chroot "$0" "$@""#;
+
 /// What a program says in the base as its root.
 fn inside(base: &Path, words: &[&str]) -> Result<String> {
-    let mut chroot = Command::new("chroot");
-    chroot.arg(base).stdin(Stdio::null()).env_remove("LD_PRELOAD");
+    let mut chroot = Command::new("unshare");
+    chroot.args(["--mount", "sh", "-ec", IN_ROOT]).arg(base);
+    chroot.stdin(Stdio::null()).env_remove("LD_PRELOAD");
     if base.join(QEMU).exists() {
         chroot.arg(Path::new("/").join(QEMU));
     }
-    let output = chroot.args(words).output().context("chroot cannot be started")?;
+    let output = chroot.args(words).output().context("unshare cannot be started")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let said = text(&output.stdout) + &text(&output.stderr);
     if output.status.code().is_none() {
