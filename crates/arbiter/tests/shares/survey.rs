@@ -1,5 +1,5 @@
-//! How far mixtures of kernels are off: a figure for docs/compute.md, and no promise. Run it by
-//! `cargo test --release -p arbiter --test shares survey -- --ignored --nocapture`.
+//! How far mixtures of kernels are off, drawn at random and the same every time. The figures of docs/compute.md are
+//! those of `ALIQUOT_MIXTURES=200 cargo test --release -p arbiter --test shares survey -- --nocapture`.
 
 use arbiter::Terms;
 
@@ -7,8 +7,8 @@ use crate::load::Load;
 use crate::tenant::Tenant;
 use crate::world::{SECOND, World};
 
-/// How many are played, of two and of three tenants in turn.
-const MIXTURES: u64 = 200;
+/// So many are played, of two and of three tenants in turn, if `ALIQUOT_MIXTURES` does not say how many.
+const MIXTURES: u64 = 24;
 const SECONDS: u64 = 2;
 
 /// Numbers by chance, the same every time.
@@ -46,21 +46,24 @@ fn mixture(dice: &mut Dice, has_third: bool, kernels_us: (u64, u64)) -> (f64, St
 }
 
 #[test]
-#[ignore = "a figure, and no promise"]
 fn survey_of_mixtures() {
-    for kernels_us in [(20, 1000), (1000, 8000)] {
+    let count = std::env::var("ALIQUOT_MIXTURES").ok().and_then(|text| text.parse().ok());
+    let count: u64 = count.unwrap_or(MIXTURES);
+    // The bounds are what was found in 200 of each, and no aim: that is 2 points.
+    for (kernels_us, bound) in [((20, 1000), 3.0), ((1000, 8000), 4.5)] {
         let mut dice = Dice(12345);
         let mut all: Vec<_> =
-            (0..MIXTURES).map(|one| mixture(&mut dice, one % 2 == 1, kernels_us)).collect();
+            (0..count).map(|one| mixture(&mut dice, one % 2 == 1, kernels_us)).collect();
         all.sort_by(|one, other| other.0.total_cmp(&one.0));
         let above = |points| all.iter().filter(|(off, _)| *off > points).count();
         println!(
-            "kernels of {kernels_us:?} us: the worst {:.1} points off, {} of {MIXTURES} above 4, {} above 2, half below {:.1}",
+            "kernels of {kernels_us:?} us: the worst {:.1} points off, {} of {count} above 4, {} above 2, half below {:.1}",
             all[0].0,
             above(4.0),
             above(2.0),
             all[all.len() / 2].0
         );
         all.iter().take(5).for_each(|(off, what)| println!("    {off:.1}: {what}"));
+        assert!(all[0].0 < bound, "{:.1}: {}", all[0].0, all[0].1);
     }
 }

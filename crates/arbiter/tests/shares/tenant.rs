@@ -9,38 +9,12 @@ use meter_rules::{
 };
 
 use crate::card::Work;
+use crate::flight::{Flight, Thread};
 use crate::load::{Load, Wish};
 
 const MS: u64 = 1_000_000;
 /// How long a meeting takes once the other has come.
 const MEETING_NS: u64 = 5_000;
-
-/// A batch that is measured: the shim's `Flown`.
-struct Flight {
-    /// The last of its works.
-    last: u64,
-    /// The kind of what is learned from it.
-    kind: usize,
-    estimate_ns: u64,
-    /// Where it begins; none: where the flight before it ended.
-    from_ns: Option<u64>,
-    is_busy: bool,
-    learns: bool,
-    ended_ns: Option<u64>,
-}
-
-/// What the thread does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Thread {
-    /// It launches, at this moment.
-    Runs,
-    /// It waits for credit since then.
-    Credit { since_ns: u64 },
-    /// It waits for a work.
-    Sync { number: u64 },
-    /// It does something else until then.
-    Rests { until_ns: u64 },
-}
 
 pub(crate) struct Tenant {
     pub(crate) terms: Terms,
