@@ -164,20 +164,30 @@ fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding
     assert_eq!(peer.bindings().len(), 1);
 }
 
-/// Waits until it is so; a test that never ends says that it never was.
+/// Waits until it is so.
 fn until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
+    for _ in 0..1200 {
+        if is_so() {
+            return;
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
+    panic!("waited in vain");
 }
 
-#[test]
-fn who_was_refused_before_an_end_was_heard_of_is_asked_about_again() {
+/// A node on which a pod holds 60 percent, and an extender that has heard of it and watches pods end.
+fn one_holds_sixty() -> (Peer, Extender) {
     let peer = Peer::start();
     peer.publish("a", &node(&[60], &[("one", 0, 60)]));
     let extender = Extender::start(&peer);
     extender.fits_in_the_end(&pod("small", 40), &["a"]);
     until(|| peer.is_watched());
+    (peer, extender)
+}
+
+#[test]
+fn who_was_refused_before_an_end_was_heard_of_is_asked_about_again() {
+    let (peer, extender) = one_holds_sixty();
     // kube-scheduler has heard of an end, asks, is refused, and then the extender hears of it.
     let two = pod("two", 60);
     assert_eq!(extender.filter(&two)["NodeNames"], json!([]));
@@ -199,11 +209,7 @@ fn who_was_refused_before_an_end_was_heard_of_is_asked_about_again() {
 
 #[test]
 fn nobody_is_reminded_of_a_pod_that_is_gone_or_has_no_room() {
-    let peer = Peer::start();
-    peer.publish("a", &node(&[60], &[("one", 0, 60)]));
-    let extender = Extender::start(&peer);
-    extender.fits_in_the_end(&pod("small", 40), &["a"]);
-    until(|| peer.is_watched());
+    let (peer, extender) = one_holds_sixty();
     let two = pod("two", 60);
     assert_eq!(extender.filter(&two)["NodeNames"], json!([]));
     assert_eq!(extender.filter(&pod("large", 100))["NodeNames"], json!([]));
