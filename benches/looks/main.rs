@@ -3,6 +3,8 @@
 
 #[path = "../../crates/arbiter/tests/shares/card.rs"]
 mod card;
+#[path = "../../crates/arbiter/tests/shares/flight.rs"]
+mod flight;
 #[path = "../../crates/arbiter/tests/shares/load.rs"]
 #[expect(dead_code, reason = "other loads are for tests")]
 mod load;
