@@ -45,7 +45,7 @@ impl Chart {
 }
 
 /// The values of the suite: images of this machine, the simulated driver under a root, three cards of which
-/// the last is given out whole, and one replica of everything, because all share one network. The agent chooses how
+/// the last is given out whole (and the others in shares, so that each case knows what is there), and one replica of everything, because all share one network. The agent chooses how
 /// shares come, but under containerd 1.7: that has CDI where its file says so, which no agent can see.
 #[must_use]
 pub fn values(driver: &str, admission: &str, runtime: &str) -> Value {
@@ -55,6 +55,7 @@ pub fn values(driver: &str, admission: &str, runtime: &str) -> Value {
         "agent": {
             "driver": {"from": "root", "root": driver},
             "config": {
+                "defaultMode": "shared",
                 "startupTaints": ["example.com/gpu-not-ready"],
                 "gpus": [{"index": 2, "mode": "whole"}],
                 "injection": injection,
