@@ -42,6 +42,12 @@ static int trim_graphs(void) {
     graphs_reserved = 0;
     return 0;
 }
+/* With STANDIN_FAILS=N the N-th launch takes nothing and fails with 719. */
+static int launch_fails(void) {
+    static int done;
+    const char *when = getenv("STANDIN_FAILS");
+    return when && ++done == atoi(when);
+}
 /* With STANDIN_BESIDE=N another thread trims right behind the N-th upload, and takes memory right before the
  * launch that follows; both as programs do, through what stands before this driver. */
 static int (*before_driver(const char *name))() { return (int (*)())dlsym(RTLD_DEFAULT, name); }
@@ -55,6 +61,24 @@ static void *takes(void *context) {
     /* It counts as living here, which plain memory does not. */
     if (!before_driver("cuMemAlloc_v2")(&at, 2 * MIB)) living += 2 * MIB;
     return 0;
+}
+/* With STANDIN_RIVAL=N another thread launches the next graph right behind the N-th upload. */
+static int rival_got = -1;
+int standin_rival(void) { return rival_got; }
+static uint64_t rival;
+static void *launches(void *context) {
+    before_driver("cuCtxSetCurrent")(context);
+    rival_got = before_driver("cuGraphLaunch")(rival, 0);
+    return 0;
+}
+static void meets_rival(uint64_t made) {
+    static int done;
+    const char *when = getenv("STANDIN_RIVAL");
+    pthread_t thread;
+    if (!when || ++done != atoi(when)) return;
+    rival = made + 1;
+    pthread_create(&thread, 0, launches, current);
+    pthread_join(thread, 0);
 }
 static void beside(int uploads) {
     static int done;
@@ -104,10 +128,12 @@ static int upload_one(uint64_t made) { LOCKED(upload_graph(graph_of(made, 0xa000
 int cuGraphUpload(uint64_t made, void *stream) {
     int result = upload_one(made);
     beside(1);
+    meets_rival(made);
     return result;
 }
 int cuGraphLaunch(uint64_t made, void *stream) {
     beside(0);
+    if (launch_fails()) return 719;
     return upload_one(made);
 }
 int cuDeviceGraphMemTrim(int device) { LOCKED(trim_graphs()); }

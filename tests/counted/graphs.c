@@ -7,6 +7,8 @@
  *   capture=G,A,MIB        what a stream is asked for becomes a graph
  *   make=E,G,FLAGS and make-v1, make-v2, make-with, make-with-ptsz        E is ready
  *   upload=E launch=E and both with -ptsz, update=E,G, update-v2=E,G, end=E, trim=DEVICE
+ *   beside=E               another thread launches E, and joined says what it got
+ *   race=N                 two threads launch 0 and 1 at once, N times: how often just one got it
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -119,6 +121,47 @@ static void *churn(void *unused) {
     return 0;
 }
 
+/* Launches a graph in a thread of its own. */
+static pthread_t thread_beside;
+static void *launches(void *made) {
+    CALL("cuCtxSetCurrent", (void *), contexts[0]);
+    return (void *)(intptr_t)CALL("cuGraphLaunch", (uint64_t, void *), *(uint64_t *)made, stream);
+}
+static int begin_beside(uint64_t which) { return pthread_create(&thread_beside, 0, launches, &ready[which]); }
+static int joined(void) {
+    void *got;
+    pthread_join(thread_beside, &got);
+    return (int)(intptr_t)got;
+}
+
+/* Launches graph 0 or 1 when the other thread does. */
+static pthread_barrier_t start_line;
+static void *races(void *made) {
+    void *own;
+    CALL("cuCtxSetCurrent", (void *), contexts[0]);
+    CALL("cuStreamCreate", (void **, unsigned), &own, 1);
+    pthread_barrier_wait(&start_line);
+    int got = CALL("cuGraphLaunch", (uint64_t, void *), *(uint64_t *)made, own);
+    CALL("cuStreamSynchronize", (void *), own);
+    return (void *)(intptr_t)got;
+}
+/* What the winner has is given back before the next race. */
+static int race(uint64_t rounds) {
+    int decided = 0;
+    pthread_barrier_init(&start_line, 0, 2);
+    while (rounds--) {
+        pthread_t threads[2];
+        void *got[2];
+        for (int i = 0; i < 2; i++) pthread_create(&threads[i], 0, races, &ready[i]);
+        for (int i = 0; i < 2; i++) pthread_join(threads[i], &got[i]);
+        decided += (!got[0] && got[1] == (void *)2) || (!got[1] && got[0] == (void *)2);
+        for (int i = 0; i < 2; i++)
+            if (!got[i]) CALL("cuMemFree_v2", (uint64_t), addresses[i]);
+        CALL("cuDeviceGraphMemTrim", (int), 0);
+    }
+    return decided;
+}
+
 static void run(char *text) {
     char command[32] = {0};
     uint64_t a = 0, b = 0, c = 0, d = 0;
@@ -180,6 +223,14 @@ static void run(char *text) {
         result = CALL("cuGraphExecUpdate_v2", (uint64_t, uint64_t, void *), ready[a], graphs[b], outcome);
     } else if (IS("end"))
         result = CALL("cuGraphExecDestroy", (uint64_t), ready[a]);
+    else if (IS("beside"))
+        result = begin_beside(a);
+    else if (IS("joined"))
+        result = joined();
+    else if (IS("race"))
+        result = race(a);
+    else if (IS("rival"))
+        result = CALL("standin_rival", (void), );
     else if (IS("trim"))
         result = CALL("cuDeviceGraphMemTrim", (int), (int)a);
     else if (IS("alloc"))

@@ -12,6 +12,7 @@ mod exported;
 mod external;
 mod graph_clients;
 mod graph_stage;
+mod graph_waits;
 mod graphs;
 mod limits;
 mod pools;
