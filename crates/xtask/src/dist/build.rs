@@ -1,6 +1,7 @@
 //! What cargo builds by itself: programs and the simulated driver, linked by zig.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -86,60 +87,92 @@ pub(super) fn cargo(system: &System, profile: Profile, command: &str) -> Result<
 
 /// Runs cargo and reads what it made; what it has to say to a person goes to stderr.
 pub(super) fn artifacts(cargo: &mut Command) -> Result<Artifacts> {
-    let output = cargo.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    if !output.status.success() {
-        let words: Vec<_> = cargo.get_args().map(|word| word.to_string_lossy()).collect();
-        bail!("`cargo {}` ended with {}; it says why above", words.join(" "), output.status);
+    let cargo = cargo.stderr(Stdio::inherit()).stdout(Stdio::piped());
+    let mut child = cargo.spawn().context("cannot start cargo")?;
+    let mut made = Artifacts::default();
+    for line in BufReader::new(child.stdout.take().context("cargo has no stdout")?).lines() {
+        let line = line.context("cargo wrote no text")?;
+        made.hear(serde_json::from_str(&line).context("cargo wrote no JSON")?);
     }
-    let lines = String::from_utf8(output.stdout).context("cargo wrote no text")?;
-    let messages = lines.lines().map(serde_json::from_str::<Message>);
-    let messages = messages.collect::<Result<Vec<_>, _>>().context("cargo wrote no JSON")?;
-    Ok(Artifacts(messages.into_iter().filter_map(Message::artifact).collect()))
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        let words: Vec<_> = cargo.get_args().map(|word| word.to_string_lossy()).collect();
+        bail!("`cargo {}` ended with {status}; it says why above", words.join(" "));
+    }
+    Ok(made)
 }
 
 /// What a cargo build made.
-pub(super) struct Artifacts(Vec<Artifact>);
+#[derive(Default)]
+pub(super) struct Artifacts {
+    made: Vec<Artifact>,
+    /// The warnings that were shown.
+    pub(super) warnings: usize,
+}
 
 impl Artifacts {
+    /// Keeps what was made, and shows what is said.
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Made(artifact) => self.made.push(artifact),
+            Message::Says { message } if !message.is_expected() => {
+                eprint!("{}", message.rendered);
+                self.warnings += usize::from(message.level == "warning");
+            }
+            Message::Says { .. } | Message::Other => {}
+        }
+    }
+
     /// Every `.rlib` in or under this folder, by name: cargo says them in the order in which they came
     /// to be ready, and a linker lays code out in the order in which it gets it.
     pub(super) fn rlibs(&self, under: &Path) -> BTreeSet<&PathBuf> {
-        let files = self.0.iter().flat_map(|artifact| &artifact.filenames);
+        let files = self.made.iter().flat_map(|artifact| &artifact.filenames);
         let is_rlib = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "rlib");
         files.filter(is_rlib).filter(|file| file.starts_with(under)).collect()
     }
 
     /// The program of this name.
     pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
-        let found = self.0.iter().filter(|artifact| artifact.target.name == name);
+        let found = self.made.iter().filter(|artifact| artifact.target.name == name);
         let file = found.filter_map(|artifact| artifact.executable.clone()).next_back();
         file.with_context(|| format!("cargo built no program {name}"))
     }
 
     fn library(&self, package: &str) -> Result<PathBuf> {
         // The package that was asked for is the last one that is built.
-        let files = self.0.last().map(|artifact| &artifact.filenames[..]).unwrap_or_default();
+        let files = self.made.last().map(|artifact| &artifact.filenames[..]).unwrap_or_default();
         let is_library = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "so");
         let file = files.iter().find(is_library).cloned();
         file.with_context(|| format!("cargo built no shared library from {package}"))
     }
 }
 
-/// A line of cargo's JSON; only one kind matters here.
+/// A line of cargo's JSON.
 #[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[serde(tag = "reason")]
 enum Message {
-    CompilerArtifact(Artifact),
+    #[serde(rename = "compiler-artifact")]
+    Made(Artifact),
+    #[serde(rename = "compiler-message")]
+    Says { message: Said },
     #[serde(other)]
     Other,
 }
 
-impl Message {
-    fn artifact(self) -> Option<Artifact> {
-        match self {
-            Message::CompilerArtifact(artifact) => Some(artifact),
-            Message::Other => None,
-        }
+/// What a compiler says.
+#[derive(Deserialize)]
+struct Said {
+    level: String,
+    message: String,
+    rendered: String,
+}
+
+impl Said {
+    /// No lint, so no flag lets rustc keep it to itself: it says of every crate that a flag which it takes may
+    /// not be there for ever ([`super::system`] says why it is set).
+    fn is_expected(&self) -> bool {
+        self.message.starts_with("unstable feature specified for `-Ctarget-feature`")
+            && self.message.ends_with("`outline-atomics`")
     }
 }
 
@@ -176,12 +209,28 @@ mod tests {
         assert_eq!(said, [Path::new("/t/liba.rlib")]);
     }
 
+    #[test]
+    fn every_warning_counts_but_that_of_the_flag_which_is_set() {
+        let said = |message: &str| {
+            format!(
+                r#"{{"reason":"compiler-message","message":{{"level":"warning","message":"{message}",
+                "rendered":""}}}}"#
+            )
+        };
+        let mut made = Artifacts::default();
+        let flag = "unstable feature specified for `-Ctarget-feature`: `outline-atomics`";
+        for line in [said(flag), said("unused variable: `x`"), r#"{"reason":"else"}"#.to_owned()] {
+            made.hear(serde_json::from_str(&line).expect("it is a message"));
+        }
+        assert_eq!(made.warnings, 1);
+    }
+
     fn artifacts(files: &[&str]) -> Artifacts {
         let artifact = |file: &&str| Artifact {
             target: Target { name: String::new() },
             filenames: vec![PathBuf::from(file)],
             executable: None,
         };
-        Artifacts(files.iter().map(artifact).collect())
+        Artifacts { made: files.iter().map(artifact).collect(), warnings: 0 }
     }
 }

@@ -1,6 +1,7 @@
 //! The systems that are built for: their names, their compiler and their standard library. x86_64
 //! has the machine's own rustc; aarch64 has Debian's, which comes with a library for it.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -85,7 +86,9 @@ impl System {
     /// tests do not share, and says in JSON what it made.
     pub(super) fn cargo(&self, command: &str) -> Command {
         let mut cargo = sh::cargo();
-        cargo.args([command, "--message-format=json-render-diagnostics"]);
+        let colours = std::io::stderr().is_terminal();
+        let format = if colours { "json-diagnostic-rendered-ansi" } else { "json" };
+        cargo.args([command, "--message-format", format]);
         cargo.args(["--target", self.arch.triple()]);
         cargo.env("CARGO_TARGET_DIR", self.build_folder());
         if let Some(root) = &self.debian {
