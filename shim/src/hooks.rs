@@ -1387,6 +1387,10 @@ hooks! {
         device: nvmlDevice_t,
         memory: *mut nvmlMemory_v2_t,
     ) -> nvmlReturn_t = nvml::memory_info_v2;
+    Nvml fn nvmlDeviceGetConfComputeProtectedMemoryUsage(
+        device: nvmlDevice_t,
+        memory: *mut nvmlMemory_t,
+    ) -> nvmlReturn_t = nvml::protected_memory;
 
     Nvml fn nvmlDeviceGetComputeRunningProcesses(
         device: nvmlDevice_t,

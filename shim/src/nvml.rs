@@ -51,6 +51,29 @@ pub(crate) unsafe fn memory_info_v2(
     result
 }
 
+/// Of a card in confidential mode all memory is protected, the share's too; of others none is.
+///
+/// # Safety
+/// As NVML's function.
+pub(crate) unsafe fn protected_memory(
+    device: nvmlDevice_t,
+    memory: *mut nvmlMemory_t,
+) -> nvmlReturn_t {
+    let library = real::nvmlDeviceGetConfComputeProtectedMemoryUsage.get();
+    let Some(library) = library else { return UNINITIALIZED };
+    let Ok(shares) = allotments::shares() else { return NO_PERMISSION };
+    // SAFETY: the caller's arguments.
+    let result = unsafe { library(device, memory) };
+    // SAFETY: NVML succeeds only with a place to write to.
+    if let (SUCCESS, Some(memory)) = (result, unsafe { memory.as_mut() })
+        && memory.total > 0
+    {
+        let figures = Figures::of(shares, device, memory.total);
+        (memory.total, memory.free, memory.used) = (figures.total, figures.free, figures.used);
+    }
+    result
+}
+
 struct Figures {
     total: u64,
     free: u64,

@@ -152,7 +152,7 @@ static void *use(void *unused) {
 static void nvml(const char *command, int card) {
     static void *library;
     static int (*start)(void), (*stop)(void), (*handle)(unsigned, void **), (*v1)(void *, memory *),
-        (*v2)(void *, memory_v2 *);
+        (*v2)(void *, memory_v2 *), (*protected)(void *, memory *);
     if (!strcmp(command, "nvml-reload")) {
         /* Unloads the library, and takes its place, so that it cannot come back there. */
         Dl_info info;
@@ -176,6 +176,7 @@ static void nvml(const char *command, int card) {
         *(void **)&handle = dlsym(library, "nvmlDeviceGetHandleByIndex_v2");
         *(void **)&v1 = dlsym(library, "nvmlDeviceGetMemoryInfo");
         *(void **)&v2 = dlsym(library, "nvmlDeviceGetMemoryInfo_v2");
+        *(void **)&protected = dlsym(library, "nvmlDeviceGetConfComputeProtectedMemoryUsage");
         start();
     }
     void *device = 0;
@@ -183,8 +184,9 @@ static void nvml(const char *command, int card) {
     memory_v2 n = {0x2000028, 7, 7, 7, 7};
     handle(card, &device);
     if (!strcmp(command, "nvml-wrong")) n.version = 1;
-    if (!strcmp(command, "nvml")) {
-        int r = v1(device, &m);
+    int is_protected = !strcmp(command, "nvml-protected");
+    if (!strcmp(command, "nvml") || is_protected) {
+        int r = (is_protected ? protected : v1)(device, &m);
         printf("%s %d total %llu free %llu used %llu\n", command, r, m.total, m.free, m.used);
     } else if (!strcmp(command, "nvml-null")) {
         int r = v1(device, 0), s = v2(device, 0), t = v1(0, &m), u = v2(0, &n);

@@ -42,6 +42,19 @@ fn a_card_that_was_not_allotted_has_nothing_free() {
 }
 
 #[test]
+fn protected_memory_is_the_shares_where_there_is_any() {
+    let (container, total) = (Container::half(), HALF.bytes());
+    let words = "proc2 init retain current alloc/0=2097152 nvml-protected nvml-protected/1";
+    let used = CONTEXT.bytes() + Mib(2).bytes();
+    let outcome = container.client(words);
+    let said = outcome.lines.iter().filter_map(|line| line.strip_prefix("nvml-protected "));
+    let share = format!("0 total {total} free {} used {used}", total - used);
+    assert_eq!(said.collect::<Vec<_>>(), [&*share, "0 total 0 free 0 used 0"]);
+    let nowhere = Container::half().nowhere().client("none nvml-protected");
+    assert!(nowhere.of("nvml-protected").starts_with("4 "), "{nowhere:?}");
+}
+
+#[test]
 fn the_librarys_own_errors_stay() {
     let outcome = Container::half().client("none nvml-null nvml-wrong");
     outcome.assert_lived();
