@@ -14,8 +14,10 @@ pub(crate) struct Ask {
     pub(crate) fraction: Option<Percent>,
     /// By `gpu-percent`.
     pub(crate) percent: Option<Percent>,
-    /// Whether it names whole GPUs, and more than none.
-    pub(crate) whole: bool,
+    /// The largest of pools with names. Each is a share of another GPU, so several are no contradiction.
+    pub(crate) pooled: Option<Percent>,
+    /// The first resource of whole GPUs of which it asks for more than none.
+    pub(crate) whole: Option<String>,
     /// The first MIG resource that it names.
     pub(crate) mig: Option<String>,
 }
@@ -34,23 +36,29 @@ impl Ask {
                 None
             })
         };
+        let mut pools: Vec<&str> =
+            resources.maps().flat_map(Map::keys).map(String::as_str).collect();
+        pools.retain(|name| rules.is_share_of_a_pool(name));
+        pools.sort_unstable();
+        pools.dedup();
         let ask = Self {
             fraction: keep(resources.same(&rules.fraction(), fraction)),
             percent: keep(resources.same(&rules.resource(Resource::GpuPercent), percent)),
-            whole: resources.names_some(&rules.resource(Resource::Gpu)),
+            pooled: pools.iter().filter_map(|name| keep(resources.same(name, percent))).max(),
+            whole: rules.wholes().into_iter().find(|name| resources.names_some(name)),
             mig: resources.first_with(&rules.mig_prefix()),
         };
         if wrong.is_empty() { Ok(ask) } else { Err(wrong) }
     }
 
-    /// The share it has once the fraction is percent.
+    /// The largest share it has once the fraction is percent.
     pub(crate) fn share(&self) -> Option<Percent> {
-        self.fraction.or(self.percent)
+        self.fraction.or(self.percent).max(self.pooled)
     }
 
     /// Whether it asks for anything of ours.
     pub(crate) fn is_some(&self) -> bool {
-        self.share().is_some() || self.whole || self.mig.is_some()
+        self.share().is_some() || self.whole.is_some() || self.mig.is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Each container with what it asks for, the annotation's share included.
 
-use contract::{Annotation, Percent, Resource, parse_fraction};
+use contract::{Annotation, Percent, parse_fraction};
 
 use crate::admit::Operation;
 use crate::ask::Ask;
@@ -107,8 +107,7 @@ pub(crate) fn mixtures(asking: &[Asking<'_>], rules: &Rules) -> Vec<Refusal> {
     }
     let share = rules.fraction();
     let mut wrong = Vec::new();
-    if asking.iter().any(|one| one.ask.whole) {
-        let whole = rules.resource(Resource::Gpu);
+    if let Some(whole) = asking.iter().find_map(|one| one.ask.whole.clone()) {
         wrong.push(Why::WholeAndShare { whole, share: share.clone() });
     }
     if let Some(mig) = asking.iter().find_map(|one| one.ask.mig.clone()) {

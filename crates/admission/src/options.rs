@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use contract::{Domain, Mib};
+use contract::{Domain, Mib, Percent};
 use kube_api::{ApiFlags, Client};
 use serde_json::{Value, json};
 
 use crate::certificate::keeper::Keeper;
 use crate::certificate::names;
 use crate::policies::ChartFile;
+use crate::translate::replica;
 use crate::{Rules, Translation};
 
 /// The admission of Aliquot's shares of GPUs.
@@ -23,6 +24,13 @@ pub struct Options {
     /// What the cluster's cards have to divide, such as 32510Mi: for those who ask by amounts of memory.
     #[arg(long, value_name = "AMOUNT", requires = "translate", value_parser = card_memory)]
     card_memory: Option<Mib>,
+    /// How many replicas of each GPU NVIDIA's time-slicing was configured for: then one of `nvidia.com/gpu` is no
+    /// whole GPU.
+    #[arg(long, value_name = "COUNT", requires = "translate", value_parser = replica)]
+    replicas: Option<Percent>,
+    /// A pool's resource of whole GPUs, without the domain, such as gpu-training.
+    #[arg(long = "pool", global = true, value_name = "RESOURCE", value_delimiter = ',')]
+    pools: Vec<String>,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -94,9 +102,11 @@ impl Options {
     pub fn rules(&self) -> anyhow::Result<Rules> {
         let domain = Domain::parse(&self.domain)
             .map_err(|error| anyhow::anyhow!("--domain {:?}: {error}", self.domain))?;
-        let translation =
-            self.translate.then_some(Translation { card: self.card_memory, replica: None });
+        let translation = self
+            .translate
+            .then_some(Translation { card: self.card_memory, replica: self.replicas });
         let rules = Rules::new(domain).with_tolerations(self.tolerate.clone());
+        let rules = rules.with_pools(self.pools.iter().cloned());
         let rules = rules.translating(translation);
         Ok(rules.leaving_alone(self.leave_alone.iter().cloned()))
     }

@@ -10,6 +10,7 @@ pub struct Rules {
     tolerations: Vec<Value>,
     left_alone: Vec<String>,
     translation: Option<Translation>,
+    pools: Vec<String>,
 }
 
 /// What translating pods that speak other systems' words ([`crate::translate`]) has to be told of their cluster.
@@ -32,7 +33,16 @@ impl Rules {
             tolerations: Vec::new(),
             left_alone: left_alone.map(str::to_owned).to_vec(),
             translation: None,
+            pools: Vec::new(),
         }
+    }
+
+    /// With pools whose whole GPUs are asked for by these resources, without the domain, such as
+    /// `gpu-training`. Their shares are known by the end of their names.
+    #[must_use]
+    pub fn with_pools(mut self, resources: impl IntoIterator<Item = String>) -> Self {
+        self.pools.extend(resources);
+        self
     }
 
     /// With pods in other systems' words translated.
@@ -97,6 +107,19 @@ impl Rules {
 
     pub(crate) fn resource(&self, resource: Resource) -> String {
         format!("{}/{}", self.domain, resource.as_str())
+    }
+
+    /// The resources of whole GPUs, of every pool.
+    pub(crate) fn wholes(&self) -> Vec<String> {
+        let pools = self.pools.iter().map(|pool| format!("{}/{pool}", self.domain));
+        [self.resource(Resource::Gpu)].into_iter().chain(pools).collect()
+    }
+
+    /// Whether this resource is shares of a pool: all their names end alike. That of the pool without a name is
+    /// looked at by itself.
+    pub(crate) fn is_share_of_a_pool(&self, name: &str) -> bool {
+        let ours = name.strip_prefix(&self.domain).is_some_and(|rest| rest.starts_with('/'));
+        ours && name.ends_with("-percent") && name != self.resource(Resource::GpuPercent)
     }
 
     pub(crate) fn annotation(&self, annotation: Annotation) -> String {

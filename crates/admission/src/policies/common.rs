@@ -58,8 +58,10 @@ pub(super) const ASKS: Variable = (
     "asks",
     "
     variables.asked != '' || variables.all.exists(c,
-      c.?resources.?limits.orValue({}).exists(name, name in ['$fraction', '$percent', '$whole'] || name.startsWith('$mig')) ||
-      c.?resources.?requests.orValue({}).exists(name, name in ['$fraction', '$percent', '$whole'] || name.startsWith('$mig')))",
+      c.?resources.?limits.orValue({}).exists(name, name == '$fraction' || name in $wholes || name.startsWith('$mig') ||
+        name.startsWith('$domain/') && name.matches('-percent$')) ||
+      c.?resources.?requests.orValue({}).exists(name, name == '$fraction' || name in $wholes || name.startsWith('$mig') ||
+        name.startsWith('$domain/') && name.matches('-percent$')))",
 );
 
 /// Variables as the API has them.

@@ -68,17 +68,23 @@ pub enum ChartFile {
 pub fn for_the_chart(file: ChartFile) -> String {
     let tolerations = vec![Value::from(TOLERATIONS)];
     let rules = Rules::new(contract::Domain::default()).with_tolerations(tolerations);
-    let rules = rules.leaving_alone([LEFT_ALONE.to_owned()]);
+    let rules = rules.leaving_alone([LEFT_ALONE.to_owned()]).with_pools([POOLS.to_owned()]);
+    let wholes = Value::from(rules.wholes()).to_string();
     let manifests = match file {
         ChartFile::Policies => manifests(&rules),
         ChartFile::Limits => limits(&rules),
     };
     let text = yaml(&manifests).replace(&format!("[\"{TOLERATIONS}\"]"), TOLERATIONS);
+    let text = text.replace(&wholes, WHOLE);
     format!("# Written by `aliquot-admission policies --chart`; a test compares.\n{text}")
 }
 
 /// What the chart puts a list of tolerations in place of.
 const TOLERATIONS: &str = "ALIQUOT_TOLERATIONS";
+/// What the chart puts the list of resources of whole GPUs in place of.
+const WHOLE: &str = "ALIQUOT_WHOLE";
+/// Stands for the pools in that list.
+const POOLS: &str = "pools";
 /// What the chart puts a namespace in place of.
 const LEFT_ALONE: &str = "aliquot-left-alone";
 

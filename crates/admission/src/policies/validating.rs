@@ -39,6 +39,25 @@ pub(super) const SHARES: Variable = (
     })",
 );
 
+/// The containers' shares of pools with names, in limits and in requests.
+const POOLED: Variable = (
+    "pooled",
+    "
+    variables.all.map(c,
+      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$domain/') && name.matches('-percent$') &&
+        name != '$percent').map(name, {
+          'name': dyn(c.?name.orValue('')), 'resource': dyn(name), 'text': dyn(string(c.resources.limits[name])) }) +
+      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$domain/') && name.matches('-percent$') &&
+        name != '$percent').map(name, {
+          'name': dyn(c.?name.orValue('')), 'resource': dyn(name), 'text': dyn(string(c.resources.requests[name])) })
+    ).flatten().map(s, {
+      'name': s.name,
+      'resource': s.resource,
+      'percent': dyn(quantity(s.text).isGreaterThan(quantity('1000000')) ? 1000000 :
+        int(quantity(s.text).asApproximateFloat()))
+    })",
+);
+
 /// What the mutating policy handed on because it is no share, in thousandths.
 const REFUSED: Variable = (
     "refused",
@@ -60,14 +79,20 @@ const LEFT: Variable = (
       c.?resources.?requests[?'$fraction'].hasValue()).map(c, c.?name.orValue(''))",
 );
 
-const HAS_SHARE: Variable = ("hasShare", "size(variables.shares) > 0 || variables.asked != ''");
+const HAS_SHARE: Variable = (
+    "hasShare",
+    "size(variables.shares) > 0 || size(variables.pooled) > 0 || variables.asked != ''",
+);
+
+const PERCENTS: Variable =
+    ("percents", "variables.shares.map(s, s.percent) + variables.pooled.map(s, s.percent)");
 
 /// The largest share, 0 where there is none.
 const LARGEST: Variable = (
     "largest",
     "
-    size(variables.shares) == 0 ? dyn(0) :
-    variables.shares.filter(s, !variables.shares.exists(other, other.percent > s.percent))[0].percent",
+    size(variables.percents) == 0 ? dyn(0) :
+    variables.percents.filter(p, !variables.percents.exists(other, other > p))[0]",
 );
 
 /// The names of the containers that the annotation is for: one or none.
@@ -76,6 +101,14 @@ const TARGETS: Variable = (
     "
     (variables.chosen == '' ? variables.regular.filter(c, c == variables.regular[0]) :
       variables.all.filter(c, c.?name.orValue('') == variables.chosen)).map(c, c.?name.orValue(''))",
+);
+
+/// The resources of whole GPUs of which some container has more than none.
+const WHOLE: Variable = (
+    "whole",
+    "
+    $wholes.filter(name, variables.all.exists(c,
+      c.?resources.?limits[?name].orValue('0') != '0' || c.?resources.?requests[?name].orValue('0') != '0'))",
 );
 
 const MIG: Variable = (
@@ -89,12 +122,13 @@ const MIG: Variable = (
 
 /// The variables, in the order in which they need each other.
 pub(super) fn variables() -> impl Iterator<Item = &'static Variable> {
-    static OWN: [Variable; 7] = [SHARES, REFUSED, LEFT, HAS_SHARE, LARGEST, TARGETS, MIG];
+    static OWN: [Variable; 10] =
+        [SHARES, POOLED, REFUSED, LEFT, HAS_SHARE, PERCENTS, LARGEST, TARGETS, WHOLE, MIG];
     SHARED.iter().chain(OWN.iter())
 }
 
 /// The rules. The first that does not hold is what a user reads.
-pub(super) const RULES: [Rule; 13] = [
+pub(super) const RULES: [Rule; 15] = [
     Rule {
         holds: "size(variables.refused) == 0",
         message: "
@@ -130,6 +164,22 @@ pub(super) const RULES: [Rule; 13] = [
         '\" is more than one GPU: write 1 to 100 percent of one, or ask for whole GPUs with the resource `gpu`'",
     },
     Rule {
+        holds: "!variables.pooled.exists(s, s.percent < 1)",
+        message: "
+        'container \"' + variables.pooled.filter(s, s.percent < 1)[0].name + '\": ' +
+        variables.pooled.filter(s, s.percent < 1)[0].resource + ': \"' +
+        string(variables.pooled.filter(s, s.percent < 1)[0].percent) +
+        '\" is no share: ask for 1 to 100 percent of one GPU, or for none at all'",
+    },
+    Rule {
+        holds: "!variables.pooled.exists(s, s.percent > 100)",
+        message: "
+        'container \"' + variables.pooled.filter(s, s.percent > 100)[0].name + '\": ' +
+        variables.pooled.filter(s, s.percent > 100)[0].resource + ': \"' +
+        string(variables.pooled.filter(s, s.percent > 100)[0].percent) +
+        '\" is more than one GPU: write 1 to 100 percent of one, or ask for whole GPUs with the resource `gpu`'",
+    },
+    Rule {
         holds: "
         variables.asked == '' ||
         size(variables.targets) == 1 && variables.shares.exists(s, s.name == variables.targets[0] &&
@@ -144,10 +194,9 @@ pub(super) const RULES: [Rule; 13] = [
     },
     Rule {
         holds: "
-        !variables.hasShare || !variables.all.exists(c,
-          c.?resources.?limits[?'$whole'].orValue('0') != '0' || c.?resources.?requests[?'$whole'].orValue('0') != '0')",
+        !variables.hasShare || size(variables.whole) == 0",
         message: "
-        'the pod: asks for whole GPUs ($whole) and for a share of one ($fraction): put them into two pods, or write $fraction: 1 for a whole GPU that is metered'",
+        'the pod: asks for whole GPUs (' + variables.whole[0] + ') and for a share of one ($fraction): put them into two pods, or write $fraction: 1 for a whole GPU that is metered'",
     },
     Rule {
         holds: "!variables.hasShare || size(variables.slices) == 0",

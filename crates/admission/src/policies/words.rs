@@ -12,7 +12,10 @@ pub(super) struct Words(Vec<(&'static str, String)>);
 impl Words {
     pub(super) fn of(rules: &Rules) -> Self {
         let tolerations = Value::from(rules.tolerations().to_vec()).to_string();
+        let wholes = Value::from(rules.wholes()).to_string();
         Self(vec![
+            // Before the words that they begin with.
+            ("$wholes", wholes),
             ("$fraction_key", escaped(&rules.fraction())),
             ("$percent_key", escaped(&rules.resource(Resource::GpuPercent))),
             ("$refused_key", escaped(&rules.refused())),
@@ -27,7 +30,7 @@ impl Words {
             ("$compute", rules.annotation(Annotation::GpuCompute)),
             ("$policy", rules.annotation(Annotation::ComputePolicy)),
             ("$class", rules.annotation(Annotation::ComputeClass)),
-            // JSON of texts and lists is CEL.
+            // JSON of texts and lists is CEL, as above.
             ("$tolerations", tolerations),
         ])
     }

@@ -1,15 +1,17 @@
 //! What was written for other systems becomes what is written here: HAMi's resources, KAI's and Run:ai's
-//! annotations, NVIDIA's time-slicing. Pure: a pod in, the pod rewritten and what a person should know about it
+//! annotations, NVIDIA's time-slicing and MIG slices. Pure: a pod in, the pod rewritten and what a person should know about it
 //! out. What has no counterpart is refused or told, never dropped in silence.
 
 mod hami;
 mod kai;
+mod mig;
 mod share;
 mod slicing;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use slicing::replica;
 pub use stream::{BadStream, translate_yaml};
 
 use contract::{FractionError, Mib};
@@ -102,6 +104,7 @@ pub fn translate(
     let mut notes = slicing::of_slices(pod, how, rules)?;
     notes.extend(hami::of_hami(pod, how, rules)?);
     notes.extend(kai::of_kai(pod, how, rules)?);
+    notes.extend(mig::of_mig(pod, rules));
     if !notes.is_empty() {
         notes.extend(placed(pod));
         *object = fresh;

@@ -273,3 +273,23 @@ fn one_of_several_replicas_is_its_part_of_a_gpu_and_hamis_words_stay_hamis() {
     let hami = json!({ "nvidia.com/gpu": 1, "nvidia.com/gpumem-percentage": 40 });
     assert_eq!(translated(hami), Ok(json!({ "example.com/gpu-percent": "40" })));
 }
+
+#[test]
+fn slices_of_nvidias_plugin_change_their_domain_and_nothing_else() {
+    let slices = json!({ "nvidia.com/mig-1g.10gb": 2, "nvidia.com/mig-3g.40gb": "1", "cpu": "1" });
+    let ours =
+        json!({ "example.com/mig-1g.10gb": "2", "example.com/mig-3g.40gb": "1", "cpu": "1" });
+    let mut pod = hami(slices);
+    pod["spec"]["containers"][0]["resources"]["requests"] =
+        json!({ "nvidia.com/mig-1g.10gb": "2" });
+    let once = translated(pod.clone(), None).unwrap();
+    let resources = &once["spec"]["containers"][0]["resources"];
+    assert_eq!(resources["limits"], ours);
+    assert_eq!(resources["requests"]["example.com/mig-1g.10gb"], "2");
+    assert!(resources["requests"].get("nvidia.com/mig-1g.10gb").is_none(), "{resources}");
+    assert_eq!(translated(once.clone(), None), Ok(once), "ours already");
+    let same = Rules::new(Domain::parse("nvidia.com").unwrap());
+    let mut kept = pod.clone();
+    let notes = translate(Workload::Pod, &mut kept, Translation::default(), &same).unwrap();
+    assert!(notes.is_empty() && kept == pod, "under NVIDIA's own domain they have their names");
+}

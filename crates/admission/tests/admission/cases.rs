@@ -92,6 +92,7 @@ pub(crate) fn all() -> Vec<Case> {
     all.extend(annotations());
     all.extend(numbers());
     all.extend(mixtures());
+    all.extend(pools());
     all
 }
 
@@ -224,5 +225,87 @@ fn mixtures() -> Vec<Case> {
         pod_case("all", variable("all"), Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""])),
         pod_case("void", variable("void"), HALF),
         pod_case("void, and all", twice, Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""])),
+    ]
+}
+
+/// The pool whose whole GPUs the rules know by name.
+pub(crate) const POOL: &str = "gpu-training";
+
+/// Shares and whole GPUs of pools with names.
+fn pools() -> Vec<Case> {
+    let chat = |percent: &str| json!({ "limits": { "example.com/gpu-chat-percent": percent } });
+    let with = |name: &str, value: &str| {
+        pod(json!({ "limits": { "example.com/gpu-chat-percent": "50", name: value } }))
+    };
+    let none = || Percents(&[None]);
+    let mut privileged = pod(chat("50"));
+    privileged["spec"]["containers"][0]["securityContext"] = json!({ "privileged": true });
+    let mut visible = pod(chat("50"));
+    visible["spec"]["containers"][0]["env"] =
+        json!([{ "name": "NVIDIA_VISIBLE_DEVICES", "value": "all" }]);
+    let refined = |name: &str, value: &str| {
+        let mut pod = pod(chat("50"));
+        pod["metadata"]["annotations"] = json!({ name: value });
+        pod
+    };
+    let unrequested = json!({ "requests": { "example.com/gpu-chat-percent": "150" },
+                              "limits": { "example.com/gpu-chat-percent": "150" } });
+    vec![
+        pod_case("of a pool", pod(chat("50")), none()),
+        pod_case("of two pools", with("example.com/gpu-talk-percent", "30"), none()),
+        pod_case(
+            "of a pool and of none",
+            with("example.com/gpu-percent", "30"),
+            Percents(&[Some(30)]),
+        ),
+        pod_case(
+            "too much of a pool",
+            pod(chat("150")),
+            Refused(&["gpu-chat-percent", "150", "`gpu`"]),
+        ),
+        pod_case("too much in both", pod(unrequested), Refused(&["gpu-chat-percent", "150"])),
+        pod_case("nothing of a pool", pod(chat("0")), Refused(&["gpu-chat-percent", "1 to 100"])),
+        pod_case(
+            "of a pool, beside whole",
+            with("example.com/gpu", "1"),
+            Refused(&["example.com/gpu)", "two pods"]),
+        ),
+        pod_case(
+            "beside whole ones of a pool",
+            with("example.com/gpu-training", "1"),
+            Refused(&["example.com/gpu-training", "two pods"]),
+        ),
+        pod_case(
+            "of a pool, beside a slice",
+            with("example.com/mig-1g.10gb", "1"),
+            Refused(&["mig-1g.10gb"]),
+        ),
+        pod_case("of a pool, privileged", privileged, Refused(&["\"main\"", "privileged"])),
+        pod_case(
+            "of a pool, all visible",
+            visible,
+            Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""]),
+        ),
+        pod_case(
+            "of a pool, no unit",
+            refined("example.com/gpu-memory", "12"),
+            Refused(&["\"12\"", "unit"]),
+        ),
+        pod_case("of a pool, less compute", refined("example.com/gpu-compute", "30"), none()),
+        pod_case(
+            "of a pool, more compute",
+            refined("example.com/gpu-compute", "60"),
+            Refused(&["60", "at most 50"]),
+        ),
+        pod_case(
+            "whole of a pool",
+            pod(json!({ "limits": { "example.com/gpu-training": 2 } })),
+            none(),
+        ),
+        pod_case(
+            "another domain's",
+            pod(json!({ "limits": { "other.com/gpu-percent": "150" } })),
+            none(),
+        ),
     ]
 }

@@ -147,7 +147,7 @@ fn the_webhook_that_translates_is_asked_about_what_others_wrote() {
     let is_asked = |pod: &Value| {
         holds(&asked, pod, &json!({ "kind": { "group": "", "kind": "Pod" } }), &json!({}))
     };
-    for name in ["gpu", "gpumem", "gpumem-percentage", "gpucores"] {
+    for name in ["gpu", "gpumem", "gpumem-percentage", "gpucores", "gpu.shared", "mig-1g.10gb"] {
         let limits = json!({ "limits": { format!("nvidia.com/{name}"): "1" } });
         assert!(is_asked(&cases::pod(limits)), "{name}");
     }

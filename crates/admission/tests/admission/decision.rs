@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cases::{self, Case, Expect};
 
 fn rules() -> Rules {
-    Rules::new(Domain::default())
+    Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()])
 }
 
 fn workload((group, kind): (&str, &str)) -> Workload {

@@ -117,7 +117,8 @@ fn of_policy(why: String) -> Refused {
 
 fn rules() -> Rules {
     let taint = json!({ "key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule" });
-    Rules::new(Domain::default()).with_tolerations(vec![taint])
+    let rules = Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()]);
+    rules.with_tolerations(vec![taint])
 }
 
 fn create<'a>(kind: (&'a str, &'a str), object: &'a Value) -> Asked<'a> {

@@ -33,7 +33,8 @@ impl Server {
         let root = write_certificate(folder.path());
         let (files, tls) = Files::open(folder.path()).await.expect("the certificate");
         let handle = Handle::new();
-        let rules = Rules::new(Domain::default()).translating(Some(Translation::default()));
+        let rules = Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()]);
+        let rules = rules.translating(Some(Translation::default()));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         tokio::spawn(server::serve(any, tls.clone(), rules, handle.clone()));
         let address = handle.listening().await.expect("the server listens");

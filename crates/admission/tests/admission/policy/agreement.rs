@@ -17,6 +17,8 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         "example.com/gpu-fraction",
         "example.com/gpu-percent",
         "example.com/gpu",
+        "example.com/gpu-training",
+        "example.com/gpu-chat-percent",
         "example.com/mig-1g.10gb",
         "cpu",
     ]);

@@ -25,7 +25,7 @@ const REFUSED_BY_THE_API_SERVER: [(&str, &str, &str); 4] = [
 ];
 
 fn rules() -> Rules {
-    Rules::new(Domain::default())
+    Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()])
 }
 
 fn cluster() -> Cluster {
@@ -156,6 +156,10 @@ fn tolerations_come_with_every_gpu_and_only_once() {
         after(pod, &whole)["spec"]["tolerations"],
         json!([{ "key": "a", "operator": "Exists" }, taint])
     );
+    for resource in ["gpu-training", "gpu-chat-percent"] {
+        let pooled = cases::pod(json!({ "limits": { format!("example.com/{resource}"): "1" } }));
+        assert_eq!(after(pod, &pooled)["spec"]["tolerations"], json!([taint]), "{resource}");
+    }
     let plain = after(pod, &cases::pod(json!({ "limits": { "cpu": "1" } })));
     assert!(plain["spec"].get("tolerations").is_none());
     let set = after(
