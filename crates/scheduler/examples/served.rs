@@ -42,7 +42,7 @@ fn main() {
     let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime");
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let (app, nodes) = (server::router(extender.clone()), extender.clone());
+    let (app, nodes) = (server::routers(extender.clone()).asked, extender.clone());
     runtime.spawn(async move { axum::serve(listener, app).await });
     runtime.spawn(async move { follow::keep_nodes(&nodes, "system").await });
     let start = Instant::now();

@@ -292,6 +292,9 @@ impl Extender {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// A holder that panicked left no half-made state: every change is one call.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

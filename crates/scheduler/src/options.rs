@@ -19,6 +19,10 @@ pub struct Options {
     /// Where to listen. There is no TLS: kube-scheduler asks from the same pod.
     #[arg(long, env = "ALIQUOT_LISTEN", default_value = "127.0.0.1:8888")]
     pub listen: SocketAddr,
+    /// Where to tell how it is: /healthz, /readyz and /metrics, and nothing that changes anything
+    /// [default: only where it listens].
+    #[arg(long, value_name = "ADDRESS", env = "ALIQUOT_METRICS_ADDRESS")]
+    pub metrics_address: Option<SocketAddr>,
     /// The namespace in which the node agents publish.
     #[arg(long, env = "POD_NAMESPACE", default_value = "aliquot-system")]
     pub namespace: String,

@@ -1,5 +1,6 @@
 //! The program: parses, wires and waits.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -23,11 +24,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
 #[tokio::main]
 async fn run(options: &Options) -> anyhow::Result<()> {
     let extender = options.extender()?;
-    let listener = TcpListener::bind(options.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener = listen(options.listen).await?;
+    let server::Routers { asked, seen } = server::routers(extender.clone());
+    if let Some(address) = options.metrics_address {
+        let listener = listen(address).await?;
+        tracing::info!(metrics = %listener.local_addr()?, "telling how it is");
+        tokio::spawn(async move { axum::serve(listener, seen).await });
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let (nodes, recalling, ending) = (extender.clone(), extender.clone(), extender.clone());
     let (reminding, reminder) = (extender.clone(), options.reminder.clone());
@@ -40,5 +50,5 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let end = async move {
         terminate.recv().await;
     };
-    Ok(axum::serve(listener, server::router(extender)).with_graceful_shutdown(end).await?)
+    Ok(axum::serve(listener, asked).with_graceful_shutdown(end).await?)
 }

@@ -35,18 +35,32 @@ struct Counts {
     refused: Counter,
 }
 
-/// What the server answers, without its socket.
-pub fn router(extender: Arc<Extender>) -> Router {
-    Router::new()
+/// What is answered, without sockets.
+#[derive(Debug)]
+pub struct Routers {
+    /// All of it, for the kube-scheduler of the same pod.
+    pub asked: Router,
+    /// What only tells how the extender is (`/healthz`, `/readyz`, `/metrics`) and changes nothing: for whoever
+    /// reaches the pod.
+    pub seen: Router,
+}
+
+/// The routers of one extender; they count together.
+#[must_use]
+pub fn routers(extender: Arc<Extender>) -> Routers {
+    let seen = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics));
+    let asked = Router::new()
         .route("/filter", post(filter))
         .route("/prioritize", post(prioritize))
         .route("/preempt", post(preempt))
         .route("/bind", post(bind))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
-        .with_state(Server { extender, counts: Counts::default() })
+        .merge(seen.clone());
+    let server = Server { extender, counts: Counts::default() };
+    Routers { asked: asked.with_state(server.clone()), seen: seen.with_state(server) }
 }
 
 async fn filter(State(server): State<Server>, body: Bytes) -> Response {

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use share::{Free, Policy};
 
 const GPUS: usize = 8;
+/// Slices of one profile that a node of a mixed cluster has beside them, on a GPU that is divided.
+const SLICES: u32 = 7;
+const PROFILE: &str = "1g.10gb";
 /// So many events pass before a kubelet admits what was bound, at most.
 const LATEST: u64 = 40;
 
@@ -28,16 +31,46 @@ impl Dice {
     }
 }
 
+/// What a pod asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Share(Percent),
+    Whole(u32),
+    Slices(u32),
+}
+
+impl Ask {
+    /// As the pod says it.
+    fn pod(self) -> Value {
+        let (resource, count) = match self {
+            Self::Share(percent) => ("gpu-percent".to_owned(), u32::from(percent.get())),
+            Self::Whole(count) => ("gpu".to_owned(), count),
+            Self::Slices(count) => (format!("mig-{PROFILE}"), count),
+        };
+        let limits = json!({ format!("example.com/{resource}"): count.to_string() });
+        json!({ "metadata": {}, "spec": { "containers": [{ "resources": { "limits": limits } }] } })
+    }
+
+    /// Of a node's GPUs, in percent.
+    fn percent(self) -> u32 {
+        match self {
+            Self::Share(percent) => u32::from(percent.get()),
+            Self::Whole(count) => 100 * count,
+            Self::Slices(_) => 0,
+        }
+    }
+}
+
 /// A pod, from its binding on.
 #[derive(Clone)]
 struct Pod {
     uid: String,
     node: usize,
-    percent: Percent,
-    /// The GPU that it was meant to get.
-    planned: usize,
-    /// The GPU that its agent gave it.
-    gpu: Option<usize>,
+    ask: Ask,
+    /// The GPU that its share was meant to get.
+    planned: Option<usize>,
+    /// The GPUs that its agent gave it.
+    gpus: Vec<usize>,
 }
 
 /// What truly is on the nodes, and the scheduler's view of it.
@@ -45,6 +78,8 @@ struct World {
     dice: Dice,
     names: Vec<String>,
     taken: Vec<[u32; GPUS]>,
+    /// Slices that are free, by node.
+    slices: Vec<u32>,
     waiting: Vec<Pod>,
     /// By node.
     running: Vec<Vec<Pod>>,
@@ -55,6 +90,8 @@ struct World {
     counts: Counts,
     /// Of 100 agents that give a share, so many have not heard of the plans of their node.
     deaf: u64,
+    /// Whether whole GPUs and slices are asked for beside shares.
+    is_mixed: bool,
 }
 
 #[derive(Default, Debug)]
@@ -67,11 +104,12 @@ struct Counts {
 }
 
 impl World {
-    fn new(nodes: usize, deaf: u64) -> Self {
+    fn new(nodes: usize, deaf: u64, is_mixed: bool) -> Self {
         let mut world = Self {
             dice: Dice(7),
             names: (0..nodes).map(|node| format!("node-{node}")).collect(),
             taken: vec![[0; GPUS]; nodes],
+            slices: vec![if is_mixed { SLICES } else { 0 }; nodes],
             waiting: Vec::new(),
             running: vec![Vec::new(); nodes],
             alive: 0,
@@ -79,40 +117,51 @@ impl World {
             sums: vec![100 * GPUS as u32; nodes],
             counts: Counts::default(),
             deaf,
+            is_mixed,
         };
         (0..nodes).for_each(|node| world.publish(node));
         world
     }
 
     fn publish(&mut self, node: usize) {
+        let pods = &self.running[node];
+        let is_whole = |gpu| {
+            pods.iter().any(|pod| matches!(pod.ask, Ask::Whole(_)) && pod.gpus.contains(&gpu))
+        };
         let gpu = |(index, taken): (usize, &u32)| Gpu {
             uuid: index.to_string(),
             resource: None,
-            mode: Mode::Shared,
+            mode: if self.is_mixed { Mode::Auto } else { Mode::Shared },
             taken_percent: *taken,
-            is_whole: false,
+            is_whole: is_whole(index),
             is_usable: true,
         };
         let gpus = self.taken[node].iter().enumerate().map(gpu).collect();
-        let part = |pod: &Pod| (pod.gpu.expect("it runs"), u32::from(pod.percent.get()));
         let holder = |pod: &Pod| Holder {
             uid: pod.uid.clone(),
-            parts: vec![part(pod)],
-            ..Holder::default()
+            parts: pod
+                .gpus
+                .iter()
+                .map(|gpu| (*gpu, pod.ask.percent() / pod.gpus.len() as u32))
+                .collect(),
+            slices: match pod.ask {
+                Ask::Slices(count) => [(PROFILE.to_owned(), count)].into(),
+                _ => Default::default(),
+            },
         };
-        let pods = self.running[node].iter().map(holder).collect();
-        let published = Node { gpus, pods, least_percent: 1, ..Node::default() };
+        let pods = pods.iter().map(holder).collect();
+        let slices = [(PROFILE.to_owned(), self.slices[node])].into();
+        let published = Node { gpus, pods, slices, least_percent: 1 };
         self.cluster.publish(&self.names[node], published, Duration::ZERO);
     }
 
     /// A pod comes: it is asked about, bound, and waits for its kubelet.
     fn arrive(&mut self, number: u64) {
-        let percent = [10, 20, 25, 30, 50, 60, 75, 100][self.dice.roll(8) as usize];
+        let ask = self.ask();
         let uid = format!("pod-{number}");
-        let percent = Percent::new(percent).expect("a share");
-        let pod = pod(percent);
+        let pod = ask.pod();
         // The scheduler has filtered by its sums before it asks.
-        let room = |sum: &u32| *sum >= u32::from(percent.get());
+        let room = |sum: &u32| *sum >= ask.percent();
         let names = self.names.iter().zip(&self.sums).filter(|(_, sum)| room(sum));
         let names: Vec<_> = names.map(|(name, _)| name.clone()).collect();
         let wanted = Wanted::read(&pod, Domain::default(), self.cluster.pools()).expect("an ask");
@@ -120,7 +169,9 @@ impl World {
         let start = Instant::now();
         let fit = filter(&args, &wanted, &self.cluster).node_names;
         self.counts.filter.push(start.elapsed());
-        self.counts.wrong_by_sums += u64::from(self.is_wrong_by_sums(&names, percent));
+        if let Ask::Share(percent) = ask {
+            self.counts.wrong_by_sums += u64::from(self.is_wrong_by_sums(&names, percent));
+        }
         let args = self::args(fit);
         let best = prioritize(&args, &wanted, &self.cluster);
         let Some(best) = best.into_iter().max_by_key(|one| one.score) else {
@@ -130,10 +181,28 @@ impl World {
         let node: usize = best.host["node-".len()..].parse().expect("a node's number");
         let plan = self.cluster.bind(best.host, &uid, &wanted, Duration::ZERO);
         let plan = plan.expect("what was filtered and not bound since fits");
-        let planned = plan[0].gpu.parse().expect("a GPU's number");
-        self.sums[node] -= u32::from(percent.get());
+        let planned = plan.first().map(|plan| plan.gpu.parse().expect("a GPU's number"));
+        assert_eq!(
+            planned.is_some(),
+            matches!(ask, Ask::Share(_)),
+            "shares are planned, and nothing else"
+        );
+        self.sums[node] -= ask.percent();
         self.counts.bound += 1;
-        self.waiting.push(Pod { uid, node, percent, planned, gpu: None });
+        self.waiting.push(Pod { uid, node, ask, planned, gpus: Vec::new() });
+    }
+
+    /// What the next pod asks for: in a mixed cluster one in ten whole GPUs, and one in ten slices.
+    fn ask(&mut self) -> Ask {
+        let kind = if self.is_mixed { self.dice.roll(10) } else { 9 };
+        match kind {
+            0 => Ask::Whole(1 + self.dice.roll(2) as u32),
+            1 => Ask::Slices(1 + self.dice.roll(3) as u32),
+            _ => {
+                let percent = [10, 20, 25, 30, 50, 60, 75, 100][self.dice.roll(8) as usize];
+                Ask::Share(Percent::new(percent).expect("a share"))
+            }
+        }
     }
 
     /// Whether the fullest node by sums, which a packing scheduler takes, has no GPU with room.
@@ -147,47 +216,86 @@ impl World {
     fn admit(&mut self, index: usize) {
         let mut pod = self.waiting.swap_remove(index);
         let node = pod.node;
-        let others = self.waiting.iter().filter(|other| other.node == node);
-        let plans: Vec<_> = others.chain([&pod]).map(|pod| (pod.planned, pod.percent)).collect();
-        let hears = self.dice.roll(100) >= self.deaf;
-        let taken = &mut self.taken[node];
-        let gpus: Vec<_> = free(taken).collect();
-        // As the node agent does, which does not know for which pod the kubelet asks.
-        let plans = if hears { &plans[..] } else { &[] };
-        pod.gpu = share::pick_planned(pod.percent, &gpus, plans, Policy::Pack);
-        match pod.gpu {
-            Some(gpu) => {
-                taken[gpu] += u32::from(pod.percent.get());
-                assert!(taken[gpu] <= 100, "no card gives more than it has");
-                let (planned, percent) = (pod.planned, pod.percent);
-                self.running[node].push(pod);
-                // A pod that was given another's place leaves its own to that one.
-                let its = |other: &&mut Pod| {
-                    (other.node, other.planned, other.percent) == (node, gpu, percent)
-                };
-                if planned != gpu
-                    && let Some(other) = self.waiting.iter_mut().find(its)
-                {
-                    other.planned = planned;
+        let given = match pod.ask {
+            Ask::Share(percent) => self.share_for(&mut pod, percent),
+            Ask::Whole(count) => self.wholes(node, count as usize),
+            Ask::Slices(count) => self.slices[node].checked_sub(count).map(|left| {
+                self.slices[node] = left;
+                Vec::new()
+            }),
+        };
+        match given {
+            Some(gpus) => {
+                for gpu in &gpus {
+                    let taken = &mut self.taken[node][*gpu];
+                    *taken += pod.ask.percent() / gpus.len() as u32;
+                    assert!(*taken <= 100, "no card gives more than it has");
                 }
+                pod.gpus = gpus;
+                self.running[node].push(pod);
                 self.alive += 1;
             }
             None => {
+                assert!(
+                    !matches!(pod.ask, Ask::Slices(_)),
+                    "of equal slices none is the wrong one"
+                );
                 self.counts.refused_by_agents += 1;
-                self.sums[node] += u32::from(pod.percent.get());
+                self.sums[node] += pod.ask.percent();
                 self.cluster.forget(&self.names[node], &pod.uid, Duration::ZERO);
             }
         }
         self.publish(node);
     }
 
+    /// As the node agent does it, which does not know for which pod the kubelet asks.
+    fn share_for(&mut self, pod: &mut Pod, percent: Percent) -> Option<Vec<usize>> {
+        let node = pod.node;
+        let others = self.waiting.iter().filter(|other| other.node == node);
+        let plan = |pod: &Pod| match pod.ask {
+            Ask::Share(percent) => pod.planned.map(|gpu| (gpu, percent)),
+            _ => None,
+        };
+        let plans: Vec<_> = others.chain([&*pod]).filter_map(plan).collect();
+        let hears = self.dice.roll(100) >= self.deaf;
+        let gpus: Vec<_> = free(&self.taken[node]).collect();
+        let plans = if hears { &plans[..] } else { &[] };
+        let gpu = share::pick_planned(percent, &gpus, plans, Policy::Pack)?;
+        // A pod that was given another's place leaves its own to that one.
+        let its =
+            |other: &&mut Pod| (other.node, other.planned, other.ask) == (node, Some(gpu), pod.ask);
+        if pod.planned != Some(gpu)
+            && let Some(other) = self.waiting.iter_mut().find(its)
+        {
+            other.planned = pod.planned;
+        }
+        Some(vec![gpu])
+    }
+
+    /// Free GPUs, from anywhere: agents choose them by their links.
+    fn wholes(&mut self, node: usize, count: usize) -> Option<Vec<usize>> {
+        let mut gpus: Vec<usize> = (0..GPUS).filter(|gpu| self.taken[node][*gpu] == 0).collect();
+        if gpus.len() < count {
+            return None;
+        }
+        let first = self.dice.roll(gpus.len() as u64) as usize;
+        gpus.rotate_left(first);
+        gpus.truncate(count);
+        Some(gpus)
+    }
+
     /// A pod ends: its agent frees its part, and publishes.
     fn leave(&mut self, node: usize) {
         let Some(pod) = self.running[node].pop() else { return };
         self.alive -= 1;
-        self.taken[pod.node][pod.gpu.expect("it runs")] -= u32::from(pod.percent.get());
-        self.sums[pod.node] += u32::from(pod.percent.get());
-        self.publish(pod.node);
+        for gpu in &pod.gpus {
+            self.taken[node][*gpu] -= pod.ask.percent() / pod.gpus.len() as u32;
+        }
+        if let Ask::Slices(count) = pod.ask {
+            self.slices[node] += count;
+        }
+        self.sums[node] += pod.ask.percent();
+        self.publish(node);
     }
 
     fn step(&mut self, number: u64, alive: usize) {
@@ -212,11 +320,6 @@ fn args<'a>(names: impl IntoIterator<Item = &'a str>) -> Args<'a> {
     Args { pod: Value::Null, node_names: Some(names) }
 }
 
-fn pod(percent: Percent) -> Value {
-    let limits = json!({ "example.com/gpu-percent": percent.get().to_string() });
-    json!({ "metadata": {}, "spec": { "containers": [{ "resources": { "limits": limits } }] } })
-}
-
 fn from_environment(name: &str, default: usize) -> usize {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text:?} is no number")),
@@ -225,20 +328,24 @@ fn from_environment(name: &str, default: usize) -> usize {
 }
 
 /// Lets pods come and go, and says what came of it.
-fn run(deaf: u64) -> Counts {
+fn run(deaf: u64, is_mixed: bool) -> Counts {
     let nodes = from_environment("ALIQUOT_NODES", 20);
     let pods = from_environment("ALIQUOT_PODS", 4000);
-    let mut world = World::new(nodes, deaf);
-    // Nearly full: 46 percent is what a pod asks for on average.
-    let alive = nodes * GPUS * 2;
+    let mut world = World::new(nodes, deaf, is_mixed);
+    // Nearly full: 46 percent is what a share has on average, and a pod with whole GPUs 150.
+    let alive = nodes * GPUS * if is_mixed { 3 } else { 4 } / 2;
     (0..pods as u64).for_each(|number| world.step(number, alive));
     let mut counts = world.counts;
     counts.filter.sort();
     let p99 = counts.filter[counts.filter.len() * 99 / 100];
     println!(
-        "{nodes} nodes, {pods} pods, {deaf} of 100 plans not heard of: {} bound, {} found no place, \
+        "{nodes} nodes, {pods} pods{}, {deaf} of 100 plans not heard of: {} bound, {} found no place, \
          {} refused by agents; {} would have gone wrong by node sums; filter p99 {p99:?}",
-        counts.bound, counts.nowhere, counts.refused_by_agents, counts.wrong_by_sums
+        if is_mixed { ", whole GPUs and slices among them" } else { "" },
+        counts.bound,
+        counts.nowhere,
+        counts.refused_by_agents,
+        counts.wrong_by_sums
     );
     assert!(counts.bound > pods as u64 / 2, "the cluster is not stuck");
     assert!(counts.wrong_by_sums > counts.refused_by_agents, "single GPUs are worth knowing");
@@ -247,12 +354,20 @@ fn run(deaf: u64) -> Counts {
 
 #[test]
 fn no_card_is_overcommitted_while_pods_come_and_go_and_agents_are_late() {
-    let counts = run(100);
+    let counts = run(100, false);
     let few = counts.bound / 50;
     assert!(counts.refused_by_agents <= few, "{} of {}", counts.refused_by_agents, counts.bound);
 }
 
 #[test]
 fn an_agent_that_heard_of_the_plans_refuses_nobody_in_whatever_order_pods_are_admitted() {
-    assert_eq!(run(0).refused_by_agents, 0);
+    assert_eq!(run(0, false).refused_by_agents, 0);
+}
+
+/// A whole GPU is not planned, and may be one that a share was meant for: that share then looks for another.
+#[test]
+fn whole_gpus_and_slices_come_and_go_beside_shares_and_no_card_is_overcommitted() {
+    let counts = run(0, true);
+    let few = counts.bound / 50;
+    assert!(counts.refused_by_agents <= few, "{} of {}", counts.refused_by_agents, counts.bound);
 }

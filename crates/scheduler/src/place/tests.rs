@@ -84,6 +84,44 @@ fn a_pool_gives_to_those_who_ask_for_it_and_to_nobody_else() {
     assert_eq!(said.to_string(), "2 whole GPUs of gpu-training were asked for, and 1 are free");
 }
 
+fn slices(turn: Turn, profile: &str, count: u32) -> (Turn, Need) {
+    (turn, Need::Slices { profile: profile.to_owned(), count })
+}
+
+#[test]
+fn slices_are_taken_by_profile_until_none_is_left() {
+    let mig =
+        |count| BTreeMap::from([("mig-1g.10gb".to_owned(), count), ("mig-3g.40gb".to_owned(), 1)]);
+    let mut holes = Holes::of(&Node { slices: mig(3), ..node(&[100]) }, &mut Pools::default());
+    let mut take = |needs: Vec<(Turn, Need)>| place(&Ask::of(needs), &mut holes, Wish::default());
+    // An init container's slices are not counted again for those after it: a node is fuller than it is, never emptier.
+    assert_eq!(
+        take(vec![slices(Init, "mig-1g.10gb", 1), slices(Lasting, "mig-1g.10gb", 1)]),
+        Ok(vec![])
+    );
+    assert_eq!(take(vec![slices(Lasting, "mig-3g.40gb", 1)]), Ok(vec![]));
+    let said = take(vec![slices(Lasting, "mig-1g.10gb", 2)]).unwrap_err().to_string();
+    assert_eq!(said, "2 slices mig-1g.10gb were asked for, and 1 are free");
+    let said = take(vec![slices(Lasting, "mig-7g.80gb", 1)]).unwrap_err().to_string();
+    assert_eq!(said, "1 slices mig-7g.80gb were asked for, and 0 are free");
+    assert_eq!(take(vec![slices(Lasting, "mig-1g.10gb", 1)]), Ok(vec![]));
+    assert!(take(vec![slices(Lasting, "mig-1g.10gb", 1)]).is_err());
+}
+
+#[test]
+fn a_slice_that_came_back_is_room_that_was_not_there() {
+    let holes = |count| {
+        let slices = BTreeMap::from([("mig-1g.10gb".to_owned(), count)]);
+        Holes::of(&Node { slices, ..node(&[100]) }, &mut Pools::default())
+    };
+    assert!(holes(1).exceed(&holes(0)));
+    assert!(!holes(0).exceed(&holes(1)) && !holes(1).exceed(&holes(1)));
+    assert!(
+        holes(1).exceed(&Holes::of(&node(&[100]), &mut Pools::default())),
+        "the first of its profile"
+    );
+}
+
 #[test]
 fn a_share_goes_where_it_was_planned_if_that_still_has_room() {
     let holes = Holes::of(&node(&[50, 0]), &mut Pools::default());

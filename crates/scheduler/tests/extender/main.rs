@@ -1,6 +1,7 @@
 //! The extender as a process between a scripted API server and kube-scheduler's own JSON.
 
 mod peer;
+mod seen;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 struct Extender {
     child: Child,
     base: String,
+    /// Where it only tells how it is.
+    seen: String,
     _account: tempfile::TempDir,
 }
 
@@ -27,6 +30,8 @@ impl Extender {
         command.args([
             "--listen",
             "127.0.0.1:0",
+            "--metrics-address",
+            "127.0.0.1:0",
             "--namespace",
             "system",
             "--kube-api",
@@ -35,15 +40,17 @@ impl Extender {
         command.arg("--kube-account").arg(account.path()).env("NO_COLOR", "1");
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the extender");
         let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let address = loop {
-            let line = log.next().expect("it serves").expect("text");
-            if let Some((_, address)) = line.split_once("listen=") {
-                break address.trim().to_owned();
-            }
+        // It says so of both, one after the other.
+        let mut told = |word: &str| {
+            let line = log.find_map(|line| {
+                line.expect("text").split_once(word).map(|(_, address)| address.trim().to_owned())
+            });
+            format!("http://{}", line.expect("it serves"))
         };
+        let (seen, base) = (told("metrics="), told("listen="));
         // What it says later is nobody's, and must not block it.
         std::thread::spawn(move || log.for_each(drop));
-        Self { child, base: format!("http://{address}"), _account: account }
+        Self { child, base, seen, _account: account }
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {

@@ -1,6 +1,8 @@
 //! `cargo xtask chart`: the chart, rendered by the real helm and held to the types of the real API. The
 //! plain manifests under daemonset/manifests are what it renders without any values.
 
+mod closed;
+mod foreign;
 mod lasting;
 mod models;
 mod notes;
@@ -59,7 +61,7 @@ const VARIANTS: [&str; 11] = [
 
 /// Values, and what has to be rendered from them: the extender is asked about every pool's resources, and the
 /// agent sees the MPS daemon.
-const RENDERED: [(&str, &[&str]); 5] = [
+const RENDERED: [(&str, &[&str]); 6] = [
     (
         "agent.config.pools.training.mode=whole,agent.config.pools.chat.resource=gpu-talk",
         &["example.com/gpu-training,", "example.com/gpu-talk,", "example.com/gpu-talk-percent,"],
@@ -82,16 +84,59 @@ const RENDERED: [(&str, &[&str]); 5] = [
         ],
     ),
     ("agent.driver.from=runtime", &["NVIDIA_VISIBLE_DEVICES, value: all"]),
+    (
+        "admission.tolerations[0].key=sku,admission.tolerations[0].operator=Exists",
+        &["ALIQUOT_TOLERATED, value: \"sku\""],
+    ),
 ];
 
 /// Values that are refused, and a word of why.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 10] = [
     ("agnet.audit=false", "agnet"),
     ("agent.config.domain=x.org", "config"),
     ("admission.mode=maybe", "mode"),
     ("admission.certificate.from=secret", "secret"),
     ("domain=Not A Domain", "domain"),
     ("image.digest=latest", "digest"),
+    ("admission.translate.enabled=true,admission.mode=policy", "admission.translate.enabled"),
+    ("admission.translate.enabled=true,admission.mode=none", "admission.translate.enabled"),
+    ("admission.translate.replicas=1", "replicas"),
+    ("scheduler.ignorable=maybe", "ignorable"),
+];
+
+/// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
+/// the agent, of kube-scheduler, and of the webhook's and the policies' words.
+const LINES: [(&str, &[&str]); 9] = [
+    ("", &["    defaultMode: auto", "        ignorable: false"]),
+    ("scheduler.ignorable=true", &["        ignorable: true"]),
+    ("agent.config.defaultMode=whole", &["    defaultMode: whole"]),
+    (
+        "admission.translate.enabled=true,admission.translate.replicas=4",
+        &["            - --replicas=4"],
+    ),
+    ("agent.config.pools.training.mode=whole", &["            - --pool=gpu-training"]),
+    (
+        "agent.config.nodes[0].names={a},agent.config.nodes[0].set.pools.edge.resource=gpu-rim",
+        &["            - --pool=gpu-rim"],
+    ),
+    (
+        "scheduler.metricsPort=9999",
+        &[
+            "            - --metrics-address=[::]:9999",
+            "    - {name: metrics, port: 9999, targetPort: metrics}",
+        ],
+    ),
+    ("agent.config.exposure=cdi", &["    exposure: cdi"]),
+    ("agent.driver.from=runtime", &["    exposure: env"]),
+];
+
+/// Values, and words that nothing of what is rendered has.
+const ABSENT: [(&str, &str); 4] = [
+    ("scheduler.enabled=false", "defaultMode"),
+    ("agent.config.defaultMode=shared", "defaultMode: auto"),
+    ("agent.config.exposure=cdi", "exposure: env"),
+    // What stands in the files of policies for what values say.
+    ("admission.mode=policy,agent.config.pools.training.mode=whole", "ALIQUOT_WHOLE"),
 ];
 
 /// Looks at every variant, and at what is checked in.
@@ -103,7 +148,7 @@ pub(crate) fn check() -> Result<()> {
         for object in &all {
             models.check(object).with_context(|| format!("with {values:?}"))?;
         }
-        for look in [lasting::check, secure::check] {
+        for look in [closed::check, lasting::check, secure::check] {
             look(&all).with_context(|| format!("with {values:?}"))?;
         }
         objects += all.len();
@@ -129,6 +174,19 @@ pub(crate) fn check() -> Result<()> {
         let missing = words.iter().find(|word| !text.contains(&format!("{{name: {word}")));
         ensure!(missing.is_none(), "{values} renders no {}", missing.unwrap_or(&""));
     }
+    for (values, lines) in LINES {
+        let text = render(values, KUBERNETES)?;
+        let missing = lines.iter().find(|line| !text.lines().any(|there| there == **line));
+        ensure!(missing.is_none(), "{values:?} renders no line {:?}", missing.unwrap_or(&""));
+    }
+    for (values, word) in ABSENT {
+        ensure!(!render(values, KUBERNETES)?.contains(word), "{values:?} renders {word}");
+    }
+    let pools = render(
+        "admission.mode=policy,domain=x.org,agent.config.pools.training.mode=whole",
+        KUBERNETES,
+    )?;
+    ensure!(pools.contains(r#"["x.org/gpu","x.org/gpu-training"]"#), "the policies know no pool");
     for (values, word) in REFUSED {
         let Err(said) = render(values, KUBERNETES) else { bail!("{values} was not refused") };
         ensure!(

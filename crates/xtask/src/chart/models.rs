@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
+use super::foreign;
+
 /// All types by name.
 pub(super) struct Models(BTreeMap<String, Model>);
 
@@ -19,15 +21,10 @@ struct Model {
     required: BTreeSet<String>,
 }
 
-/// Groups whose types are not Kubernetes' own.
-const FOREIGN: [&str; 6] = [
-    "monitoring.coreos.com/",
-    "cert-manager.io/",
-    "config.kueue.x-k8s.io/",
-    "kueue.x-k8s.io/",
-    "karpenter.sh/",
-    "eksctl.io/",
-];
+/// The tables of [`foreign`], as types.
+fn foreign_models() -> impl Iterator<Item = (String, Model)> {
+    foreign::all().map(|(name, fields)| (name.to_owned(), Model::foreign(&fields)))
+}
 
 impl Models {
     /// Reads the client's sources under `part`.
@@ -38,6 +35,7 @@ impl Models {
             let text = fs::read_to_string(entry?.path()).unwrap_or_default();
             models.extend(Model::read(&text));
         }
+        models.extend(foreign_models());
         ensure!(models.contains_key("V1PodSpec"), "{} has no types of pods", folder.display());
         Ok(Self(models))
     }
@@ -50,15 +48,19 @@ impl Models {
         let text =
             |name: &str| object[name].as_str().with_context(|| format!("no {name}: {object}"));
         let (version, kind) = (text("apiVersion")?, text("kind")?);
-        if FOREIGN.iter().any(|group| version.starts_with(group)) {
-            return Ok(());
-        }
-        ensure!(
-            version.rsplit('/').next() == Some("v1"),
-            "{kind} of {version}, which is not stable"
-        );
+        let of = match foreign::knows(version, kind) {
+            Some(is_known) => {
+                ensure!(is_known, "{kind} of {version}, which chart/foreign.rs does not know");
+                kind.to_owned()
+            }
+            None => {
+                let is_stable = version.rsplit('/').next() == Some("v1");
+                ensure!(is_stable, "{kind} of {version}, which is not stable");
+                format!("V1{kind}")
+            }
+        };
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        self.object(&format!("V1{kind}"), object).map_err(|why| anyhow!("{kind} {name}: {why}"))
+        self.object(&of, object).map_err(|why| anyhow!("{kind} {name}: {why}"))
     }
 
     fn object(&self, of: &str, value: &Value) -> Result<(), String> {
@@ -99,6 +101,19 @@ impl Models {
 }
 
 impl Model {
+    /// One of the tables of [`foreign`].
+    fn foreign(fields: &str) -> Self {
+        let mut model = Self::default();
+        for (name, of) in fields.split("; ").filter_map(|field| field.split_once(": ")) {
+            let bare = name.trim_end_matches('!');
+            if bare != name {
+                model.required.insert(bare.to_owned());
+            }
+            model.types.insert(bare.to_owned(), of.to_owned());
+        }
+        model
+    }
+
     fn read(text: &str) -> Option<(String, Self)> {
         let class = text.split_once("\nclass ")?.1.split_once('(')?.0;
         let (types, names) = (table(text, "openapi_types")?, table(text, "attribute_map")?);
@@ -150,7 +165,7 @@ class V1Thing(object):
 ";
 
     fn said(object: Value) -> String {
-        let models = Models(Model::read(SOURCE).into_iter().collect());
+        let models = Models(Model::read(SOURCE).into_iter().chain(foreign_models()).collect());
         models.check(&object).map_or_else(|error| error.to_string(), |()| String::new())
     }
 
@@ -175,6 +190,18 @@ class V1Thing(object):
         assert!(said(json!({ "apiVersion": "v1beta1", "kind": "Thing" })).contains("stable"));
         assert!(said(json!({ "apiVersion": "v1", "kind": "Other" })).contains("no type V1Other"));
         assert!(said(json!({ "kind": "Thing" })).contains("no apiVersion"));
-        assert_eq!(said(json!({ "apiVersion": "cert-manager.io/v1", "kind": "Issuer" })), "");
+    }
+
+    #[test]
+    fn kinds_of_others_are_held_to_our_tables_of_them() {
+        let issuer = |spec: Value| {
+            said(json!({ "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "spec": spec }))
+        };
+        assert!(issuer(json!({ "selfSigned": {} })).contains("has to have metadata"));
+        assert!(issuer(json!({ "selfsigned": {} })).contains("no field selfsigned"));
+        let other = json!({ "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim" });
+        assert!(said(other).contains("does not know"));
+        let old = json!({ "apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "ClusterQueue" });
+        assert!(said(old).contains("does not know"));
     }
 }

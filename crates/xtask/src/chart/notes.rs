@@ -6,7 +6,7 @@ use super::manifests;
 use crate::{fetch, sh};
 
 /// Values, what the notes then have, and what they have not.
-const TOLD: [(&str, &[&str], &[&str]); 4] = [
+const TOLD: [(&str, &[&str], &[&str]); 5] = [
     (
         "domain=gpu.example.org",
         &[
@@ -15,9 +15,11 @@ const TOLD: [(&str, &[&str], &[&str]); 4] = [
             "exec ds/aliquot-agent -- aliquot doctor",
             "schedulerName: aliquot ",
             "keep it to GPU nodes",
+            "runtimeClassName: nvidia",
         ],
         &["example.com"],
     ),
+    ("agent.driver.from=root", &["aliquot doctor"], &["runtimeClassName"]),
     ("admission.mode=none", &["example.com/gpu-percent: 50"], &["gpu-fraction"]),
     ("scheduler.enabled=false", &["gpu-fraction"], &["schedulerName"]),
     ("agent.nodeSelector.gpu=nvidia", &["aliquot doctor"], &["keep it to GPU nodes"]),
