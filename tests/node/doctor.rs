@@ -28,9 +28,15 @@ impl Doctor {
         let program = folder.join("aliquot");
         let shim = part("target/dist/x86_64/libaliquot.so", "cargo xtask dist");
         if !program.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_node-aliquot"), &program).unwrap();
+            // By another process: a child that some other test starts meanwhile would have the file open for
+            // writing too, and it could not be run.
+            let built = env!("CARGO_BIN_EXE_node-aliquot");
+            assert!(Command::new("cp").arg(built).arg(&program).status().unwrap().success());
             symlink(&shim, folder.join("libaliquot.so")).unwrap();
         }
+        // This machine's containers are other tests'.
+        let proc = folder.join("proc");
+        fs::create_dir_all(&proc).unwrap();
         let mut doctor = Self { flags: Vec::new(), program };
         for (flag, path) in [
             ("--driver-root", node.at("driver")),
@@ -39,6 +45,7 @@ impl Doctor {
             ("--state-dir", node.at("state")),
             ("--cdi-dir", node.at("cdi")),
             ("--node-root", node.at("root")),
+            ("--proc", proc),
             ("--shim", shim),
         ] {
             doctor.set(flag, &path);
@@ -272,7 +279,8 @@ fn a_container_whose_loader_is_not_told_of_the_shim_is_found() {
     inside.arg(image.path()).args(["/bin/sh", "-c", "echo in; read end"]);
     let mut inside = inside.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     inside.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
-    let (doctor, named) = (Doctor::of(&node), format!("process {}: ", inside.id()));
+    let (mut doctor, named) = (Doctor::of(&node), format!("process {}: ", inside.id()));
+    doctor.set("--proc", "/proc");
     doctor.expect("containers", "bad", &format!("{named}its /etc/ld.so.preload"), "the audit");
     fs::create_dir_all(image.path().join("etc")).unwrap();
     fs::write(image.path().join("etc/ld.so.preload"), "/opt/aliquot/libaliquot.so\n").unwrap();

@@ -89,6 +89,9 @@ pub(crate) struct DoctorArgs {
     /// The node's root, where its runtime is looked for: in a pod with hostPID as it is on the node
     #[arg(long, value_name = "DIR", default_value = "/proc/1/root")]
     pub(crate) node_root: PathBuf,
+    /// Where the machine's procfs is mounted, by which containers are found
+    #[arg(long, value_name = "DIR", default_value = "/proc", env = "ALIQUOT_PROC")]
+    pub(crate) proc: PathBuf,
     /// The shim
     #[arg(long, value_name = "FILE", default_value = contract::paths::CONTAINER_SHIM)]
     pub(crate) shim: PathBuf,

@@ -14,7 +14,7 @@ use crate::args::DoctorArgs;
 /// One finding for each image, and one for all containers.
 pub(super) fn look(args: &DoctorArgs) -> Vec<Finding> {
     let mut findings: Vec<_> = args.image.iter().map(|path| image(path)).collect();
-    findings.push(containers(Path::new("/proc")));
+    findings.push(containers(&args.proc));
     findings
 }
 
