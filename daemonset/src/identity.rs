@@ -1,5 +1,7 @@
 //! Asks the kubelet which container holds which devices.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +26,18 @@ pub struct Identity {
     pub socket: PathBuf,
     /// The domain of our resources.
     pub domain: String,
+    /// The kubelet's file of what it gave out.
+    pub checkpoint: PathBuf,
+    /// The machine's procfs.
+    pub proc: PathBuf,
+}
+
+/// Which process of the kubelet's answers: the socket that it made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Life {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
 }
 
 /// The kubelet did not say.
@@ -32,6 +46,20 @@ pub struct Identity {
 pub struct Unknown(String);
 
 impl Identity {
+    /// A kubelet whose podresources answer at `socket`.
+    #[must_use]
+    pub fn new(socket: PathBuf, domain: String) -> Self {
+        Self { socket, domain, checkpoint: PathBuf::new(), proc: "/proc".into() }
+    }
+
+    /// Which kubelet answers at this moment; `None` while there is none.
+    #[must_use]
+    pub fn life(&self) -> Option<Life> {
+        let metadata = fs::metadata(&self.socket).ok()?;
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Some(Life { device: metadata.dev(), inode: metadata.ino(), changed })
+    }
+
     /// The containers that hold devices of ours; tries again where the kubelet does not answer.
     ///
     /// # Errors

@@ -298,7 +298,8 @@ impl Gpu {
         let Plan { mode, pool, cordon } = config.plan(self);
         self.mode = mode;
         self.pool = pool;
-        self.cordon = orders.cordon(self.uuid).or(cordon);
+        let of_slice = || self.slices.iter().flatten().find_map(|slice| orders.cordon(slice.uuid));
+        self.cordon = orders.cordon(self.uuid).or_else(of_slice).or(cordon);
         self.no_shares = orders.no_shares.clone();
     }
 }

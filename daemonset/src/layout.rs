@@ -62,6 +62,12 @@ impl Layout {
         self.state.join("orders.json")
     }
 
+    /// Other plugins' resources that offer the node's GPUs.
+    #[must_use]
+    pub fn rivals(&self) -> PathBuf {
+        self.state.join("rivals.json")
+    }
+
     /// Faults of GPUs that the driver told of.
     #[must_use]
     pub fn faults(&self) -> PathBuf {

@@ -11,6 +11,7 @@ pub mod api;
 pub mod arbiter;
 pub mod audit;
 pub mod cdi;
+mod checkpoint;
 pub mod commands;
 pub mod config;
 pub mod context;

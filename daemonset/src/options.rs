@@ -125,6 +125,12 @@ pub struct NodeFlags {
     /// The node's name in Kubernetes
     #[arg(long, value_name = "NAME", env = "NODE_NAME", default_value = "")]
     pub node_name: String,
+    /// The agent's own pod: it believes no list of the kubelet's without it
+    #[arg(long, value_name = "NAME", env = "ALIQUOT_POD_NAME", requires = "pod_namespace")]
+    pub pod_name: Option<String>,
+    /// Its namespace
+    #[arg(long, value_name = "NAME", env = "ALIQUOT_POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
     /// One of the node's labels
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub node_label: Vec<(String, String)>,
@@ -158,6 +164,12 @@ impl Options {
 }
 
 impl NodeFlags {
+    /// The agent's own pod, where it runs in one.
+    #[must_use]
+    pub fn own_pod(&self) -> Option<crate::allotment::PodName> {
+        self.pod_namespace.clone().zip(self.pod_name.clone())
+    }
+
     /// The node.
     #[must_use]
     pub fn who(&self) -> Who {

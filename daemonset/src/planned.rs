@@ -76,6 +76,8 @@ mod tests {
             holder,
             resource: None,
             shim: None,
+            has_cdi_names: None,
+            pod_uid: None,
             mps: None,
         }
     }

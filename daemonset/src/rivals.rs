@@ -2,19 +2,28 @@
 //! nothing new is given on such a GPU until one of the two is gone.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contract::DeviceUuid;
 use kubelet::podresources::AllocatableResourcesResponse;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::durable;
+use crate::identity::Identity;
 use crate::inventory::Inventory;
+use crate::layout::Layout;
 use crate::node::Node;
 use crate::orders::Orders;
 
 /// How often the kubelet is asked: the answer names every device of the node.
 const PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest that an agent waits for the kubelet's word before it registers.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// The resource of another plugin by the UUID of the GPU that it offers too.
 pub type Rivals = BTreeMap<String, String>;
@@ -23,19 +32,40 @@ pub type Rivals = BTreeMap<String, String>;
 /// ours that is offered no more is listed for a while.
 #[must_use]
 pub fn rivals(list: &AllocatableResourcesResponse, domain: &str, inventory: &Inventory) -> Rivals {
-    let is_ours = |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
-    let others = list.devices.iter().filter(|devices| !is_ours(&devices.resource_name));
-    let mut rivals = Rivals::new();
-    for devices in others {
-        for id in &devices.device_ids {
-            // NVIDIA's plugin names a GPU by its UUID, and puts something behind it for each replica.
-            let uuid = id.split("::").next().and_then(|id| id.parse().ok());
-            if let Some(gpu) = uuid.and_then(|uuid| inventory.get(uuid)) {
-                rivals.insert(gpu.uuid.to_string(), devices.resource_name.clone());
-            }
-        }
+    let of = |(id, resource)| Some((inventory.get(id)?.uuid.to_string(), resource));
+    claims(list, domain).filter_map(of).collect()
+}
+
+/// What others offer, as far as it has the UUID of a GPU or of a slice, whether or not the node has one.
+fn claims<'a>(
+    list: &'a AllocatableResourcesResponse,
+    domain: &'a str,
+) -> impl Iterator<Item = (DeviceUuid, String)> + 'a {
+    let is_ours =
+        move |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
+    let others = list.devices.iter().filter(move |devices| !is_ours(&devices.resource_name));
+    others.flat_map(|devices| {
+        // NVIDIA's plugin names a GPU by its UUID, and puts something behind it for each replica.
+        let uuids = devices.device_ids.iter().filter_map(|id| id.split("::").next()?.parse().ok());
+        uuids.map(|uuid| (uuid, devices.resource_name.clone()))
+    })
+}
+
+/// The rivals of an agent that is about to register, before it knows its cards: what the kubelet says, and what
+/// was so when the last agent looked. It waits for no kubelet that does not answer.
+pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> Rivals {
+    let known = load(&layout.rivals());
+    let mut found = known.clone();
+    // Without a kubelet that answers there is none to register with either.
+    if let Ok(Ok(list)) = timeout(FIRST, identity.allocatable()).await {
+        let claims = claims(&list, &identity.domain);
+        found.extend(claims.map(|(uuid, resource)| (uuid.to_string(), resource)));
     }
-    rivals
+    if found != known {
+        keep(&layout.rivals(), &found);
+    }
+    tell(&Rivals::new(), &found);
+    found
 }
 
 /// Looks for rivals until `stop` is true.
@@ -44,21 +74,45 @@ pub(crate) async fn keep_watched(
     orders: watch::Sender<Arc<Orders>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut fading = Rivals::new();
     loop {
         if let Some(found) = node.rivals().await {
-            tell(&orders.borrow().rivals, &found);
-            orders.send_if_modified(|orders| {
-                let news = orders.rivals != found;
-                if news {
-                    *orders = Arc::new(Orders { rivals: found, ..(**orders).clone() });
-                }
-                news
-            });
+            let known = orders.borrow().rivals.clone();
+            let found = lasting(&known, found, &mut fading);
+            tell(&known, &found);
+            if known != found {
+                keep(&node.layout().rivals(), &found);
+                orders.send_modify(|orders| Arc::make_mut(orders).rivals = found);
+            }
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(PAUSE) => {}
         }
+    }
+}
+
+/// What was `found`, and what of those `known` is missing for the first time: a kubelet that restarts knows no
+/// plugin until it registers again, and which comes first is chance.
+fn lasting(known: &Rivals, found: Rivals, fading: &mut Rivals) -> Rivals {
+    let missing = known.iter().filter(|(gpu, _)| !found.contains_key(*gpu));
+    let first: Rivals = missing
+        .filter(|(gpu, _)| !fading.contains_key(*gpu))
+        .map(|(gpu, of)| (gpu.clone(), of.clone()))
+        .collect();
+    fading.clone_from(&first);
+    found.into_iter().chain(first).collect()
+}
+
+fn load(path: &Path) -> Rivals {
+    let text = std::fs::read(path).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn keep(path: &Path, rivals: &Rivals) {
+    let text = serde_json::to_vec(rivals).expect("rivals are plain data");
+    if let Err(error) = durable::write(path, &text) {
+        warn!(%error, "the next agent has to ask for other plugins itself");
     }
 }
 
@@ -99,5 +153,29 @@ mod tests {
         let orders = Orders { rivals: found, ..Orders::default() };
         assert!(orders.cordon(uuid(1)).unwrap().contains("nvidia.com/gpu"));
         assert_eq!(orders.cordon(uuid(0)), None);
+    }
+
+    #[test]
+    fn a_rival_is_gone_when_two_looks_in_a_row_have_not_found_it() {
+        let rival = Rivals::from([("GPU-1".to_owned(), "nvidia.com/gpu".to_owned())]);
+        let mut fading = Rivals::new();
+        let mut known = Rivals::new();
+        for (found, expected) in [(true, true), (false, true), (true, true), (false, true)] {
+            let found = if found { rival.clone() } else { Rivals::new() };
+            known = lasting(&known, found, &mut fading);
+            assert_eq!(!known.is_empty(), expected);
+        }
+        assert!(lasting(&known, Rivals::new(), &mut fading).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_the_last_agent_found_holds_where_no_kubelet_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path(), folder.path());
+        let rivals = Rivals::from([(uuid(1).to_string(), "nvidia.com/gpu".to_owned())]);
+        let nobody = Identity::new(folder.path().join("nobody.sock"), "example.com".into());
+        assert!(at_start(&nobody, &layout).await.is_empty());
+        keep(&layout.rivals(), &rivals);
+        assert_eq!(at_start(&nobody, &layout).await, rivals);
     }
 }

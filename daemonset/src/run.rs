@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::allotment::Book;
 use crate::answer::Wares;
 use crate::cdi::Cdi;
+use crate::checkpoint::CHECKPOINT;
 use crate::config::{Config, Injection, keep_fresh};
 use crate::driver::Driver;
 use crate::durable;
@@ -107,9 +108,12 @@ pub async fn serve(
     no_shares.iter().for_each(|why| ground::tell(Some(why)));
     ordered.send_modify(|orders| Arc::make_mut(orders).no_shares = no_shares);
     let (book, wares, identity) = files(options, &first, shim)?;
+    let rivals = rivals::at_start(&identity, &layout).await;
+    ordered.send_modify(|orders| Arc::make_mut(orders).rivals = rivals);
     let scanner = opening.finish().map_err(no_gpu)?;
     let inventory = scanner.inventory.clone();
-    let node = Arc::new(Node::new(inventory, config.clone(), node_is, book, wares, identity));
+    let node = Node::new(inventory, config.clone(), node_is, book, wares, identity);
+    let node = Arc::new(node.in_pod(options.node.own_pod()));
     node.specify()?;
     let place = place(&options.kubelet_dir, &first)?;
 
@@ -162,14 +166,19 @@ fn files(options: &Options, config: &Config, shim: Shim) -> Result<(Book, Wares,
     durable::folder(&layout.pages)?;
     selinux::label(&layout.pages)?;
     let book = Book::open(layout.clone())?;
-    let (socket, domain) = (options.pod_resources(config), config.domain.to_string());
+    let domain = config.domain.to_string();
+    let identity = Identity {
+        checkpoint: options.kubelet_dir.join(CHECKPOINT),
+        proc: options.seen.proc.clone(),
+        ..Identity::new(options.pod_resources(config), domain.clone())
+    };
     let hook = cdi::install_hook(&options.hook, &layout)?;
     if hook.is_none() && config.injection == Injection::Cdi {
         bail!("there is no hook at {}: nothing can come by CDI without it", options.hook.display());
     }
-    let cdi = Cdi { folder: absolute(&options.cdi_dir)?, domain: domain.clone(), hook };
+    let cdi = Cdi { folder: absolute(&options.cdi_dir)?, domain, hook };
     let wares = Wares { layout, driver, shim, cdi };
-    Ok((book, wares, Identity { socket, domain }))
+    Ok((book, wares, identity))
 }
 
 /// Makes the folders and sees to it that no other agent uses them.

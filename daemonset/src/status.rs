@@ -66,7 +66,8 @@ pub fn read(state: &Path, pages: &Path) -> Result<Status, FileError> {
     let mut allotments: Vec<_> =
         loaded.records.into_iter().map(|record| used(&layout, record)).collect();
     allotments.sort_by_key(|allotment| allotment.record.id);
-    Ok(Status { gpus: gpus(&layout)?, allotments, problems: loaded.problems })
+    let problems = loaded.problems.into_iter().map(|problem| problem.why).collect();
+    Ok(Status { gpus: gpus(&layout)?, allotments, problems })
 }
 
 fn used(layout: &Layout, record: Record) -> Allotment {

@@ -21,6 +21,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Two V100, the first shared, the second whole.
 pub(crate) struct Node {
     pub(crate) sim: KubeletSim,
+    /// What the kubelet does that a plugin must survive: some of it can be switched.
+    pub(crate) traps: Traps,
     agent: Option<Child>,
     metrics: u16,
     flags: Vec<String>,
@@ -72,6 +74,7 @@ impl Node {
         options.cdi_folders = vec![folder.path().join("cdi")];
         change(&mut options);
         Self {
+            traps: options.traps.clone(),
             sim: KubeletSim::start(options).unwrap(),
             agent: None,
             metrics: free_port(),
@@ -207,6 +210,12 @@ impl Node {
     /// The agent's view, by its records and pages.
     pub(crate) fn allotments(&self) -> Vec<Allotment> {
         status::read(&self.at("state"), &self.at("pages")).unwrap().allotments
+    }
+
+    /// The UUIDs of the cards, as the agent last knew them.
+    pub(crate) fn gpus(&self) -> Vec<String> {
+        let status = status::read(&self.at("state"), &self.at("pages")).unwrap();
+        status.gpus.iter().map(|gpu| gpu.uuid.to_string()).collect()
     }
 
     /// What the agent has written beside a slot of the only allotment: its generation, and the

@@ -17,6 +17,7 @@ mod gangs;
 mod gpus;
 mod harness;
 mod hostile;
+mod lists;
 mod logs;
 mod mounted;
 mod mps;

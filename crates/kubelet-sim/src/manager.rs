@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 
 use crate::checkpoint;
 use crate::devices::{Devices, Dice};
-use crate::sim::Traps;
+use crate::sim::{Options, Traps};
 
 /// A plugin that registered.
 #[derive(Clone)]
@@ -44,6 +44,10 @@ pub(crate) struct Books {
     pub(crate) dice: Dice,
     pub(crate) registrations: BTreeMap<String, u64>,
     pub(crate) lists: BTreeMap<String, u64>,
+    /// The most of each resource that could be given out at any moment.
+    pub(crate) most: BTreeMap<String, usize>,
+    /// How often podresources were asked for all pods.
+    pub(crate) listings: u64,
     /// Pods ever seen: makes uids.
     pub(crate) admitted: u64,
     era: u64,
@@ -53,23 +57,44 @@ pub(crate) struct Books {
 pub(crate) struct Manager {
     pub(crate) folder: PathBuf,
     pub(crate) traps: Traps,
+    static_pods: Vec<ActivePod>,
     books: Mutex<Books>,
     changed: watch::Sender<()>,
 }
 
 impl Manager {
-    pub(crate) fn new(folder: PathBuf, traps: Traps, seed: u64) -> Self {
+    pub(crate) fn new(folder: PathBuf, options: &Options) -> Self {
         let books = Books {
             devices: Devices::default(),
             endpoints: BTreeMap::new(),
             pods: Vec::new(),
-            dice: Dice::new(seed),
+            dice: Dice::new(options.seed),
             registrations: BTreeMap::new(),
             lists: BTreeMap::new(),
+            most: BTreeMap::new(),
+            listings: 0,
             admitted: 0,
             era: 0,
         };
-        Self { folder, traps, books: Mutex::new(books), changed: watch::Sender::new(()) }
+        let own = |(namespace, name): &(String, String)| ActivePod {
+            uid: name.clone(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+            containers: vec!["main".into()],
+        };
+        Self {
+            folder,
+            traps: options.traps.clone(),
+            static_pods: options.static_pods.iter().map(own).collect(),
+            books: Mutex::new(books),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// The pods that podresources tell of.
+    pub(crate) fn listed<'a>(&'a self, books: &'a Books) -> impl Iterator<Item = &'a ActivePod> {
+        let known = if self.traps.knows_no_pods() { &[] } else { &books.pods[..] };
+        self.static_pods.iter().chain(known)
     }
 
     /// A kubelet's process begins: what it knows of devices is what the checkpoint says. Pods it
@@ -140,7 +165,10 @@ impl Manager {
         self.change(|books| {
             if books.era == era {
                 *books.lists.entry(resource.to_owned()).or_default() += 1;
-                books.devices.resources.entry(resource.to_owned()).or_default().replace(devices);
+                let known = books.devices.resources.entry(resource.to_owned()).or_default();
+                known.replace(devices);
+                let most = books.most.entry(resource.to_owned()).or_default();
+                *most = known.healthy.len().max(*most);
             }
         });
     }

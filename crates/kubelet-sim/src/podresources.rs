@@ -21,8 +21,9 @@ impl PodResourcesLister for Lister {
         &self,
         _: Request<ListPodResourcesRequest>,
     ) -> Result<Response<ListPodResourcesResponse>, Status> {
-        let books = self.0.books();
-        let pod_resources = books.pods.iter().map(|pod| resources(&books, pod)).collect();
+        let mut books = self.0.books();
+        books.listings += 1;
+        let pod_resources = self.0.listed(&books).map(|pod| resources(&books, pod)).collect();
         Ok(Response::new(ListPodResourcesResponse { pod_resources }))
     }
 
@@ -48,7 +49,8 @@ impl PodResourcesLister for Lister {
     ) -> Result<Response<GetPodResourcesResponse>, Status> {
         let GetPodResourcesRequest { pod_name, pod_namespace } = request.into_inner();
         let books = self.0.books();
-        let pod = books.pods.iter().find(|p| p.name == pod_name && p.namespace == pod_namespace);
+        let pod =
+            self.0.listed(&books).find(|p| p.name == pod_name && p.namespace == pod_namespace);
         let missing = || Status::not_found(format!("pod {pod_namespace}/{pod_name} not found"));
         let pod_resources = Some(resources(&books, pod.ok_or_else(missing)?));
         Ok(Response::new(GetPodResourcesResponse { pod_resources }))

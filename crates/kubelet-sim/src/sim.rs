@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
+use kubelet::deviceplugin::Device;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::admission::{self, Refused};
@@ -30,6 +31,8 @@ pub struct Options {
     pub cgroups: Option<PathBuf>,
     /// Where the runtime looks for CDI specifications; the last folder wins.
     pub cdi_folders: Vec<PathBuf>,
+    /// The node's own pods, which no API server tells of, by namespace and name. A real node is never without.
+    pub static_pods: Vec<(String, String)>,
     /// What it does that a plugin must survive.
     pub traps: Traps,
 }
@@ -46,6 +49,9 @@ pub struct Traps {
     pub ignores_preference: bool,
     /// Registrations are refused while true. Shared: it can be switched while the kubelet runs.
     pub refuse_registrations: Arc<AtomicBool>,
+    /// While true, podresources lists the node's own pods only: a kubelet that has just started serves before
+    /// the API server has told of the others, however long that takes. Shared, as above.
+    pub knows_no_pods: Arc<AtomicBool>,
 }
 
 /// A kubelet that did not start.
@@ -69,6 +75,10 @@ impl Traps {
     pub(crate) fn refuses_registrations(&self) -> bool {
         self.refuse_registrations.load(Ordering::Relaxed)
     }
+
+    pub(crate) fn knows_no_pods(&self) -> bool {
+        self.knows_no_pods.load(Ordering::Relaxed)
+    }
 }
 
 impl Options {
@@ -82,6 +92,7 @@ impl Options {
             seed: 1,
             cgroups: None,
             cdi_folders: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
+            static_pods: vec![("kube-system".into(), "kube-proxy".into())],
             traps: Traps::default(),
         }
     }
@@ -112,7 +123,7 @@ impl KubeletSim {
         let folder = fs::canonicalize(&options.plugins).map_err(failed)?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(failed)?;
-        let manager = Arc::new(Manager::new(folder, options.traps.clone(), options.seed));
+        let manager = Arc::new(Manager::new(folder, &options));
         let mut sim = Self { manager, options, servers: None, runtime };
         sim.resume()?;
         Ok(sim)
@@ -184,6 +195,36 @@ impl KubeletSim {
     #[must_use]
     pub fn lists(&self, resource: &str) -> u64 {
         self.manager.books().lists.get(resource).copied().unwrap_or_default()
+    }
+
+    /// The most of a resource that could be given out at any moment since that was forgotten.
+    #[must_use]
+    pub fn most_allocatable(&self, resource: &str) -> usize {
+        self.manager.books().most.get(resource).copied().unwrap_or_default()
+    }
+
+    /// Forgets how much could be given out.
+    pub fn forget_most(&self) {
+        self.manager.change(|books| books.most.clear());
+    }
+
+    /// Somebody else's plugin has registered and offers these devices, until the kubelet stops.
+    pub fn offer(&self, resource: &str, ids: &[String]) {
+        let device = |id: &String| Device {
+            id: id.clone(),
+            health: kubelet::HEALTHY.into(),
+            ..Default::default()
+        };
+        let list: Vec<_> = ids.iter().map(device).collect();
+        self.manager.change(|books| {
+            books.devices.resources.entry(resource.to_owned()).or_default().replace(&list);
+        });
+    }
+
+    /// How often podresources were asked for all pods.
+    #[must_use]
+    pub fn listings(&self) -> u64 {
+        self.manager.books().listings
     }
 
     /// Waits until `count` of a resource are allocatable; false where that takes longer.

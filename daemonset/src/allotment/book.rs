@@ -1,5 +1,7 @@
 //! All allotments of the node: every change is on disk before anybody hears of it.
 
+mod ailing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,11 +10,12 @@ use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
 
 use super::hands::Hands;
-use super::holders::{Held, holder_of};
+use super::holders::holder_of;
+use super::lists::{Listed, Look};
 use super::pages::{self, RuleBook, Rules};
 use super::record::{Holder, Record};
 use super::release::{Signs, has_ended};
-use super::store;
+use super::store::{self, Problem};
 use crate::decide::{Grant, Taken};
 use crate::durable::{self, FileError};
 use crate::layout::Layout;
@@ -54,6 +57,19 @@ pub struct Book {
     /// What the entries hold in all: no two hold the same.
     taken: Taken,
     rules: RuleBook,
+    /// What is not as it should be, and why. Those that are no entries have a record that cannot be read.
+    troubles: BTreeMap<AllotmentId, String>,
+    /// When an allotment was last made or ended.
+    changed: Instant,
+}
+
+/// What is known of an allotment beside its devices while Allocate is answered, and of none that is made again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// The resource, without the domain.
+    pub resource: Option<String>,
+    /// Whether the answer has names of CDI.
+    pub has_cdi_names: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -63,7 +79,8 @@ struct Entry {
 }
 
 impl Book {
-    /// Reads what an earlier agent left and sweeps what belongs to nobody.
+    /// Reads what an earlier agent left and sweeps what belongs to nobody. One that cannot be read or made good
+    /// is in [`troubles`](Self::troubles), and what is known of its devices holds.
     ///
     /// # Errors
     /// [`BookError::File`] for folders that cannot be made or read.
@@ -71,25 +88,41 @@ impl Book {
         durable::folder(&layout.records())?;
         durable::folder(&layout.pages)?;
         let loaded = store::load(&layout)?;
-        for problem in &loaded.problems {
-            warn!(
-                problem,
-                "a record cannot be read: its allotment is made again when it is needed"
-            );
+        if let Err(error) = pages::sweep_drafts(&layout) {
+            warn!(%error, "what an earlier agent made ahead stays");
         }
-        pages::sweep_drafts(&layout)?;
-        let (entries, taken, rules) = Default::default();
-        let mut book = Self { hands: Hands::new(&layout), layout, entries, taken, rules };
+        let (entries, taken, rules, troubles, changed) = (
+            BTreeMap::new(),
+            Taken::default(),
+            RuleBook::default(),
+            BTreeMap::new(),
+            Instant::now(),
+        );
+        let hands = Hands::new(&layout);
+        let mut book = Self { hands, layout, entries, taken, rules, troubles, changed };
+        for Problem { id, why } in loaded.problems {
+            match id {
+                Some(id) => book.ails(id, why),
+                None => warn!(why, "this is no record"),
+            }
+        }
         for record in loaded.records {
             // Killed between writing an allotment down and ending those that it follows.
             for id in book.overlapping(&record) {
                 book.end(id);
             }
             // Before the kubelet knows of us it starts containers without a word, as after a reboot.
-            pages::restore(&book.layout, &book.hands, &record, book.rules.of(&record))?;
+            let rules = book.rules.of(&record);
+            let restored = pages::restore(&book.layout, &book.hands, &record, rules);
+            let id = record.id;
             book.enter(record);
+            if let Err(error) = restored {
+                book.ails(id, error.to_string());
+            }
         }
-        book.sweep_pages()?;
+        if let Err(error) = book.sweep_pages() {
+            warn!(%error, "what belongs to nobody stays, trying again");
+        }
         Ok(book)
     }
 
@@ -109,6 +142,12 @@ impl Book {
         self.entries.values().map(|entry| &entry.record)
     }
 
+    /// The record of just these devices.
+    #[must_use]
+    pub fn record(&self, devices: &BTreeSet<DeviceId>) -> Option<&Record> {
+        self.entries.get(&super::name(devices)).map(|entry| &entry.record)
+    }
+
     /// All that is held. Some of it may be free again: the kubelet does not tell.
     #[must_use]
     pub fn taken(&self) -> &Taken {
@@ -124,11 +163,11 @@ impl Book {
         &mut self,
         devices: &BTreeSet<DeviceId>,
         grant: &Grant,
-        resource: Option<&str>,
+        told: Told,
         shim: Option<String>,
     ) -> Result<Record, BookError> {
-        let resource = resource.map(str::to_owned);
-        let record = Record { resource, shim, ..Record::new(devices, grant, now()) };
+        let Told { resource, has_cdi_names } = told;
+        let record = Record { resource, shim, has_cdi_names, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
         self.hands.await_removal(record.id)?;
         pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
@@ -151,6 +190,7 @@ impl Book {
         entry.changed = Instant::now();
         let rules = self.rules.of(&entry.record);
         pages::renew(&self.layout, &self.hands, &entry.record, rules)?;
+        self.troubles.remove(&id);
         Ok(Some(entry.record.clone()))
     }
 
@@ -195,30 +235,31 @@ impl Book {
         }
     }
 
-    /// Compares with what the kubelet listed when asked at `asked`: names holders, ends allotments
-    /// that nobody holds.
+    /// Compares with what the kubelet listed: names holders, ends allotments that nobody holds.
     ///
     /// # Errors
-    /// The first [`BookError::File`]; all else is done, and what failed is left for the next time.
-    pub fn reconcile(&mut self, held: &[Held], asked: Instant) -> Result<(), BookError> {
-        let mut done = self.hands.retry().map_err(BookError::from);
+    /// The first [`BookError`]; all else is done, and what failed is left for the next time.
+    pub fn reconcile(&mut self, look: &Look<'_>) -> Result<(), BookError> {
+        let mut done = self.hands.retry().map_err(BookError::from).and(self.mend(look));
         self.hands.prepare();
         let ids: Vec<_> = self.entries.keys().copied().collect();
         for id in ids {
             let record = &self.entries[&id].record;
-            if has_ended(record, self.signs(id, asked), held) {
+            let is_whole = look.listed == Listed::Whole;
+            if is_whole && has_ended(record, self.signs(id, look), look.held) {
                 self.end(id);
-            } else if let Some(holder) = holder_of(record, held) {
+            } else if let Some(holder) = holder_of(record, look.held) {
                 done = done.and(self.hold(id, holder));
             }
         }
         done.and(self.sweep_pages())
     }
 
-    fn signs(&self, id: AllotmentId, asked: Instant) -> Signs {
+    fn signs(&self, id: AllotmentId, look: &Look<'_>) -> Signs {
         let entry = &self.entries[&id];
         Signs {
-            newer_than_list: entry.changed >= asked,
+            newer_than_list: entry.changed >= look.asked,
+            replaced: look.replaced.contains(&id),
             age: Duration::from_secs(now().saturating_sub(entry.record.allocated_at)),
             lived_in: pages::living(&self.layout, id) > 0,
         }
@@ -226,6 +267,8 @@ impl Book {
 
     fn enter(&mut self, record: Record) {
         self.taken.add(record.devices.iter().copied(), record.resource.as_deref());
+        self.troubles.remove(&record.id);
+        self.changed = Instant::now();
         self.entries.insert(record.id, Entry { record, changed: Instant::now() });
     }
 
@@ -253,6 +296,8 @@ impl Book {
     /// Nobody waits for its files.
     fn end(&mut self, id: AllotmentId) {
         let record = self.entries.remove(&id).map(|entry| entry.record);
+        self.troubles.remove(&id);
+        self.changed = Instant::now();
         self.taken.remove(record.iter().flat_map(|record| record.devices.iter().copied()));
         let holder = record.and_then(|record| record.holder);
         let [namespace, pod, container] = Holder::words(holder.as_ref());
@@ -261,7 +306,9 @@ impl Book {
     }
 
     fn sweep_pages(&self) -> Result<(), BookError> {
-        Ok(pages::sweep(&self.layout, &self.entries.keys().copied().collect())?)
+        // A container can have those mounted whose record cannot be read.
+        let known = self.entries.keys().chain(self.troubles.keys()).copied();
+        Ok(pages::sweep(&self.layout, &known.collect())?)
     }
 }
 

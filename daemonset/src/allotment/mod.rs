@@ -3,15 +3,18 @@
 mod book;
 mod hands;
 mod holders;
+mod lists;
 mod pages;
 mod record;
 mod refined;
 mod release;
 mod store;
 
-pub use book::{Book, BookError};
+pub use book::{Book, BookError, Told};
 pub use holders::{Held, holders};
 pub(crate) use holders::{clash, holder_of};
+pub(crate) use lists::is_forgotten;
+pub use lists::{Listed, Lists, Look, PodName};
 pub(crate) use pages::read as read_pages;
 pub use pages::{RuleBook, Rules};
 pub use record::{Holder, Holding, Record, name};

@@ -36,6 +36,14 @@ pub struct Record {
     pub resource: Option<String>,
     /// The version of the shim that the kubelet's stored answer names.
     pub shim: Option<String>,
+    /// Whether that answer has names of CDI; `None` in a record of an agent that did not write it down, and
+    /// where a lost record was made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_cdi_names: Option<bool>,
+    /// The uid of the pod that holds them, once the kubelet's checkpoint has told: another pod can have its
+    /// name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
     /// The folder of the MPS daemon's pipes that the answer names. Who was told of none is never left to
     /// MPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +116,8 @@ impl Record {
             holder: None,
             resource: None,
             shim: None,
+            has_cdi_names: None,
+            pod_uid: None,
             mps: None,
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::holders::{Held, holder_of};
+use super::lists::is_forgotten;
 use super::record::Record;
 
 /// How long after Allocate a pod may take to appear in podresources. One whose admission failed
@@ -15,6 +16,8 @@ pub(crate) const ADMISSION: Duration = Duration::from_secs(15);
 pub(crate) struct Signs {
     /// The allotment changed after the list was asked for: the list says nothing about it.
     pub(crate) newer_than_list: bool,
+    /// Its pod is gone, although another has its name.
+    pub(crate) replaced: bool,
     /// How long ago it was allocated.
     pub(crate) age: Duration,
     /// A process has a slot in its ledger.
@@ -24,11 +27,8 @@ pub(crate) struct Signs {
 /// Whether an allotment has ended.
 pub(crate) fn has_ended(record: &Record, signs: Signs, held: &[Held]) -> bool {
     // Its pod is there, and the kubelet remembers nothing of what it holds: the folder of its checkpoint was removed.
-    let is_forgotten = || {
-        let nothing = |held: &&Held| held.devices.is_empty();
-        held.iter().filter(nothing).any(|held| Some(&held.holder) == record.holder.as_ref())
-    };
-    let is_listed = holder_of(record, held).is_some() || is_forgotten();
+    let is_kept = || !signs.replaced && is_forgotten(record, held);
+    let is_listed = holder_of(record, held).is_some() || is_kept();
     let kept = signs.newer_than_list || signs.lived_in || is_listed;
     let was_seen = record.holder.is_some();
     !kept && (was_seen || signs.age > ADMISSION)
@@ -43,8 +43,12 @@ mod tests {
     use super::*;
     use crate::decide::Grant;
 
-    const QUIET: Signs =
-        Signs { newer_than_list: false, age: Duration::from_secs(3600), lived_in: false };
+    const QUIET: Signs = Signs {
+        newer_than_list: false,
+        replaced: false,
+        age: Duration::from_secs(3600),
+        lived_in: false,
+    };
 
     fn holder() -> Holder {
         Holder { namespace: "default".into(), pod: "a".into(), container: Some("main".into()) }
@@ -76,6 +80,8 @@ mod tests {
         assert!(!has_ended(&record, QUIET, &of("main")));
         assert!(has_ended(&record, QUIET, &of("other")));
         assert!(has_ended(&record, QUIET, &[]));
+        // Another pod of that name holds nothing.
+        assert!(has_ended(&record, Signs { replaced: true, ..QUIET }, &of("main")));
     }
 
     #[test]

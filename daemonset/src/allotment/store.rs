@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
+use contract::AllotmentId;
+
 use super::record::{Record, VERSION, name};
 use crate::durable::{self, FileError, failed};
 use crate::layout::Layout;
@@ -12,7 +14,16 @@ use crate::layout::Layout;
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) records: Vec<Record>,
-    pub(crate) problems: Vec<String>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// A file in the folder that is no record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Problem {
+    /// The allotment that it is named after.
+    pub(crate) id: Option<AllotmentId>,
+    /// Which file, and why.
+    pub(crate) why: String,
 }
 
 /// Writes one record. No start waits for a disk: a record that the machine's fall took is made again from
@@ -34,7 +45,11 @@ pub(crate) fn load(layout: &Layout) -> Result<Loaded, FileError> {
         if path.extension().is_some_and(|extension| extension == "json") {
             match read(&path) {
                 Ok(record) => found.push((changed(&path), record)),
-                Err(why) => loaded.problems.push(format!("{}: {why}", path.display())),
+                Err(why) => {
+                    let id = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+                    let why = format!("{}: {why}", path.display());
+                    loaded.problems.push(Problem { id, why });
+                }
             }
         }
     }
@@ -79,12 +94,14 @@ mod tests {
         let record = Record::new(&devices, &Grant::Whole(vec![uuid(1)]), 7);
         save(&layout, &record).unwrap();
         let at = |name: &str| layout.records().join(name);
-        fs::write(at("cut.json"), "{\"version\":").unwrap();
+        fs::write(at("00000000000000ff.json"), "{\"version\":").unwrap();
         let newer = serde_json::to_string(&Record { version: 2, ..record.clone() }).unwrap();
         fs::write(at("newer.json"), newer).unwrap();
         fs::write(at("half.draft"), "").unwrap();
         let loaded = load(&layout).unwrap();
         assert_eq!(loaded.records, [record]);
-        assert_eq!(loaded.problems.len(), 2, "{:?}", loaded.problems);
+        let mut ids: Vec<_> = loaded.problems.iter().map(|problem| problem.id).collect();
+        ids.sort();
+        assert_eq!(ids, [None, Some(AllotmentId(255))], "{:?}", loaded.problems);
     }
 }

@@ -276,6 +276,8 @@ mod tests {
             holder: Some(holder),
             resource: None,
             shim: None,
+            has_cdi_names: None,
+            pod_uid: None,
             mps: None,
         }
     }

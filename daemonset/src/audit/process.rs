@@ -1,10 +1,11 @@
 //! What the kernel says of one process of this machine.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contract::AllotmentId;
 
@@ -74,6 +75,19 @@ impl Processes {
     }
 }
 
+/// The uids of the pods of which some process lives, as far as `proc` shows, but for our own.
+#[must_use]
+pub fn pods_that_live(proc: &Path) -> BTreeSet<String> {
+    let place = |pid: &OsStr| {
+        let text = fs::read(proc.join(pid).join("cgroup")).unwrap_or_default();
+        Place::parse(&String::from_utf8_lossy(&text))
+    };
+    let own = place(OsStr::new("self")).pod;
+    let names = fs::read_dir(proc).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let pids = names.filter(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    pids.filter_map(|pid| place(&pid).pod).filter(|pod| own.as_ref() != Some(pod)).collect()
+}
+
 /// The 22nd field of a stat. The second is a name in brackets, which may hold anything.
 fn started(stat: &str) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
@@ -122,5 +136,22 @@ pub(crate) mod tests {
         assert_eq!(processes.started(me), Some(found.started));
         assert_ne!(found.namespace, 0);
         assert_eq!(processes.look(u32::MAX), None);
+    }
+
+    #[test]
+    fn pods_live_while_a_process_is_in_their_cgroup_and_our_own_is_left_out() {
+        let proc = tempfile::tempdir().unwrap();
+        let uids = ["a", "b"].map(|digit| digit.repeat(32));
+        let [ours, other] = &uids;
+        let put = |pid: &str, text: String| {
+            fs::create_dir(proc.path().join(pid)).unwrap();
+            fs::write(proc.path().join(pid).join("cgroup"), text).unwrap();
+        };
+        put("self", format!("0::/kubepods/pod{ours}/x\n"));
+        put("1", "0::/init.scope\n".into());
+        put("7", format!("0::/kubepods/pod{ours}/x\n"));
+        assert!(pods_that_live(proc.path()).is_empty());
+        put("8", format!("0::/kubepods/pod{other}/x\n"));
+        assert_eq!(pods_that_live(proc.path()), [other.clone()].into());
     }
 }

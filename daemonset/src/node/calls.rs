@@ -1,16 +1,16 @@
 //! What the kubelet asks of the node: devices for a container, and that they are ready when it starts.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
-use contract::{DRY_RUN, DeviceId, Domain};
+use contract::{DRY_RUN, DeviceId};
 use kubelet::deviceplugin::ContainerAllocateResponse;
 use tracing::{info, warn};
 
 use super::{Denial, Node, unix_s};
-use crate::allotment::{self, BookError, Held, Holder, Holding, Record};
+use crate::allotment::{self, BookError, Held, Holder, Holding, Record, Told};
 use crate::config::Placement;
 use crate::decide::{self, Refusal};
+use crate::injection::Way;
 use crate::inventory::{Inventory, Kind, PARTS};
 use crate::mps;
 use crate::refusals::{Left, Refused};
@@ -33,10 +33,11 @@ impl Node {
         {
             return Ok(self.would_allocate(ids, &inventory)?);
         }
-        let allotted = self.decide(ids, &inventory, resource);
+        let way = self.way();
+        let allotted = self.decide(ids, &inventory, resource, &way);
         let record = allotted.inspect_err(|denial| self.remember(ids, denial))?;
         info!(allotment = %record.id, devices = ids.len(), gpus = %gpus(&record), "allocated");
-        let mut answer = self.wares.answer(&record, &inventory, &self.way());
+        let mut answer = self.wares.answer(&record, &inventory, &way);
         if let Some(pipes) = self.mps_pipes(&record) {
             // First written down: whoever has been told is left to MPS while its daemon lives.
             self.book().leave_to_mps(record.id, &pipes)?;
@@ -58,9 +59,10 @@ impl Node {
     ) -> Result<ContainerAllocateResponse, Refusal> {
         let devices = decide::parse(ids)?;
         let grant = decide::grant(&devices, inventory, self.book().taken())?;
-        self.refuse_dropped(is_share(&grant))?;
+        let way = self.way();
+        self.refuse_dropped(way.has_names(is_share(&grant)))?;
         let record = Record::new(&devices, &grant, unix_s());
-        Ok(self.wares.answer(&record, inventory, &self.way()))
+        Ok(self.wares.answer(&record, inventory, &way))
     }
 
     fn decide(
@@ -68,21 +70,23 @@ impl Node {
         ids: &[String],
         inventory: &Inventory,
         resource: &str,
+        way: &Way,
     ) -> Result<Record, Denial> {
         let devices = decide::parse(ids)?;
         let grant = decide::grant(&devices, inventory, self.book().taken())?;
-        self.refuse_dropped(is_share(&grant))?;
-        self.allot(&devices, &grant, Some(resource))
+        let has_cdi_names = way.has_names(is_share(&grant));
+        self.refuse_dropped(has_cdi_names)?;
+        let told = Told { resource: Some(resource.to_owned()), has_cdi_names: Some(has_cdi_names) };
+        self.allot(&devices, &grant, told)
     }
 
     fn allot(
         &self,
         devices: &BTreeSet<DeviceId>,
         grant: &decide::Grant,
-        resource: Option<&str>,
+        told: Told,
     ) -> Result<Record, Denial> {
-        let shim = is_share(grant).then(|| self.wares.shim.version.clone());
-        let record = self.ruled_book().allot(devices, grant, resource, shim)?;
+        let record = self.ruled_book().allot(devices, grant, told, self.shim_for(grant))?;
         self.held.send_replace(());
         Ok(record)
     }
@@ -92,7 +96,12 @@ impl Node {
     fn allot_again(&self, devices: &BTreeSet<DeviceId>) -> Result<Record, Denial> {
         let inventory = self.inventory().uncordoned();
         let grant = decide::grant(devices, &inventory, &Default::default())?;
-        self.allot(devices, &grant, None)
+        self.allot(devices, &grant, Told::default())
+    }
+
+    /// The shim that a container with this grant gets.
+    pub(super) fn shim_for(&self, grant: &decide::Grant) -> Option<String> {
+        is_share(grant).then(|| self.wares.shim.version.clone())
     }
 
     /// The devices that a container should get, of those that are free.
@@ -137,8 +146,7 @@ impl Node {
     /// The allotment of these devices, with pages to start with.
     fn ready(&self, ids: &[String]) -> Result<Record, Denial> {
         let devices = decide::parse(ids)?;
-        // The kubelet replays answers of agents that did not ask, or that had not heard of the runtime.
-        self.refuse_dropped(devices.iter().any(|it| matches!(it, DeviceId::Percent(..))))?;
+        self.refuse_dropped(self.was_named(&devices))?;
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,
@@ -147,6 +155,15 @@ impl Node {
         // Its pages may be others from here on.
         self.held.send_replace(());
         Ok(record)
+    }
+
+    /// Whether the answer that the kubelet replays names devices of CDI: agents gave it that did not ask for
+    /// the runtime, or had not heard of it, and the configuration can be another by now. Where nobody wrote
+    /// it down, that decides.
+    fn was_named(&self, devices: &BTreeSet<DeviceId>) -> bool {
+        let told = self.book().record(devices).and_then(|record| record.has_cdi_names);
+        let is_share = devices.iter().any(|it| matches!(it, DeviceId::Percent(..)));
+        told.unwrap_or_else(|| self.way().has_names(is_share))
     }
 
     /// Refuses what must not start, and writes down whose it is.
@@ -177,22 +194,6 @@ impl Node {
         let (pod, namespace) = (holder.pod.clone(), holder.namespace.clone());
         info!(allotment = %record.id, namespace, pod, container = holder.container, "starting");
         self.book().hold(record.id, holder)
-    }
-
-    /// Compares the allotments with what the kubelet lists, and ends those that have ended.
-    ///
-    /// # Errors
-    /// Why nothing, or not all, was released.
-    pub async fn reconcile(&self) -> anyhow::Result<()> {
-        let asked = Instant::now();
-        let held = self.identity.list_once().await?;
-        let done = self.book().reconcile(&held, asked);
-        self.held.send_replace(());
-        if let Ok(domain) = Domain::parse(&self.identity.domain) {
-            // Namespaces that are observed are so without an API server too.
-            let _ = self.refine_all(domain);
-        }
-        Ok(done?)
     }
 
     /// Resources of other plugins that offer GPUs of this node; `None` where the kubelet does not say.

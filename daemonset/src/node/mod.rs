@@ -1,7 +1,9 @@
 //! The node: what the agent serves from, and what others of it ask. `calls` does what the kubelet
-//! asks for, `pods` what the API server tells, `rules` follows the configuration.
+//! asks for, `compare` believes what it lists, `pods` what the API server tells, `rules` follows the
+//! configuration.
 
 mod calls;
+mod compare;
 mod pods;
 mod rules;
 
@@ -14,14 +16,14 @@ use contract::AllotmentId;
 use tokio::sync::watch;
 use tokio::sync::watch::error::RecvError;
 
-use crate::allotment::{Book, BookError, Record};
+use crate::allotment::{Book, BookError, Lists, PodName, Record};
 use crate::answer::Wares;
 use crate::api::{Pods, PoolStates};
 use crate::arbiter;
 use crate::config::{Config, Who};
 use crate::decide::{self, Offers, Refusal};
 use crate::durable::FileError;
-use crate::identity::Identity;
+use crate::identity::{Identity, Life};
 use crate::injection::Software;
 use crate::inventory::Inventory;
 use crate::layout::Layout;
@@ -45,6 +47,7 @@ pub struct Node {
     held: watch::Sender<()>,
     wares: Wares,
     identity: Identity,
+    lists: Mutex<Lists<Life>>,
     registrations: Registrations,
     refusals: Refusals,
     pods: watch::Sender<Arc<Pods>>,
@@ -97,6 +100,7 @@ impl Node {
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
         let (pods, refined, classes, pools) = Default::default();
+        let lists = Mutex::new(Lists::new(None));
         let software = watch::Sender::new(None);
         Self {
             inventory,
@@ -106,6 +110,7 @@ impl Node {
             held,
             wares,
             identity,
+            lists,
             registrations,
             refusals,
             pods,
@@ -116,6 +121,12 @@ impl Node {
             runtimes: Runtimes::default(),
             daemons: watch::Sender::default(),
         }
+    }
+
+    /// The same for an agent in this pod, which every list of all pods names.
+    #[must_use]
+    pub fn in_pod(self, own_pod: Option<PodName>) -> Self {
+        Self { lists: Mutex::new(Lists::new(own_pod)), ..self }
     }
 
     /// The GPUs, from this moment on.
@@ -198,6 +209,12 @@ impl Node {
         self.book().records().cloned().collect()
     }
 
+    /// Allotments that are not as they should be, and why.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<(AllotmentId, String)> {
+        self.book().troubles().map(|(id, why)| (id, why.to_owned())).collect()
+    }
+
     /// The driver's NVML.
     #[must_use]
     pub fn nvml(&self) -> PathBuf {
@@ -256,6 +273,7 @@ pub(crate) mod tests {
     /// A node with one shared GPU, on whose sockets nobody is.
     pub(crate) struct Bare {
         pub(crate) node: Arc<Node>,
+        pub(crate) config: watch::Sender<Arc<Config>>,
         _folder: tempfile::TempDir,
     }
 
@@ -279,12 +297,12 @@ pub(crate) mod tests {
             };
             let inventory = Arc::new(Inventory::new(vec![gpu(0, Mode::Shared)]));
             let book = Book::open(layout).unwrap();
-            let identity = Identity { socket: at("nobody.sock"), domain };
+            let identity = Identity::new(at("nobody.sock"), domain);
             let (inventory, config) =
-                (watch::channel(inventory).1, watch::channel(Arc::new(config)).1);
-            let node =
-                Node::new(inventory, config, watch::Sender::default(), book, wares, identity);
-            Self { node: Arc::new(node), _folder: folder }
+                (watch::channel(inventory).1, watch::Sender::new(Arc::new(config)));
+            let who = watch::Sender::default();
+            let node = Node::new(inventory, config.subscribe(), who, book, wares, identity);
+            Self { node: Arc::new(node), config, _folder: folder }
         }
     }
 
@@ -304,6 +322,22 @@ pub(crate) mod tests {
                 }
                 started => assert!(started.is_ok() && !refused, "{started:?}"),
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_stored_answer_names_decides_and_not_what_the_configuration_says_since() {
+        let of = |injection| Config { injection, ..Config::default() };
+        let table = [(Injection::Cdi, Injection::Mounts), (Injection::Mounts, Injection::Cdi)];
+        for (then, since) in table {
+            let bare = Bare::with(of(then));
+            let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+            bare.node.allocate("gpu-percent", &ids).unwrap();
+            bare.config.send_replace(Arc::new(of(since)));
+            let (kubelet, runtime) = ("v1.36.2".into(), "containerd://1.6.20".into());
+            bare.node.software().send_replace(Some(Software { kubelet, runtime }));
+            let started = bare.node.prestart(&ids).await;
+            assert_eq!(started.is_err(), then == Injection::Cdi, "{started:?}");
         }
     }
 

@@ -26,11 +26,9 @@ impl Node {
     }
 
     /// No container is answered by names that its runtime drops in silence.
-    pub(super) fn refuse_dropped(&self, is_share: bool) -> Result<(), Refusal> {
-        // Not borrowed while the way borrows it again: one who waits to write would keep that waiting for ever.
-        let software = self.software.borrow().clone();
-        let drops = software.as_ref().filter(|software| software.lacks_cdi());
-        let drops = drops.filter(|_| self.way().has_names(is_share));
+    pub(super) fn refuse_dropped(&self, has_names: bool) -> Result<(), Refusal> {
+        let software = self.software.borrow();
+        let drops = software.as_ref().filter(|software| has_names && software.lacks_cdi());
         drops.map_or(Ok(()), |software| Err(Refusal::NoCdi(software.to_string())))
     }
 

@@ -83,6 +83,7 @@ families! {
     share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
     mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
     allotments: Gauges, "allotments", None, "Allotments on the node";
+    troubles: Gauges, "allotment_trouble_info", None, "Why an allotment's record or pages are not as they should be";
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
     registrations: Counters, "registrations", None, "Registrations that the kubelet has taken";
     denials: Counters, "allocate_refusals", None, "Allocate calls that were refused, by why";
@@ -112,6 +113,10 @@ impl Families {
     fn fill(&self, state: &State) {
         set(&self.build, vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0);
         set(&self.allotments, vec![], state.held.len() as f64);
+        for (id, why) in &state.troubles {
+            let why = why.chars().take(200).collect();
+            set(&self.troubles, vec![("allotment", id.to_string()), ("reason", why)], 1.0);
+        }
         state.gpus.gpus().iter().for_each(|gpu| self.fill_gpu(state, gpu));
         state.held.iter().for_each(|held| self.fill_container(state, held));
         for (namespace, seconds) in state.chargeback.sums() {

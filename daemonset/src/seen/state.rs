@@ -24,6 +24,8 @@ pub struct State {
     pub gpus: Arc<Inventory>,
     /// Who holds what of them.
     pub held: Vec<Held>,
+    /// Allotments that are not as they should be, and why.
+    pub troubles: Vec<(AllotmentId, String)>,
     /// What the last audit found.
     pub audited: Arc<Audited>,
     /// What the kubelet knows, by resource.
@@ -68,6 +70,7 @@ impl State {
         Self {
             gpus: node.watch().borrow().clone(),
             held: held.collect(),
+            troubles: node.troubles(),
             audited,
             registrations: node.registrations().now(),
             denials: node.refusals().counts(),
@@ -107,6 +110,7 @@ impl State {
             "version": env!("CARGO_PKG_VERSION"),
             "gpus": self.gpus.gpus(),
             "allotments": held.collect::<Vec<_>>(),
+            "troubles": self.troubles.iter().map(|(id, why)| format!("{id}: {why}")).collect::<Vec<_>>(),
             "registrations": self.registrations,
             "refused": self.denials,
             "audit": {
@@ -152,6 +156,7 @@ pub(crate) mod tests {
             gpus: Arc::new(Inventory::new(vec![gpu(0, Mode::Shared), sick])),
             audited: Arc::new(Audited { measured: [(id, measured)].into(), ..Audited::default() }),
             held: vec![Held { record, ledger: Some(ledger), limit: None }],
+            troubles: Vec::new(),
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),
             chargeback: Chargeback::default(),

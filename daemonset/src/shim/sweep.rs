@@ -13,18 +13,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::Shim;
+use crate::checkpoint::{self, CHECKPOINT};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
 use crate::node::Node;
-
-/// The kubelet's file in the folder of its plugins' sockets (pkg/kubelet/cm/devicemanager of
-/// Kubernetes: the same in every release since 1.20).
-const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 
 /// Between two looks, at most.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -116,35 +112,11 @@ fn remove(shim: &Shim, layout: &Layout) -> Result<(), FileError> {
     Ok(())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Checkpoint {
-    data: Data,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Data {
-    /// Null where no container holds a device.
-    pod_device_entries: Option<Vec<Entry>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry {
-    alloc_resp: Option<String>,
-}
-
 /// Every answer that the kubelet can replay, ours and others', as it came over the wire.
-fn stored_answers(checkpoint: &Path) -> Result<Vec<Vec<u8>>, String> {
-    let why = |error: &dyn std::fmt::Display| {
-        format!("the kubelet's {} cannot be understood: {error}", checkpoint.display())
-    };
-    let text = fs::read(checkpoint).map_err(|error| why(&error))?;
-    let file: Checkpoint = serde_json::from_slice(&text).map_err(|error| why(&error))?;
-    let entries = file.data.pod_device_entries.unwrap_or_default();
-    let answers = entries.into_iter().filter_map(|entry| entry.alloc_resp);
-    answers.map(|answer| STANDARD.decode(answer).map_err(|error| why(&error))).collect()
+fn stored_answers(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let why = |error| checkpoint::unclear(path, &error);
+    let answers = checkpoint::read(path)?.into_iter().filter_map(|entry| entry.alloc_resp);
+    answers.map(|answer| STANDARD.decode(answer).map_err(why)).collect()
 }
 
 /// Whether an answer names a shim: by the path of a mount or by the name of a CDI device. Both hold the

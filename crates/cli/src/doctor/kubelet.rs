@@ -26,7 +26,7 @@ pub(super) async fn look(scene: &Scene<'_>, gpus: &[Gpu]) -> Vec<Finding> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten();
     let names: Vec<_> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let mut findings = vec![answers(&folder.join(KUBELET_SOCKET)), answers(&socket)];
-    let identity = Identity { socket, domain: domain.to_owned() };
+    let identity = Identity::new(socket, domain.to_owned());
     match identity.allocatable().await {
         Err(error) => findings.push(Finding::skipped("offered", error.to_string())),
         Ok(list) => {

@@ -1,11 +1,14 @@
 //! The book through kills, reboots and devices that are given out again.
 
+mod ailing;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use contract::{Mib, Percent};
 use ledger::BackEnd;
 
+use super::super::holders::Held;
 use super::super::holders::tests::parts;
 use super::*;
 use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
@@ -31,6 +34,11 @@ fn count(folder: PathBuf) -> usize {
     fs::read_dir(folder).unwrap().count()
 }
 
+/// Compares with a list of all pods.
+fn reconcile(book: &mut Book, held: &[Held]) -> Result<(), BookError> {
+    book.reconcile(&Look::whole(held, Instant::now()))
+}
+
 /// The allotments' folders, once what has ended is gone. What lies ready for the next one is hidden.
 fn pages_in(book: &Book) -> usize {
     book.hands.finish();
@@ -43,9 +51,9 @@ fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
     for range in [0..30, 30..60, 60..90] {
-        book.allot(&parts(0, range), &grant(30), None, None).unwrap();
+        book.allot(&parts(0, range), &grant(30), Told::default(), None).unwrap();
     }
-    let last = book.allot(&parts(0, 20..40), &grant(20), None, None).unwrap();
+    let last = book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();
     let left: Vec<_> = book.records().map(|record| record.devices.len()).collect();
     assert_eq!(left.iter().sum::<usize>(), 50, "{left:?}");
     assert_eq!((pages_in(&book), count(layout.records())), (2, 2));
@@ -64,7 +72,8 @@ fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
 fn another_agent_finds_the_book_as_it_was() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let record = book.allot(&parts(0, 0..50), &grant(50), None, Some("1".into())).unwrap();
+    let record =
+        book.allot(&parts(0, 0..50), &grant(50), Told::default(), Some("1".into())).unwrap();
     book.hold(record.id, held("a", parts(0, 0..50)).holder).unwrap();
     // What a kill in the middle of things leaves.
     fs::create_dir(layout.pages.join("00000000000000ff")).unwrap();
@@ -79,7 +88,8 @@ fn pages_that_a_reboot_has_taken_are_there_before_anything_registers_and_others_
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
     let share = |book: &mut Book, from: u8| {
-        let record = book.allot(&parts(0, from..from + 10), &grant(10), None, None).unwrap();
+        let record =
+            book.allot(&parts(0, from..from + 10), &grant(10), Told::default(), None).unwrap();
         layout.pages_of(record.id)
     };
     let [gone, folder, kept] = [0, 10, 20].map(|from| share(&mut book, from));
@@ -100,8 +110,8 @@ fn pages_that_a_reboot_has_taken_are_there_before_anything_registers_and_others_
 fn of_two_allotments_of_the_same_devices_the_later_counts_after_a_kill_between_them() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let first = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
-    let last = book.allot(&parts(0, 40..60), &grant(20), None, None).unwrap();
+    let first = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
+    let last = book.allot(&parts(0, 40..60), &grant(20), Told::default(), None).unwrap();
     // As if the second had never come to end the first, which has the smaller or the larger name.
     let age = |id, seconds| {
         let path = layout.record(id);
@@ -124,12 +134,12 @@ fn of_two_allotments_of_the_same_devices_the_later_counts_after_a_kill_between_t
 fn what_the_kubelet_no_longer_lists_ends_and_the_rest_has_its_name() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout).unwrap();
-    book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
-    book.allot(&parts(0, 50..90), &grant(40), None, None).unwrap();
+    book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
+    book.allot(&parts(0, 50..90), &grant(40), Told::default(), None).unwrap();
     let (a, b) = (held("a", parts(0, 0..50)), held("b", parts(0, 50..90)));
-    book.reconcile(&[a.clone(), b], Instant::now()).unwrap();
+    reconcile(&mut book, &[a.clone(), b]).unwrap();
     assert!(book.records().all(|record| record.holder.is_some()));
-    book.reconcile(&[a], Instant::now()).unwrap();
+    reconcile(&mut book, &[a]).unwrap();
     let left: Vec<_> = book.records().map(|record| &record.holder).collect();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].as_ref().unwrap().pod, "a");
@@ -139,9 +149,10 @@ fn what_the_kubelet_no_longer_lists_ends_and_the_rest_has_its_name() {
 fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
     fs::remove_dir_all(layout.records()).unwrap();
-    let message = book.allot(&parts(0, 0..20), &grant(20), None, None).unwrap_err().to_string();
+    let message =
+        book.allot(&parts(0, 0..20), &grant(20), Told::default(), None).unwrap_err().to_string();
     assert!(message.contains("cannot write"), "{message}");
     assert_eq!(book.records().count(), 1);
 }
@@ -158,13 +169,13 @@ fn pages_lie_ready_for_the_next_share_and_what_a_killed_agent_made_ahead_is_swep
     let mut book = Book::open(layout.clone()).unwrap();
     assert!(drafts().is_empty());
     for range in [0..30, 30..60, 30..60] {
-        book.reconcile(&[], Instant::now()).unwrap();
+        reconcile(&mut book, &[]).unwrap();
         book.hands.finish();
         let ready = drafts();
         assert_eq!(ready.len(), 1);
         let inode = |path: PathBuf| fs::metadata(path).unwrap().ino();
         let ahead = inode(layout.pages.join(&ready[0]));
-        let record = book.allot(&parts(0, range), &grant(30), None, None).unwrap();
+        let record = book.allot(&parts(0, range), &grant(30), Told::default(), None).unwrap();
         assert_eq!(inode(layout.pages_of(record.id)), ahead, "made while the kubelet waited");
     }
 }
@@ -176,7 +187,7 @@ fn an_allotment_that_comes_back_at_once_keeps_its_files() {
     // Each ends the other, and its files are removed while the next is made.
     for _ in 0..200 {
         for range in [0..30, 20..40] {
-            let record = book.allot(&parts(0, range), &grant(20), None, None).unwrap();
+            let record = book.allot(&parts(0, range), &grant(20), Told::default(), None).unwrap();
             book.hands.await_removal(record.id).unwrap();
             assert!(layout.record(record.id).exists());
             assert!(pages::read(&layout, record.id).is_ok());
@@ -191,9 +202,9 @@ fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a
     let mut book = Book::open(layout.clone()).unwrap();
     let (hands, late) = Hands::idle(&layout);
     book.hands = hands;
-    book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
-    let other = book.allot(&parts(0, 20..40), &grant(20), None, None).unwrap();
-    let again = book.allot(&parts(0, 0..30), &grant(30), None, None).map(|it| it.id);
+    book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
+    let other = book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();
+    let again = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).map(|it| it.id);
     late();
     for record in book.records() {
         assert!(layout.record(record.id).exists(), "{again:?}");
@@ -202,14 +213,15 @@ fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a
     let message = again.unwrap_err().to_string();
     assert!(message.contains("still being removed"), "{message}");
     assert_eq!(book.records().map(|record| record.id).collect::<Vec<_>>(), [other.id]);
-    book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+    book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
 }
 
 #[test]
 fn what_cannot_be_removed_or_written_down_keeps_nothing_else_from_being_compared() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let mut allot = |range| book.allot(&parts(0, range), &grant(10), None, None).unwrap().id;
+    let mut allot =
+        |range| book.allot(&parts(0, range), &grant(10), Told::default(), None).unwrap().id;
     let [stuck, ends] = [0..10, 10..20].map(&mut allot);
     let [one, other] = [20..30, 30..40].map(&mut allot);
     // A folder in the place of a file: nobody removes or replaces that as a file, root neither.
@@ -222,11 +234,11 @@ fn what_cannot_be_removed_or_written_down_keeps_nothing_else_from_being_compared
     let all = [held("stuck", parts(0, 0..10)), held("ends", parts(0, 10..20))];
     // Names for all but the first, whose record cannot be written.
     let all = [&all[..], &listed].concat();
-    book.reconcile(&all, Instant::now()).unwrap_err();
+    reconcile(&mut book, &all).unwrap_err();
     let unnamed = |book: &Book| book.records().filter(|one| one.holder.is_none()).count();
     assert_eq!(unnamed(&book), 1);
     // It ends in memory, and its file stays.
-    book.allot(&parts(0, 0..5), &grant(5), None, None).unwrap();
+    book.allot(&parts(0, 0..5), &grant(5), Told::default(), None).unwrap();
     book.hands.finish();
     // A file in the place of a folder of pages.
     let leftover = layout.pages.join("00000000000000ff");
@@ -234,7 +246,7 @@ fn what_cannot_be_removed_or_written_down_keeps_nothing_else_from_being_compared
     let swept = layout.pages.join("0000000000000001");
     let swept_too = layout.pages.join("ffffffffffffff01");
     [&swept, &swept_too].iter().for_each(|path| fs::create_dir(path).unwrap());
-    let message = book.reconcile(&listed, Instant::now()).unwrap_err().to_string();
+    let message = reconcile(&mut book, &listed).unwrap_err().to_string();
     assert!(message.contains(&format!("{stuck}")), "the first of two: {message}");
     assert!(!book.records().any(|record| record.id == ends), "not compared");
     assert!(book.records().any(|record| record.id == one));
@@ -255,7 +267,8 @@ fn pages_that_lay_ready_and_are_gone_are_made_anew() {
     for range in [0..30, 30..60] {
         book.hands.prepare();
         empty(&book);
-        let record = book.allot(&parts(0, range.clone()), &grant(30), None, None).unwrap();
+        let record =
+            book.allot(&parts(0, range.clone()), &grant(30), Told::default(), None).unwrap();
         assert!(pages::read(&layout, record.id).is_ok());
         empty(&book);
         book.renew(&parts(0, range)).unwrap();
@@ -267,17 +280,17 @@ fn pages_that_lay_ready_and_are_gone_are_made_anew() {
 fn files_that_cannot_be_removed_are_told_of_and_tried_again() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let record = book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
+    let record = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
     // A folder in the place of a file: nobody removes that as a file, root neither.
     let path = layout.record(record.id);
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    book.allot(&parts(0, 0..10), &grant(10), None, None).unwrap();
+    book.allot(&parts(0, 0..10), &grant(10), Told::default(), None).unwrap();
     book.hands.finish();
-    let message = book.reconcile(&[], Instant::now()).unwrap_err().to_string();
+    let message = reconcile(&mut book, &[]).unwrap_err().to_string();
     assert!(message.contains("cannot remove"), "{message}");
     fs::remove_dir(&path).unwrap();
-    book.reconcile(&[], Instant::now()).unwrap();
+    reconcile(&mut book, &[]).unwrap();
     assert_eq!(pages_in(&book), 1);
 }
 
@@ -285,7 +298,7 @@ fn files_that_cannot_be_removed_are_told_of_and_tried_again() {
 fn pages_that_nobody_lives_in_are_made_anew_and_unknown_devices_have_none() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
     let ledger = layout.pages_of(record.id).join("ledger");
     let fresh = fs::metadata(&ledger).unwrap().len();
     fs::write(&ledger, "scribbled").unwrap();
@@ -300,7 +313,7 @@ fn a_gpu_whose_pool_has_rules_of_its_own_follows_those() {
     let mut book = Book::open(layout.clone()).unwrap();
     let own = Rules { quantum_us: 8000, ..Rules::default() };
     book.follow(RuleBook { by_gpu: [(uuid(0), own)].into(), ..RuleBook::default() });
-    let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
     assert_eq!(book.rules(&record), own);
     let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
     let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
@@ -311,8 +324,8 @@ fn a_gpu_whose_pool_has_rules_of_its_own_follows_those() {
 fn who_was_told_of_an_mps_daemon_is_left_to_it_while_it_lives_and_others_never_are() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let left = book.allot(&parts(0, 0..30), &grant(30), None, None).unwrap();
-    let other = book.allot(&parts(0, 30..60), &grant(30), None, None).unwrap();
+    let left = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
+    let other = book.allot(&parts(0, 30..60), &grant(30), Told::default(), None).unwrap();
     let back_ends = || {
         [left.id, other.id].map(|id| {
             let page = layout.pages_of(id).join(contract::paths::LIMITS_FILE);
@@ -347,7 +360,7 @@ fn who_was_told_of_an_mps_daemon_is_left_to_it_while_it_lives_and_others_never_a
 fn pages_follow_the_rules_of_when_they_were_made() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let record = book.allot(&parts(0, 0..50), &grant(50), None, None).unwrap();
+    let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
     let limits = || {
         let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
         let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);

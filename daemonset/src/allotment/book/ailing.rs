@@ -1,0 +1,131 @@
+//! Allotments that are not as they should be: records that cannot be read, pages that cannot be made, and
+//! what a container holds by the kubelet's word alone. None of them keeps another from being served.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use contract::{AllotmentId, DeviceId};
+use tracing::warn;
+
+use super::{Book, BookError, now};
+use crate::allotment::holders::Held;
+use crate::allotment::lists::{Listed, Look};
+use crate::allotment::record::Record;
+use crate::allotment::{name, pages, store};
+use crate::decide::Grant;
+
+/// The kubelet writes its checkpoint after it has said in its lists who holds what; in seconds.
+const CHECKPOINT_LAGS_S: u64 = 2;
+
+impl Book {
+    /// Allotments that are not as they should be, and why.
+    pub fn troubles(&self) -> impl Iterator<Item = (AllotmentId, &str)> {
+        self.troubles.iter().map(|(id, why)| (*id, &**why))
+    }
+
+    /// Something is wrong with an allotment; it is said once.
+    pub(super) fn ails(&mut self, id: AllotmentId, why: String) {
+        if self.troubles.get(&id) != Some(&why) {
+            warn!(allotment = %id, why, "it is not as it should be, the others are served");
+            self.troubles.insert(id, why);
+        }
+    }
+
+    /// The devices that containers hold by a list that was asked for at `asked`, and of which nothing is
+    /// written down: a record was lost, or ended too early. None where something has changed since.
+    #[must_use]
+    pub fn unknown(&self, held: &[Held], asked: Instant) -> Vec<BTreeSet<DeviceId>> {
+        if self.changed >= asked {
+            return Vec::new();
+        }
+        let is_unknown = |devices: &&BTreeSet<DeviceId>| {
+            !devices.is_empty() && !devices.iter().any(|device| self.taken.has(*device))
+        };
+        held.iter().map(|held| &held.devices).filter(is_unknown).cloned().collect()
+    }
+
+    /// An allotment of which a container is known to live: what it has mounted stays as it is.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn readmit(
+        &mut self,
+        devices: &BTreeSet<DeviceId>,
+        grant: &Grant,
+        shim: Option<String>,
+    ) -> Result<(), BookError> {
+        let record = Record { shim, ..Record::new(devices, grant, now()) };
+        self.check_name(&record)?;
+        self.hands.await_removal(record.id)?;
+        pages::restore(&self.layout, &self.hands, &record, self.rules.of(&record))?;
+        store::save(&self.layout, &record)?;
+        self.enter(record);
+        Ok(())
+    }
+
+    /// Whether it is not known of some allotment whose pod it is, although it has a name.
+    #[must_use]
+    pub fn wants_pods(&self) -> bool {
+        self.records().any(Self::wants_pod)
+    }
+
+    /// Writes down the uid of the pods that hold allotments, by what holds their devices.
+    ///
+    /// # Errors
+    /// The first [`BookError::File`].
+    pub fn learn_pods(
+        &mut self,
+        pod_of: impl Fn(DeviceId) -> Option<String>,
+    ) -> Result<(), BookError> {
+        let mut done = Ok(());
+        for entry in self.entries.values_mut().filter(|entry| Self::wants_pod(&entry.record)) {
+            let pod_uid = entry.record.devices.first().and_then(|device| pod_of(*device));
+            if pod_uid.is_some() {
+                let record = Record { pod_uid, ..entry.record.clone() };
+                match store::save(&self.layout, &record) {
+                    Ok(()) => entry.record = record,
+                    Err(error) => done = done.and(Err(error.into())),
+                }
+            }
+        }
+        done
+    }
+
+    fn wants_pod(record: &Record) -> bool {
+        let is_old = now().saturating_sub(record.allocated_at) >= CHECKPOINT_LAGS_S;
+        record.holder.is_some() && record.pod_uid.is_none() && is_old
+    }
+
+    /// Tries once more what failed, and removes what cannot be read and is nobody's.
+    pub(super) fn mend(&mut self, look: &Look<'_>) -> Result<(), BookError> {
+        let mut done = Ok(());
+        let ids: Vec<_> = self.troubles.keys().copied().collect();
+        for id in ids {
+            match self.entries.get(&id) {
+                Some(entry) => {
+                    let rules = self.rules.of(&entry.record);
+                    let restored = pages::restore(&self.layout, &self.hands, &entry.record, rules);
+                    match restored {
+                        Ok(()) => drop(self.troubles.remove(&id)),
+                        Err(error) => {
+                            self.ails(id, error.to_string());
+                            done = done.and(Err(error));
+                        }
+                    }
+                }
+                None if self.is_nobodys(id, look) => {
+                    self.troubles.remove(&id);
+                    self.hands.remove(id, None);
+                }
+                None => {}
+            }
+        }
+        done
+    }
+
+    fn is_nobodys(&self, id: AllotmentId, look: &Look<'_>) -> bool {
+        look.listed == Listed::Whole
+            && !look.held.iter().any(|held| name(&held.devices) == id)
+            && pages::living(&self.layout, id) == 0
+    }
+}
