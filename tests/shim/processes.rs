@@ -89,6 +89,42 @@ fn a_forked_child_asks_nvml_like_anybody() {
 }
 
 #[test]
+fn a_program_that_becomes_another_holds_nothing_more_of_what_it_took() {
+    let container = Container::half();
+    let room = HALF.bytes() - CONTEXT.bytes();
+    let words = format!("{START} alloc/0={room} exec {START} alloc/1={room} wait");
+    let seen = container.while_waiting(&words, || (container.held(), container.slots()));
+    assert_eq!(seen, (HALF.bytes(), 1));
+    let outcome = container.client(&words.replace(" wait", " alloc/2=1"));
+    assert_eq!((outcome.of(&format!("alloc/1={room}")), outcome.of("alloc/2=1")), ("0", "2"));
+}
+
+#[test]
+fn a_daemon_that_closed_every_descriptor_keeps_what_it_holds_and_is_held_to_the_limit() {
+    let container = Container::half();
+    let most = HALF.bytes() - 2 * CONTEXT.bytes() - Mib(4).bytes();
+    // The other has ended by then and given its context back: a page less than that is left.
+    let [more, page, too_much] = [4, 2, CONTEXT.0 + 1].map(|mib| Mib(mib).bytes());
+    let words = format!(
+        "{START} alloc/0={most} close-all wait alloc/1={more} alloc/2={too_much} alloc/3={page} free/0 info"
+    );
+    let other =
+        || (container.client(&format!("{START} alloc/0={}", more + page)).lines, container.slots());
+    let ((other, slots), after) = container.around_waiting(&words, other);
+    assert_eq!((other[3].as_str(), slots), (&*format!("alloc/0={} 2", more + page), 1));
+    let free = HALF.bytes() - CONTEXT.bytes() - more - page;
+    let said = [
+        format!("alloc/1={more} 0"),
+        format!("alloc/2={too_much} 2"),
+        format!("alloc/3={page} 0"),
+        "free/0 0".to_owned(),
+        format!("info 0 free {free} total {}", HALF.bytes()),
+        "end".to_owned(),
+    ];
+    assert_eq!(after, said);
+}
+
+#[test]
 fn a_call_that_is_cancelled_in_the_driver_ends_its_thread_alone() {
     let container = Container::half().env("STANDIN_SLEEPS", "1");
     let outcome = container.client(&format!("{START} cancel info"));
