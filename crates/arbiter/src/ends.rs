@@ -5,6 +5,8 @@
 //! gang has gets a little more, again and again, until none has anything. A pure table over what the GPUs'
 //! threads see of their ranks.
 
+use std::collections::BTreeMap;
+
 use crate::member::Reading;
 
 /// How long before its end a turn begins to close, in nanoseconds: a step of half a millisecond is launched,
@@ -65,9 +67,38 @@ impl Ending {
     }
 }
 
+/// Which turns are over. One that was over stays so: what a rank tells late, when others have begun, would take
+/// their time back from them, on one of the gang's GPUs and not on the other.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Closed {
+    /// By gang: when the last turn began that is over.
+    turns: BTreeMap<u64, u64>,
+}
+
+impl Closed {
+    /// How far a gang is with the turn that began at `begun_ns`, which by what is seen at the moment is so far.
+    pub fn ending(&mut self, gang: u64, begun_ns: u64, seen: Ending) -> Ending {
+        if seen == Ending::Over {
+            self.turns.insert(gang, begun_ns);
+        }
+        if self.turns.get(&gang) == Some(&begun_ns) { Ending::Over } else { seen }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_that_is_over_stays_so_and_the_next_one_is_another() {
+        let mut closed = Closed::default();
+        let mut ending = |gang, begun_ns, seen| closed.ending(gang, begun_ns, seen);
+        assert_eq!(ending(7, 10, Ending::Lags), Ending::Lags);
+        assert_eq!(ending(7, 10, Ending::Over), Ending::Over);
+        assert_eq!(ending(7, 10, Ending::Leads), Ending::Over);
+        assert_eq!(ending(8, 10, Ending::Leads), Ending::Leads);
+        assert_eq!(ending(7, 20, Ending::Leads), Ending::Leads);
+    }
 
     #[test]
     fn who_has_nothing_left_goes_on_for_as_long_as_another_may_wait_for_it() {

@@ -28,7 +28,7 @@ mod terms;
 mod timetable;
 mod turns;
 
-pub use ends::{Ending, Rank};
+pub use ends::{Closed, Ending, Rank};
 pub use gpu::Gpu;
 pub use member::{Grant, Interval, Pace, Reading};
 pub use terms::{Class, Policy, Settings, Terms};

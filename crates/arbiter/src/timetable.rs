@@ -35,6 +35,8 @@ pub struct Turn {
     pub from_ns: u64,
     /// When it ends.
     pub to_ns: u64,
+    /// How long after that it may be closing still.
+    pub overtime_ns: u64,
 }
 
 /// Turns of gangs, the same in each period.
@@ -49,6 +51,8 @@ pub struct Timetable {
 pub struct Moment {
     /// Whose turn it is; none: that of all who have no turns there.
     pub gang: Option<u64>,
+    /// When that turn began, by the clock that all have: no two turns of a gang have the same number.
+    pub begun_ns: u64,
     /// How far the gang is with its turn.
     pub ending: Ending,
     /// For how long whoever has it may have work, in nanoseconds.
@@ -69,14 +73,15 @@ impl Turn {
 
     /// For how long it may close, in nanoseconds.
     fn closing_ns(&self) -> u64 {
-        self.to_ns + OVERTIME_NS - self.closes_ns()
+        self.to_ns + self.overtime_ns - self.closes_ns()
     }
 
     /// What holds so far into the period, before it closes.
-    fn at(&self, into_ns: u64) -> Moment {
+    fn at(&self, into_ns: u64, begun_ns: u64) -> Moment {
         let until_ns = self.to_ns.saturating_sub(SPARE_NS).max(self.closes_ns());
         Moment {
             gang: Some(self.gang),
+            begun_ns,
             ending: Ending::Open,
             left_ns: until_ns.saturating_sub(into_ns),
             holds_ns: self.closes_ns().saturating_sub(into_ns),
@@ -87,7 +92,7 @@ impl Turn {
 impl Moment {
     /// Nobody's turn, for so long.
     const fn free(left_ns: u64) -> Self {
-        Self { gang: None, ending: Ending::Over, left_ns, holds_ns: left_ns }
+        Self { gang: None, begun_ns: 0, ending: Ending::Over, left_ns, holds_ns: left_ns }
     }
 }
 
@@ -111,26 +116,53 @@ impl Timetable {
         for gang in gangs {
             let lengths = of(gang).map(|standing| {
                 let to_ns = period_ns * u64::from(standing.percent.clamp(1, 100)) / 100;
-                Turn { gang, card: standing.card, from_ns: 0, to_ns }
+                Turn { gang, card: standing.card, from_ns: 0, to_ns, overtime_ns: 0 }
             });
             table.place(&lengths.collect::<Vec<_>>());
         }
+        table.bound_overtime();
         table
     }
 
+    /// Overtime is at most half of what comes behind, the others' time or another gang's turn: who is to have
+    /// little beside a gang is to have some of it in every period, whatever the gang says.
+    fn bound_overtime(&mut self) {
+        let most = |turn: &Turn| match self.free_ns(turn.card, turn.to_ns) {
+            0 => self.turn_from(turn.card, turn.to_ns).map_or(0, |next| next.to_ns - next.from_ns),
+            free_ns => free_ns,
+        };
+        let most: Vec<u64> = self.turns.iter().map(|turn| most(turn) / 2).collect();
+        for (turn, most_ns) in self.turns.iter_mut().zip(most) {
+            turn.overtime_ns = OVERTIME_NS.min(most_ns);
+        }
+    }
+
+    fn turn_from(&self, card: u64, from_ns: u64) -> Option<&Turn> {
+        self.turns.iter().find(|turn| turn.card == card && turn.from_ns == from_ns % self.period_ns)
+    }
+
     /// What holds of a GPU at `now_ns`, by the clock that all of them have. While a gang's turn closes `ending`
-    /// says how far the gang is with it.
+    /// says how far the gang is with it, which is told the gang and when its turn began.
     #[must_use]
-    pub fn at(&self, card: u64, now_ns: u64, ending: impl FnOnce(u64) -> Ending) -> Option<Moment> {
+    pub fn at(
+        &self,
+        card: u64,
+        now_ns: u64,
+        ending: impl FnOnce(u64, u64) -> Ending,
+    ) -> Option<Moment> {
         let into_ns = now_ns.checked_rem(self.period_ns)?;
         let here = || self.turns.iter().filter(|turn| turn.card == card);
         let since_ns = |turn: &Turn| (into_ns + self.period_ns - turn.closes_ns()) % self.period_ns;
         let last = here().min_by_key(|turn| since_ns(turn))?;
         let left_ns = last.closing_ns().saturating_sub(since_ns(last));
         if left_ns > 0 {
-            let (gang, ending) = (last.gang, ending(last.gang));
+            let gang = last.gang;
+            // It may have begun in the period before.
+            let begun_ns = now_ns.saturating_sub(since_ns(last) + last.closes_ns() - last.from_ns);
+            let ending = ending(gang, begun_ns);
             if ending != Ending::Over {
-                return Some(Moment { gang: Some(gang), ending, left_ns, holds_ns: left_ns });
+                let holds_ns = left_ns;
+                return Some(Moment { gang: Some(gang), begun_ns, ending, left_ns, holds_ns });
             }
             if last.has(into_ns) {
                 let left_ns = last.to_ns - into_ns + self.free_ns(card, last.to_ns);
@@ -138,9 +170,10 @@ impl Timetable {
             }
         }
         let turn = here().find(|turn| turn.has(into_ns));
-        Some(
-            turn.map_or_else(|| Moment::free(self.free_ns(card, into_ns)), |turn| turn.at(into_ns)),
-        )
+        Some(turn.map_or_else(
+            || Moment::free(self.free_ns(card, into_ns)),
+            |turn| turn.at(into_ns, now_ns + turn.from_ns - into_ns),
+        ))
     }
 
     /// How long until the next turn begins on a GPU, in nanoseconds, from so far into the period.
@@ -188,7 +221,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn at(table: &Timetable, card: u64, now_ns: u64) -> Option<Moment> {
-        table.at(card, now_ns, |_| Ending::Leads)
+        table.at(card, now_ns, |_, _| Ending::Leads)
     }
 
     fn standing(gang: u64, card: u64, percent: u32) -> Standing {
@@ -211,10 +244,14 @@ mod tests {
     #[test]
     fn a_turn_that_closes_is_over_as_soon_as_nobody_has_anything_left() {
         let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
-        let closes =
-            |into_ns, ending| table.at(0, into_ns, |gang| (gang == 7).then_some(ending).unwrap());
+        let closes = |into_ns, ending| {
+            table.at(0, into_ns, |gang, begun_ns| {
+                assert_eq!((gang, begun_ns), (7, 0));
+                ending
+            })
+        };
         let (gang, left_ns) = (Some(7), MS / 2 + OVERTIME_NS);
-        let lags = Moment { gang, ending: Ending::Lags, left_ns, holds_ns: left_ns };
+        let lags = Moment { gang, begun_ns: 0, ending: Ending::Lags, left_ns, holds_ns: left_ns };
         assert_eq!(closes(4 * MS + MS / 2, Ending::Lags), Some(lags));
         assert_eq!(
             closes(5 * MS, Ending::Leads).unwrap().gang,
@@ -230,8 +267,35 @@ mod tests {
     #[test]
     fn who_has_one_gpu_has_no_turns() {
         assert_eq!(
-            Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS).at(0, 5, |_| Ending::Over),
+            Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS)
+                .at(0, 5, |_, _| Ending::Over),
             None
+        );
+    }
+
+    #[test]
+    fn overtime_takes_no_more_than_half_of_what_comes_behind() {
+        let table = Timetable::of(&[standing(7, 0, 95), standing(7, 1, 50)], 5 * MS);
+        let whose = |card, into_ns| at(&table, card, into_ns).unwrap().gang;
+        assert_eq!((whose(0, 9_749_999), whose(0, 9_750_000)), (Some(7), None));
+        assert_eq!((whose(1, 5_499_999), whose(1, 5_500_000)), (Some(7), None));
+        let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
+        let table = Timetable::of(&[both(7, 60), both(8, 5)].concat(), 5 * MS);
+        let whose = |into_ns| at(&table, 0, into_ns).unwrap().gang;
+        assert_eq!(whose(24 * MS + MS / 2 - 1), Some(7));
+        assert_eq!(whose(24 * MS + MS / 2), Some(8), "its turn is long enough");
+        let table = Timetable::of(&[standing(7, 0, 100), standing(7, 1, 100)], 5 * MS);
+        assert_eq!(table.turns[0].overtime_ns, OVERTIME_NS, "its own next turn");
+    }
+
+    #[test]
+    fn each_turn_has_a_number_of_its_own_which_its_closing_keeps() {
+        let table = Timetable::of(&[standing(7, 0, 100), standing(7, 1, 100)], 5 * MS);
+        let begun = |now_ns| at(&table, 0, now_ns).unwrap().begun_ns;
+        assert_eq!(
+            [5, 9, 10, 11].map(|ms| begun(100 * MS + ms * MS) / MS),
+            [100, 100, 100, 110],
+            "it closes for half a millisecond in the next one"
         );
     }
 
@@ -251,7 +315,7 @@ mod tests {
         let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
         let table = Timetable::of(&[both(7, 30), both(8, 70)].concat(), 5 * MS);
         assert_eq!(at(&table, 1, 2 * MS).unwrap().gang, Some(7));
-        let over = |into_ns| table.at(1, into_ns, |_| Ending::Over).unwrap();
+        let over = |into_ns| table.at(1, into_ns, |_, _| Ending::Over).unwrap();
         let next = over(3 * MS);
         assert_eq!((next.gang, next.left_ns), (Some(8), 7 * MS - SPARE_NS));
         assert_eq!(

@@ -16,6 +16,8 @@ pub struct Turns {
     pub scheduled: Vec<u64>,
     /// The key of the one whose turn it is; `None`: it is that of all the others.
     pub whose: Option<u64>,
+    /// When its turn began: see [`crate::Moment::begun_ns`].
+    pub begun_ns: u64,
     /// How far it is with its turn.
     pub ending: Ending,
     /// For how long whoever has it may have work, in nanoseconds.
@@ -27,8 +29,10 @@ pub struct Turns {
 /// What a gang had of a GPU beyond its turns: its next ones are the shorter.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overrun {
-    /// What it was charged in all when its turn began, in nanoseconds.
-    begun_ns: u64,
+    /// When its last turn began, by the clock that all have.
+    turn_ns: u64,
+    /// What it was charged in all then, in nanoseconds.
+    charged_ns: u64,
     /// How long that turn was, in nanoseconds.
     due_ns: u64,
     /// What it had too much, in nanoseconds. At most half a turn, so that no turn falls out on one GPU alone.
@@ -36,13 +40,17 @@ pub(crate) struct Overrun {
 }
 
 impl Overrun {
-    fn begins(&mut self, charged_ns: u64, turn_ns: u64) {
-        let used_ns = if self.due_ns == 0 { 0 } else { charged_ns.wrapping_sub(self.begun_ns) };
+    /// The turn that began at `turn_ns` goes on for so long, unless that is known.
+    fn begins(&mut self, turn_ns: u64, charged_ns: u64, left_ns: u64) {
+        if self.due_ns > 0 && self.turn_ns == turn_ns {
+            return;
+        }
+        let used_ns = if self.due_ns == 0 { 0 } else { charged_ns.wrapping_sub(self.charged_ns) };
         let carried_ns = self.carried_ns.saturating_add(used_ns).saturating_sub(self.due_ns);
-        let carried_ns = carried_ns.min(turn_ns / 2);
+        let carried_ns = carried_ns.min(left_ns / 2);
         // A look that comes late makes no turn shorter.
-        let due_ns = turn_ns + SPARE_NS + HANDOVER_NS;
-        *self = Self { begun_ns: charged_ns, due_ns, carried_ns };
+        let due_ns = left_ns + SPARE_NS + HANDOVER_NS;
+        *self = Self { turn_ns, charged_ns, due_ns, carried_ns };
     }
 }
 
@@ -74,10 +82,9 @@ impl Turns {
 impl Gpu {
     /// The GPU is divided by a timetable, of which this holds at the next tick.
     pub fn take_turns(&mut self, turns: Turns) {
-        let begins =
-            turns.whose.filter(|_| turns.ending == Ending::Open && self.turns.whose != turns.whose);
-        for member in self.members.iter_mut().filter(|member| Some(member.key) == begins) {
-            member.overrun.begins(member.charged_ns, turns.left_ns);
+        let goes_on = turns.whose.filter(|_| turns.ending == Ending::Open);
+        for member in self.members.iter_mut().filter(|member| Some(member.key) == goes_on) {
+            member.overrun.begins(turns.begun_ns, member.charged_ns, turns.left_ns);
         }
         // What a gang has while nobody else wants the GPU is beyond no turn.
         for member in self.members.iter_mut().filter(|member| !turns.has(member.key)) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arbiter::{Ending, Rank, Settings, Standing, Timetable};
+use arbiter::{Closed, Ending, Rank, Settings, Standing, Timetable};
 use contract::DeviceUuid;
 
 /// What is shared among all GPUs' threads.
@@ -28,6 +28,8 @@ struct Known {
     table: Arc<Timetable>,
     /// What was seen last, by gang and GPU.
     ranks: BTreeMap<(u64, u64), Rank>,
+    /// Which turns are over, for all GPUs at once.
+    closed: Closed,
 }
 
 /// One GPU's thread among them. What it said goes when this is dropped.
@@ -66,13 +68,15 @@ impl Seat {
         self.gangs.known().ranks.insert((gang, self.card), rank);
     }
 
-    /// How far a gang is with its turn, which is to end soon, by what is seen here and on its other GPUs.
-    pub(super) fn ending(&self, gang: u64) -> Ending {
-        let known = self.gangs.known();
+    /// How far a gang is with its turn, which began at `begun_ns` and is to end soon, by what is seen here and on its
+    /// other GPUs.
+    pub(super) fn ending(&self, gang: u64, begun_ns: u64) -> Ending {
+        let mut known = self.gangs.known();
         let own = known.ranks.get(&(gang, self.card)).copied().unwrap_or_default();
         let all = known.ranks.range((gang, 0)..=(gang, u64::MAX));
         let others = all.filter(|((_, card), _)| *card != self.card);
-        Ending::of(own, others.map(|(_, rank)| *rank))
+        let seen = Ending::of(own, others.map(|(_, rank)| *rank));
+        known.closed.ending(gang, begun_ns, seen)
     }
 
     /// These gangs want this GPU beside others: each with the percent that it is to have meanwhile.
@@ -147,13 +151,17 @@ mod tests {
         seats[0].saw(7, waits);
         seats[1].saw(7, runs);
         seats[1].saw(8, runs);
-        let ending = |seats: &[Seat; 2]| [0, 1].map(|card| seats[card].ending(7));
-        assert_eq!(ending(&seats), [Ending::Lags, Ending::Leads]);
+        let ending =
+            |seats: &[Seat; 2], turn| [0, 1].map(|card: usize| seats[card].ending(7, turn));
+        assert_eq!(ending(&seats, 10), [Ending::Lags, Ending::Leads]);
         seats[1].saw(7, waits);
-        assert_eq!(ending(&seats), [Ending::Over; 2], "another gang's ranks say nothing of it");
+        assert_eq!(ending(&seats, 10), [Ending::Over; 2], "another gang's ranks say nothing of it");
         seats[1].saw(7, runs);
+        assert_eq!(ending(&seats, 10), [Ending::Over; 2], "the others have begun");
+        assert_eq!(ending(&seats, 20), [Ending::Lags, Ending::Leads], "its next turn");
         seats[1].say(std::iter::empty());
-        assert_eq!(seats[0].ending(7), Ending::Over, "who wants nothing there runs nothing there");
+        let alone = seats[0].ending(7, 30);
+        assert_eq!(alone, Ending::Over, "who wants nothing there runs nothing there");
     }
 
     #[test]

@@ -302,15 +302,17 @@ impl Keeper {
             .inspect(|(gang, desk)| self.seat.saw(*gang, Rank::of(&desk.reading())))
             .map(|(gang, desk)| (gang, desk.id.0))
             .collect();
-        let Some(moment) = table.at(card, now_ns, |gang| self.seat.ending(gang)) else {
+        let Some(moment) =
+            table.at(card, now_ns, |gang, begun_ns| self.seat.ending(gang, begun_ns))
+        else {
             return Turns::default();
         };
         let whose = scheduled.iter().find(|(gang, _)| moment.gang == Some(*gang));
         let whose = whose.map(|(_, key)| *key);
         self.desks.iter_mut().for_each(|desk| desk.note_turn(whose == Some(desk.id.0)));
         let scheduled = scheduled.into_iter().map(|(_, key)| key).collect();
-        let Moment { ending, left_ns, holds_ns, .. } = moment;
-        Turns { scheduled, whose, ending, left_ns, holds_ns }
+        let Moment { begun_ns, ending, left_ns, holds_ns, .. } = moment;
+        Turns { scheduled, whose, begun_ns, ending, left_ns, holds_ns }
     }
 
     /// Tells the other GPUs which gangs want this one, where others want it as well.

@@ -74,6 +74,23 @@ fn a_gang_and_its_neighbours_have_their_shares() {
 }
 
 #[test]
+fn a_gang_that_is_to_have_nearly_all_leaves_its_neighbour_his_part_in_every_period() {
+    // The first says that it has work and that none of it took any time: its turns would close for ever.
+    for (honesty, kernel_ns) in [(0, MS / 4), (100, MS / 4), (100, 3 * MS)] {
+        let mut cards = cards(&[Terms::fair(95), Terms::fair(5)], 1);
+        for card in &mut cards {
+            card.tenants[0].load = Load::saturating(kernel_ns);
+            card.tenants[0].honesty = honesty;
+        }
+        for card in played(cards) {
+            let (got, stall) = (card.of_card(FROM, TO), card.longest_stall_ms(1));
+            assert!(got[1] > 3.0 && got[0] > 85.0, "{honesty}, {kernel_ns}: {got:.1?}");
+            assert!(stall < 20.0, "{honesty}, {kernel_ns}: {stall:.1}");
+        }
+    }
+}
+
+#[test]
 fn two_gangs_of_the_same_cards_have_them_in_turn() {
     let cards = played(cards(&[Terms::fair(50), Terms::fair(50)], 2));
     for gang in [0, 1] {

@@ -58,7 +58,7 @@ fn played(terms: &[Terms], step_ns: u64, has_turns: bool) -> (f64, [Vec<f64>; 2]
     (worked, cards.map(|card| card.of_card(FROM, TO)))
 }
 
-const WEIGHTS: [&[u32]; 5] = [&[50, 50], &[25, 75], &[75, 25], &[30, 30, 40], &[10, 90]];
+const WEIGHTS: [&[u32]; 6] = [&[50, 50], &[25, 75], &[75, 25], &[30, 30, 40], &[10, 90], &[95, 5]];
 
 fn each(steps_ns: &[u64], mut look: impl FnMut(&str, u64, &[Terms], f64, [Vec<f64>; 2])) {
     for &step_ns in steps_ns {

@@ -1,6 +1,6 @@
 //! A card, its containers and the arbiter, in virtual time.
 
-use arbiter::{Ending, Gpu, Grant, Moment, Rank, Settings, Terms, Timetable, Turns};
+use arbiter::{Closed, Ending, Gpu, Grant, Moment, Rank, Settings, Terms, Timetable, Turns};
 
 use crate::card::Card;
 use crate::tenant::Tenant;
@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) table: Option<(Timetable, u64)>,
     /// What the other card's thread sees of the ranks there, by tenant.
     pub(crate) elsewhere: Vec<Rank>,
+    closed: Closed,
     pub(crate) now_ns: u64,
     tick_ns: u64,
     ticks: usize,
@@ -50,6 +51,7 @@ impl World {
             wake_ns: 20_000,
             table: None,
             elsewhere: Vec::new(),
+            closed: Closed::default(),
             now_ns: SECOND,
             tick_ns: SECOND,
             ticks: 0,
@@ -92,16 +94,17 @@ impl World {
     }
 
     /// What the timetable says now.
-    fn turns(&self) -> Option<Turns> {
+    fn turns(&mut self) -> Option<Turns> {
         let (table, card) = self.table.as_ref()?;
-        let moment = table.at(*card, self.now_ns, |gang| {
+        let moment = table.at(*card, self.now_ns, |gang, begun_ns| {
             let others = self.elsewhere.get(gang as usize).copied();
-            Ending::of(Rank::of(&self.tenants[gang as usize].reading()), others)
+            let seen = Ending::of(Rank::of(&self.tenants[gang as usize].reading()), others);
+            self.closed.ending(gang, begun_ns, seen)
         })?;
         let keys = 0..self.tenants.len() as u64;
         let scheduled = keys.filter(|key| table.has(*card, *key)).collect();
-        let Moment { gang: whose, ending, left_ns, holds_ns } = moment;
-        Some(Turns { scheduled, whose, ending, left_ns, holds_ns })
+        let Moment { gang: whose, begun_ns, ending, left_ns, holds_ns } = moment;
+        Some(Turns { scheduled, whose, begun_ns, ending, left_ns, holds_ns })
     }
 
     fn tick(&mut self) {
