@@ -73,6 +73,10 @@ const LINGER: u32 = 20;
 /// How long a container that could go on may do nothing until it is not believed to want to, in
 /// nanoseconds; what it has on the card may take its time.
 const ASLEEP_NS: u64 = 50_000_000;
+/// How far what a container says of when it came and of its batches may be apart, in nanoseconds.
+const DOUBT_NS: u64 = 100_000;
+/// For how long one that was belied is not believed when it came, in nanoseconds.
+const DISBELIEF_NS: u64 = 1_000_000_000;
 /// The most that a container can be made to wait for what it used too much, in nanoseconds of the
 /// GPU's whole time: a kernel of half a second at a tenth of the GPU is still paid for.
 const MOST_DEBT_NS: u64 = 5_000_000_000;
@@ -114,6 +118,9 @@ pub(crate) struct Member {
     /// nanoseconds.
     pub(crate) since_ns: Option<u64>,
     read_ns: u64,
+    /// When it said last that it came, and until when that is not believed, in nanoseconds.
+    told_ns: u64,
+    doubted_until_ns: u64,
     /// What batches took by its own measure and were charged lately: their ratio is by how much its measure stretches.
     lately: (u64, u64),
 }
@@ -148,6 +155,8 @@ impl Member {
             moved_ns: 0,
             since_ns: None,
             read_ns: 0,
+            told_ns: 0,
+            doubted_until_ns: 0,
             lately: (0, 0),
         }
     }
@@ -173,7 +182,8 @@ impl Member {
         // It came somewhere between two looks: what is too early is put right by what the others tell. A rest that
         // was too short to be seen it tells of itself.
         // One that says a time to come tells nothing: believed, it would have come just now at every look.
-        let told_ns = if reading.since_ns > now_ns { 0 } else { reading.since_ns };
+        let since_ns = if reading.since_ns > now_ns { 0 } else { reading.since_ns };
+        let told_ns = self.believed(since_ns, reading.intervals, now_ns);
         let since_ns = || self.since_ns.unwrap_or(self.read_ns).max(told_ns);
         let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
         self.since_ns = may_run.then(since_ns);
@@ -183,6 +193,21 @@ impl Member {
         self.in_flight_ns = if self.running > 0 { in_flight_ns } else { 0 };
         let busy = launched || self.waiting || self.running > 0;
         self.quiet = if busy { 0 } else { self.quiet.saturating_add(1) };
+    }
+
+    /// What counts of its word that it came at `since_ns`. A batch that was on the card before and after a moment at
+    /// which it says that it came with nothing there belies it, and for a while it is not believed: else who says "just
+    /// now" at every look would be taken for one who rests while its kernels run, and the others be charged for them.
+    fn believed(&mut self, since_ns: u64, intervals: &[Interval], now_ns: u64) -> u64 {
+        let belies = |batch: &Interval| {
+            batch.start_ns.saturating_add(DOUBT_NS) < self.told_ns
+                && batch.end_ns > self.told_ns.saturating_add(DOUBT_NS)
+        };
+        if intervals.iter().any(belies) {
+            self.doubted_until_ns = now_ns.saturating_add(DISBELIEF_NS);
+        }
+        self.told_ns = since_ns;
+        if now_ns < self.doubted_until_ns { 0 } else { since_ns }
     }
 
     /// Whether it uses the GPU or wants to.

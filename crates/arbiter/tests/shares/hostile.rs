@@ -33,6 +33,26 @@ fn one_that_says_it_spent_twice_gets_less_and_the_other_no_less() {
 }
 
 #[test]
+fn one_that_says_at_every_look_that_it_came_just_now_wins_nothing() {
+    for (own_ns, others_ns) in
+        [(MS / 4, MS / 4), (3 * MS, MS / 2), (MS / 2, 3 * MS), (5 * MS, 3 * MS)]
+    {
+        for percent in [25, 50] {
+            let played = |says_now| {
+                let mut world = pair(percent);
+                let [own, other] = [own_ns, others_ns].map(Load::saturating);
+                (world.tenants[0].load, world.tenants[1].load) = (own, other);
+                world.tenants[0].says_now = says_now;
+                world.run_until(4 * SECOND);
+                world.percents(2 * SECOND, 4 * SECOND)[0]
+            };
+            let (honest, got) = (played(false), played(true));
+            assert!(got < honest + 2.0, "{own_ns}, {others_ns}: {got:.1} of {percent}");
+        }
+    }
+}
+
+#[test]
 fn one_that_is_stopped_keeps_nothing_from_the_other() {
     let mut world = pair(50);
     world.tenants[0].stops_ns = 2 * SECOND;

@@ -45,6 +45,24 @@ fn who_is_unmetered_never_waits_and_the_others_share_the_rest() {
 }
 
 #[test]
+fn shares_that_come_to_more_than_the_card_are_all_the_less_by_it() {
+    // Nobody is given such shares; pages of two hands, or a mistake, could have them.
+    for policy in [Terms::fair, Terms::strict] {
+        for weights in [[60, 60], [80, 40], [100, 100]] {
+            let mut world = world(&weights.map(|weight| (policy(weight), SOME)));
+            world.run_until(4 * SECOND);
+            let got = world.percents(2 * SECOND, 4 * SECOND);
+            let (all, lost) = (weights.iter().sum::<u32>(), world.lost(2 * SECOND, 4 * SECOND));
+            for (got, weight) in got.iter().zip(weights) {
+                let due = f64::from(weight * 100) / f64::from(all);
+                assert!((got - due).abs() < 2.0, "{weights:?}: {got:.1} of {due:.1}");
+            }
+            assert!(lost < 3.0, "{weights:?}: {lost:.1}");
+        }
+    }
+}
+
+#[test]
 fn another_weight_holds_from_the_next_tick_on() {
     let mut world = world(&[(Terms::fair(50), SOME), (Terms::fair(50), SOME)]);
     world.run_until(2 * SECOND);

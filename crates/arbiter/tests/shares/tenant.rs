@@ -27,6 +27,9 @@ pub(crate) struct Tenant {
     is_stopped: bool,
     /// What it says of what it spent, in percent of the truth.
     pub(crate) honesty: u64,
+    /// It says at every look that it came just now.
+    pub(crate) says_now: bool,
+    now_ns: u64,
     granted_ns: u64,
     pace: Pace,
     spent_ns: u64,
@@ -69,6 +72,8 @@ impl Tenant {
             stops_ns: u64::MAX,
             is_stopped: false,
             honesty: 100,
+            says_now: false,
+            now_ns: 0,
             granted_ns: 0,
             pace: Pace::Metered,
             spent_ns: 0,
@@ -100,7 +105,7 @@ impl Tenant {
             waiting: self.is_waiting,
             running: u32::from(!self.flights.is_empty()),
             in_flight_ns: self.flying_ns(),
-            since_ns: self.since_ns,
+            since_ns: if self.says_now { self.now_ns } else { self.since_ns },
         }
     }
 
@@ -126,6 +131,7 @@ impl Tenant {
 
     /// Does what it does at this moment.
     pub(crate) fn act(&mut self, now_ns: u64, queue: &mut VecDeque<Work>) {
+        self.now_ns = now_ns;
         self.is_stopped |= now_ns >= self.stops_ns;
         if now_ns < self.wakes_ns || self.is_stopped {
             return;
