@@ -823,6 +823,18 @@ hooks! {
     Cuda fn cuEventSynchronize(event: CUevent) -> CUresult = streams::wait_event;
     Cuda fn cuStreamDestroy(stream: CUstream) -> CUresult = streams::destroy;
     Cuda fn cuStreamDestroy_v2(stream: CUstream) -> CUresult = streams::destroy_v2;
+    Cuda fn cuStreamWaitEvent(
+        stream: CUstream,
+        event: CUevent,
+        flags: c_uint,
+    ) -> CUresult = waits::event;
+    Cuda fn cuStreamWaitEvent_ptsz(
+        stream: CUstream,
+        event: CUevent,
+        flags: c_uint,
+    ) -> CUresult = waits::event_ptsz;
+    Cuda fn cuCtxWaitEvent(context: CUcontext, event: CUevent) -> CUresult = waits::context;
+    Cuda fn cuGreenCtxWaitEvent(context: CUgreenCtx, event: CUevent) -> CUresult = waits::green_context;
     Cuda fn cuStreamWaitValue32(
         stream: CUstream,
         at: CUdeviceptr,

@@ -1,14 +1,16 @@
 //! What holds a stream up without taking any of the GPU's time: a word that is waited for, a function of
 //! the host. What was launched before is a batch then, and what comes after begins another; else the wait
-//! would be measured with the work around it.
+//! would be measured with the work around it. Another stream's event parts no batch: what is around it is
+//! charged what was learned of it, at most.
 
 use crate::hooks::real;
 use crate::meter;
 use crate::meter::stream::Stream;
 use core::ffi::{c_uint, c_void};
 use nvidia_sys::cuda::{
-    CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS, CUdeviceptr, CUexternalSemaphore, CUhostFn, CUresult,
-    CUstream, CUstreamBatchMemOpParams, CUstreamCallback, cuuint32_t, cuuint64_t,
+    CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS, CUcontext, CUdeviceptr, CUevent, CUexternalSemaphore,
+    CUgreenCtx, CUhostFn, CUresult, CUstream, CUstreamBatchMemOpParams, CUstreamCallback,
+    cuuint32_t, cuuint64_t,
 };
 
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
@@ -24,6 +26,42 @@ macro_rules! waits {
             unsafe { driver($($argument),*) }
         }
     )*};
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn event(stream: CUstream, event: CUevent, flags: c_uint) -> CUresult {
+    let Some(driver) = real::cuStreamWaitEvent.get() else { return NOT_INITIALIZED };
+    meter::follows(Stream::shared(stream));
+    // SAFETY: the caller's arguments.
+    unsafe { driver(stream, event, flags) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn event_ptsz(stream: CUstream, event: CUevent, flags: c_uint) -> CUresult {
+    let Some(driver) = real::cuStreamWaitEvent_ptsz.get() else { return NOT_INITIALIZED };
+    meter::follows(Stream::own(stream));
+    // SAFETY: the caller's arguments.
+    unsafe { driver(stream, event, flags) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn context(context: CUcontext, event: CUevent) -> CUresult {
+    let Some(driver) = real::cuCtxWaitEvent.get() else { return NOT_INITIALIZED };
+    meter::all_follow();
+    // SAFETY: the caller's arguments.
+    unsafe { driver(context, event) }
+}
+
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn green_context(context: CUgreenCtx, event: CUevent) -> CUresult {
+    let Some(driver) = real::cuGreenCtxWaitEvent.get() else { return NOT_INITIALIZED };
+    meter::all_follow();
+    // SAFETY: the caller's arguments.
+    unsafe { driver(context, event) }
 }
 
 waits! {

@@ -129,6 +129,26 @@ static void words(void) {
     all_done();
 }
 
+/* A stream follows another's event, which is behind a word that is written after 300 ms: between kernels that fill
+ * batches by themselves, and among small ones. */
+static void follows(void) {
+    void *a = stream(1), *b = stream(1), *c = stream(1), *e = event(2);
+    void *kernels[] = {WORK, kernel("spin_us_100"), kernel("spin_us_1000")};
+    uint64_t at = word();
+    for (unsigned i = 1; i <= 2; i++) {
+        PUT(kernels[i - 1], a, 0), all_done();
+        PUT(kernels[i - 1], a, 0);
+        DO("cuStreamWaitValue32_v2", (void *, uint64_t, unsigned, unsigned), b, at, i, 0);
+        record(e, b);
+        follow(a, e);
+        for (int k = 0; k < 6; k++) PUT(kernels[i - 1], a, 0);
+        PUT(kernels[2], a, 0);
+        usleep(300000);
+        DO("cuStreamWriteValue32_v2", (void *, uint64_t, unsigned, unsigned), c, at, i, 0);
+        all_done();
+    }
+}
+
 /* A kernel that spins until another is launched, which sets its word. */
 static void spins(void) {
     void *a = stream(1), *b = stream(1), *until = kernel("spin_until"), *sets = kernel("set_flag_us_2000");
@@ -370,6 +390,7 @@ static const struct {
     {"streams", streams},     {"processes", processes, 1}, {"words", words},     {"spins", spins},
     {"callbacks", callbacks}, {"locks", locks},            {"legacy", legacy},   {"graphs", graphs},
     {"waits", waits},         {"capture", capture},        {"forks", forks},     {"stopped", stopped, 1},
+    {"follows", follows},
     {"killed", killed, 1},    {"kinds", kinds},
 };
 

@@ -82,6 +82,13 @@ fn a_kernel_that_spins_until_another_is_launched_ends() {
 }
 
 #[test]
+fn what_a_stream_waits_for_behind_anothers_event_is_no_time_of_its_own() {
+    let (used, _) = done("follows");
+    // Work of 19 ms, and two waits of 300.
+    assert!((15_000_000..60_000_000).contains(&used.spent_compute_ns), "{used:?}");
+}
+
+#[test]
 fn captures_in_every_mode_on_two_threads_end_well_while_a_third_waits() {
     let (used, _) = done("capture");
     assert!(used.waits > 0 && used.launches > 30, "{used:?}");

@@ -1,6 +1,6 @@
 //! Who has no credit waits: alone by the share, under an arbiter by what it grants.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger::{BackEnd, Pace, Policy, Terms};
 
@@ -91,6 +91,16 @@ fn an_arbiter_that_falls_silent_is_not_waited_for() {
     let words = "saturate=kernel,500,2000";
     let got = percent(number(&stage.run(words).lines, words), 2000);
     assert!(got > 20.0 && got < 54.0, "{got} percent");
+}
+
+#[test]
+fn one_that_looks_rarely_notices_that_its_arbiter_is_gone() {
+    let stage = Stage::new().with(|terms| Terms { weight: 20, ..terms });
+    stage.page().grant(0, 0, Pace::Free);
+    let begun = Instant::now();
+    stage.run(&"launch=kernel,120000,-1,1 sync ".repeat(10));
+    // Of 1.2 s of work what was launched in the first quarter of a second needed no credit.
+    assert!(begun.elapsed() > Duration::from_secs(3), "{:?}: {:?}", begun.elapsed(), stage.used());
 }
 
 #[test]

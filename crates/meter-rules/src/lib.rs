@@ -12,11 +12,13 @@ extern crate std;
 mod charge;
 mod costs;
 mod covered;
+mod ring;
 mod wait;
 
 pub use charge::{Batch, charged, is_overestimated};
 pub use costs::{Costs, kernel_key, sized_key};
 pub use covered::Covered;
+pub use ring::numbers_from;
 pub use wait::{Asked, Verdict, is_left_lying, verdict};
 
 /// GPU time that one batch of short launches is to take, in nanoseconds: a stream is measured with at

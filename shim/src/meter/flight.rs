@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ledger::Engine;
 use ledger::clock;
-use meter_rules::{Batch, charged, is_overestimated};
+use meter_rules::{Batch, charged, is_overestimated, numbers_from};
 
 /// Batches of one stream that can be in flight.
 const MOST: usize = 64;
@@ -94,7 +94,7 @@ impl Flight {
     /// Settles what is done, oldest first.
     pub(crate) fn settle(&self, now_ns: u64) {
         let oldest = self.oldest.load(Relaxed);
-        for at in oldest..oldest.saturating_add(MOST as u32) {
+        for at in numbers_from(oldest, MOST as u32) {
             let Some(place) = self.places.get(at as usize % MOST) else { return };
             let state = place.state.load(Acquire);
             match state & STATE {

@@ -17,7 +17,7 @@ use crate::meter::stream::{Stream, thread};
 use crate::meter::timer::{Event, Passed, Timer};
 use crate::region::Place;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ledger::Engine;
 use meter_rules::{BATCH_NS, UNKNOWN_NS, UNMEASURED_NS};
 
@@ -52,6 +52,8 @@ pub(crate) struct Lane {
     opened_ns: AtomicU64,
     /// What copies in the open batch took, in nanoseconds: no time of the batch's own engine.
     foreign_ns: AtomicU64,
+    /// The stream waits for another's event somewhere in the open batch.
+    is_held_up: AtomicBool,
     pub(crate) flight: Flight,
 }
 
@@ -192,6 +194,18 @@ impl Lane {
     /// Whether a launch would be measured together with what was launched before it.
     pub(crate) fn is_open(&self) -> bool {
         self.limit.load(Relaxed) > 0 || self.last.load(Relaxed) != 0
+    }
+
+    /// The stream is about to wait for an event of another one: what lies around that was not busy all along. No
+    /// event of ours is spent on it, because programs let streams wait for each other at every turn.
+    #[inline]
+    pub(crate) fn holds_up(&self) {
+        if self.limit.load(Relaxed) > 0 {
+            self.is_held_up.store(true, Relaxed);
+        } else if self.last.load(Relaxed) != 0 {
+            // The next launch does not follow the last event directly any more.
+            self.put(Timer::at(self.timer.load(Relaxed)), &self.last, 0);
+        }
     }
 
     /// Ends the open batch. The lane's timer.

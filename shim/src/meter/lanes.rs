@@ -88,6 +88,12 @@ pub(crate) fn settle(waited: bool) {
     }
 }
 
+/// All streams are about to wait for an event, as far as anybody knows which are meant.
+pub(crate) fn all_hold_up() {
+    let used = LANES.known().iter().filter(|lane| lane.key.load(Relaxed) != 0);
+    used.for_each(Lane::holds_up);
+}
+
 /// Forgets a context's events and kernels and settles what is in flight there, before the context ends.
 pub(crate) fn context_ends(context: CUcontext) {
     if let Some(timer) = Timer::end(context) {

@@ -160,6 +160,21 @@ pub(crate) fn is_held_up(stream: Stream) {
     }
 }
 
+/// A stream is about to be held up by an event, which another may be behind: of what takes none of the GPU's time, the
+/// one that is too frequent to part batches.
+#[inline]
+pub(crate) fn follows(stream: Stream) {
+    if let Some(lane) = lanes::find(stream.key()) {
+        lane.holds_up();
+    }
+}
+
+/// The same of all streams of a context.
+#[cold]
+pub(crate) fn all_follow() {
+    lanes::all_hold_up();
+}
+
 #[cold]
 fn part(lane: &'static Lane, stream: Stream) {
     quietly(|| {

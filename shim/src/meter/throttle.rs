@@ -13,8 +13,6 @@ use meter_rules::{Asked, UNKNOWN_NS, Verdict, is_left_lying, verdict};
 
 /// So long after the last beat the arbiter counts as gone, in nanoseconds.
 const SILENCE_NS: u64 = 250_000_000;
-/// A process that did not look for so long knows nothing of the beat.
-const UNSEEN_NS: u64 = 100_000_000;
 /// Quanta that may be in flight of time that is lent: the second hides the look that the first ends with.
 const LENT_QUANTA: u64 = 2;
 /// Shares of one process.
@@ -23,13 +21,12 @@ const MOST: usize = 64;
 /// What this process saw of an arbiter's beat.
 struct Beat {
     seen: AtomicU64,
+    /// Since when, as far as this process looked; 0: it never did.
     since_ns: AtomicU64,
-    looked_ns: AtomicU64,
 }
 
-static BEATS: [Beat; MOST] = [const {
-    Beat { seen: AtomicU64::new(0), since_ns: AtomicU64::new(0), looked_ns: AtomicU64::new(0) }
-}; MOST];
+static BEATS: [Beat; MOST] =
+    [const { Beat { seen: AtomicU64::new(0), since_ns: AtomicU64::new(0) } }; MOST];
 
 /// By share, what other processes have in flight that was not settled for so long that it bounds nobody
 /// any more, in nanoseconds: a process that is stopped settles nothing. Falls as they settle.
@@ -125,14 +122,15 @@ fn credit(share: Share, now_ns: u64) -> (Credit, bool, u64) {
     }
 }
 
-/// Whether an arbiter beats. One that was not looked at for a while has its chance to.
+/// Whether an arbiter beats. One that was never looked at has its chance to; one that has not moved since it was looked
+/// at last, however long ago, is gone.
 fn arbiter_lives(share: Share, now_ns: u64) -> bool {
     let Some(beat) = BEATS.get(usize::from(share.number)) else { return false };
     let now = share.allotment.beat(share.device);
-    let is_unseen = now_ns.saturating_sub(beat.looked_ns.swap(now_ns, Relaxed)) > UNSEEN_NS;
-    if beat.seen.swap(now, Relaxed) != now || is_unseen {
+    let since_ns = beat.since_ns.load(Relaxed);
+    if beat.seen.swap(now, Relaxed) != now || since_ns == 0 {
         beat.since_ns.store(now_ns, Relaxed);
         return true;
     }
-    now_ns.saturating_sub(beat.since_ns.load(Relaxed)) < SILENCE_NS
+    now_ns.saturating_sub(since_ns) < SILENCE_NS
 }

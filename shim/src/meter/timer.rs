@@ -11,6 +11,7 @@ use crate::region::{Place, Region};
 use crate::say::Once;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+use meter_rules::numbers_from;
 use nvidia_sys::cuda::fns::{cuEventCreate, cuEventElapsedTime, cuEventQuery, cuEventRecord};
 use nvidia_sys::cuda::{CUcontext, CUevent, CUevent_st, CUresult};
 
@@ -19,7 +20,7 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const CONTEXTS: usize = 16;
 const EVENTS: usize = 512;
 /// How many places are looked at for a free event.
-const LOOKS: usize = 64;
+const LOOKS: u32 = 64;
 /// How old an anchor gets, in nanoseconds: a difference of events is a 32-bit float of milliseconds.
 const ANCHOR_NS: u64 = 1_000_000_000;
 
@@ -220,12 +221,12 @@ impl Timer {
 
     /// An event that nobody holds, held.
     fn free(&self) -> Option<(Event, &Counted)> {
-        let from = self.hint.fetch_add(1, Relaxed) as usize;
-        (from..from + LOOKS).find_map(|at| {
-            let counted = self.events.get(at % EVENTS)?;
+        numbers_from(self.hint.fetch_add(1, Relaxed), LOOKS).find_map(|at| {
+            let place = at as usize % EVENTS;
+            let counted = self.events.get(place)?;
             counted.holders.compare_exchange(0, 1, Acquire, Relaxed).ok()?;
-            self.hint.store(at as u32 + 1, Relaxed);
-            Some(((at % EVENTS) as u32 + 1, counted))
+            self.hint.store(at.wrapping_add(1), Relaxed);
+            Some((place as u32 + 1, counted))
         })
     }
 

@@ -59,6 +59,7 @@ impl Lane {
         self.put(timer, &self.from, last);
         self.opened_ns.store(flight::now_ns(), Relaxed);
         self.foreign_ns.store(0, Relaxed);
+        self.is_held_up.store(false, Relaxed);
         self.owner.store(thread(), Relaxed);
         self.limit.store(BATCH_NS - estimate_ns, Relaxed);
     }
@@ -76,8 +77,12 @@ impl Lane {
         let (launches, estimate_ns) = self.take();
         let timer = Timer::at(number);
         let from = self.from.swap(0, AcqRel);
+        let is_held_up = self.is_held_up.swap(false, Relaxed);
         if launches == 0 {
-            return self.put(timer, &self.last, from);
+            if is_held_up && let Some(timer) = timer {
+                timer.release(from);
+            }
+            return self.put(timer, &self.last, if is_held_up { 0 } else { from });
         }
         commit(share, engine, estimate_ns, launches);
         let to = timer.map_or(0, |timer| timer.record(stream));
@@ -93,7 +98,7 @@ impl Lane {
             foreign_ns,
             launched_ns,
             key: 0,
-            is_busy,
+            is_busy: is_busy && !is_held_up,
             engine,
         };
         if !self.flies(timer, &batch) {
