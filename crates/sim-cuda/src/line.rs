@@ -36,7 +36,7 @@ pub(crate) enum Op {
         /// What it does to memory.
         effect: Option<Act>,
     },
-    /// A kernel that runs until a flag is set.
+    /// A kernel that runs until a flag is set. It holds the card from when the kernels before it have ended.
     Spin(Flag),
     /// Takes a copy engine for `duration_ns`; `effect` is what it does to memory.
     Copy {
@@ -99,6 +99,7 @@ pub(crate) struct Line {
     /// What stands behind a wall, and since when.
     queue: VecDeque<(Op, u64)>,
     calling: bool,
+    /// The device knows that a kernel runs until something happens.
     spinning: bool,
     ends: VecDeque<End>,
 }
@@ -119,17 +120,13 @@ impl Line {
     /// Appends `op`. Answers the effect to carry out at once where no wall stands before it.
     pub(crate) fn push(&mut self, op: Op, gpu: &mut dyn Engines) -> Option<Act> {
         let now = gpu.now();
-        if self.walled() {
+        let placed = if self.walled() { Err(op) } else { self.advance(op, now, gpu) };
+        let effect = placed.unwrap_or_else(|op| {
             self.queue.push_back((op, now));
-            return None;
-        }
-        match self.advance(op, now, gpu) {
-            Ok(effect) => effect,
-            Err(op) => {
-                self.queue.push_back((op, now));
-                None
-            }
-        }
+            None
+        });
+        self.hold(gpu);
+        effect
     }
 
     /// A mark for the point that the line has reached.
@@ -161,6 +158,7 @@ impl Line {
                 }
             }
         }
+        self.hold(gpu);
         effects
     }
 
@@ -315,18 +313,24 @@ impl Line {
 
     /// Runs until the flag is set, from when everything before it has ended.
     fn spin(&mut self, flag: Flag, gpu: &mut dyn Engines) -> Option<Op> {
-        if !self.spinning && !self.has_come(gpu) {
+        if !self.has_come(gpu) || !flag() {
             return Some(Op::Spin(flag));
         }
-        if !std::mem::replace(&mut self.spinning, true) {
-            gpu.open(self.level, true);
-        }
-        if !flag() {
-            return Some(Op::Spin(flag));
-        }
-        gpu.open(self.level, false);
-        (self.spinning, self.tail) = (false, gpu.now());
+        self.tail = gpu.now();
         None
+    }
+
+    /// Tells the device whether a kernel that runs until something happens is next, with nothing but what takes no
+    /// time between it and what is placed. Told when that has ended, the device would have turned to others already;
+    /// and so it would between a kernel that has spun and the one behind it.
+    fn hold(&mut self, gpu: &mut dyn Engines) {
+        let mut queue = self.queue.iter().map(|(op, _)| op);
+        let next = queue.find(|op| !matches!(op, Op::Write(_) | Op::Record(_)));
+        let spins = !self.calling && matches!(next, Some(Op::Spin(_)));
+        if spins != self.spinning {
+            self.spinning = spins;
+            gpu.open(self.level, spins);
+        }
     }
 
     /// Whether everything before this point has ended.

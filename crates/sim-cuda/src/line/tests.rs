@@ -11,6 +11,8 @@ struct Card {
     now: u64,
     end: u64,
     open: u32,
+    /// How often a kernel was said to run no longer.
+    closed: u32,
     waiting: Vec<(u64, u64, Arc<Mark>)>,
 }
 
@@ -62,6 +64,7 @@ impl Engines for Card {
 
     fn open(&mut self, _: u32, more: bool) {
         self.open = if more { self.open + 1 } else { self.open - 1 };
+        self.closed += u32::from(!more);
     }
 
     fn expect(&self, _: u32, at: u64) -> u64 {
@@ -196,12 +199,25 @@ fn a_kernel_that_spins_is_on_the_card_until_its_flag_is_set() {
     let (word, seen) = flag();
     line.push(kernel(10), &mut card);
     line.push(Op::Spin(seen), &mut card);
-    assert_eq!(card.open, 0);
+    assert_eq!(card.open, 1, "it follows the kernel");
     line.pump(card.at(1_010));
-    assert_eq!(card.open, 1);
+    assert_eq!((card.open, line.walled()), (1, true));
     word.store(true, Ordering::Relaxed);
     line.pump(card.at(3_000));
     assert_eq!((card.open, line.walled(), line.tail), (0, false, 3_000));
+}
+
+#[test]
+fn between_kernels_that_spin_the_card_is_given_to_nobody() {
+    let (mut card, mut line) = (card(), Line::default());
+    let (word, seen) = flag();
+    let (_, never) = flag();
+    for op in [Op::Spin(seen), kernel(10), Op::Write(nothing()), Op::Spin(never)] {
+        line.push(op, &mut card);
+    }
+    word.store(true, Ordering::Relaxed);
+    line.pump(card.at(2_000));
+    assert_eq!((card.open, card.closed), (1, 0));
 }
 
 #[test]
