@@ -16,6 +16,7 @@ mod graph_waits;
 mod graphs;
 mod limits;
 mod pools;
+mod refused;
 mod simulated;
 mod sparse;
 mod stage;
