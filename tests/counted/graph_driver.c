@@ -136,6 +136,8 @@ int cuGraphLaunch(uint64_t made, void *stream) {
     if (launch_fails()) return 719;
     return upload_one(made);
 }
+int cuGraphLaunch_ptsz(uint64_t made, void *stream) { return cuGraphLaunch(made, stream); }
+int cuGraphUpload_ptsz(uint64_t made, void *stream) { return cuGraphUpload(made, stream); }
 int cuDeviceGraphMemTrim(int device) { LOCKED(trim_graphs()); }
 int cuDeviceGetGraphMemAttribute(int device, int which, uint64_t *value) {
     *value = which == 2 ? graphs_reserved : 0;

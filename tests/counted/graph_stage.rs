@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use contract::{DeviceUuid, Mib};
+use contract::{DeviceUuid, Mib, Percent};
+use ledger::AtLimit;
+use ledger::agent::{self, DeviceSpec};
 use sim_world::admin::{self, Options};
 
 use crate::container::{Container, HALF, Outcome, compile, dist};
@@ -43,6 +45,15 @@ impl World {
     /// Whether the container has so much of the second card.
     pub(crate) fn and_of_the_second(self, share: Mib) -> Self {
         self.container.allot_with(2, &[(self.card(1), share)], CONTEXT);
+        self
+    }
+
+    /// The container is only observed: it is refused nothing.
+    pub(crate) fn observed(self) -> Self {
+        let half = Percent::new(50).expect("a percent");
+        let spec = DeviceSpec::new(self.card(0), HALF, half).with_at_limit(AtLimit::Observe);
+        let spec = spec.with_context_estimate(CONTEXT.bytes());
+        agent::update(&self.container.allotment(1), &[spec]).expect("limits can be changed");
         self
     }
 

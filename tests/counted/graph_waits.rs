@@ -14,6 +14,9 @@ use crate::container::{CONTEXT, Container, Outcome};
 use crate::graph_stage::{self, World, client};
 use crate::stage::{ROOM, half};
 
+/// The client's words for a launch in a thread of its own, into a stream of either kind.
+const FORMS: [&str; 2] = ["beside", "beside-ptsz"];
+
 /// An arbiter that grants nothing unless it is told to, and beats, so that nobody takes it for gone. What it
 /// lets wait would go on by itself after ten seconds.
 struct Arbiter {
@@ -120,10 +123,14 @@ impl Drop for Client {
 
 #[test]
 fn nothing_is_charged_for_a_graph_that_waits_for_its_gpu_time() {
+    FORMS.into_iter().for_each(charges_nothing_while_it_waits);
+}
+
+fn charges_nothing_while_it_waits(form: &str) {
     let arbiter = Arbiter::new();
     arbiter.grants(0);
     let words = format!(
-        "graph=0 take=0,0,100 make=0,0 beside=0 wait alloc=1,{ROOM} joined free=1 launch=0"
+        "graph=0 take=0,0,100 make=0,0 {form}=0 wait alloc=1,{ROOM} joined free=1 launch=0"
     );
     arbiter.plays(&words, |client| {
         client.says("waiting");
@@ -141,10 +148,14 @@ fn nothing_is_charged_for_a_graph_that_waits_for_its_gpu_time() {
 
 #[test]
 fn what_lies_idle_is_not_claimed_by_a_graph_that_waits_for_its_gpu_time() {
+    FORMS.into_iter().for_each(claims_nothing_while_it_waits);
+}
+
+fn claims_nothing_while_it_waits(form: &str) {
     let arbiter = Arbiter::new();
     arbiter.grants(u64::MAX / 4);
     let words = format!(
-        "graph=0 take=0,0,{ROOM} make=0,0 launch=0 wait beside=0 wait alloc=1,{ROOM} \
+        "graph=0 take=0,0,{ROOM} make=0,0 launch=0 wait {form}=0 wait alloc=1,{ROOM} \
          joined used free=1 launch=0"
     );
     arbiter.plays(&words, |client| {

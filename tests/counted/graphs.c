@@ -7,7 +7,7 @@
  *   capture=G,A,MIB        what a stream is asked for becomes a graph
  *   make=E,G,FLAGS and make-v1, make-v2, make-with, make-with-ptsz        E is ready
  *   upload=E launch=E and both with -ptsz, update=E,G, update-v2=E,G, end=E, trim=DEVICE
- *   beside=E               another thread launches E, and joined says what it got
+ *   beside=E, beside-ptsz=E  another thread launches E, and joined says what it got
  *   race=N                 two threads launch 0 and 1 at once, N times: how often just one got it
  */
 #define _GNU_SOURCE
@@ -123,11 +123,15 @@ static void *churn(void *unused) {
 
 /* Launches a graph in a thread of its own. */
 static pthread_t thread_beside;
+static const char *form_beside;
 static void *launches(void *made) {
     CALL("cuCtxSetCurrent", (void *), contexts[0]);
-    return (void *)(intptr_t)CALL("cuGraphLaunch", (uint64_t, void *), *(uint64_t *)made, stream);
+    return (void *)(intptr_t)CALL(form_beside, (uint64_t, void *), *(uint64_t *)made, stream);
 }
-static int begin_beside(uint64_t which) { return pthread_create(&thread_beside, 0, launches, &ready[which]); }
+static int begin_beside(const char *form, uint64_t which) {
+    form_beside = form;
+    return pthread_create(&thread_beside, 0, launches, &ready[which]);
+}
 static int joined(void) {
     void *got;
     pthread_join(thread_beside, &got);
@@ -223,8 +227,8 @@ static void run(char *text) {
         result = CALL("cuGraphExecUpdate_v2", (uint64_t, uint64_t, void *), ready[a], graphs[b], outcome);
     } else if (IS("end"))
         result = CALL("cuGraphExecDestroy", (uint64_t), ready[a]);
-    else if (IS("beside"))
-        result = begin_beside(a);
+    else if (BEGINS("beside"))
+        result = begin_beside(*variant ? "cuGraphLaunch_ptsz" : "cuGraphLaunch", a);
     else if (IS("joined"))
         result = joined();
     else if (IS("race"))

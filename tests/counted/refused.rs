@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use ledger::agent::read_ledger;
+
 use crate::container::compile;
 use crate::graph_stage::World;
 
@@ -19,24 +21,26 @@ const ONLY_THE_DRIVER_KNOWS: [&str; 7] = [
     "odd-flags",
 ];
 
-#[test]
-fn a_full_share_answers_every_request_as_a_full_card_does() {
-    let world = World::new();
+/// What the program says in the container and, filling the card itself, without the shim.
+fn said(world: &World) -> [Vec<String>; 2] {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let program = folder.path().join("refused");
     compile("../counted/refused.c", &program, &["-w", "-ldl"]);
     let shimmed = world.container.run(&program, "");
     shimmed.assert_lived();
-    // Alone, it fills the card itself.
     let output = world.container.command(&program, "").env("LD_PRELOAD", "").output();
     let alone = String::from_utf8(output.expect("it starts").stdout).expect("text");
-    let alone: Vec<&str> = alone.lines().collect();
-    assert_eq!(alone.last(), Some(&"end"));
-    let refused = shimmed.lines.iter().filter(|line| line.contains(" 2 "));
-    assert!(refused.count() > 20, "{shimmed:?}");
-    let pairs = shimmed.lines.iter().map(String::as_str).zip(alone.iter().copied());
+    let alone: Vec<_> = alone.lines().map(str::to_owned).collect();
+    assert_eq!((alone.last(), alone.len()), (Some(&"end".to_owned()), shimmed.lines.len()));
+    [shimmed.lines, alone]
+}
+
+#[test]
+fn a_full_share_answers_every_request_as_a_full_card_does() {
+    let [shimmed, alone] = said(&World::new());
+    assert!(shimmed.iter().filter(|line| line.contains(" 2 ")).count() > 20, "{shimmed:?}");
     let mut expected = BTreeSet::from(ONLY_THE_DRIVER_KNOWS);
-    for (shimmed, alone) in pairs.filter(|(shimmed, alone)| shimmed != alone) {
+    for (shimmed, alone) in shimmed.iter().zip(&alone).filter(|(shimmed, alone)| shimmed != alone) {
         let (call, said) = shimmed.split_once(' ').expect("a call and what it said");
         assert!(said.starts_with("2 same same"), "{shimmed}, alone {alone}");
         assert!(
@@ -46,5 +50,15 @@ fn a_full_share_answers_every_request_as_a_full_card_does() {
         expected.remove(call);
     }
     assert_eq!(expected, BTreeSet::new(), "answered as a card would");
-    assert_eq!(shimmed.lines.len(), alone.len());
+}
+
+#[test]
+fn a_share_that_is_only_observed_answers_every_request_as_the_card_does() {
+    let world = World::new().observed();
+    let [shimmed, alone] = said(&world);
+    assert_eq!(shimmed, alone);
+    let ledger = read_ledger(&world.container.allotment(1).join("ledger")).expect("it can be read");
+    let device = &ledger.devices[0];
+    assert!(device.observed > 20, "each request above the share is counted: {}", device.observed);
+    assert_eq!(device.refusals, 0);
 }
