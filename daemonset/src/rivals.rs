@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::durable;
 use crate::identity::Identity;
-use crate::inventory::Inventory;
+use crate::inventory::{Gpu, Inventory};
 use crate::layout::Layout;
 use crate::node::Node;
 use crate::orders::Orders;
@@ -32,34 +32,69 @@ pub type Rivals = BTreeMap<String, String>;
 /// ours that is offered no more is listed for a while.
 #[must_use]
 pub fn rivals(list: &AllocatableResourcesResponse, domain: &str, inventory: &Inventory) -> Rivals {
-    let of = |(id, resource)| Some((inventory.get(id)?.uuid.to_string(), resource));
+    let of = |(named, resource)| Some((find(named, inventory)?.uuid.to_string(), resource));
     claims(list, domain).filter_map(of).collect()
 }
 
-/// What others offer, as far as it has the UUID of a GPU or of a slice, whether or not the node has one.
+/// What others offer, as far as it names a GPU or a slice, whether or not the node has one.
 fn claims<'a>(
     list: &'a AllocatableResourcesResponse,
     domain: &'a str,
-) -> impl Iterator<Item = (DeviceUuid, String)> + 'a {
+) -> impl Iterator<Item = (Named, String)> + 'a {
     let is_ours =
         move |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
     let others = list.devices.iter().filter(move |devices| !is_ours(&devices.resource_name));
     others.flat_map(|devices| {
-        // NVIDIA's plugin names a GPU by its UUID, and puts something behind it for each replica.
-        let uuids = devices.device_ids.iter().filter_map(|id| id.split("::").next()?.parse().ok());
-        uuids.map(|uuid| (uuid, devices.resource_name.clone()))
+        let named = devices.device_ids.iter().filter_map(|id| named(id));
+        named.map(|named| (named, devices.resource_name.clone()))
     })
 }
 
-/// The rivals of an agent that is about to register, before it knows its cards: what the kubelet says, and what
-/// was so when the last agent looked. It waits for no kubelet that does not answer.
+/// What another plugin's device says of its GPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Named {
+    /// Its UUID, or that of a slice.
+    Uuid(DeviceUuid),
+    /// The number in `/dev/nvidia<minor>`.
+    Minor(u32),
+}
+
+/// The GPU that another plugin's device is of, as its ID names it. NVIDIA's plugin takes the UUID, with `::` and
+/// a number for each replica; HAMi's and Volcano's with `-` and a number; Google's the minor number, as
+/// `nvidia0`, with `/` and a part where the GPU is divided or shared.
+fn named(id: &str) -> Option<Named> {
+    if let Some(minor) = id.strip_prefix("nvidia") {
+        return minor.split('/').next()?.parse().ok().map(Named::Minor);
+    }
+    // Slices of drivers before 470 have the names of their cards: `MIG-GPU-<uuid>/1/0`.
+    let id = id.strip_prefix("MIG-").filter(|rest| rest.starts_with("GPU-")).unwrap_or(id);
+    let uuid = id.get(..UUID_LEN)?.parse().ok()?;
+    let is_longer = id[UUID_LEN..].starts_with(|next: char| next.is_ascii_alphanumeric());
+    (!is_longer).then_some(Named::Uuid(uuid))
+}
+
+/// Of `GPU-` or `MIG-` and a UUID.
+const UUID_LEN: usize = 40;
+
+fn find(named: Named, inventory: &Inventory) -> Option<&Gpu> {
+    match named {
+        Named::Uuid(uuid) => inventory.get(uuid),
+        Named::Minor(minor) => inventory.gpus().iter().find(|gpu| gpu.minor == minor),
+    }
+}
+
+/// The rivals of an agent that is about to register, before it knows its cards: what the kubelet says by
+/// UUIDs, and what was so when the last agent looked. It waits for no kubelet that does not answer.
 pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> Rivals {
     let known = load(&layout.rivals());
     let mut found = known.clone();
     // Without a kubelet that answers there is none to register with either.
     if let Ok(Ok(list)) = timeout(FIRST, identity.allocatable()).await {
         let claims = claims(&list, &identity.domain);
-        found.extend(claims.map(|(uuid, resource)| (uuid.to_string(), resource)));
+        found.extend(claims.filter_map(|(named, resource)| match named {
+            Named::Uuid(uuid) => Some((uuid.to_string(), resource)),
+            Named::Minor(_) => None,
+        }));
     }
     if found != known {
         keep(&layout.rivals(), &found);
@@ -128,7 +163,7 @@ fn tell(before: &Rivals, after: &Rivals) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::{gpu, uuid};
+    use crate::inventory::tests::{divided, gpu, slice, uuid};
     use crate::modes::Mode;
     use kubelet::podresources::ContainerDevices;
 
@@ -177,5 +212,37 @@ mod tests {
         assert!(at_start(&nobody, &layout).await.is_empty());
         keep(&layout.rivals(), &rivals);
         assert_eq!(at_start(&nobody, &layout).await, rivals);
+    }
+
+    #[test]
+    fn a_gpu_is_known_by_the_ids_that_other_plugins_give_its_devices() {
+        let card = divided(2, vec![slice(7, "1g.10gb")]);
+        let slice = card.slices.as_ref().unwrap()[0].uuid;
+        let inventory = Inventory::new(vec![gpu(0, Mode::Shared), gpu(1, Mode::Shared), card]);
+        let of = |n: u8| uuid(n).to_string();
+        let table = [
+            (of(1), Some(1)),
+            (format!("{}::3", of(1)), Some(1)),
+            (format!("{}-9", of(1)), Some(1)),
+            (slice.to_string(), Some(2)),
+            (format!("{slice}-0"), Some(2)),
+            (format!("MIG-{}/1/0", of(2)), Some(2)),
+            ("nvidia1".into(), Some(1)),
+            ("nvidia2/gi3".into(), Some(2)),
+            ("nvidia0/vgpu5".into(), Some(0)),
+            // Of none of these.
+            ("nvidia3".into(), None),
+            ("nvidia".into(), None),
+            ("nvidiactl".into(), None),
+            (of(4), None),
+            (format!("{}0", of(1)), None),
+            (of(1)[..39].into(), None),
+            ("eth0".into(), None),
+            ("GPU-ähnlich, und das auch noch lange genug".into(), None),
+        ];
+        for (id, index) in table {
+            let found = named(&id).and_then(|named| find(named, &inventory));
+            assert_eq!(found.map(|gpu| gpu.index), index, "{id}");
+        }
     }
 }
