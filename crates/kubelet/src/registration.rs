@@ -8,9 +8,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tonic::transport::Server;
 
 use crate::deviceplugin::RegisterRequest;
@@ -225,4 +226,84 @@ impl Registered {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ListStream;
+    use crate::deviceplugin::registration_server::{Registration, RegistrationServer};
+    use crate::deviceplugin::{
+        AllocateRequest, AllocateResponse, DevicePluginOptions, Empty, PreStartContainerRequest,
+        PreStartContainerResponse, PreferredAllocationRequest, PreferredAllocationResponse,
+    };
+    use tonic::{Request, Response, Status};
+
+    /// A kubelet that takes every registration and asks for nothing.
+    struct Deaf;
+
+    #[tonic::async_trait]
+    impl Registration for Deaf {
+        async fn register(&self, _: Request<RegisterRequest>) -> Result<Response<Empty>, Status> {
+            Ok(Response::new(Empty {}))
+        }
+    }
+
+    /// A plugin that nobody asks.
+    struct Unasked;
+
+    #[tonic::async_trait]
+    impl DevicePlugin for Unasked {
+        type ListAndWatchStream = ListStream;
+
+        async fn get_device_plugin_options(
+            &self,
+            _: Request<Empty>,
+        ) -> Result<Response<DevicePluginOptions>, Status> {
+            unreachable!()
+        }
+
+        async fn list_and_watch(&self, _: Request<Empty>) -> Result<Response<ListStream>, Status> {
+            unreachable!()
+        }
+
+        async fn get_preferred_allocation(
+            &self,
+            _: Request<PreferredAllocationRequest>,
+        ) -> Result<Response<PreferredAllocationResponse>, Status> {
+            unreachable!()
+        }
+
+        async fn allocate(
+            &self,
+            _: Request<AllocateRequest>,
+        ) -> Result<Response<AllocateResponse>, Status> {
+            unreachable!()
+        }
+
+        async fn pre_start_container(
+            &self,
+            _: Request<PreStartContainerRequest>,
+        ) -> Result<Response<PreStartContainerResponse>, Status> {
+            unreachable!()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kubelet_that_never_asks_for_the_list_is_given_its_time_and_then_taken_to_be_deaf() {
+        let folder = tempfile::tempdir().unwrap();
+        let kubelet = sockets::bind(&folder.path().join(KUBELET_SOCKET)).unwrap();
+        let serving = Server::builder().add_service(RegistrationServer::new(Deaf));
+        tokio::spawn(serving.serve_with_incoming(kubelet));
+        let (resource, socket_prefix) = ("example.com/gpu".to_owned(), "test-".to_owned());
+        let offer = Offer { folder: folder.path().to_owned(), resource, socket_prefix };
+        let mut registered = offer.register(|_| Unasked).await.unwrap();
+        // From here on the clock moves where nothing else is to be done.
+        tokio::time::pause();
+        let begun = Instant::now();
+        assert_eq!(registered.ended().await, Ending::NeverListened);
+        let waited = begun.elapsed();
+        assert!(waited >= STREAM_DEADLINE && waited < 2 * STREAM_DEADLINE, "{waited:?}");
+        registered.close().await;
+    }
 }
