@@ -193,6 +193,6 @@ fn check_config(
         let (key, value) = label.split_once('=').context("write labels as KEY=VALUE")?;
         who.labels.insert(key.to_owned(), value.to_owned());
     }
-    print!("{}", Config::new(&section, &options.over.section(), &who).print());
+    print!("{}", Config::new(&section, &options.over.section(), &who).whole()?.print());
     Ok(())
 }

@@ -43,11 +43,33 @@ pub fn action_of(xid: u64, health: &Health) -> Action {
     health.xids.get(&xid).copied().or_else(known).unwrap_or(health.unknown_xid)
 }
 
+/// What the driver's own word for a GPU asks for, as nvml.h numbers nvmlDeviceGpuRecoveryAction_t. Of the others
+/// none concerns who uses the GPU alone.
+const RECOVERIES: [(u64, Action); 5] = [
+    (1, Action::ResetGpu),
+    (2, Action::Reboot),
+    // It is to be drained and then reset.
+    (4, Action::ResetGpu),
+    // Of its bus.
+    (6, Action::ResetGpu),
+    (7, Action::Reboot),
+];
+
+/// Whether a GPU is out of order for a fault that the driver told of: it may answer all the same.
+#[must_use]
+pub fn is_of_a_fault(why: &str) -> bool {
+    [OF_XID, OF_DRIVER].iter().any(|words| why.starts_with(words))
+}
+
+/// How the reason of a fault begins: with its XID, or without one.
+const OF_XID: &str = "XID ";
+const OF_DRIVER: &str = "the driver says so";
+
 /// A fault that keeps a GPU from being given out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// What the driver told.
-    pub xid: u64,
+    /// What the driver told; `None` where it says what has to be done and told of no XID.
+    pub xid: Option<u64>,
     /// What ends it.
     pub action: Action,
     /// When, in seconds since 1970.
@@ -89,7 +111,10 @@ impl Faults {
             Action::Reboot => "the node has to be rebooted",
             _ => "it has to be reset",
         };
-        Some(format!("XID {}: {needs}", fault.xid))
+        Some(match fault.xid {
+            Some(xid) => format!("{OF_XID}{xid}: {needs}"),
+            None => format!("{OF_DRIVER}: {needs}"),
+        })
     }
 
     /// The driver told of an XID.
@@ -101,7 +126,7 @@ impl Faults {
             }
             Action::ResetGpu | Action::Reboot => {
                 warn!(%gpu, xid, ?action, "an XID");
-                let fault = Fault { xid, action, at: now(), was_down: false };
+                let fault = Fault { xid: Some(xid), action, at: now(), was_down: false };
                 self.change(|faults| {
                     let known = faults.entry(gpu.to_string()).or_insert_with(|| fault.clone());
                     // What needs a reboot still does when something follows that a reset would mend.
@@ -125,17 +150,26 @@ impl Faults {
     }
 
     /// A GPU answers. It is well again where it did not answer before, as after a reset, and where
-    /// the driver says that nothing needs to be done after it has said that something does.
+    /// the driver says that nothing needs to be done after it has said that something does. What the driver
+    /// says has to be done is a fault, whatever XID it told of before.
     pub fn seen(&mut self, facts: &Facts) {
         let name = facts.uuid.to_string();
-        let Some(fault) = self.kept.faults.get(&name) else { return };
-        match facts.recovery {
-            Some(0) | None if fault.was_down => {
+        let needed = facts.recovery.and_then(|said| RECOVERIES.iter().find(|(it, _)| *it == said));
+        match (facts.recovery, self.kept.faults.get(&name)) {
+            (Some(0) | None, Some(fault)) if fault.was_down => {
                 info!(gpu = name, xid = fault.xid, "the fault is over");
                 self.end(&name);
             }
-            Some(1..) => self.lost(facts.uuid),
-            Some(0) | None => {}
+            (Some(1..), Some(_)) => self.lost(facts.uuid),
+            (Some(said), None) => {
+                let Some(&(_, action)) = needed else { return };
+                warn!(gpu = name, said, ?action, "the driver says what has to be done to it");
+                let fault = Fault { xid: None, action, at: now(), was_down: true };
+                self.change(|faults| {
+                    faults.insert(name, fault);
+                });
+            }
+            (Some(0) | None, _) => {}
         }
     }
 
@@ -213,6 +247,38 @@ mod tests {
     }
 
     #[test]
+    fn what_the_driver_says_has_to_be_done_is_a_fault_without_any_xid() {
+        let said = |recovery| Facts { recovery: Some(recovery), ..facts(0) };
+        let table = [
+            (0, None),
+            (1, Some("it has to be reset")),
+            (2, Some("the node has to be rebooted")),
+            (3, None),
+            (4, Some("it has to be reset")),
+            (5, None),
+            (6, Some("it has to be reset")),
+            (7, Some("the node has to be rebooted")),
+            (8, None),
+        ];
+        for (recovery, needs) in table {
+            let mut faults = Faults::default();
+            faults.seen(&said(recovery));
+            let why = faults.of(uuid(0));
+            assert_eq!(why.is_some(), needs.is_some(), "{recovery}: {why:?}");
+            if let Some((why, needs)) = why.zip(needs) {
+                assert!(why.ends_with(needs) && is_of_a_fault(&why), "{why}");
+            }
+            faults.seen(&said(0));
+            assert_eq!(faults.of(uuid(0)), None);
+        }
+        // An unlisted XID before it changes nothing.
+        let mut faults = Faults::default();
+        faults.xid(uuid(0), 4711, &Health::default());
+        faults.seen(&said(1));
+        assert!(faults.of(uuid(0)).unwrap().contains("it has to be reset"));
+    }
+
+    #[test]
     fn a_fault_outlives_the_agent_and_ends_when_a_person_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("faults.json");
@@ -253,9 +319,14 @@ mod tests {
                         *needs_reboot = what == 2 || *needs_reboot && !is_well;
                         *was_down = false;
                     }
-                    // Down, or the driver says that something has to be done.
-                    3 | 6 => {
+                    3 => {
                         prop_assert_eq!(after.is_none(), is_well);
+                        *was_down = true;
+                    }
+                    // The driver says that the node has to be rebooted, which is a fault by itself.
+                    6 => {
+                        prop_assert!(after.is_some());
+                        *needs_reboot |= is_well;
                         *was_down = true;
                     }
                     _ => prop_assert_eq!(after.is_none(), is_well || *was_down),
@@ -271,7 +342,7 @@ mod tests {
     fn faults_of_an_earlier_boot_are_over() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("faults.json");
-        let fault = Fault { xid: 79, action: Action::Reboot, at: 0, was_down: true };
+        let fault = Fault { xid: Some(79), action: Action::Reboot, at: 0, was_down: true };
         let kept = Kept { boot: "before".into(), faults: [(uuid(0).to_string(), fault)].into() };
         std::fs::write(&file, serde_json::to_vec(&kept).unwrap()).unwrap();
         assert_eq!(Faults::open(file).of(uuid(0)), None);

@@ -1,6 +1,7 @@
 //! What the node has: its GPUs, how each is used, and whether it can be. No I/O.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use contract::{DeviceId, DeviceUuid, Mib, Resource};
 use serde::{Deserialize, Serialize};
@@ -61,9 +62,9 @@ pub struct Gpu {
     /// Its CUDA compute capability, major and minor; `None` where the driver does not say.
     #[serde(default)]
     pub capability: Option<(u8, u8)>,
-    /// Why it cannot be shared although it is well: others share it already.
+    /// Who shares it already, so that it cannot be shared although it is well.
     #[serde(default)]
-    pub foreign: Option<String>,
+    pub foreign: Option<Foreign>,
     /// Why no share of it can be held on this node; `None` while one can.
     #[serde(default)]
     pub no_shares: Option<String>,
@@ -72,6 +73,16 @@ pub struct Gpu {
     /// Why nobody new may have a part of it; `None` while everybody may.
     #[serde(default)]
     pub cordon: Option<String>,
+}
+
+/// Who shares a GPU already: nobody's limits would be kept by both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// The vGPU manager of the host, which has cut this part of a card.
+    Vgpu,
+    /// Clients of an MPS daemon.
+    Mps,
 }
 
 /// One compute instance of a GPU in MIG mode.
@@ -111,7 +122,23 @@ impl Kind {
     }
 }
 
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vgpu => "it is a part of a card, cut by the vGPU manager of the host",
+            Self::Mps => "others share it by MPS",
+        })
+    }
+}
+
 impl Gpu {
+    /// Why nobody new may have what is offered of it although it is well; `None` while everybody may.
+    #[must_use]
+    pub fn closed(&self) -> Option<String> {
+        let foreign = self.foreign.filter(|_| self.offers(Kind::Percent));
+        self.cordon.clone().or_else(|| foreign.map(|foreign| foreign.to_string()))
+    }
+
     /// The resource as which its devices of this kind are offered, without the domain. Slices have
     /// a resource each.
     #[must_use]
@@ -186,7 +213,7 @@ pub struct Facts {
     /// What keeps it from being given out although it answers.
     pub trouble: Option<String>,
     /// See [`Gpu::foreign`].
-    pub foreign: Option<String>,
+    pub foreign: Option<Foreign>,
     /// What the driver says has to be done to it, as NVML numbers it: 0 is nothing; `None` where the
     /// driver does not say.
     pub recovery: Option<u64>,
@@ -284,7 +311,7 @@ impl Facts {
             slices: self.slices.clone(),
             mig_capable: self.mig_capable,
             capability: self.capability,
-            foreign: self.foreign.clone(),
+            foreign: self.foreign,
             no_shares: None,
             sick: self.trouble.clone(),
             cordon: None,
@@ -301,94 +328,13 @@ impl Gpu {
         let of_slice = || self.slices.iter().flatten().find_map(|slice| orders.cordon(slice.uuid));
         self.cordon = orders.cordon(self.uuid).or_else(of_slice).or(cordon);
         self.no_shares = orders.no_shares.clone();
+        // Clients of the daemon to which its shares are left are no strangers.
+        let pipes = config.compute_of(self.pool.as_ref()).mps_pipes();
+        if pipes.is_some_and(|pipes| orders.mps.contains(pipes)) {
+            self.foreign = self.foreign.filter(|foreign| *foreign != Foreign::Mps);
+        }
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn uuid(n: u8) -> DeviceUuid {
-        DeviceUuid::gpu([n; 16])
-    }
-
-    pub(crate) fn gpu(n: u8, mode: Mode) -> Gpu {
-        Gpu { mode, context_mib: 310, ..facts(n).gpu(n.into()) }
-    }
-
-    pub(crate) fn facts(n: u8) -> Facts {
-        Facts {
-            uuid: uuid(n),
-            minor: n.into(),
-            name: "Tesla V100-SXM2-32GB".into(),
-            pci: format!("00000000:0{n}:00.0"),
-            usable: Mib(32510),
-            numa: None,
-            links: BTreeMap::new(),
-            slices: None,
-            mig_capable: false,
-            capability: Some((7, 0)),
-            trouble: None,
-            foreign: None,
-            recovery: None,
-        }
-    }
-
-    /// Slice `n` of a GPU.
-    pub(crate) fn slice(n: u8, profile: &str) -> Slice {
-        Slice {
-            uuid: DeviceUuid { kind: contract::UuidKind::Mig, bytes: [n; 16] },
-            profile: profile.into(),
-            gpu_instance: n.into(),
-            compute_instance: 0,
-            memory_mib: 9856,
-        }
-    }
-
-    /// GPU `n` in MIG mode.
-    pub(crate) fn divided(n: u8, slices: Vec<Slice>) -> Gpu {
-        Gpu { slices: Some(slices), ..gpu(n, Mode::Shared) }
-    }
-
-    fn sick(inventory: &Inventory) -> Vec<Option<&str>> {
-        inventory.gpus().iter().map(|gpu| gpu.sick.as_deref()).collect()
-    }
-
-    fn refreshed(inventory: &Inventory, scan: Result<Vec<Scanned>, String>) -> Inventory {
-        inventory.refreshed(scan, &Config::default(), &Orders::default())
-    }
-
-    #[test]
-    fn a_gpu_that_cannot_answer_affects_itself_only_and_comes_back() {
-        let both = || Ok(vec![(0, Ok(facts(0))), (1, Ok(facts(1)))]);
-        let first = refreshed(&Inventory::default(), both());
-        assert_eq!(sick(&first), [None, None]);
-        let lost = refreshed(&first, Ok(vec![(0, Ok(facts(0))), (1, Err("lost".into()))]));
-        assert_eq!(sick(&lost), [None, Some("lost")]);
-        assert_eq!(sick(&refreshed(&lost, both())), [None, None]);
-    }
-
-    #[test]
-    fn a_gpu_that_is_no_longer_listed_keeps_its_devices() {
-        let first = refreshed(&Inventory::default(), Ok(vec![(0, Ok(facts(0)))]));
-        let gone = refreshed(&first, Ok(vec![]));
-        assert_eq!(sick(&gone), [Some("NVML no longer lists it")]);
-        let silent = refreshed(&first, Err("driver unloaded".into()));
-        assert_eq!(sick(&silent), [Some("driver unloaded")]);
-    }
-
-    #[test]
-    fn a_shared_gpu_is_a_hundred_devices_and_a_whole_one_is_one() {
-        assert_eq!(gpu(0, Mode::Shared).devices(Kind::Percent).len(), 100);
-        assert_eq!(gpu(0, Mode::Whole).devices(Kind::Whole), [DeviceId::Whole(uuid(0))]);
-    }
-
-    #[test]
-    fn a_gpu_in_mig_mode_offers_its_slices_only() {
-        let divided = divided(0, vec![slice(1, "1g.10gb"), slice(2, "1g.10gb+me")]);
-        let kinds = [Kind::Whole, Kind::Percent, Kind::Slice].map(|kind| divided.offers(kind));
-        assert_eq!(kinds, [false, false, true]);
-        let names: Vec<_> = divided.slices.unwrap().iter().map(Slice::resource).collect();
-        assert_eq!(names, ["mig-1g.10gb", "mig-1g.10gb.me"]);
-    }
-}
+pub(crate) mod tests;

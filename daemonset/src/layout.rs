@@ -68,6 +68,12 @@ impl Layout {
         self.state.join("rivals.json")
     }
 
+    /// Which node it is, as the API server last told.
+    #[must_use]
+    pub fn who(&self) -> PathBuf {
+        self.state.join("node.json")
+    }
+
     /// Faults of GPUs that the driver told of.
     #[must_use]
     pub fn faults(&self) -> PathBuf {

@@ -45,5 +45,6 @@ pub mod shim;
 pub mod status;
 mod text;
 pub mod tmpfs;
+mod who;
 
 pub use run::{main, serve};

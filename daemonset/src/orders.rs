@@ -2,8 +2,9 @@
 //!
 //! A file in the agent's folder, so that an order outlives the agent and can be given without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub struct Orders {
     /// kubelet tells.
     #[serde(skip)]
     pub rivals: crate::rivals::Rivals,
+    /// The folders of pipes behind which an MPS daemon lives. Nobody orders it: the agent finds out.
+    #[serde(skip)]
+    pub mps: BTreeSet<PathBuf>,
     /// Why no share can be held on this node. Nobody orders it: the agent finds out.
     #[serde(skip)]
     pub no_shares: Option<String>,
@@ -98,6 +102,7 @@ pub(crate) async fn keep_followed(
         orders.send_if_modified(|known| {
             let fresh = Orders {
                 rivals: known.rivals.clone(),
+                mps: known.mps.clone(),
                 no_shares: known.no_shares.clone(),
                 ..fresh
             };

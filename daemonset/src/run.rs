@@ -30,7 +30,9 @@ use crate::options::{LogFormat, Options};
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
-use crate::{arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs};
+use crate::{
+    arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs, who,
+};
 
 /// How long a stop may take before the process leaves all the same.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -69,7 +71,8 @@ fn start(options: &Options) -> Result<()> {
     let ended = runtime.block_on(async {
         // First: what runs as a container's first process is deaf to a signal without a handler.
         let stop = told_to_stop()?;
-        let who = watch::channel(options.node.who());
+        let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
+        let who = watch::channel(who::known(options.node.who(), &layout));
         let config = options.live(who.1).read()?;
         let driver = Driver::find(&absolute(&config.driver_root)?)?;
         serve(options, NvmlSource::new(driver.nvml()), stop).await
@@ -87,26 +90,31 @@ pub async fn serve(
     source: impl Source,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let (node_is, who) = watch::channel(options.node.who());
-    let live = options.live(who);
+    // Containers are given these paths.
+    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
+    let (node_is, who) = watch::channel(who::known(options.node.who(), &layout));
+    let live = options.live(who.clone());
     let first = Arc::new(live.read()?);
     let (configured, config) = watch::channel(first.clone());
     let problem = watch::Sender::new(None);
-    // Containers are given these paths.
-    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let _lock = take_over(&layout)?;
     let (ordered, orders) = watch::channel(Arc::new(Orders::read(&layout)?));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
     let no_gpu = |why| anyhow!("no GPU to offer: {why}");
-    let opening = Opening::begin(source, wishes, Faults::open(layout.faults()), rescan);
+    let knew = || status::gpus(&layout).unwrap_or_default();
+    let opening = Opening::begin(source, wishes, Faults::open(layout.faults()), rescan, knew);
     let opening = opening.map_err(no_gpu)?;
     // Beside it all that needs no GPU is put in place.
     let shim = Shim::install(&options.shim, &layout)?;
     let library = shim.library();
     let no_shares = ground::look(&library);
     no_shares.iter().for_each(|why| ground::tell(Some(why)));
-    ordered.send_modify(|orders| Arc::make_mut(orders).no_shares = no_shares);
+    ordered.send_modify(|orders| {
+        let orders = Arc::make_mut(orders);
+        orders.no_shares = no_shares;
+        orders.mps = mps::living(first.mps_pipes());
+    });
     let (book, wares, identity) = files(options, &first, shim)?;
     let rivals = rivals::at_start(&identity, &layout).await;
     ordered.send_modify(|orders| Arc::make_mut(orders).rivals = rivals);
@@ -121,7 +129,9 @@ pub async fn serve(
     let (arbitrated, times) = watch::channel(arbiter::View::default());
     let mut tasks = JoinSet::new();
     let (sockets, mounted) = (place.folder.clone(), place.folder.clone());
-    let seeing = seen::Seeing::new(node.clone(), options, config.clone(), times).await?;
+    let (xids, refused) = (scanner.xids.clone(), problem.subscribe());
+    let told = seen::Told { config: config.clone(), times, xids, refused };
+    let seeing = seen::Seeing::new(node.clone(), options, told).await?;
     let (trying, mut first_try) = mpsc::channel(1);
     tasks.spawn(keep_all_registered(node.clone(), place, trying, stopped.clone()));
     let _ = tokio::time::timeout(FIRST_TRY, first_try.recv()).await;
@@ -131,11 +141,12 @@ pub async fn serve(
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
     tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
     tasks.spawn(arbiter::keep_arbitrating(node.clone(), arbitrated, stopped.clone()));
-    tasks.spawn(mps::keep_watched(node.clone(), stopped.clone()));
+    tasks.spawn(mps::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(seeing.keep(stopped.clone()));
     tasks.spawn(rivals::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(cdi::keep_specified(node.clone(), config.clone(), stopped.clone()));
     tasks.spawn(ground::keep_looked_at(library, ordered.clone(), stopped.clone()));
+    tasks.spawn(who::keep_known(who, layout.clone(), stopped.clone()));
     tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));
     tasks.spawn(status::keep_written(layout, node.watch(), stopped));
 
@@ -146,6 +157,14 @@ pub async fn serve(
              is not seen: this container has to start again",
             mounted.display()
         )),
+        why = lasting(scanner.mismatched.clone()) => Err(anyhow!(
+            "the driver's library that this container has is of another version than the driver, and stays \
+             so ({why}): this container has to start again"
+        )),
+        () = at_an_end(scanner.inventory.clone()) => {
+            Err(anyhow!("the thread that looks at the cards has ended: the agent has to start again"))
+        }
+        why = failed(&mut tasks) => Err(why),
     };
     info!("stopping");
     stopping.send_replace(true);
@@ -219,6 +238,33 @@ async fn keep_reconciling(node: Arc<Node>, every: Duration, mut stop: watch::Rec
     }
 }
 
+/// Resolves when it is known why.
+async fn lasting(mut why: watch::Receiver<Option<String>>) -> String {
+    match why.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        // Whoever could say is gone, which is told of elsewhere.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when whoever writes there has ended.
+async fn at_an_end<T>(mut written: watch::Receiver<T>) {
+    while written.changed().await.is_ok() {}
+}
+
+/// Resolves when one of them has failed at something that it cannot: the others would go on without it, and
+/// nobody would know.
+async fn failed(tasks: &mut JoinSet<()>) -> anyhow::Error {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            return anyhow!(
+                "a part of the agent has failed, and the agent has to start again: {error}"
+            );
+        }
+    }
+    std::future::pending().await
+}
+
 fn told_to_stop() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -228,4 +274,21 @@ fn told_to_stop() -> Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_is_noticed_and_one_that_is_done_is_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        let waited = tokio::time::timeout(Duration::from_millis(50), failed(&mut tasks)).await;
+        assert!(waited.is_err(), "one that is done is taken for one that has failed");
+        tasks.spawn(async {});
+        tasks.spawn(async { panic!("this test wants it") });
+        let why = failed(&mut tasks).await.to_string();
+        assert!(why.contains("panic") && why.contains("this test wants it"), "{why}");
+    }
 }

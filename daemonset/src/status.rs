@@ -96,7 +96,11 @@ impl From<&SlotUse> for Process {
     }
 }
 
-fn gpus(layout: &Layout) -> Result<Vec<Gpu>, FileError> {
+/// The GPUs of the node whose agent keeps these folders, as it last saw them.
+///
+/// # Errors
+/// A file that is there and cannot be read.
+pub(crate) fn gpus(layout: &Layout) -> Result<Vec<Gpu>, FileError> {
     let path = layout.gpus();
     match fs::read(&path) {
         Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),

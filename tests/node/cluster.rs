@@ -5,12 +5,19 @@ use std::fs;
 use kubelet_sim::PodSpec;
 use serde_json::json;
 
-use sim_world::admin::{self, Change, Driver};
-
 use crate::apiserver::ApiServer;
-use crate::harness::{Node, PERCENT, part, wait_until, world_options};
+use crate::harness::{Node, PERCENT, part, wait_until};
 
-fn node(config: &str) -> (Node, ApiServer) {
+/// A node whose agent speaks with an API server, configured by this file.
+pub(crate) fn node(config: &str) -> (Node, ApiServer) {
+    let (mut node, api) = without_agent(config);
+    node.start_agent();
+    node.expect_registered();
+    (node, api)
+}
+
+/// The same before its agent starts.
+pub(crate) fn without_agent(config: &str) -> (Node, ApiServer) {
     let mut node = Node::without_agent();
     let api = ApiServer::start(&node.at("account"), "n1");
     fs::write(node.at("config.yaml"), config).unwrap();
@@ -18,8 +25,6 @@ fn node(config: &str) -> (Node, ApiServer) {
     node.add_flag("--kube-account", &node.at("account").display().to_string());
     node.add_flag("--node-name", "n1");
     node.add_flag("--config", &node.at("config.yaml").display().to_string());
-    node.start_agent();
-    node.expect_registered();
     (node, api)
 }
 
@@ -57,13 +62,7 @@ const POOL: &str = "pools: {train: {mode: whole}}\ngpus: [{index: 1, pool: train
 
 #[test]
 fn a_pool_whose_nodes_differ_is_a_condition_and_a_metric_until_they_are_alike() {
-    let mut node = Node::without_agent();
-    let api = ApiServer::start(&node.at("account"), "n1");
-    fs::write(node.at("config.yaml"), POOL).unwrap();
-    node.add_flag("--kube-api", &format!("https://{}", api.address));
-    node.add_flag("--kube-account", &node.at("account").display().to_string());
-    node.add_flag("--node-name", "n1");
-    node.add_flag("--config", &node.at("config.yaml").display().to_string());
+    let (mut node, api) = without_agent(POOL);
     node.add_flag("--compare-pools-every", "1");
     let other = |product: &str| {
         let labels = json!({
@@ -92,29 +91,6 @@ fn a_pool_whose_nodes_differ_is_a_condition_and_a_metric_until_they_are_alike() 
     wait_until("they are alike", || condition()["status"] == "True");
     wait_until("the metric says so", || differing() == Some(0.0));
     assert_eq!(node.metric("aliquot_pool_nodes", &["\"train\""]), Some(2.0));
-}
-
-#[test]
-fn the_gpu_operators_label_lets_go_of_the_driver_for_an_upgrade_and_takes_it_back() {
-    let (node, api) = node("");
-    let label = |word: &str| {
-        let mut changed = api.cluster().node.clone();
-        changed["metadata"]["labels"]["nvidia.com/gpu.deploy.device-plugin"] = word.into();
-        api.cluster().put_node(changed);
-    };
-    label("paused-for-driver-upgrade");
-    node.expect(PERCENT, 0);
-    assert_eq!(node.sim.capacity(PERCENT), 100);
-    // The new driver is put in place, and its module is loaded.
-    let newer = Driver::named("580").unwrap();
-    admin::upgrade(&node.at("driver"), &newer, &world_options()).unwrap();
-    admin::change(&node.at("driver"), Change::Mismatch { mismatched: false }).unwrap();
-    label("true");
-    node.expect_registered();
-    wait_until("the label names the new driver", || {
-        let labels = api.cluster().node["metadata"]["labels"].clone();
-        labels["example.com/gpu.cuda.major"] == "13"
-    });
 }
 
 #[test]
@@ -218,17 +194,6 @@ fn without_a_word_of_the_administrator_nobody_is_evicted() {
     // Evictions are looked at every two seconds.
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(api.cluster().evictions.len(), 0);
-}
-
-#[test]
-fn a_gpu_that_falls_sick_is_an_event_on_the_node() {
-    let (node, api) = node("");
-    admin::change(&node.at("driver"), Change::Vanish { card: 0 }).unwrap();
-    node.expect(PERCENT, 0);
-    wait_until("the node has an event", || {
-        let events = api.events("GPUUnhealthy");
-        events.iter().any(|event| event["involvedObject"]["kind"] == "Node")
-    });
 }
 
 #[test]

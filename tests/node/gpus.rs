@@ -8,7 +8,7 @@ use std::thread;
 use kubelet_sim::PodSpec;
 use sim_world::admin::{self, Change};
 
-use crate::harness::{Node, PERCENT, WHOLE, wait_until};
+use crate::harness::{Node, PERCENT, WHOLE, wait_until, world_options};
 
 fn change(node: &Node, change: Change) {
     admin::change(&node.at("driver"), change).unwrap();
@@ -174,6 +174,20 @@ fn a_gpu_that_others_share_by_mps_is_not_shared_again() {
     assert_eq!(node.sim.capacity(PERCENT), 100);
     change(&node, Change::Mps { card: 0, pids: vec![] });
     node.expect(PERCENT, 100);
+}
+
+#[test]
+fn an_agent_whose_library_stays_of_another_version_than_the_driver_ends_and_says_why() {
+    let mut node = Node::new();
+    // The kernel's part is exchanged in a moment: no look of the agent falls between.
+    node.signal(libc::SIGSTOP);
+    let root = node.at("driver");
+    admin::stop(&root).unwrap();
+    admin::start(&root, world_options().daemon.as_deref()).unwrap();
+    change(&node, Change::Mismatch { mismatched: true });
+    node.signal(libc::SIGCONT);
+    assert_eq!(node.wait_for_its_end(), Some(1));
+    assert!(node.log().contains("of another version than the driver"), "{}", node.log());
 }
 
 /// What a command of the agent's own says on stdout, line by line, and how it ended.

@@ -173,14 +173,18 @@ impl Node {
 
     /// Waits for an agent that ends by itself; its exit status.
     pub(crate) fn wait_for_its_end(&mut self) -> Option<i32> {
-        let agent = self.agent.as_mut().unwrap();
-        let mut status = None;
-        wait_until("the agent has ended", || {
-            status = agent.try_wait().unwrap();
-            status.is_some()
-        });
-        self.agent = None;
-        status.and_then(|status| status.code())
+        let mut agent = self.agent.take().unwrap();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = agent.try_wait().unwrap() {
+                return status.code();
+            }
+            if Instant::now() > end {
+                self.agent = Some(agent);
+                panic!("the agent goes on:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// SIGTERM; answers the exit status and the log.

@@ -1,31 +1,19 @@
 //! Tenants that do not keep to their share: each is found by the audit, is an event and a metric, and
 //! is evicted where the administrator wants that.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use kubelet_sim::{Pod, PodSpec, Volume};
 use serde_json::json;
+use sim_world::admin::{self, Change};
 
 use crate::apiserver::ApiServer;
+use crate::cluster::node;
 use crate::harness::{Node, PERCENT, part, wait_until};
 
 /// What each takes.
 const BYTES: u64 = 64 << 20;
-
-fn node(config: &str) -> (Node, ApiServer) {
-    let mut node = Node::without_agent();
-    let api = ApiServer::start(&node.at("account"), "n1");
-    fs::write(node.at("config.yaml"), config).unwrap();
-    node.add_flag("--kube-api", &format!("https://{}", api.address));
-    node.add_flag("--kube-account", &node.at("account").display().to_string());
-    node.add_flag("--node-name", "n1");
-    node.add_flag("--config", &node.at("config.yaml").display().to_string());
-    node.start_agent();
-    node.expect_registered();
-    (node, api)
-}
 
 fn client() -> String {
     part("target/dist/x86_64/gpu-client", "cargo xtask dist").display().to_string()
@@ -233,4 +221,33 @@ fn a_fork_that_outlives_its_container_keeps_its_share_until_somebody_else_gets_i
     fork.kill().unwrap();
     fork.wait().unwrap();
     wait_until("it is over", || standing() == Some(0.0));
+}
+
+#[test]
+fn what_is_found_on_a_gpu_stands_while_the_gpu_is_sick() {
+    let (node, api) = node("");
+    let script = format!("umount /etc/ld.so.preload; sleep 1000 | {} alloc=64M hold", client());
+    let mut pod = node.share("a", 50, &script);
+    api.cluster().put_pod(pod.uid(), "a", json!({}));
+    pod.start().unwrap();
+    let standing = || node.metric("aliquot_audit_findings", &["\"uncounted\""]);
+    wait_until("it is found", || standing() == Some(1.0));
+    // With a fault it answers still; a card that is away says nothing of who is on it.
+    let gpu = |name| node.metric(name, &[&pod.devices("main")[0][..40]]);
+    admin::change(&node.at("driver"), Change::Xid { card: 0, number: 48 }).unwrap();
+    node.expect(PERCENT, 0);
+    let stays = |audited: f64| {
+        // More looks than a finding takes to be over.
+        for _ in 0..6 {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            assert_eq!(standing(), Some(1.0), "{}", node.log());
+            assert!(node.corrections().uncounted >= BYTES, "{}", node.log());
+        }
+        assert_eq!(gpu("aliquot_gpu_audited"), Some(audited));
+    };
+    stays(1.0);
+    admin::change(&node.at("driver"), Change::Vanish { card: 0 }).unwrap();
+    wait_until("it is seen to be away", || gpu("aliquot_gpu_audited") == Some(0.0));
+    stays(0.0);
+    assert!(!node.log().contains("audit: over"), "{}", node.log());
 }

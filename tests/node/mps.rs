@@ -10,6 +10,7 @@ use std::time::Duration;
 use contract::paths::LIMITS_FILE;
 use kubelet_sim::{Pod, PodSpec};
 use ledger::BackEnd;
+use sim_world::admin::{self, Change};
 
 use crate::apiserver::ApiServer;
 use crate::harness::{Node, PERCENT, part, wait_until};
@@ -155,4 +156,22 @@ fn who_was_left_to_mps_is_so_after_the_agent_was_killed_and_the_daemon_is_looked
     wait_until("the arbiter holds it", || back_end(&node, "a") == Some(BackEnd::Shim));
     let _daemon = start(&node);
     wait_until("MPS holds it again", || back_end(&node, "a") == Some(BackEnd::Mps));
+}
+
+#[test]
+fn clients_of_the_nodes_own_daemon_take_nothing_from_their_gpu_and_those_of_another_do() {
+    let (node, _api) = node();
+    let clients = |pids: Vec<u32>| {
+        admin::change(&node.at("driver"), Change::Mps { card: 0, pids }).unwrap();
+    };
+    let daemon = start(&node);
+    wait_until("the daemon is seen", || node.metric("aliquot_mps_daemon", &[]) == Some(1.0));
+    clients(vec![1]);
+    // Longer than it takes to look at the card twice.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(node.sim.allocatable(PERCENT), 100);
+    drop(daemon);
+    node.expect(PERCENT, 0);
+    clients(vec![]);
+    node.expect(PERCENT, 100);
 }

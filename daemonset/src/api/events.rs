@@ -35,11 +35,18 @@ pub(super) struct Event {
     /// Whether somebody has to act.
     pub(super) warning: bool,
     pub(super) reason: &'static str,
+    /// What tells it from others with this reason about the same object, such as a GPU; empty where nothing
+    /// does.
+    pub(super) which: String,
     pub(super) message: String,
 }
 
+/// What makes two events one that is counted up.
+type Key = (About, &'static str, String);
+
 struct Sent {
     name: String,
+    message: String,
     count: u64,
     at: Instant,
 }
@@ -48,7 +55,7 @@ struct Sent {
 pub(super) struct Recorder<'a> {
     client: &'a Client,
     node: &'a str,
-    sent: BTreeMap<(About, &'static str), Sent>,
+    sent: BTreeMap<Key, Sent>,
     room: u32,
     filled: Instant,
 }
@@ -59,21 +66,24 @@ impl<'a> Recorder<'a> {
         Self { client, node, sent, room: BURST, filled }
     }
 
-    /// Sends `event`, unless the same was just sent or there were too many. A failure is logged: an
-    /// event is for people, and nothing waits for it.
-    pub(super) async fn record(&mut self, event: Event) {
-        let key = (event.about.clone(), event.reason);
-        let fresh = self.sent.get(&key).is_some_and(|sent| sent.at.elapsed() < AGAIN);
-        if fresh || !self.has_room() {
+    /// Sends `event`, unless the same was just sent or there were too many. Answers whether it is to be sent
+    /// again later, because the API server did not take it and may take it then.
+    pub(super) async fn record(&mut self, event: &Event) -> bool {
+        let key = (event.about.clone(), event.reason, event.which.clone());
+        let is_same = |sent: &Sent| sent.at.elapsed() < AGAIN && sent.message == event.message;
+        if self.sent.get(&key).is_some_and(is_same) || !self.has_room() {
             debug!(reason = event.reason, message = event.message, "an event is left out");
-            return;
+            return false;
         }
-        if let Err(error) = self.send(key, &event).await {
-            warn!(reason = event.reason, message = event.message, %error, "an event is lost");
-        }
+        let Err(error) = self.send(key, event).await else { return false };
+        // What the server will not have, such as one in a namespace that is gone, it will not have later.
+        let is_late = error.code().is_none_or(|code| code == 429 || code >= 500);
+        warn!(reason = event.reason, message = event.message, %error, is_late, "an event is not sent");
+        self.room += u32::from(is_late);
+        is_late
     }
 
-    async fn send(&mut self, key: (About, &'static str), event: &Event) -> Result<(), ApiError> {
+    async fn send(&mut self, key: Key, event: &Event) -> Result<(), ApiError> {
         if let Some(sent) = self.sent.get_mut(&key) {
             let count = sent.count + 1;
             let path = format!("{}/{}", path(&event.about), sent.name);
@@ -81,14 +91,18 @@ impl<'a> Recorder<'a> {
             let patched = self.client.call(Method::PATCH, &path, Body::Merge(&body)).await;
             // The API server forgets events after an hour.
             if patched.as_ref().err().and_then(ApiError::code) != Some(404) {
-                (sent.count, sent.at) = (count, Instant::now());
+                if patched.is_ok() {
+                    (sent.count, sent.at) = (count, Instant::now());
+                    sent.message.clone_from(&event.message);
+                }
                 return patched.map(drop);
             }
         }
         let name = name(&event.about, self.node);
         let body = self.body(event, &name);
         self.client.call(Method::POST, &path(&event.about), Body::Json(&body)).await?;
-        self.remember(key, Sent { name, count: 1, at: Instant::now() });
+        let message = event.message.clone();
+        self.remember(key, Sent { name, message, count: 1, at: Instant::now() });
         Ok(())
     }
 
@@ -124,7 +138,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    fn remember(&mut self, key: (About, &'static str), sent: Sent) {
+    fn remember(&mut self, key: Key, sent: Sent) {
         if self.sent.len() >= REMEMBERED {
             let oldest =
                 self.sent.iter().min_by_key(|(_, sent)| sent.at).map(|(key, _)| key.clone());

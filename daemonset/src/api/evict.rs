@@ -49,7 +49,8 @@ impl Evictor {
             info!(namespace, pod = name, %finding, told, "eviction");
             let message = format!("{told}: {finding}");
             let about = About::Pod(namespace, name, Some(uid));
-            events.push(Event { about, warning: true, reason: "GPUEviction", message });
+            let (reason, which) = ("GPUEviction", String::new());
+            events.push(Event { about, warning: true, reason, which, message });
         }
         events
     }

@@ -10,27 +10,26 @@ mod publish;
 mod refine;
 mod runtimes;
 mod software;
+mod telling;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use contract::Domain;
 use tokio::sync::{mpsc, watch as channel};
-use tokio::time::interval;
+use tokio::time::{Instant, interval, sleep};
 use tracing::{info, warn};
 
 pub use kube_api::{ApiFlags, Meta};
 pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
+pub(crate) use telling::Heard;
 
+use crate::audit::Audited;
 use crate::audit::lister::Lister;
-use crate::audit::{Audited, News};
 use crate::config::Config;
-use crate::inventory::Inventory;
-use crate::mps::Daemons;
 use crate::node::Node;
 use events::{About, Event, Recorder};
 use evict::Evictor;
@@ -46,6 +45,8 @@ type NodeLabels = BTreeMap<String, String>;
 const LOOK: Duration = Duration::from_secs(2);
 /// Events that may wait to be sent.
 const WAITING: usize = 256;
+/// How long an event is tried to be sent: later it says nothing of the moment.
+const STALE: Duration = Duration::from_secs(600);
 
 /// All that is done by way of the API server.
 pub(crate) struct Api {
@@ -55,7 +56,7 @@ pub(crate) struct Api {
     pub(crate) node: Arc<Node>,
     pub(crate) config: channel::Receiver<Arc<Config>>,
     pub(crate) audited: channel::Receiver<Arc<Audited>>,
-    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) heard: Heard,
     pub(crate) lister: Arc<dyn Lister>,
     /// Between two comparisons of pools.
     pub(crate) compare_every: Duration,
@@ -66,7 +67,7 @@ pub(crate) struct Api {
 impl Api {
     /// Does it until `stop` is true.
     pub(crate) async fn keep(self, mut stop: channel::Receiver<bool>) {
-        let Self { client, name, node, config, audited, news, lister, compare_every, publish_in } =
+        let Self { client, name, node, config, audited, heard, lister, compare_every, publish_in } =
             self;
         let (events, waiting) = mpsc::channel(WAITING);
         let (labels, has) = channel::channel(None);
@@ -82,7 +83,7 @@ impl Api {
                 keep_pods(&client, &name, &node, &config),
                 keep_sending(&client, &name, waiting),
                 keep_refining(&node, &config, &events),
-                keep_telling(&node, news, &events),
+                telling::keep_telling(&node, &config, heard, &events),
                 keep_evicting(&client, &node, &config, audited, &events),
                 own_node::keep_watching_node(&client, &name, &node, labels),
                 own_node::keep_labelled(&client, &name, &node, &config, (has, lister)),
@@ -127,10 +128,23 @@ async fn keep_pods(
     follow(client, "/api/v1/pods", &format!("spec.nodeName%3D{name}"), told).await;
 }
 
+/// Sends events, and again those that the API server did not take.
 async fn keep_sending(client: &Client, name: &str, mut waiting: mpsc::Receiver<Event>) {
-    let mut recorder = Recorder::new(client, name);
-    while let Some(event) = waiting.recv().await {
-        recorder.record(event).await;
+    let (mut recorder, mut unsent) = (Recorder::new(client, name), VecDeque::new());
+    loop {
+        let (event, since) = tokio::select! {
+            event = waiting.recv() => match event {
+                Some(event) => (event, Instant::now()),
+                None => return,
+            },
+            () = sleep(LOOK), if !unsent.is_empty() => {
+                unsent.pop_front().expect("there is one: it was looked at")
+            }
+        };
+        let is_late = recorder.record(&event).await;
+        if is_late && since.elapsed() < STALE && unsent.len() < WAITING {
+            unsent.push_back((event, since));
+        }
     }
 }
 
@@ -157,96 +171,11 @@ async fn keep_refining(
         for (pod, messages) in of_pods.into_values() {
             let message = messages.join("; ");
             let about = About::Pod(pod.namespace, pod.name, Some(pod.uid));
-            let event = Event { about, warning: true, reason: "GPUAnnotationRefused", message };
+            let (reason, which) = ("GPUAnnotationRefused", String::new());
+            let event = Event { about, warning: true, reason, which, message };
             let _ = events.try_send(event);
         }
     }
-}
-
-/// Tells of findings and of the health of GPUs.
-async fn keep_telling(node: &Node, mut news: mpsc::Receiver<News>, events: &mpsc::Sender<Event>) {
-    let mut inventory = node.watch();
-    let mut known = inventory.borrow_and_update().clone();
-    let mut daemons = node.daemons();
-    // Also what was found before anybody listened.
-    daemons.mark_changed();
-    let mut lived = Arc::new(Daemons::default());
-    loop {
-        let told = tokio::select! {
-            Ok(()) = daemons.changed() => {
-                let live = daemons.borrow_and_update().clone();
-                let told = of_daemons(&lived, &live);
-                lived = live;
-                told
-            }
-            Some(one) = news.recv() => of_news(one, &node.pods().borrow()).into_iter().collect(),
-            Ok(()) = inventory.changed() => {
-                let now = inventory.borrow_and_update().clone();
-                let told = of_health(&known, &now);
-                known = now;
-                told
-            }
-            else => return,
-        };
-        for event in told {
-            let _ = events.try_send(event);
-        }
-    }
-}
-
-/// On the pod that does it, where one is known; on the node otherwise.
-fn of_news(news: News, pods: &Pods) -> Option<Event> {
-    let News::Found(finding) = news else { return None };
-    let about = match evict::pod(&finding, pods) {
-        Some((uid, namespace, name)) => About::Pod(namespace, name, Some(uid)),
-        None => match &finding.culprit.holder {
-            Some(holder) => About::Pod(holder.namespace.clone(), holder.pod.clone(), None),
-            None => About::Node,
-        },
-    };
-    let (reason, message) = (finding.kind.reason(), finding.to_string());
-    Some(Event { about, warning: true, reason, message })
-}
-
-fn of_health(before: &Inventory, after: &Inventory) -> Vec<Event> {
-    let mut events = Vec::new();
-    for gpu in after.gpus() {
-        let was = before.get(gpu.uuid).map(|gpu| gpu.sick.as_ref());
-        let (reason, message) = match (&gpu.sick, was) {
-            (Some(why), Some(None)) => {
-                ("GPUUnhealthy", format!("nothing of {} is allocatable: {why}", gpu.uuid))
-            }
-            (None, Some(Some(_))) => ("GPUHealthy", format!("{} is well again", gpu.uuid)),
-            _ => continue,
-        };
-        let warning = gpu.sick.is_some();
-        events.push(Event { about: About::Node, warning, reason, message });
-    }
-    events
-}
-
-/// That a daemon is not there is said when it is first looked for as well; that one is, when it has come.
-fn of_daemons(before: &Daemons, after: &Daemons) -> Vec<Event> {
-    let changed = |wanted: bool| {
-        let is_news = move |(pipes, lives): &(&PathBuf, &bool)| {
-            **lives == wanted && wanted == (before.get(*pipes) == Some(&false))
-        };
-        let pipes: Vec<_> =
-            after.iter().filter(is_news).map(|(pipes, _)| pipes.display().to_string()).collect();
-        (!pipes.is_empty()).then(|| pipes.join(", "))
-    };
-    let lives = changed(true).map(|pipes| {
-        let message = format!("the MPS daemon behind {pipes} holds its clients to their shares");
-        Event { about: About::Node, warning: false, reason: "MPSDaemonLives", message }
-    });
-    let gone = changed(false).map(|pipes| {
-        let message = format!(
-            "no MPS daemon lives behind {pipes}: the arbiter holds the shares. Start \
-             nvidia-cuda-mps-control -d there, or name its folder in mpsPipeDirectory"
-        );
-        Event { about: About::Node, warning: true, reason: "MPSDaemonGone", message }
-    });
-    lives.into_iter().chain(gone).collect()
 }
 
 async fn keep_evicting(

@@ -24,7 +24,8 @@ pub(super) async fn keep_watching_node(
     node: &Node,
     told_labels: channel::Sender<Option<NodeLabels>>,
 ) {
-    let mut paused = None;
+    // What was ordered before this agent began is not known here: the first word is followed too.
+    let mut followed: Option<Option<String>> = None;
     let told = |change: Change| {
         let found = match change {
             Change::All(mut all) => all.pop(),
@@ -32,11 +33,12 @@ pub(super) async fn keep_watching_node(
             Change::Gone(_) => None,
         };
         let found = found.map(|node| node.labels);
-        let now = found.as_ref().and_then(labels::paused);
-        if now != paused && labels::order(node.layout(), now.as_deref()) {
-            paused = now;
-        }
         if let Some(labels) = &found {
+            let paused = labels::paused(labels);
+            let is_news = followed.as_ref() != Some(&paused);
+            if is_news && labels::order(node.layout(), paused.as_deref()) {
+                followed = Some(paused);
+            }
             node.labelled(labels);
         }
         told_labels.send_replace(found);
@@ -52,7 +54,7 @@ pub(super) async fn keep_labelled(
     config: &channel::Receiver<Arc<Config>>,
     (mut has, lister): (channel::Receiver<Option<NodeLabels>>, Arc<dyn Lister>),
 ) {
-    let (mut inventory, mut driver) = (node.watch(), None);
+    let (mut inventory, mut config, mut driver) = (node.watch(), config.clone(), None);
     loop {
         let answers = |gpu: &crate::inventory::Gpu| gpu.sick.is_none();
         // A driver that is let go of is left alone: what it said last is what was there.
@@ -61,7 +63,7 @@ pub(super) async fn keep_labelled(
             driver = spawn_blocking(move || asked.driver()).await.ok().flatten().or(driver);
         }
         let (strategy, domain) = {
-            let config = config.borrow();
+            let config = config.borrow_and_update();
             (config.mig.strategy, config.domain.as_str().to_owned())
         };
         let wanted = labels::labels(&inventory.borrow_and_update(), strategy, driver.as_ref());
@@ -80,6 +82,7 @@ pub(super) async fn keep_labelled(
         tokio::select! {
             changed = has.changed() => if changed.is_err() { return },
             changed = inventory.changed() => if changed.is_err() { return },
+            changed = config.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -120,24 +123,26 @@ pub(super) async fn keep_comparing(
     }
 }
 
-/// Once everything is registered, the taints that kept pods away are no longer needed.
+/// Once everything is registered, the taints that kept pods away are no longer needed. Which those are can
+/// change: by the node's labels, which are told late, or in the file.
 pub(super) async fn remove_taints(
     client: &Client,
     name: &str,
     node: &Node,
     config: &channel::Receiver<Arc<Config>>,
 ) {
-    let keys = config.borrow().startup_taints.clone();
-    let (mut ticks, mut told) = (interval(LOOK), false);
-    while !keys.is_empty() {
+    let (mut ticks, mut told, mut done) = (interval(LOOK), false, Vec::new());
+    loop {
         ticks.tick().await;
-        if !node.registrations().missing().is_empty() {
+        let keys = config.borrow().startup_taints.clone();
+        if keys == done || !node.registrations().missing().is_empty() {
             continue;
         }
         match labels::remove_taints(client, name, &keys).await {
             Ok(removed) => {
                 info!(removed, ?keys, "start-up taints");
-                return;
+                (done, told) = (keys, false);
+                continue;
             }
             Err(error) if !told => warn!(%error, "start-up taints stay, trying again"),
             Err(_) => {}

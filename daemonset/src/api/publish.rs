@@ -36,9 +36,9 @@ pub(super) async fn keep_published(
 ) {
     let (mut inventory, mut held, mut pods) =
         (node.watch(), node.watch_held(), node.pods().subscribe());
-    let mut told = String::new();
+    let (mut config, mut told) = (config.clone(), String::new());
     loop {
-        let settings = config.borrow().clone();
+        let settings = config.borrow_and_update().clone();
         let (gpus, known) =
             (inventory.borrow_and_update().clone(), pods.borrow_and_update().clone());
         held.mark_unchanged();
@@ -61,6 +61,7 @@ pub(super) async fn keep_published(
                 changed = inventory.changed() => changed.is_ok(),
                 changed = held.changed() => changed.is_ok(),
                 changed = pods.changed() => changed.is_ok(),
+                changed = config.changed() => changed.is_ok(),
             }
         };
         match timeout(AGAIN, changed).await {

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use contract::paths::LIMITS_FILE;
 use contract::{AllotmentId, DeviceUuid};
+use ledger::AtLimit;
 use ledger::agent::{DeviceUse, SlotUse};
 
 use super::finding::{Finding, Kind};
@@ -17,10 +20,23 @@ use super::process::{Process, Processes};
 use super::tracker::{News, Tracker};
 use crate::allotment::{self, Holder, Holding, Record};
 use crate::api::Pods;
+use crate::inventory::Inventory;
 use crate::layout::Layout;
 
 /// What the driver answered, by GPU.
 pub(super) type Looks = BTreeMap<DeviceUuid, Result<Vec<OnGpu>, String>>;
+
+/// What is known beside what the driver answered.
+pub(super) struct Known {
+    /// All allotments.
+    pub(super) records: Vec<Record>,
+    /// The pods of the node, as the API server tells.
+    pub(super) pods: Arc<Pods>,
+    /// The GPUs.
+    pub(super) inventory: Arc<Inventory>,
+    /// The pids of the MPS daemons to which shares are left.
+    pub(super) daemons: BTreeSet<u32>,
+}
 
 /// What the audit knows after its last look.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -76,15 +92,12 @@ impl Auditor {
         self.before = self.written.keys().filter_map(read).collect();
     }
 
-    pub(super) fn look(
-        &mut self,
-        looks: Looks,
-        records: Vec<Record>,
-        pods: &Pods,
-    ) -> (Audited, Vec<News>) {
+    pub(super) fn look(&mut self, looks: Looks, known: Known) -> (Audited, Vec<News>) {
+        let Known { records, pods, inventory, daemons } = known;
         let (looks, silent) = parted(looks);
         let hidden = self.meet(&looks);
         let book: BTreeMap<_, _> = records.into_iter().map(|record| (record.id, record)).collect();
+        let pods = &*pods;
         self.learn(&book);
         let owners: BTreeMap<_, _> = self
             .known
@@ -96,10 +109,11 @@ impl Auditor {
             .iter()
             .filter_map(|(pid, process)| Some((*pid, named(process, pods)?)))
             .collect();
-        let allotments = self.read(&owners, book);
+        let allotments = self.read(&owners, book, &inventory);
         let (processes, owners) = (&self.known, &owners);
         let (names, allotments) = (&names, &allotments);
-        let scene = Scene { looks: &looks, processes, owners, names, allotments };
+        let daemons = &daemons;
+        let scene = Scene { looks: &looks, processes, owners, names, allotments, daemons };
         let verdict = scene.judge();
         let now = Instant::now();
         let sum = |(id, one): (&AllotmentId, &Allotted)| (*id, (now, computed(&one.slots).0));
@@ -175,6 +189,7 @@ impl Auditor {
         &self,
         owners: &BTreeMap<u32, BTreeSet<AllotmentId>>,
         book: BTreeMap<AllotmentId, Record>,
+        inventory: &Inventory,
     ) -> BTreeMap<AllotmentId, Allotted> {
         let used: BTreeSet<_> = owners.values().flatten().copied().collect();
         let read = |record: Record| {
@@ -187,9 +202,19 @@ impl Auditor {
             let ledger = ledger.ok().flatten().filter(|_| is_used);
             let slots = ledger.map(|ledger| ledger.slots).unwrap_or_default();
             let told_percent = self.told_percent(record.id, &slots);
-            (record.id, Allotted { record, slots, told_percent, unreadable })
+            let limit = (share && is_used).then(|| self.limit(record.id)).flatten();
+            let instances = instances(&record.holding, inventory);
+            let id = record.id;
+            (id, Allotted { record, slots, limit, instances, told_percent, unreadable })
         };
         book.into_values().map(read).collect()
+    }
+
+    /// What its pages say a share may hold, in bytes, and what happens there.
+    fn limit(&self, id: AllotmentId) -> Option<(u64, AtLimit)> {
+        let page = self.layout.pages_of(id).join(LIMITS_FILE);
+        let limits = ledger::agent::read_limits(&page).ok()?;
+        limits.devices.first().map(|device| (device.hard, device.at_limit))
     }
 
     /// What a container says that it computed since the last look, in percent of the time.
@@ -252,6 +277,16 @@ fn computed(slots: &[SlotUse]) -> (u64, u64) {
     let devices = || slots.iter().flat_map(|slot| &slot.devices);
     let sum = |of: fn(&DeviceUse) -> u64| devices().map(of).fold(0, u64::saturating_add);
     (sum(|device| device.spent_compute_ns), sum(|device| device.in_flight_ns))
+}
+
+/// The instances that slices are, by their cards; none where one is not known any more.
+fn instances(holding: &Holding, inventory: &Inventory) -> BTreeSet<(DeviceUuid, u32, u32)> {
+    let Holding::Slices { slices, .. } = holding else { return BTreeSet::new() };
+    let instance = |uuid: &DeviceUuid| {
+        let (gpu, slice) = inventory.slice(*uuid)?;
+        Some((gpu.uuid, slice.gpu_instance, slice.compute_instance))
+    };
+    slices.iter().map(instance).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The pod that a process lives in, as the API server names it.

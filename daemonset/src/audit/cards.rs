@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::lister::{Lister, Listing, OnGpu};
 
 /// How long one look waits for the slowest GPU.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
 type Answer = Result<Vec<OnGpu>, String>;
 
@@ -98,7 +98,8 @@ mod tests {
             if gpu == uuid(1) {
                 let _ = self.until.lock().unwrap().recv();
             }
-            Ok(vec![OnGpu { pid: u32::from(gpu.bytes[0]), bytes: None, busy_percent: 0 }])
+            let pid = u32::from(gpu.bytes[0]);
+            Ok(vec![OnGpu { pid, instance: None, bytes: None, busy_percent: 0 }])
         }
     }
 

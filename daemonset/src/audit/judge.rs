@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{AllotmentId, DeviceUuid, Mib};
+use ledger::AtLimit;
 use ledger::agent::SlotUse;
 
 use super::finding::{Culprit, Finding, Key, Kind};
@@ -29,6 +30,8 @@ pub(super) struct Scene<'a> {
     /// By pid: the pod, where the API server names it.
     pub(super) names: &'a BTreeMap<u32, Holder>,
     pub(super) allotments: &'a BTreeMap<AllotmentId, Allotted>,
+    /// The pids of the MPS daemons to which shares are left.
+    pub(super) daemons: &'a BTreeSet<u32>,
 }
 
 /// An allotment and the living slots of its ledger; none where it cannot be read.
@@ -36,6 +39,10 @@ pub(super) struct Scene<'a> {
 pub(super) struct Allotted {
     pub(super) record: Record,
     pub(super) slots: Vec<SlotUse>,
+    /// What its pages say a share may hold, in bytes, and what happens there; `None`: not known.
+    pub(super) limit: Option<(u64, AtLimit)>,
+    /// The GPU instance and compute instance of each of its slices, by their cards; none: not known.
+    pub(super) instances: BTreeSet<(DeviceUuid, u32, u32)>,
     /// What it says that it computed since the last look, in percent of the time that passed; `None`:
     /// not known, or it says that work of it is still on the card.
     pub(super) told_percent: Option<u32>,
@@ -89,9 +96,13 @@ impl Scene<'_> {
     }
 
     fn judge_one(&self, verdict: &mut Verdict, gpu: DeviceUuid, on: OnGpu, process: &Process) {
+        // What such a daemon has started is its server: it holds what its clients cannot hold by themselves.
+        if self.daemons.contains(&process.parent) {
+            return;
+        }
         let owners = self.owners.get(&on.pid);
         let owned = || owners.into_iter().flatten().filter_map(|id| self.allotments.get(id));
-        if let Some(allotted) = owned().find(|one| one.record.holding.gpus().contains(&gpu)) {
+        if let Some(allotted) = owned().find(|one| one.names(gpu, on.instance)) {
             return count(verdict, allotted, gpu, on, process);
         }
         let owner = owned().next();
@@ -133,7 +144,12 @@ impl Scene<'_> {
                 continue;
             };
             let held = verdict.measured.get(id).map_or(0, |measured| measured.all[0]);
-            let limit = Mib(memory_mib).bytes();
+            let whole = (Mib(memory_mib).bytes(), AtLimit::Refuse);
+            // What is observed is refused nothing, and so does nothing wrong.
+            let (limit, at_limit) = allotted.limit.unwrap_or(whole);
+            if at_limit == AtLimit::Observe {
+                continue;
+            }
             if held > limit.saturating_add(SLACK.bytes().max(limit / 100)) {
                 let culprit = culprit(&allotted.record);
                 let finding = Finding {
@@ -189,6 +205,17 @@ impl Scene<'_> {
         let its = |pid: &u32| self.owners.get(pid).is_some_and(|owners| owners.contains(&id));
         let named = |pid: u32| Some((pid, self.processes.get(&pid)?.name.clone()));
         listed.filter(its).filter_map(named).collect()
+    }
+}
+
+impl Allotted {
+    /// Whether a process that the driver lists there is where this was given.
+    fn names(&self, gpu: DeviceUuid, instance: Option<(u32, u32)>) -> bool {
+        let its = || match instance {
+            Some((gi, ci)) if !self.instances.is_empty() => self.instances.contains(&(gpu, gi, ci)),
+            _ => true,
+        };
+        self.record.holding.gpus().contains(&gpu) && its()
     }
 }
 
@@ -263,7 +290,10 @@ fn accuse(
         limit: None,
         why: String::new(),
     });
-    finding.processes.push((on.pid, process.name.clone()));
+    // On several slices it is listed for each.
+    if finding.processes.last().is_none_or(|(pid, _)| *pid != on.pid) {
+        finding.processes.push((on.pid, process.name.clone()));
+    }
     finding.bytes = finding.bytes.saturating_add(on.bytes.unwrap_or_default());
 }
 

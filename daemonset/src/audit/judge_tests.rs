@@ -17,6 +17,7 @@ struct Stage {
     owners: BTreeMap<u32, BTreeSet<AllotmentId>>,
     names: BTreeMap<u32, Holder>,
     allotments: BTreeMap<AllotmentId, Allotted>,
+    daemons: BTreeSet<u32>,
 }
 
 impl Stage {
@@ -27,6 +28,7 @@ impl Stage {
             owners: BTreeMap::new(),
             names: BTreeMap::new(),
             allotments: BTreeMap::new(),
+            daemons: BTreeSet::new(),
         }
     }
 
@@ -49,8 +51,10 @@ impl Stage {
         let record = Record { holder, ..record };
         let slots = slots.iter().zip(0..).map(|(&pid, index)| slot(index, pid)).collect();
         let id = record.id;
-        self.allotments
-            .insert(id, Allotted { record, slots, told_percent: None, unreadable: None });
+        let (limit, instances) = (None, BTreeSet::new());
+        let allotted =
+            Allotted { record, slots, limit, instances, told_percent: None, unreadable: None };
+        self.allotments.insert(id, allotted);
         id
     }
 
@@ -67,13 +71,13 @@ impl Stage {
     }
 
     fn on(&mut self, n: u8, pid: u32, mib: u64) {
-        let on = OnGpu { pid, bytes: Some(mib * MIB), busy_percent: 0 };
+        let on = OnGpu { pid, instance: None, bytes: Some(mib * MIB), busy_percent: 0 };
         self.looks.entry(uuid(n)).or_default().push(on);
     }
 
     fn judge(&self) -> Verdict {
-        let Self { looks, processes, owners, names, allotments } = self;
-        Scene { looks, processes, owners, names, allotments }.judge()
+        let Self { looks, processes, owners, names, allotments, daemons } = self;
+        Scene { looks, processes, owners, names, allotments, daemons }.judge()
     }
 
     fn found(&self) -> Vec<(Kind, String)> {
@@ -254,12 +258,74 @@ fn a_share_is_passed_where_the_driver_counts_more_than_the_slack_beyond_it() {
 }
 
 #[test]
+fn above_its_share_is_who_holds_more_than_its_pages_let_it_and_nobody_who_is_observed() {
+    let table = [
+        (None, 1100, true),
+        (None, 900, false),
+        // Lowered, while it ran or by an annotation.
+        (Some((500, AtLimit::Refuse)), 900, true),
+        (Some((1000, AtLimit::Observe)), 1100, false),
+    ];
+    for (limit, held, found) in table {
+        let mut stage = Stage::new();
+        let id = stage.share(0, "a", &[11]);
+        stage.process(100, 11, Some(id));
+        stage.on(0, 100, held);
+        let limit: Option<(u64, AtLimit)> = limit.map(|(mib, at)| (mib * MIB, at));
+        stage.allotments.get_mut(&id).unwrap().limit = limit;
+        let findings = stage.found();
+        assert_eq!(!findings.is_empty(), found, "{limit:?} {held}: {findings:?}");
+    }
+}
+
+#[test]
+fn the_server_of_the_nodes_own_mps_daemon_is_no_stranger_wherever_it_lives() {
+    for pod in [None, Some("6f1b1c0e-9f4d-4f0a-8a53-0d6a3c1e7b21".to_owned())] {
+        let mut stage = Stage::new();
+        let process = stage.process(100, 100, None);
+        process.place.pod = pod;
+        process.parent = 50;
+        stage.on(0, 100, 30);
+        assert_eq!(stage.found().len(), 1);
+        stage.daemons.insert(50);
+        assert_eq!(stage.found(), []);
+        assert_eq!(stage.judge().unknown, 0);
+    }
+}
+
+#[test]
+fn a_process_on_another_slice_of_its_card_than_its_own_is_found() {
+    let slice = |n: u8| DeviceUuid { kind: contract::UuidKind::Mig, bytes: [n; 16] };
+    let mut stage = Stage::new();
+    let devices = BTreeSet::from([DeviceId::Mig(slice(1))]);
+    let grant = Grant::Slices(vec![(slice(1), uuid(2))]);
+    let id = stage.enter(Record::new(&devices, &grant, 0), "a", &[]);
+    stage.process(100, 11, Some(id));
+    let on = |instance, mib| OnGpu {
+        pid: 100,
+        instance: Some(instance),
+        bytes: Some(mib * MIB),
+        busy_percent: 0,
+    };
+    stage.looks.insert(uuid(2), vec![on((1, 0), 30), on((2, 0), 20), on((3, 0), 10)]);
+    assert_eq!(stage.found(), [], "of a slice that is not known nobody is accused");
+    stage.allotments.get_mut(&id).unwrap().instances = [(uuid(2), 1, 0)].into();
+    let (kind, sentence) = stage.one();
+    assert_eq!(kind, Kind::NotGiven);
+    assert!(sentence.contains("uses 30MiB") && sentence.ends_with("(python 100)"), "{sentence}");
+    assert_eq!(stage.judge().measured[&id].all, [30 * MIB]);
+}
+
+#[test]
 fn who_keeps_a_gpu_busy_has_to_tell_of_it() {
     let untold = |busy_percent, told_percent| {
         let mut stage = Stage::new();
         let id = stage.share(0, "a", &[11]);
         stage.process(100, 11, Some(id));
-        stage.looks.insert(uuid(0), vec![OnGpu { pid: 100, bytes: Some(MIB), busy_percent }]);
+        stage.looks.insert(
+            uuid(0),
+            vec![OnGpu { pid: 100, instance: None, bytes: Some(MIB), busy_percent }],
+        );
         stage.allotments.get_mut(&id).unwrap().told_percent = told_percent;
         stage.found().into_iter().any(|(kind, _)| kind == Kind::Untold)
     };
@@ -293,7 +359,8 @@ fn memory_that_the_driver_does_not_tell_is_no_reason_to_pass_a_process_by() {
     let mut stage = Stage::new();
     let id = stage.share(0, "a", &[]);
     stage.process(100, 11, Some(id));
-    stage.looks.entry(uuid(0)).or_default().push(OnGpu { pid: 100, bytes: None, busy_percent: 0 });
+    let on = OnGpu { pid: 100, instance: None, bytes: None, busy_percent: 0 };
+    stage.looks.entry(uuid(0)).or_default().push(on);
     assert_eq!(stage.one().0, Kind::Uncounted);
     assert_eq!(stage.judge().measured[&id].uncounted, [0]);
 }

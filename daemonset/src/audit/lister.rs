@@ -13,11 +13,13 @@ use nvml_wrapper::{Device, Nvml};
 /// Samples that are older say nothing of this moment.
 const SAMPLED: Duration = Duration::from_secs(1);
 
-/// A process with a context on a GPU.
+/// A process with a context on a GPU, or on one slice of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OnGpu {
     /// Its id on this machine.
     pub pid: u32,
+    /// The ids of the GPU instance and the compute instance; `None` where the driver names none.
+    pub instance: Option<(u32, u32)>,
     /// The memory it holds there, in bytes; `None` where the driver does not tell.
     pub bytes: Option<u64>,
     /// How busy it kept the GPU lately, in percent of the time; 0 where the driver does not tell.
@@ -140,23 +142,20 @@ fn optional(answer: Result<Vec<ProcessInfo>, NvmlError>) -> Result<Vec<ProcessIn
     }
 }
 
-/// Each process once: one that computes and draws is in both lists, with one and the same figure;
-/// one on several MIG instances is listed for each.
+/// Each process once: one that computes and draws is in both lists, with one and the same figure. One on
+/// several MIG instances is listed for each, and stays so.
 fn joined(listed: impl Iterator<Item = ProcessInfo>) -> Vec<OnGpu> {
-    let mut found = BTreeMap::<u32, BTreeMap<_, Option<u64>>>::new();
+    let mut found = BTreeMap::<_, Option<u64>>::new();
     for process in listed {
         let bytes = match process.used_gpu_memory {
             UsedGpuMemory::Used(bytes) => Some(bytes),
             UsedGpuMemory::Unavailable => None,
         };
-        let instance = (process.gpu_instance_id, process.compute_instance_id);
-        let known = found.entry(process.pid).or_default().entry(instance).or_default();
+        let instance = process.gpu_instance_id.zip(process.compute_instance_id);
+        let known = found.entry((process.pid, instance)).or_default();
         *known = bytes.max(*known);
     }
-    let sum = |by_instance: BTreeMap<_, Option<u64>>| {
-        by_instance.into_values().flatten().reduce(u64::saturating_add)
-    };
-    let on = |(pid, by_instance)| OnGpu { pid, bytes: sum(by_instance), busy_percent: 0 };
+    let on = |((pid, instance), bytes)| OnGpu { pid, instance, bytes, busy_percent: 0 };
     found.into_iter().map(on).collect()
 }
 
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_in_several_lists_is_one_and_its_instances_add_up() {
+    fn a_process_in_several_lists_is_one_on_each_of_its_instances() {
         let lists = [
             process(7, Some(100), None),
             process(7, Some(100), None),
@@ -182,8 +181,16 @@ mod tests {
             process(10, None, None),
         ];
         let found = joined(lists.into_iter());
-        let expected = [(7, Some(100)), (8, Some(3)), (9, Some(30)), (10, None)];
-        assert_eq!(found, expected.map(|(pid, bytes)| OnGpu { pid, bytes, busy_percent: 0 }));
+        let [first, second] = [Some((1, 1)), Some((2, 2))];
+        let expected = [
+            (7, None, Some(100)),
+            (8, None, Some(3)),
+            (9, first, Some(10)),
+            (9, second, Some(20)),
+            (10, None, None),
+        ];
+        let on = |(pid, instance, bytes)| OnGpu { pid, instance, bytes, busy_percent: 0 };
+        assert_eq!(found, expected.map(on));
     }
 
     #[test]

@@ -33,8 +33,11 @@ pub use judge::{Behind, Measured};
 pub use tracker::News;
 
 use crate::allotment::Holder;
+use crate::health::is_of_a_fault;
+use crate::inventory::Gpu;
+use crate::mps;
 use crate::node::Node;
-use auditor::Auditor;
+use auditor::{Auditor, Known};
 use cards::Cards;
 use lister::Lister;
 
@@ -95,14 +98,26 @@ async fn look(
         auditor
     });
     let mut auditor = prepared.await?;
-    let gpus = inventory.gpus().iter().filter(|gpu| gpu.sick.is_none()).map(|gpu| gpu.uuid);
-    let looks = cards.look(gpus).await;
+    let gpus = || inventory.gpus().iter();
+    let mut looks = cards.look(gpus().filter(|gpu| answers(gpu)).map(|gpu| gpu.uuid)).await;
+    // Nobody is cleared because nobody could look.
+    let silent = gpus().filter(|gpu| !answers(gpu));
+    looks.extend(silent.map(|gpu| (gpu.uuid, Err(gpu.sick.clone().unwrap_or_default()))));
     let (records, pods) = (audit.node.records(), audit.node.pods().borrow().clone());
+    let daemons = audit.node.daemons().borrow().clone();
     let judged = spawn_blocking(move || {
-        let outcome = auditor.look(looks, records, &pods);
+        let daemons = mps::pids(&daemons);
+        let known = Known { records, pods, inventory, daemons };
+        let outcome = auditor.look(looks, known);
         (auditor, outcome)
     });
     judged.await
+}
+
+/// Whether the driver is asked for a GPU's processes. With a fault it may answer still; one that does not answer
+/// is left alone, as is a driver that is let go of.
+fn answers(gpu: &Gpu) -> bool {
+    gpu.sick.as_deref().is_none_or(is_of_a_fault)
 }
 
 fn log(news: &News) {

@@ -17,6 +17,8 @@ use super::mounts::Pages;
 pub struct Process {
     /// When it started, in clock ticks since boot: with the pid it names a process for good.
     pub started: u64,
+    /// Who started it, or has taken it over since; 0 where that is shown to nobody here.
+    pub parent: u32,
     /// Its name, which it chose itself.
     pub name: String,
     /// Its pid in each pid namespace that it is in, its own one last.
@@ -49,6 +51,7 @@ impl Processes {
         let mounted = self.pages.as_ref().map(|pages| pages.mounted(&mounts));
         let found = Process {
             started: started(&stat)?,
+            parent: parent(&stat)?,
             name: name(&status),
             pids: pids(&status).unwrap_or_else(|| vec![pid]),
             namespace: fs::metadata(self.path(pid, "ns/pid")).map_or(0, |file| file.ino()),
@@ -88,9 +91,19 @@ pub fn pods_that_live(proc: &Path) -> BTreeSet<String> {
     pids.filter_map(|pid| place(&pid).pod).filter(|pod| own.as_ref() != Some(pod)).collect()
 }
 
-/// The 22nd field of a stat. The second is a name in brackets, which may hold anything.
+/// The 22nd field of a stat.
 fn started(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+    behind_the_name(stat)?.nth(19)?.parse().ok()
+}
+
+/// The fourth field of a stat.
+fn parent(stat: &str) -> Option<u32> {
+    behind_the_name(stat)?.nth(1)?.parse().ok()
+}
+
+/// The fields of a stat from the third on. The second is a name in brackets, which may hold anything.
+fn behind_the_name(stat: &str) -> Option<std::str::SplitAsciiWhitespace<'_>> {
+    Some(stat.rsplit_once(')')?.1.split_ascii_whitespace())
 }
 
 fn pids(status: &str) -> Option<Vec<u32>> {
@@ -117,6 +130,7 @@ pub(crate) mod tests {
         let stat = "42 (a) R 1 (b)) S 1 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 987654 0 0";
         assert_eq!(started(stat), Some(987_654));
         assert_eq!(started("42 (cut) S 1"), None);
+        assert_eq!(parent(stat), Some(1));
     }
 
     #[test]
@@ -135,6 +149,7 @@ pub(crate) mod tests {
         assert_eq!(found.pids.last(), Some(&me));
         assert_eq!(processes.started(me), Some(found.started));
         assert_ne!(found.namespace, 0);
+        assert_eq!(found.parent, std::os::unix::process::parent_id());
         assert_eq!(processes.look(u32::MAX), None);
     }
 

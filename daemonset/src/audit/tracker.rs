@@ -93,9 +93,11 @@ impl Tracker {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PERIOD;
     use super::super::finding::Culprit;
     use super::*;
     use crate::inventory::tests::uuid;
+    use std::time::Duration;
 
     fn finding(n: u8) -> Finding {
         Finding {
@@ -132,6 +134,13 @@ mod tests {
         assert_eq!(look(&mut tracker, &[]), [News::Over(finding(1))]);
         assert_eq!(tracker.standing().count(), 0);
         assert_eq!(tracker.told.iter().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn a_finding_is_told_within_five_seconds_of_its_beginning() {
+        // It begins right after a look, and the last look waits for another GPU as long as it may.
+        let longest = PERIOD * CONFIRMED + super::super::cards::PATIENCE;
+        assert!(longest < Duration::from_secs(5), "{longest:?}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What the file comes to on one node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::section::{ComputeSection, GpuPin, NodeSection, Section};
@@ -11,6 +11,7 @@ use super::words::{
     Action, AtLimit, ComputeBackEnd, ComputePolicy, DomainName, Eviction, Exposure, Glob,
     Injection, MigStrategy, Placement, PoolName, ResourceWord, Unloadable,
 };
+use crate::inventory::Membership;
 use crate::modes::Mode;
 
 /// Everything decided. Printed, it is a file that says the same.
@@ -99,6 +100,14 @@ impl Compute {
     }
 }
 
+impl Compute {
+    /// Where the MPS daemon's pipes lie to which shares are left; `None` where the arbiter holds them.
+    #[must_use]
+    pub fn mps_pipes(&self) -> Option<&PathBuf> {
+        (self.back_end == ComputeBackEnd::Mps).then_some(&self.mps_pipe_directory)
+    }
+}
+
 impl Default for Compute {
     fn default() -> Self {
         Self {
@@ -141,13 +150,21 @@ pub struct Audit {
 }
 
 /// The node that a configuration is for.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Who {
     /// Its name in Kubernetes; empty where nobody said.
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
+
+/// A pin names a pool that the node does not have.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "a pin names the pool `{0}`, and the sections that hold for this node set pools without it: add it \
+     there, or set gpus beside them"
+)]
+pub struct NoPool(PoolName);
 
 impl Config {
     /// What `file` comes to on the node `who`. What `flags` say wins; their pins come first.
@@ -164,6 +181,33 @@ impl Config {
             compute.value.policy = None;
         }
         all.decided()
+    }
+
+    /// The same, if all that its pins name is there. What sections of nodes set together can leave a pin behind
+    /// whose pool another section has replaced.
+    ///
+    /// # Errors
+    /// [`NoPool`].
+    pub fn whole(self) -> Result<Self, NoPool> {
+        let pools = self.gpus.iter().filter_map(|pin| pin.pool.as_ref());
+        match pools.into_iter().find(|pool| !self.pools.contains_key(*pool)) {
+            Some(pool) => Err(NoPool(pool.clone())),
+            None => Ok(self),
+        }
+    }
+
+    /// How the compute of a GPU is shared out: as its pool has it, or as all have it.
+    #[must_use]
+    pub fn compute_of(&self, pool: Option<&Membership>) -> &Compute {
+        let pool = pool.and_then(|pool| self.pools.get(&pool.name.parse().ok()?));
+        pool.and_then(|pool| pool.compute.as_ref()).unwrap_or(&self.compute)
+    }
+
+    /// The folders of MPS daemons' pipes that it names.
+    #[must_use]
+    pub fn mps_pipes(&self) -> BTreeSet<PathBuf> {
+        let of_pools = self.pools.values().filter_map(|pool| pool.compute.as_ref());
+        of_pools.chain([&self.compute]).filter_map(Compute::mps_pipes).cloned().collect()
     }
 
     /// The file that says the same, as YAML.
@@ -288,64 +332,4 @@ fn default_resource(pool: &PoolName) -> ResourceWord {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::parse;
-    use super::*;
-
-    fn config(text: &str, name: &str, labels: &[(&str, &str)]) -> Config {
-        let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string()));
-        let who = Who { name: name.into(), labels: labels.collect() };
-        Config::new(&parse(text).unwrap(), &Section::default(), &who)
-    }
-
-    const FLEET: &str = "
-domain: a.example
-defaultMode: whole
-pools:
-  training: {mode: whole}
-  chat: {mode: shared, resource: gpu-talk}
-gpus:
-- {product: '*A100*', pool: training}
-- {index: 1, mode: shared, cordon: fan is loud}
-nodes:
-- names: ['edge-*']
-  set: {defaultMode: shared, gpus: []}
-- labels: {zone: 'b*'}
-  set: {placement: spread, health: {xids: {63: reset-gpu}}}
-";
-
-    #[test]
-    fn a_node_has_what_its_name_and_labels_say_over_what_holds_for_all() {
-        let plain = config(FLEET, "a", &[]);
-        assert_eq!((plain.default_mode, plain.gpus.len()), (Mode::Whole, 2));
-        let edge = config(FLEET, "edge-7", &[("zone", "b1")]);
-        assert_eq!((edge.default_mode, edge.gpus.len()), (Mode::Shared, 0));
-        assert_eq!(edge.placement, Placement::Spread);
-        assert_eq!(edge.health.xids, [(63, Action::ResetGpu)].into());
-        assert_eq!(edge.domain.as_str(), "a.example");
-    }
-
-    #[test]
-    fn a_pools_resource_is_its_name_unless_it_is_given_one() {
-        let pools = config(FLEET, "a", &[]).pools;
-        let resources: Vec<_> = pools.values().map(|pool| pool.resource.as_str()).collect();
-        assert_eq!(resources, ["gpu-talk", "gpu-training"]);
-    }
-
-    #[test]
-    fn what_is_printed_says_the_same_when_it_is_read() {
-        for name in ["a", "edge-1"] {
-            let config = config(FLEET, name, &[("zone", "b")]);
-            let again =
-                Config::new(&parse(&config.print()).unwrap(), &Section::default(), &Who::default());
-            assert_eq!(again, config, "{}", config.print());
-        }
-    }
-
-    #[test]
-    fn flags_beat_the_file() {
-        let flags = Section { default_mode: Some(Mode::Shared), ..Section::default() };
-        let config = Config::new(&parse(FLEET).unwrap(), &flags, &Who::default());
-        assert_eq!(config.default_mode, Mode::Shared);
-    }
-}
+mod tests;

@@ -36,7 +36,8 @@ impl Live {
     /// A file that cannot be read or is not as it should be, with all that is wrong in it.
     pub fn read(&self) -> Result<Config> {
         let section = self.file.as_deref().map(read).transpose()?.unwrap_or_default();
-        Ok(Config::new(&section, &self.flags, &self.who.borrow()))
+        let config = Config::new(&section, &self.flags, &self.who.borrow()).whole();
+        config.context("the configuration, as it comes to on this node")
     }
 }
 

@@ -10,7 +10,7 @@ mod schema;
 mod section;
 mod words;
 
-pub use effective::{Audit, Compute, Config, Health, Mig, Pool, Who};
+pub use effective::{Audit, Compute, Config, Health, Mig, NoPool, Pool, Who};
 pub use live::{Live, keep_fresh};
 pub use read::{ConfigError, Problem, parse};
 pub use schema::schema;

@@ -184,8 +184,19 @@ fn check(section: &Section, pools: &Pools, nested: bool, problems: &mut Vec<Prob
         return problems.push(at(nodes.referenced, what));
     }
     for node in &nodes.value {
-        let pools = node.set.pools.as_ref().unwrap_or(pools);
-        check(&node.set, pools, true, problems);
+        let there = node.set.pools.as_ref().unwrap_or(pools);
+        check(&node.set, there, true, problems);
+        // Pins that hold there as well, of pools that do not.
+        let inherited = section.gpus.iter().flatten().filter(|_| node.set.gpus.is_none());
+        let lost = |pool: &&PoolName| pools.contains_key(*pool) && !there.contains_key(*pool);
+        for pin in inherited {
+            let Some(pool) = pin.value.pool.as_ref().filter(lost) else { continue };
+            let what = format!(
+                "there is no pool `{pool}` where a section of nodes sets pools: add it there, or set gpus \
+                 beside them"
+            );
+            problems.push(at(pin.referenced, what));
+        }
     }
 }
 
@@ -291,6 +302,10 @@ mod tests {
                 "pools:\n  a: {resource: gpu-b}\n  b: {}",
                 "line 3: the pools a and b both offer `gpu-b-percent`",
             ),
+            (
+                "pools: {a: {}}\ngpus:\n- {index: 0, pool: a}\nnodes:\n- {names: [x], set: {pools: {b: {}}}}",
+                "line 3: there is no pool `a` where a section of nodes sets pools",
+            ),
             ("pools:\n  a: {resource: gpu}", "line 2: `gpu` is a resource of every node"),
             ("compute: {quantumMs: 0}", "line 1: a quantum of 0 ms is not possible: write 1 to 10"),
             ("compute: {backEnd: mpss}", "did you mean `mps`?"),
@@ -307,6 +322,17 @@ mod tests {
         for (text, part) in table {
             let message = parse(text).expect_err(text).to_string();
             assert!(message.contains(part), "{text}\n{message}");
+        }
+    }
+
+    #[test]
+    fn a_section_of_nodes_may_set_pools_where_it_sets_the_pins_or_keeps_those_that_are_named() {
+        let with = |set: &str| {
+            let all = "pools: {a: {}}\ngpus:\n- {index: 0, pool: a}\nnodes:\n- {set: {";
+            parse(&format!("{all}{set}}}}}"))
+        };
+        for set in ["pools: {a: {mode: whole}, b: {}}", "pools: {b: {}}, gpus: []", "gpus: []"] {
+            assert!(with(set).is_ok(), "{set}: {:?}", with(set));
         }
     }
 

@@ -56,9 +56,9 @@ fn word(kind: &Kind) -> &'static str {
 #[must_use]
 pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
     let bound = taken.kind(gpu.uuid).filter(|bound| *bound != kind);
-    let of_shares = |why: &Option<String>| why.clone().filter(|_| kind == Kind::Percent);
-    let foreign = of_shares(&gpu.foreign).map(Blocked::Foreign);
-    let foreign = foreign.or_else(|| of_shares(&gpu.no_shares).map(Blocked::NoShares));
+    let foreign = gpu.foreign.map(|by| Blocked::Foreign(by.to_string()));
+    let foreign = foreign.or_else(|| gpu.no_shares.clone().map(Blocked::NoShares));
+    let foreign = foreign.filter(|_| kind == Kind::Percent);
     match (&gpu.sick, &gpu.cordon, foreign, bound) {
         (Some(why), ..) => Some(Blocked::Sick(why.clone())),
         (_, Some(why), ..) => Some(Blocked::Cordoned(why.clone())),
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_gpu_that_others_share_is_given_whole_and_not_in_parts() {
-        let foreign = Gpu { foreign: Some("MPS".into()), ..gpu(0, Mode::Auto) };
+        let foreign = Gpu { foreign: Some(crate::inventory::Foreign::Mps), ..gpu(0, Mode::Auto) };
         let offers = offered(vec![foreign], &Taken::default());
         assert_eq!(counts(&offers), [("gpu", 1, 1), ("gpu-percent", 0, 100)]);
     }

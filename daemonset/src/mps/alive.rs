@@ -11,8 +11,19 @@ const LOCK: &str = "control_lock";
 
 /// Whether a daemon lives behind the pipes in this folder. What cannot be looked at has none.
 pub(crate) fn is_alive(pipes: &Path) -> bool {
-    let Ok(lock) = File::open(pipes.join(LOCK)) else { return false };
-    matches!(fcntl_getlk(&lock, &Flock::from(FlockType::WriteLock)), Ok(Some(_)))
+    held(pipes).is_some()
+}
+
+/// The pid of the daemon behind the pipes in this folder; `None` where none lives, or one that this process is
+/// not shown.
+pub(super) fn pid(pipes: &Path) -> Option<u32> {
+    u32::try_from(held(pipes)?.pid?.as_raw_nonzero().get()).ok()
+}
+
+/// The daemon's lock, where one holds it.
+fn held(pipes: &Path) -> Option<Flock> {
+    let lock = File::open(pipes.join(LOCK)).ok()?;
+    fcntl_getlk(&lock, &Flock::from(FlockType::WriteLock)).ok()?
 }
 
 #[cfg(test)]

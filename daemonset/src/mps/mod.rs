@@ -21,6 +21,7 @@ pub(crate) use answer::extend;
 
 use crate::allotment::{Holding, Record};
 use crate::node::Node;
+use crate::orders::Orders;
 use bound::Bounds;
 
 /// How often daemons are looked for: no longer does a share go unheld behind one that is gone.
@@ -29,14 +30,39 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Whether a daemon lives behind each folder of pipes that is configured or that a container was told of.
 pub type Daemons = BTreeMap<PathBuf, bool>;
 
-/// Looks for daemons until `stop` is true. What changes is told to the node; a living daemon is bounded.
-pub(crate) async fn keep_watched(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+/// The folders of these behind which a daemon lives.
+pub(crate) fn living(pipes: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    pipes.into_iter().filter(|pipes| is_alive(pipes)).collect()
+}
+
+/// The pids of those daemons that live, as far as they are shown to us.
+pub(crate) fn pids(daemons: &Daemons) -> BTreeSet<u32> {
+    let live = daemons.iter().filter(|(_, lives)| **lives);
+    live.filter_map(|(pipes, _)| alive::pid(pipes)).collect()
+}
+
+/// Looks for daemons until `stop` is true. What changes is told to the node, and to whoever follows the
+/// `orders`; a living daemon is bounded.
+pub(crate) async fn keep_watched(
+    node: Arc<Node>,
+    orders: watch::Sender<Arc<Orders>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut bounds = Bounds::new(node.mps_control());
     loop {
         let found = look(&node);
         let before = node.daemons().borrow().clone();
         if *before != found {
             tell(&before, &found);
+            let live = found.iter().filter(|(_, lives)| **lives);
+            let live = live.map(|(pipes, _)| pipes.clone()).collect();
+            orders.send_if_modified(|orders| {
+                let news = orders.mps != live;
+                if news {
+                    Arc::make_mut(orders).mps = live;
+                }
+                news
+            });
             node.follow_daemons(found.clone());
         }
         bounds = keep_bounded(bounds, largest(&node.records()), found).await;

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Node;
 use crate::allotment::{Book, Holding, Record, RuleBook, Rules};
 use crate::answer::Wares;
-use crate::config::{Compute, ComputeBackEnd, Exposure};
+use crate::config::{Compute, Exposure};
 use crate::decide::Refusal;
 use crate::durable::FileError;
 use crate::injection::{By, Way};
@@ -72,10 +72,7 @@ impl Node {
     pub(super) fn mps_pipes(&self, record: &Record) -> Option<PathBuf> {
         let &Holding::Share { gpu, .. } = &record.holding else { return None };
         let (config, inventory) = (self.config.borrow(), self.inventory());
-        let pool = inventory.get(gpu)?.pool.as_ref();
-        let pool = pool.and_then(|pool| config.pools.get(&pool.name.parse().ok()?));
-        let compute = pool.and_then(|pool| pool.compute.as_ref()).unwrap_or(&config.compute);
-        let pipes = of_mps(compute)?;
+        let pipes = config.compute_of(inventory.get(gpu)?.pool.as_ref()).mps_pipes()?;
         let lives = is_alive(pipes);
         if !lives {
             warn!(
@@ -89,9 +86,7 @@ impl Node {
 
     /// The folders of pipes that the configuration names.
     pub(crate) fn mps_configured(&self) -> BTreeSet<PathBuf> {
-        let config = self.config.borrow();
-        let of_pools = config.pools.values().filter_map(|pool| pool.compute.as_ref());
-        of_pools.chain([&config.compute]).filter_map(of_mps).cloned().collect()
+        self.config.borrow().mps_pipes()
     }
 
     /// The driver's program that speaks with an MPS daemon, where there is one.
@@ -119,8 +114,4 @@ impl Node {
         book.follow(rules);
         book
     }
-}
-
-fn of_mps(compute: &Compute) -> Option<&PathBuf> {
-    (compute.back_end == ComputeBackEnd::Mps).then_some(&compute.mps_pipe_directory)
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{Card, News, Source};
+use super::{Card, News, Source, Unreached};
 use crate::config::Config;
 use crate::health::Faults;
-use crate::inventory::{Facts, Inventory, Scanned};
+use crate::inventory::{Facts, Gpu, Inventory, Scanned};
 use crate::orders::Orders;
 
 /// How often what was wished is looked at, and who is silent.
@@ -23,6 +23,10 @@ const TICK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the cards' threads get to let go of the driver.
 const LETTING_GO: Duration = Duration::from_secs(3);
+
+/// Tries in a row, a look's pause apart, in which library and driver are of different versions, until they are
+/// taken to stay so: an upgrade passes that way.
+const MISMATCHES: u32 = 6;
 
 /// What people want of the GPUs.
 #[derive(Clone, Debug)]
@@ -33,12 +37,18 @@ pub struct Wishes {
     pub orders: watch::Receiver<Arc<Orders>>,
 }
 
+/// How often which card told of which XID, by UUID and number.
+pub type Xids = BTreeMap<(String, u64), u64>;
+
 /// The GPUs as they are, for ever after. Dropping it ends the threads.
 pub struct Scanner {
     /// The GPUs.
     pub inventory: watch::Receiver<Arc<Inventory>>,
     /// How often which card told of which XID, by UUID and number.
-    pub xids: watch::Receiver<BTreeMap<(String, u64), u64>>,
+    pub xids: watch::Receiver<Xids>,
+    /// Why the driver's library has been of another version than the driver for so long that it has to be
+    /// taken for one that will stay; `None` while it is not.
+    pub mismatched: watch::Receiver<Option<String>>,
     _stop: Sender<()>,
 }
 
@@ -47,7 +57,8 @@ pub struct Opening<S>(JoinHandle<Keeper<S>>);
 
 impl<S: Source> Opening<S> {
     /// Reaches for the driver and looks for the first time; then again after each `pause`, and whenever a
-    /// card tells something.
+    /// card tells something. A driver that is let go of by an order is left alone, and the GPUs are those
+    /// that an agent `knew` before.
     ///
     /// # Errors
     /// Why the driver cannot be reached, or that there is no thread to listen.
@@ -56,11 +67,16 @@ impl<S: Source> Opening<S> {
         wishes: Wishes,
         faults: Faults,
         pause: Duration,
+        knew: impl FnOnce() -> Vec<Gpu>,
     ) -> Result<Self, String> {
         let mut keeper = Keeper::new(source, wishes, faults, pause);
+        keeper.closed = keeper.released();
         // By the caller: a kernel lets a process with threads wait for milliseconds where its table of
         // descriptors grows, and drivers take many.
-        keeper.open()?;
+        match &keeper.closed {
+            Some(_) => drop(keeper.inventory.send_replace(Arc::new(Inventory::new(knew())))),
+            None => keeper.open()?,
+        }
         let look = move || {
             keeper.first_look();
             keeper
@@ -82,7 +98,7 @@ impl<S: Source> Opening<S> {
 impl Scanner {
     fn start(keeper: Keeper<impl Source>) -> Result<Self, String> {
         let first = keeper.refreshed();
-        if first.gpus().is_empty() {
+        if first.gpus().is_empty() && keeper.closed.is_none() {
             return Err(keeper.why_none());
         }
         for gpu in first.gpus() {
@@ -91,12 +107,13 @@ impl Scanner {
         }
         let inventory = keeper.inventory.subscribe();
         keeper.inventory.send_replace(Arc::new(first));
-        let (xids, (stop, stopped)) = (keeper.xids.subscribe(), channel());
+        let (xids, mismatched) = (keeper.xids.subscribe(), keeper.mismatched.subscribe());
+        let (stop, stopped) = channel();
         thread::Builder::new()
             .name("cards".into())
             .spawn(move || keeper.run(&stopped))
             .map_err(|error| format!("no thread for the cards: {error}"))?;
-        Ok(Self { inventory, xids, _stop: stop })
+        Ok(Self { inventory, xids, mismatched, _stop: stop })
     }
 }
 
@@ -125,7 +142,10 @@ struct Keeper<S> {
     ending: Arc<AtomicBool>,
     news: (Sender<Told>, Receiver<Told>),
     inventory: watch::Sender<Arc<Inventory>>,
-    xids: watch::Sender<BTreeMap<(String, u64), u64>>,
+    xids: watch::Sender<Xids>,
+    /// How often in a row the library was of another version than the driver.
+    mismatches: u32,
+    mismatched: watch::Sender<Option<String>>,
 }
 
 impl<S: Source> Keeper<S> {
@@ -142,6 +162,8 @@ impl<S: Source> Keeper<S> {
             news: channel(),
             inventory: watch::Sender::new(Arc::default()),
             xids: watch::Sender::new(BTreeMap::new()),
+            mismatches: 0,
+            mismatched: watch::Sender::new(None),
         }
     }
 
@@ -150,13 +172,27 @@ impl<S: Source> Keeper<S> {
         self.opened = Instant::now();
         self.ending = Arc::default();
         self.news = channel();
-        let cards = self.source.open().inspect_err(|why| self.closed = Some(why.clone()))?;
-        self.closed = None;
+        let opened = self.source.open();
+        self.count_mismatches(opened.as_ref().err());
+        let cards = opened.map_err(|why| why.to_string());
+        self.closed = cards.as_ref().err().cloned();
+        let cards = cards?;
         for (card, index) in cards.into_iter().zip(0..) {
             let thread = self.listen(card, index)?;
             self.cards.insert(index, Heard { facts: None, at: Instant::now(), thread });
         }
         Ok(())
+    }
+
+    fn count_mismatches(&mut self, error: Option<&Unreached>) {
+        let Some(Unreached::Mismatched(why)) = error else {
+            self.mismatches = 0;
+            return;
+        };
+        self.mismatches += 1;
+        if self.mismatches == MISMATCHES {
+            self.mismatched.send_replace(Some(why.clone()));
+        }
     }
 
     fn listen(&self, card: Box<dyn Card>, index: u32) -> Result<JoinHandle<()>, String> {
@@ -240,12 +276,11 @@ impl<S: Source> Keeper<S> {
 
     /// Lets go of the driver where that is ordered, and reaches for it again where it was lost.
     fn see_to_the_driver(&mut self) {
-        let ordered = self.wishes.orders.borrow().driver_released.clone();
-        match ordered {
-            Some(why) if !self.cards.is_empty() || self.closed.is_none() => {
+        match self.released() {
+            Some(why) if self.closed.as_ref() != Some(&why) => {
                 self.close();
-                info!(why, "let go of the driver");
-                self.closed = Some(format!("the driver is let go of ({why})"));
+                info!("{why}");
+                (self.closed, self.mismatches) = (Some(why), 0);
             }
             Some(_) => {}
             None if self.cards.is_empty() => self.reopen(),
@@ -255,6 +290,13 @@ impl<S: Source> Keeper<S> {
             }
             None => {}
         }
+    }
+
+    /// Why the driver is to be let alone, where that is ordered.
+    fn released(&self) -> Option<String> {
+        let orders = self.wishes.orders.borrow();
+        let why = orders.driver_released.as_ref()?;
+        Some(format!("the driver is let go of ({why})"))
     }
 
     fn reopen(&mut self) {

@@ -8,7 +8,7 @@ mod slices;
 use std::thread;
 use std::time::Duration;
 
-pub use keeper::{Opening, Scanner, Wishes};
+pub use keeper::{Opening, Scanner, Wishes, Xids};
 pub use real::NvmlSource;
 
 use crate::inventory::{Facts, Scanned};
@@ -20,7 +20,19 @@ pub trait Source: Send + 'static {
     ///
     /// # Errors
     /// Why the driver cannot be reached, as a clause.
-    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, String>;
+    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached>;
+}
+
+/// Why the driver cannot be reached, as a clause.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unreached {
+    /// Its library is of another version than what the kernel runs: an upgrade that is not at its end, or a
+    /// library that lies here since before one.
+    #[error("{0}")]
+    Mismatched(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// One card, asked on a thread of its own.
@@ -69,6 +81,6 @@ pub enum News {
 /// # Errors
 /// Why the driver cannot be reached.
 pub fn scan(source: &mut impl Source) -> Result<Vec<Scanned>, String> {
-    let cards = source.open()?;
+    let cards = source.open().map_err(|why| why.to_string())?;
     Ok(cards.iter().zip(0..).map(|(card, index)| (index, card.look())).collect())
 }

@@ -16,8 +16,8 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, EventSet, Nvml};
 
-use super::{Card, News, SLICE, Source, slices};
-use crate::inventory::Facts;
+use super::{Card, News, SLICE, Source, Unreached, slices};
+use crate::inventory::{Facts, Foreign};
 
 /// NVML_FI_DEV_GET_GPU_RECOVERY_ACTION of nvml.h: from driver 570 on.
 const RECOVERY_ACTION: FieldId = FieldId(230);
@@ -39,10 +39,16 @@ impl NvmlSource {
 }
 
 impl Source for NvmlSource {
-    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, String> {
+    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached> {
         let nvml = Nvml::builder().lib_path(self.library.as_os_str()).init();
-        let nvml = nvml.map_err(|error| format!("NVML in {}: {error}", self.library.display()))?;
-        let count = nvml.device_count().map_err(|error| format!("NVML: {error}"))?;
+        let nvml = nvml.map_err(|error| {
+            let why = format!("NVML in {}: {error}", self.library.display());
+            match error {
+                NvmlError::LibRmVersionMismatch => Unreached::Mismatched(why),
+                _ => Unreached::Failed(why),
+            }
+        })?;
+        let count = nvml.device_count().map_err(|error| Unreached::Failed(clause(error)))?;
         let nvml = Arc::new(nvml);
         let card = |index| {
             let (nvml, library) = (nvml.clone(), self.library.clone());
@@ -64,12 +70,12 @@ impl Card for NvmlCard {
         let device = self.nvml.device_by_index(self.index).map_err(clause)?;
         let uuid = device.uuid().map_err(clause)?;
         let uuid = uuid.parse().map_err(|error| format!("its UUID {uuid:?} is {error}"))?;
-        let usable = self.usable(&device)?;
+        let (total, usable) = self.memory(&device)?;
         let facts = facts(&device, usable).map_err(clause)?;
         let mode = device.mig_mode();
         // A card that cannot be divided says so in place of a mode.
         let mig_capable = mode.is_ok();
-        let slices = slices::of(&device, mode, &self.library, self.index)?;
+        let slices = slices::of(&device, mode, &self.library, (self.index, total))?;
         Ok(Facts { uuid, mig_capable, slices, ..facts })
     }
 
@@ -102,17 +108,18 @@ impl Card for NvmlCard {
 }
 
 impl NvmlCard {
-    /// What there is to divide: all but what the driver keeps. Before 510 a driver has only the first
+    /// All that there is, and what there is to divide: all but what the driver keeps. Before 510 a driver has only the first
     /// form of the question, and leaves what it keeps out of that form's total by itself.
-    fn usable(&self, device: &Device) -> Result<Mib, String> {
-        let bytes = match device.memory_info() {
-            Ok(memory) => memory.total.saturating_sub(memory.reserved),
+    fn memory(&self, device: &Device) -> Result<(Mib, Mib), String> {
+        let (total, usable) = match device.memory_info() {
+            Ok(memory) => (memory.total, memory.total.saturating_sub(memory.reserved)),
             Err(NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound) => {
-                self.first_form().map_err(|error| format!("NVML: {error}"))?
+                let total = self.first_form().map_err(|error| format!("NVML: {error}"))?;
+                (total, total)
             }
             Err(error) => return Err(clause(error)),
         };
-        Ok(Mib::floor_of_bytes(bytes))
+        Ok((Mib::floor_of_bytes(total), Mib::floor_of_bytes(usable)))
     }
 
     /// The wrapper knows the second form only.
@@ -191,13 +198,13 @@ fn trouble(virtualised: &Option<GpuVirtualizationMode>) -> Option<String> {
     }
 }
 
-/// Who shares it already: nobody's limits would be kept by both.
-fn foreign(device: &Device, virtualised: &Option<GpuVirtualizationMode>) -> Option<String> {
+/// Who shares it already.
+fn foreign(device: &Device, virtualised: &Option<GpuVirtualizationMode>) -> Option<Foreign> {
     if matches!(virtualised, Some(GpuVirtualizationMode::Vgpu)) {
-        return Some("it is a part of a card, cut by the vGPU manager of the host".into());
+        return Some(Foreign::Vgpu);
     }
-    let servers = device.mps_running_compute_processes().unwrap_or_default();
-    (!servers.is_empty()).then(|| "others share it by MPS".to_owned())
+    let clients = device.mps_running_compute_processes().unwrap_or_default();
+    (!clients.is_empty()).then_some(Foreign::Mps)
 }
 
 /// What the driver says has to be done to it: 0 is nothing. `None` before driver 570.

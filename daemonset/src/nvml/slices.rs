@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use contract::Mib;
 use nvml_wrapper::Device;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::MigMode;
@@ -12,12 +13,12 @@ use crate::inventory::Slice;
 /// NVML_ERROR_NOT_FOUND: nothing at this place.
 const NOT_FOUND: u32 = 6;
 
-/// The slices of the card at `index`; `None` where it is not in MIG mode.
+/// The slices of the card at `index`, which has `total` memory in all; `None` where it is not in MIG mode.
 pub(super) fn of(
     device: &Device,
     mode: Result<MigMode, NvmlError>,
     library: &Path,
-    index: u32,
+    (index, total): (u32, Mib),
 ) -> Result<Option<Vec<Slice>>, String> {
     match mode {
         Ok(mode) if mode.current == 1 => {}
@@ -37,12 +38,16 @@ pub(super) fn of(
             Err(error) => return Err(failed(error)),
         };
         let slice = device.mig_device_by_index(place).map_err(clause)?;
-        slices.push(slice_of(&slice, ids)?);
+        slices.push(slice_of(&slice, ids, total)?);
     }
     Ok(Some(slices))
 }
 
-fn slice_of(slice: &Device, (gpu_instance, compute_instance): (u32, u32)) -> Result<Slice, String> {
+fn slice_of(
+    slice: &Device,
+    (gpu_instance, compute_instance): (u32, u32),
+    total: Mib,
+) -> Result<Slice, String> {
     let uuid = slice.uuid().map_err(clause)?;
     let uuid = uuid.parse().map_err(|error| format!("the slice's UUID {uuid:?} is {error}"))?;
     let name = slice.name().map_err(clause)?;
@@ -50,7 +55,7 @@ fn slice_of(slice: &Device, (gpu_instance, compute_instance): (u32, u32)) -> Res
     let memory_mib = attributes.memory_size_mb;
     let (gpu, compute) =
         (attributes.gpu_instance_slice_count, attributes.compute_instance_slice_count);
-    let profile = named(&name).unwrap_or_else(|| counted(gpu, compute, memory_mib));
+    let profile = named(&name).unwrap_or_else(|| counted(gpu, compute, (Mib(memory_mib), total)));
     Ok(Slice { uuid, profile, gpu_instance, compute_instance, memory_mib })
 }
 
@@ -59,9 +64,11 @@ fn named(name: &str) -> Option<String> {
     name.rsplit_once(" MIG ").map(|(_, profile)| profile.trim().to_owned())
 }
 
-/// The name as NVIDIA makes it, of a driver that does not say it.
-fn counted(gpu: u32, compute: u32, memory_mib: u64) -> String {
-    let gib = (memory_mib + 512) / 1024;
+/// The name as NVIDIA makes it, of a driver that does not say it. Its memory is named by the eighths of the
+/// card that it was cut as, not by what is left of them: 3g.40gb has 40192 MiB of 81920.
+fn counted(gpu: u32, compute: u32, (memory, total): (Mib, Mib)) -> String {
+    let eighths = (memory.0 * 8).div_ceil(total.0.max(1)).min(8);
+    let gib = (total.0.div_ceil(1024) * eighths + 4) / 8;
     let compute = if compute == gpu { String::new() } else { format!("{compute}c.") };
     format!("{compute}{gpu}g.{gib}gb")
 }
@@ -79,7 +86,21 @@ mod tests {
 
     #[test]
     fn without_a_name_a_slice_is_called_by_what_it_has() {
-        let names = [counted(1, 1, 9856), counted(3, 1, 40192), counted(7, 7, 40448)];
-        assert_eq!(names, ["1g.10gb", "1c.3g.39gb", "7g.40gb"]);
+        // Slices and cards as drivers state them, and what NVIDIA's tables of profiles call the slices.
+        let table = [
+            (1, 1, 9856, 81920, "1g.10gb"),
+            (3, 1, 40192, 81920, "1c.3g.40gb"),
+            (7, 7, 80896, 81920, "7g.80gb"),
+            (1, 1, 4864, 40536, "1g.5gb"),
+            (7, 7, 40192, 40536, "7g.40gb"),
+            (1, 1, 11008, 95830, "1g.12gb"),
+            (1, 1, 16384, 143771, "1g.18gb"),
+            (1, 1, 33280, 143771, "1g.35gb"),
+            (3, 3, 71424, 143771, "3g.71gb"),
+            (1, 1, 5952, 24576, "1g.6gb"),
+        ];
+        for (gpu, compute, memory, total, name) in table {
+            assert_eq!(counted(gpu, compute, (Mib(memory), Mib(total))), name);
+        }
     }
 }

@@ -56,8 +56,10 @@ families! {
     gpu_allotments: Gauges, "gpu_allotments", None, "Containers that hold a part of a GPU";
     gpu_planned: Gauges, "gpu_planned", Some(Unit::Ratios), "The part of a GPU that the scheduler has planned and nobody has taken yet";
     gpu_measured: Gauges, "gpu_memory_measured", Some(Unit::Bytes), "Memory that containers hold, as the driver counts";
-    gpu_healthy: Gauges, "gpu_healthy", None, "1 while the GPU can be allocated";
-    gpu_sick: Gauges, "gpu_sick_info", None, "Why a GPU cannot be allocated";
+    gpu_healthy: Gauges, "gpu_healthy", None, "1 while the GPU works; gpu_blocked_info says whether it is given out";
+    gpu_sick: Gauges, "gpu_sick_info", None, "Why a GPU does not work";
+    gpu_blocked: Gauges, "gpu_blocked_info", None, "Why a GPU that works is given to nobody new";
+    gpu_xids: Counters, "gpu_xids", None, "XIDs that the driver has told of since the agent started";
     gpu_no_shares: Gauges, "gpu_no_shares_info", None, "Why no share of a GPU can be held on this node";
     gpu_audited: Gauges, "gpu_audited", None, "1 while the processes on the GPU are known";
     share: Gauges, "container_share", Some(Unit::Ratios), "The part of a GPU that a container holds";
@@ -82,6 +84,7 @@ families! {
     latest: Gauges, "arbiter_latest", Some(Unit::Seconds), "The latest that a look of the arbiter ever came";
     share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
     mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
+    config_refused: Gauges, "config_refused", None, "1 while the configuration's file is wrong and the one before stays in force";
     allotments: Gauges, "allotments", None, "Allotments on the node";
     troubles: Gauges, "allotment_trouble_info", None, "Why an allotment's record or pages are not as they should be";
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
@@ -152,6 +155,11 @@ impl Families {
             let labels = vec![("pipes", pipes.display().to_string())];
             set(&self.mps, labels, f64::from(u8::from(*lives)));
         }
+        for ((gpu, xid), times) in &state.xids {
+            let labels = vec![("gpu", gpu.clone()), ("xid", xid.to_string())];
+            add(&self.gpu_xids, labels, *times as f64);
+        }
+        set(&self.config_refused, vec![], f64::from(u8::from(state.refused.is_some())));
         self.fill_audit(state);
     }
 
@@ -172,15 +180,16 @@ impl Families {
         let measured = on_it().filter_map(|held| state.measured(held.record.id, gpu.uuid));
         set(&self.gpu_measured, one(), measured.sum::<u64>() as f64);
         set(&self.gpu_healthy, one(), f64::from(u8::from(gpu.sick.is_none())));
-        if let Some(why) = &gpu.sick {
-            let why = why.chars().take(100).collect();
-            set(&self.gpu_sick, one().into_iter().chain([("reason", why)]).collect(), 1.0);
+        for (family, why, most) in [
+            (&self.gpu_sick, &gpu.sick, 100),
+            (&self.gpu_blocked, &gpu.closed(), 200),
+            (&self.gpu_no_shares, &gpu.no_shares, 200),
+        ] {
+            let Some(why) = why else { continue };
+            let why = why.chars().take(most).collect();
+            set(family, one().into_iter().chain([("reason", why)]).collect(), 1.0);
         }
-        if let Some(why) = &gpu.no_shares {
-            let why = why.chars().take(200).collect();
-            set(&self.gpu_no_shares, one().into_iter().chain([("reason", why)]).collect(), 1.0);
-        }
-        let audited = gpu.sick.is_none() && !state.audited.silent.contains_key(&gpu.uuid);
+        let audited = !state.audited.silent.contains_key(&gpu.uuid);
         set(&self.gpu_audited, one(), f64::from(u8::from(audited)));
     }
 
@@ -302,6 +311,10 @@ mod tests {
         let measured = "aliquot_gpu_memory_measured_bytes{";
         assert!(all.iter().any(|line| line.starts_with(measured) && line.ends_with("} 5000.0")));
         assert!(find("aliquot_gpu_sick_info").contains("reason=\"XID 79\""));
+        let xids = find("aliquot_gpu_xids_total");
+        assert!(xids.contains("xid=\"79\"") && xids.ends_with("} 2.0"), "{xids}");
+        let refused = all.iter().find(|line| line.starts_with("aliquot_config_refused"));
+        assert!(refused.unwrap().ends_with(" 0.0"));
         assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
         assert_eq!(all.last().unwrap(), "# EOF");
     }

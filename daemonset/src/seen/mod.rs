@@ -19,12 +19,13 @@ pub use chargeback::Chargeback;
 pub use flags::SeenFlags;
 pub use state::{Held, State};
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Heard};
 use crate::arbiter;
 use crate::audit::lister::NvmlLister;
 use crate::audit::{Audit, Audited, keep_auditing};
 use crate::config::Config;
 use crate::node::Node;
+use crate::nvml::Xids;
 use crate::options::Options;
 
 /// News that may wait to be told.
@@ -32,11 +33,25 @@ const NEWS: usize = 256;
 /// How often held shares are added up.
 const CHARGE_EVERY: Duration = Duration::from_secs(1);
 
+/// What is told of beside the node itself.
+pub struct Told {
+    /// The configuration.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// What the arbiter knows of containers' time.
+    pub times: watch::Receiver<arbiter::View>,
+    /// How often which card told of which XID.
+    pub xids: watch::Receiver<Xids>,
+    /// Why the file of the configuration does not count; `None` while it does.
+    pub refused: watch::Receiver<Option<String>>,
+}
+
 /// Who can be asked for the agent's state.
 pub(crate) struct Witness {
     node: Arc<Node>,
     audited: watch::Receiver<Arc<Audited>>,
     times: watch::Receiver<arbiter::View>,
+    xids: watch::Receiver<Xids>,
+    refused: watch::Receiver<Option<String>>,
     chargeback: Mutex<Chargeback>,
 }
 
@@ -53,14 +68,11 @@ impl Seeing {
     ///
     /// # Errors
     /// An address that cannot be listened on, a service account that cannot be read.
-    pub async fn new(
-        node: Arc<Node>,
-        options: &Options,
-        config: watch::Receiver<Arc<Config>>,
-        times: watch::Receiver<arbiter::View>,
-    ) -> Result<Self> {
+    pub async fn new(node: Arc<Node>, options: &Options, told: Told) -> Result<Self> {
+        let Told { config, times, xids, refused } = told;
         let (audited, audited_now) = watch::channel(Arc::new(Audited::default()));
         let (news, heard) = mpsc::channel(NEWS);
+        let heard = Heard { news: heard, xids: xids.clone(), refused: refused.clone() };
         let lister = Arc::new(NvmlLister::new(node.nvml()));
         let name = options.node.node_name.clone();
         let api = api::client(&options.api, &name)?.map(|client| Api {
@@ -69,7 +81,7 @@ impl Seeing {
             node: node.clone(),
             config,
             audited: audited_now.clone(),
-            news: heard,
+            heard,
             lister: lister.clone(),
             compare_every: Duration::from_secs(options.seen.compare_pools_every),
             publish_in: options.node.publish_in.clone(),
@@ -78,7 +90,14 @@ impl Seeing {
         let chargeback = Mutex::new(Chargeback::default());
         Ok(Self {
             audit: Audit { node: node.clone(), lister, proc, audited, news },
-            witness: Arc::new(Witness { node, audited: audited_now, times, chargeback }),
+            witness: Arc::new(Witness {
+                node,
+                audited: audited_now,
+                times,
+                xids,
+                refused,
+                chargeback,
+            }),
             listener: server::bind(options.seen.metrics_address).await?,
             api,
         })
@@ -110,7 +129,11 @@ impl Witness {
     pub(crate) async fn state(self: &Arc<Self>) -> Option<State> {
         let (witness, chargeback) = (self.clone(), self.chargeback().clone());
         let (audited, times) = (self.audited.borrow().clone(), self.times.borrow().clone());
-        let gather = move || State { times, ..State::gather(&witness.node, audited, chargeback) };
+        let (xids, refused) = (self.xids.borrow().clone(), self.refused.borrow().clone());
+        let gather = move || {
+            let node = State::gather(&witness.node, audited, chargeback);
+            State { times, xids, refused, ..node }
+        };
         tokio::task::spawn_blocking(gather).await.ok()
     }
 

@@ -16,6 +16,7 @@ use crate::audit::Audited;
 use crate::inventory::Inventory;
 use crate::mps::Daemons;
 use crate::node::Node;
+use crate::nvml::Xids;
 use crate::registrations::Registration;
 
 /// The agent at one moment.
@@ -42,6 +43,10 @@ pub struct State {
     pub daemons: Arc<Daemons>,
     /// What the arbiter knows of containers' time.
     pub times: View,
+    /// How often which card told of which XID.
+    pub xids: Xids,
+    /// Why the file of the configuration does not count; `None` while it does.
+    pub refused: Option<String>,
 }
 
 /// An allotment and its use.
@@ -79,6 +84,8 @@ impl State {
             planned: node.planned(),
             daemons: node.daemons().borrow().clone(),
             times: View::default(),
+            xids: Xids::default(),
+            refused: None,
         }
     }
 
@@ -120,6 +127,8 @@ impl State {
                 "unknown": self.audited.unknown,
             },
             "arbiter": self.times,
+            "xids": self.xids.iter().map(|((gpu, xid), times)| (gpu, xid, times)).collect::<Vec<_>>(),
+            "config_refused": self.refused,
             "mps_daemons": *self.daemons,
             "share_seconds": self.chargeback.sums().collect::<BTreeMap<_, _>>(),
         })
@@ -164,6 +173,8 @@ pub(crate) mod tests {
             pools: Arc::default(),
             daemons: Arc::default(),
             times: View::default(),
+            xids: [((uuid(1).to_string(), 79), 2)].into(),
+            refused: None,
         }
     }
 

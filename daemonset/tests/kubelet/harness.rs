@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aliquot_node::inventory::Facts;
 use aliquot_node::layout::Layout;
-use aliquot_node::nvml::{Card, News, Source};
+use aliquot_node::nvml::{Card, News, Source, Unreached};
 use aliquot_node::options::Options;
 use aliquot_node::orders::Orders;
 use clap::Parser;
@@ -37,7 +37,7 @@ type Script = Arc<Mutex<Vec<Play>>>;
 struct Scripted(Script);
 
 impl Source for Scripted {
-    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, String> {
+    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached> {
         let count = self.0.lock().unwrap().len();
         let card = |at| Box::new(ScriptedCard(self.0.clone(), at)) as Box<dyn Card>;
         Ok((0..count).map(card).collect())

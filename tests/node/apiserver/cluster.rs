@@ -16,6 +16,8 @@ pub(crate) struct Cluster {
     /// Other nodes, which are listed and never watched.
     pub(crate) others: Vec<Value>,
     pub(crate) events: BTreeMap<String, Value>,
+    /// How many more events are to be refused.
+    pub(crate) events_refused: u32,
     /// Evictions that were asked for, and how many more are to be refused.
     pub(crate) evictions: Vec<Value>,
     pub(crate) budget_refuses: u32,
@@ -49,6 +51,7 @@ impl Cluster {
             node: Value::Null,
             others: Vec::new(),
             events: BTreeMap::new(),
+            events_refused: 0,
             evictions: Vec::new(),
             budget_refuses: 0,
             forgotten: 0,

@@ -260,7 +260,12 @@ async fn patch_status(
 
 async fn post_event(State(cluster): Shared, Json(event): Json<Value>) -> Response {
     let name = event["metadata"]["name"].as_str().unwrap().to_owned();
-    cluster.lock().unwrap().events.insert(name, event.clone());
+    let mut cluster = cluster.lock().unwrap();
+    if cluster.events_refused > 0 {
+        cluster.events_refused -= 1;
+        return status(StatusCode::INTERNAL_SERVER_ERROR, "etcdserver: leader changed");
+    }
+    cluster.events.insert(name, event.clone());
     (StatusCode::CREATED, Json(event)).into_response()
 }
 

@@ -85,7 +85,7 @@ fn cards(gpus: &Result<Vec<Gpu>, String>) -> Finding {
             return Finding::bad("GPUs", error, todo);
         }
     };
-    let why = |gpu: &Gpu| gpu.sick.clone().or_else(|| gpu.foreign.clone());
+    let why = |gpu: &Gpu| gpu.sick.clone().or_else(|| gpu.foreign.map(|by| by.to_string()));
     let trouble = gpus.iter().filter_map(|gpu| Some(format!("GPU {}: {}", gpu.index, why(gpu)?)));
     let trouble: Vec<_> = trouble.collect();
     if trouble.is_empty() {

@@ -1,0 +1,228 @@
+//! What becomes an event: findings, the health of GPUs, daemons, a configuration that is not taken.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::events::{About, Event};
+use super::{Pods, evict};
+use crate::audit::News;
+use crate::config::{Action, Config, Health};
+use crate::health::action_of;
+use crate::inventory::{Gpu, Inventory};
+use crate::mps::Daemons;
+use crate::node::Node;
+use crate::nvml::Xids;
+
+/// Where it is heard what is to be told, beside the node itself.
+pub(crate) struct Heard {
+    /// What the audit finds.
+    pub(crate) news: mpsc::Receiver<News>,
+    /// How often which card told of which XID.
+    pub(crate) xids: watch::Receiver<Xids>,
+    /// Why the file of the configuration does not count; `None` while it does.
+    pub(crate) refused: watch::Receiver<Option<String>>,
+}
+
+/// Tells of all that for as long as the agent lives.
+pub(super) async fn keep_telling(
+    node: &Node,
+    config: &watch::Receiver<Arc<Config>>,
+    heard: Heard,
+    events: &mpsc::Sender<Event>,
+) {
+    let Heard { mut news, mut xids, mut refused } = heard;
+    let (mut inventory, mut daemons) = (node.watch(), node.daemons());
+    // Also what was found before anybody listened.
+    inventory.mark_changed();
+    daemons.mark_changed();
+    xids.mark_changed();
+    refused.mark_changed();
+    let (mut known, mut lived, mut counted) = <(Arc<Inventory>, Arc<Daemons>, Xids)>::default();
+    loop {
+        let told = tokio::select! {
+            Ok(()) = daemons.changed() => {
+                let live = daemons.borrow_and_update().clone();
+                let told = of_daemons(&lived, &live);
+                lived = live;
+                told
+            }
+            Some(one) = news.recv() => of_news(one, &node.pods().borrow()).into_iter().collect(),
+            Ok(()) = inventory.changed() => {
+                let now = inventory.borrow_and_update().clone();
+                let told = of_gpus(&known, &now);
+                known = now;
+                told
+            }
+            Ok(()) = xids.changed() => {
+                let now = xids.borrow_and_update().clone();
+                let told = of_xids(&counted, &now, &config.borrow().health);
+                counted = now;
+                told
+            }
+            Ok(()) = refused.changed() => {
+                let why = refused.borrow_and_update().clone();
+                why.map(|why| on_node("GPUConfigRefused", true, "", why)).into_iter().collect()
+            }
+            else => return,
+        };
+        for event in told {
+            let _ = events.try_send(event);
+        }
+    }
+}
+
+fn on_node(reason: &'static str, warning: bool, which: &str, message: String) -> Event {
+    Event { about: About::Node, warning, reason, which: which.to_owned(), message }
+}
+
+/// On the pod that does it, where one is known; on the node otherwise.
+fn of_news(news: News, pods: &Pods) -> Option<Event> {
+    let News::Found(finding) = news else { return None };
+    let about = match evict::pod(&finding, pods) {
+        Some((uid, namespace, name)) => About::Pod(namespace, name, Some(uid)),
+        None => match &finding.culprit.holder {
+            Some(holder) => About::Pod(holder.namespace.clone(), holder.pod.clone(), None),
+            None => About::Node,
+        },
+    };
+    let (reason, which) = (finding.kind.reason(), finding.gpu.to_string());
+    Some(Event { about, warning: true, reason, which, message: finding.to_string() })
+}
+
+/// A GPU's health and whether anybody new may use it, where it is not as it was; of one that was not known
+/// before, what keeps it from being used.
+fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
+    let of_one = |gpu: &Gpu| {
+        let (name, was) = (gpu.uuid.to_string(), before.get(gpu.uuid));
+        let sick = match (&gpu.sick, was.and_then(|was| was.sick.as_ref())) {
+            (Some(why), was) if was != Some(why) => {
+                let message = format!("nothing of {name} is allocatable: {why}");
+                Some(on_node("GPUUnhealthy", true, &name, message))
+            }
+            (None, Some(_)) => {
+                Some(on_node("GPUHealthy", false, &name, format!("{name} is well again")))
+            }
+            _ => None,
+        };
+        let closed = match (gpu.closed(), was.and_then(Gpu::closed)) {
+            (Some(why), was) if was.as_ref() != Some(&why) => {
+                let message = format!("{name} is given to nobody new: {why}");
+                Some(on_node("GPUBlocked", true, &name, message))
+            }
+            (None, Some(_)) => {
+                let message = format!("the reason is gone why {name} was given to nobody new");
+                Some(on_node("GPUUnblocked", false, &name, message))
+            }
+            _ => None,
+        };
+        sick.into_iter().chain(closed)
+    };
+    after.gpus().iter().flat_map(of_one).collect()
+}
+
+/// XIDs that ask for nothing but that a program starts again: what its pod shows is that it failed, and not
+/// why. Those that take the GPU out are told of with its health.
+fn of_xids(before: &Xids, after: &Xids, health: &Health) -> Vec<Event> {
+    let is_news = |(of, times): &(&(String, u64), &u64)| before.get(*of) != Some(*times);
+    let of_program =
+        |((_, xid), _): &(&(String, u64), &u64)| action_of(*xid, health) == Action::RestartApp;
+    let event = |((gpu, xid), _): (&(String, u64), &u64)| {
+        let message = format!(
+            "XID {xid} of {gpu}: the program that caused it has to start again; the GPU is well"
+        );
+        on_node("GPUApplicationFault", true, &format!("{gpu} {xid}"), message)
+    };
+    after.iter().filter(is_news).filter(of_program).map(event).collect()
+}
+
+/// That a daemon is not there is said when it is first looked for as well; that one is, when it has come.
+fn of_daemons(before: &Daemons, after: &Daemons) -> Vec<Event> {
+    let changed = |wanted: bool| {
+        let is_news = move |(pipes, lives): &(&PathBuf, &bool)| {
+            **lives == wanted && wanted == (before.get(*pipes) == Some(&false))
+        };
+        let pipes: Vec<_> =
+            after.iter().filter(is_news).map(|(pipes, _)| pipes.display().to_string()).collect();
+        (!pipes.is_empty()).then(|| pipes.join(", "))
+    };
+    let lives = changed(true).map(|pipes| {
+        let message = format!("the MPS daemon behind {pipes} holds its clients to their shares");
+        on_node("MPSDaemonLives", false, "", message)
+    });
+    let gone = changed(false).map(|pipes| {
+        let message = format!(
+            "no MPS daemon lives behind {pipes}: the arbiter holds the shares. Start \
+             nvidia-cuda-mps-control -d there, or name its folder in mpsPipeDirectory"
+        );
+        on_node("MPSDaemonGone", true, "", message)
+    });
+    lives.into_iter().chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Foreign;
+    use crate::inventory::tests::{gpu, uuid};
+    use crate::modes::Mode;
+
+    fn told(before: &Inventory, after: &Inventory) -> Vec<(&'static str, String)> {
+        of_gpus(before, after).into_iter().map(|event| (event.reason, event.message)).collect()
+    }
+
+    /// What was, what is, and the events that tell of it.
+    type Row<'a> = (&'a Inventory, &'a Inventory, &'a [(&'a str, &'a str)]);
+
+    #[test]
+    fn each_change_of_a_gpu_is_told_once_with_its_reason_and_what_is_wrong_at_first_too() {
+        let all = |second: Gpu| Inventory::new(vec![gpu(0, Mode::Shared), second]);
+        let second = || gpu(1, Mode::Shared);
+        let sick = |why: &str| all(Gpu { sick: Some(why.into()), ..second() });
+        let shared = all(Gpu { foreign: Some(Foreign::Mps), ..second() });
+        let cordoned = all(Gpu { cordon: Some("its fan".into()), ..second() });
+        let (none, well) = (Inventory::default(), all(second()));
+        let table: [Row; 11] = [
+            (&none, &well, &[]),
+            (&none, &sick("lost"), &[("GPUUnhealthy", "lost")]),
+            (&well, &sick("lost"), &[("GPUUnhealthy", "lost")]),
+            (&sick("lost"), &sick("lost"), &[]),
+            (&sick("lost"), &sick("XID 48"), &[("GPUUnhealthy", "XID 48")]),
+            (&sick("lost"), &well, &[("GPUHealthy", "well again")]),
+            (&none, &cordoned, &[("GPUBlocked", "its fan")]),
+            (&cordoned, &shared, &[("GPUBlocked", "MPS")]),
+            (&shared, &shared, &[]),
+            (&shared, &well, &[("GPUUnblocked", "is gone")]),
+            (&cordoned, &sick("lost"), &[("GPUUnhealthy", "lost"), ("GPUUnblocked", "is gone")]),
+        ];
+        for (before, after, expected) in table {
+            let told = told(before, after);
+            assert_eq!(told.len(), expected.len(), "{told:?}");
+            for ((reason, message), (wanted, part)) in told.iter().zip(expected) {
+                assert_eq!(reason, wanted);
+                assert!(message.contains(part), "{message}");
+                assert!(message.contains(&uuid(1).to_string()), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_gpu_may_have_clients_of_mps() {
+        let whole = Gpu { foreign: Some(Foreign::Mps), ..gpu(0, Mode::Whole) };
+        assert_eq!(told(&Inventory::default(), &Inventory::new(vec![whole])), []);
+    }
+
+    #[test]
+    fn only_xids_of_programs_are_told_each_time_that_they_come() {
+        let xids = |list: &[(u64, u64)]| -> Xids {
+            list.iter().map(|(xid, times)| (("GPU-1".to_owned(), *xid), *times)).collect()
+        };
+        let count = |before: &[(u64, u64)], after: &[(u64, u64)]| {
+            of_xids(&xids(before), &xids(after), &Health::default()).len()
+        };
+        assert_eq!(count(&[], &[(13, 1), (31, 1), (48, 1), (4711, 1)]), 2);
+        assert_eq!(count(&[(13, 1), (31, 1)], &[(13, 1), (31, 2)]), 1);
+        assert_eq!(count(&[(13, 1)], &[(13, 1)]), 0);
+    }
+}

@@ -1,0 +1,100 @@
+//! Events on the node: what people are told of its GPUs.
+
+use std::fs;
+
+use serde_json::Value;
+use sim_world::admin::{self, Change};
+
+use crate::apiserver::ApiServer;
+use crate::cluster::{node, without_agent};
+use crate::harness::{Node, PERCENT, WHOLE, wait_until};
+
+fn change(node: &Node, change: Change) {
+    admin::change(&node.at("driver"), change).unwrap();
+}
+
+/// The messages of the node's events with a reason.
+fn told(api: &ApiServer, reason: &str) -> Vec<String> {
+    let events = api.events(reason).into_iter();
+    let of_node = events.filter(|event| event["involvedObject"]["kind"] == "Node");
+    of_node.filter_map(|event: Value| Some(event["message"].as_str()?.to_owned())).collect()
+}
+
+/// Waits for an event whose message has all these words.
+fn expect(api: &ApiServer, reason: &str, words: &[&str]) {
+    wait_until(&format!("{reason} {words:?}: {:?}", told(api, reason)), || {
+        told(api, reason).iter().any(|message| words.iter().all(|word| message.contains(word)))
+    });
+}
+
+fn uuid(node: &Node, index: u32) -> String {
+    let gpus = aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
+    gpus.iter().find(|gpu| gpu.index == index).unwrap().uuid.to_string()
+}
+
+#[test]
+fn each_gpu_that_falls_sick_is_an_event_of_its_own_and_a_reason_that_changes_is_told() {
+    let (mut node, api) = node("");
+    let [first, second] = [0, 1].map(|index| uuid(&node, index));
+    change(&node, Change::Xid { card: 0, number: 48 });
+    change(&node, Change::Vanish { card: 1 });
+    node.expect(PERCENT, 0);
+    node.expect(WHOLE, 0);
+    expect(&api, "GPUUnhealthy", &[&first, "XID 48"]);
+    expect(&api, "GPUUnhealthy", &[&second]);
+    change(&node, Change::Xid { card: 0, number: 79 });
+    expect(&api, "GPUUnhealthy", &[&first, "XID 79"]);
+    // One that finds it so says it too: who was told may have forgotten.
+    node.kill_agent();
+    api.cluster().events.clear();
+    node.start_agent();
+    expect(&api, "GPUUnhealthy", &[&first, "XID 79"]);
+}
+
+#[test]
+fn an_event_that_the_server_does_not_take_is_sent_again() {
+    let (node, api) = node("");
+    api.cluster().events_refused = 2;
+    change(&node, Change::Xid { card: 0, number: 48 });
+    expect(&api, "GPUUnhealthy", &["XID 48"]);
+    assert_eq!(api.cluster().events_refused, 0);
+}
+
+#[test]
+fn an_xid_of_an_application_is_counted_and_told_and_takes_nothing_away() {
+    let (node, api) = node("");
+    let gpu = uuid(&node, 0);
+    change(&node, Change::Xid { card: 0, number: 31 });
+    expect(&api, "GPUApplicationFault", &[&gpu, "XID 31"]);
+    let count = || node.metric("aliquot_gpu_xids_total", &[&gpu, "xid=\"31\""]);
+    wait_until("it is counted", || count() == Some(1.0));
+    assert_eq!(node.sim.allocatable(PERCENT), 100);
+}
+
+#[test]
+fn why_nobody_new_may_use_a_gpu_that_is_well_is_an_event_and_a_metric() {
+    let (node, api) = node("");
+    let gpu = uuid(&node, 0);
+    change(&node, Change::Mps { card: 0, pids: vec![1] });
+    expect(&api, "GPUBlocked", &[&gpu, "MPS"]);
+    let blocked = || node.metric("aliquot_gpu_blocked_info", &[&gpu, "MPS"]);
+    wait_until("the metric says why", || blocked() == Some(1.0));
+    change(&node, Change::Mps { card: 0, pids: vec![] });
+    expect(&api, "GPUUnblocked", &[&gpu]);
+    wait_until("the metric is gone", || blocked().is_none());
+}
+
+#[test]
+fn a_configuration_that_is_not_taken_is_an_event_and_a_metric_until_it_is_right() {
+    let (node, api) = without_agent("defaultMode: shared\n");
+    let mut node = node;
+    node.start_agent();
+    node.expect_registered();
+    let refused = || node.metric("aliquot_config_refused", &[]);
+    assert_eq!(refused(), Some(0.0));
+    fs::write(node.at("config.yaml"), "defaultMode: hole\n").unwrap();
+    expect(&api, "GPUConfigRefused", &["line 1", "hole"]);
+    wait_until("the metric says so", || refused() == Some(1.0));
+    fs::write(node.at("config.yaml"), "defaultMode: shared\n").unwrap();
+    wait_until("it is taken again", || refused() == Some(0.0));
+}
