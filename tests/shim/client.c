@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -291,6 +292,12 @@ static void run(char *text) {
         for (int i = 3; i < 1024; i++) close(i);
         errno = saved;
         printf("%s done\n", text);
+    } else if (IS("no-descriptors") || IS("descriptors")) {
+        /* Whether it may open anything. */
+        struct rlimit limit;
+        getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = IS("descriptors") ? limit.rlim_max : 0;
+        printf("%s %d\n", text, setrlimit(RLIMIT_NOFILE, &limit));
     } else if (IS("say")) {
         puts(equals + 1);
     } else if (IS("wait")) {

@@ -125,6 +125,30 @@ fn a_daemon_that_closed_every_descriptor_keeps_what_it_holds_and_is_held_to_the_
 }
 
 #[test]
+fn who_can_open_nothing_more_is_held_to_the_limit_and_sees_the_dead_when_it_can() {
+    let container = Container::half();
+    let [own, dead] = [2, 4].map(|mib| Mib(mib).bytes());
+    let room = HALF.bytes() - CONTEXT.bytes() - own - Mib(1).bytes();
+    let words = format!(
+        "{START} alloc/0={own} no-descriptors wait alloc/1={room} free/0 alloc/0={own} descriptors alloc/2={room} \
+         alloc/3={own}"
+    );
+    let die = || container.client(&format!("{START} alloc/0={dead} die")).code;
+    let (code, after) = container.around_waiting(&words, die);
+    assert_eq!(code, None);
+    let said = [
+        format!("alloc/1={room} 2"),
+        "free/0 0".to_owned(),
+        format!("alloc/0={own} 0"),
+        "descriptors 0".to_owned(),
+        format!("alloc/2={room} 0"),
+        format!("alloc/3={own} 2"),
+        "end".to_owned(),
+    ];
+    assert_eq!(after, said);
+}
+
+#[test]
 fn a_call_that_is_cancelled_in_the_driver_ends_its_thread_alone() {
     let container = Container::half().env("STANDIN_SLEEPS", "1");
     let outcome = container.client(&format!("{START} cancel info"));
