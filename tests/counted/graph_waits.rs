@@ -1,8 +1,6 @@
 //! Launches of graphs that wait for GPU time, fail, or meet others: what is charged for them is neither held
 //! over a wait nor kept after it, and of two that want the last of a share one gets it.
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -13,6 +11,7 @@ use ledger::{Pace, Terms};
 use crate::container::{CONTEXT, Container, Outcome};
 use crate::graph_stage::{self, World, client};
 use crate::stage::{ROOM, half};
+use crate::talk::Talk;
 
 /// The client's words for a launch in a thread of its own, into a stream of either kind.
 const FORMS: [&str; 2] = ["beside", "beside-ptsz"];
@@ -54,7 +53,7 @@ impl Arbiter {
     }
 
     /// Lets the client run these words while the arbiter beats, and `plays` with it.
-    fn plays(&self, words: &str, plays: impl FnOnce(&mut Client)) {
+    fn plays(&self, words: &str, plays: impl FnOnce(&mut Talk)) {
         let ends = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -64,7 +63,8 @@ impl Arbiter {
                 }
             });
             let play = std::panic::AssertUnwindSafe(|| {
-                let mut client = Client::of(&self.container, words);
+                let words = format!("start {words}");
+                let mut client = Talk::with(&self.container, client(), &words);
                 plays(&mut client);
                 client.ends();
             });
@@ -72,52 +72,6 @@ impl Arbiter {
             ends.store(true, Ordering::Relaxed);
             done.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
         });
-    }
-}
-
-/// The client, which goes on at each `wait` when it is told to.
-struct Client {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Client {
-    fn of(container: &Container, words: &str) -> Self {
-        let mut command = container.command(client(), &format!("start {words}"));
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("it starts");
-        let lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
-        Self { child, lines }
-    }
-
-    /// Reads on to its next line that begins so, and gives the rest.
-    #[track_caller]
-    fn says(&mut self, word: &str) -> String {
-        let mut said = Vec::new();
-        for line in self.lines.by_ref().map_while(Result::ok) {
-            if let Some(rest) = line.strip_prefix(word) {
-                return rest.trim().to_owned();
-            }
-            said.push(line);
-        }
-        panic!("the client ended before {word}: {said:?}")
-    }
-
-    fn goes_on(&mut self) {
-        self.child.stdin.as_mut().expect("it is a pipe").write_all(b"\n").expect("it reads");
-    }
-
-    #[track_caller]
-    fn ends(mut self) {
-        self.says("end");
-        assert!(self.child.wait().expect("it is our child").success());
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -20,4 +20,6 @@ mod refused;
 mod simulated;
 mod sparse;
 mod stage;
+#[path = "../shim/talk.rs"]
+mod talk;
 mod vmm;

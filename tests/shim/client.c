@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,6 +200,30 @@ static void nvml(const char *command, int card) {
     }
 }
 
+/* So many children, each of which allocates and lives until it is told, or until this process ends: how many got
+ * it. */
+static pid_t last_child;
+static int children(uint64_t count, uint64_t bytes) {
+    int over[2], got = 0;
+    if (pipe(over)) return -1;
+    for (uint64_t i = 0; i < count; i++) {
+        char result = 0;
+        uint64_t at;
+        last_child = fork();
+        if (!last_child) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            result = !p_cuMemAlloc(&at, bytes);
+            if (write(over[1], &result, 1) < 0) _exit(1);
+            for (;;) pause();
+        }
+        if (last_child < 0 || read(over[0], &result, 1) != 1) break;
+        got += result;
+    }
+    close(over[0]);
+    close(over[1]);
+    return got;
+}
+
 static void run(char *text) {
     char *slash = strchr(text, '/'), *equals = strchr(text, '=');
     int place = slash ? atoi(slash + 1) : 0;
@@ -284,6 +309,12 @@ static void run(char *text) {
         }
         wait(&status);
         printf("fork %d\n", status);
+    } else if (IS("children")) {
+        printf("%s %d\n", text, children(place, bytes));
+        errno = saved;
+    } else if (IS("child-ends")) {
+        kill(last_child, SIGKILL);
+        printf("%s %d\n", text, waitpid(last_child, 0, 0) == last_child ? 0 : -1);
     } else if (IS("die")) {
         fflush(stdout);
         raise(SIGKILL);

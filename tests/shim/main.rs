@@ -12,3 +12,4 @@ mod names;
 mod nvml;
 mod processes;
 mod real;
+mod talk;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use contract::Mib;
 
-use crate::container::{CONTEXT, Container, HALF, built, compile};
+use crate::container::{CONTEXT, Container, HALF, built, card, compile};
+use crate::talk::Talk;
 
 const START: &str = "proc2 init retain current";
 
@@ -146,6 +147,28 @@ fn who_can_open_nothing_more_is_held_to_the_limit_and_sees_the_dead_when_it_can(
         "end".to_owned(),
     ];
     assert_eq!(after, said);
+}
+
+#[test]
+fn a_thousand_processes_share_the_limit_and_the_one_too_many_is_out_of_memory_until_one_ends() {
+    // Contexts of nothing, because of others not so many fit.
+    let container = Container::empty();
+    container.allot_with(1, &[(card(1), HALF)], Mib(0));
+    let page = Mib(2).bytes();
+    let words = format!("{START} alloc/0={page} children/1023={page} wait child-ends wait");
+    let mut first = Talk::with(&container, &built().client, &words);
+    assert_eq!(first.says("children/1023=2097152"), "1023");
+    assert_eq!((container.slots(), container.held()), (1024, 1024 * page));
+    let one_more = format!("{START} alloc/0={page} info");
+    assert_eq!(container.client(&one_more).of(&format!("alloc/0={page}")), "2");
+    first.goes_on();
+    assert_eq!(first.says("child-ends"), "0");
+    let next = container.client(&one_more);
+    assert_eq!(next.of(&format!("alloc/0={page}")), "0");
+    let free = HALF.bytes() - 1024 * page;
+    assert_eq!(next.of("info"), format!("0 free {free} total {}", HALF.bytes()));
+    first.goes_on();
+    first.ends();
 }
 
 #[test]
