@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use aliquot_node::allotment::Holding;
 use contract::{Mib, Percent};
-use kubelet_sim::{Pod, PodSpec, Refused, Traps};
+use kubelet_sim::{ContainerSpec, Pod, PodSpec, Refused, Traps};
 
-use crate::deeds::{Deed, Dice};
+use crate::deeds::{Cards, Deed, Dice};
 use crate::harness::{Node, PERCENT, WHOLE, part, wait_until};
 
 /// Deeds of one storm.
@@ -55,6 +55,7 @@ struct Storm {
     refuses: Arc<AtomicBool>,
     pods: Vec<Pod>,
     came: u64,
+    cards: Cards,
     done: Vec<Deed>,
 }
 
@@ -65,6 +66,7 @@ impl Storm {
         let mut node = Node::with_traps("v100-32gb", traps);
         node.start_agent();
         node.expect_registered();
+        let cards = Cards::new(node.at("driver"));
         Self {
             seed,
             dice: Dice(seed),
@@ -74,6 +76,7 @@ impl Storm {
             refuses,
             pods: Vec::new(),
             came: 0,
+            cards,
             done: Vec::new(),
         }
     }
@@ -142,6 +145,9 @@ impl Storm {
             Deed::StreamsAreDropped => self.node.sim.drop_streams(),
             Deed::RegistrationsAreRefused => self.refuses.store(true, Ordering::Relaxed),
             Deed::NodeReboots => self.reboot(),
+            Deed::CardFails => self.cards.fail(self.dice.roll(2) as u32),
+            Deed::CardVanishes => self.cards.vanish(self.dice.roll(2) as u32),
+            Deed::CardsAreBack => self.cards.restore(),
             Deed::Calm => self.calm(),
         }
     }
@@ -160,15 +166,20 @@ impl Storm {
             _ => (PERCENT, 1 + self.dice.roll(60) as usize, "-s /run/aliquot/*/limits"),
         };
         let script = format!("test {has} && echo up && exec sleep 1000");
-        match self.node.sim.admit(PodSpec::single(
-            &name,
-            resource,
-            count,
-            &["/bin/sh", "-c", &script],
-        )) {
-            Ok(pod) => {
+        let mut spec = PodSpec::single(&name, resource, count, &["/bin/sh", "-c", &script]);
+        if self.dice.roll(4) == 0 {
+            // Its devices are offered again, to the container that comes after it.
+            let part = 1 + self.dice.roll(count as u64) as usize;
+            let first = PodSpec::single("first", resource, part, &["/bin/true"]);
+            let first = first.containers.into_iter();
+            let first = first.map(|it| ContainerSpec { name: "first".into(), ..it });
+            spec.init_containers.extend(first);
+        }
+        match self.node.sim.admit(spec) {
+            Ok(mut pod) => {
+                let started = pod.start();
                 self.pods.push(pod);
-                self.start(self.pods.len() - 1);
+                self.check_start(started);
             }
             Err(Refused::Insufficient { .. }) => {}
             Err(Refused::UnexpectedAdmissionError(why)) => {
@@ -180,7 +191,8 @@ impl Storm {
                     "requested number of devices unavailable",
                     "unknown device plugin",
                 ];
-                let known = gone.iter().any(|words| why.contains(words));
+                let is_sick = self.cards.are_why(&why);
+                let known = is_sick || gone.iter().any(|words| why.contains(words));
                 assert!(known, "{count} of {resource}: {why}\n{}", self.story());
             }
         }
@@ -203,11 +215,14 @@ impl Storm {
     /// The start of a container may fail while there is nobody to ask; a calm makes up for it.
     fn start(&mut self, at: usize) {
         let started = self.pods[at].start_container("main");
-        if let Err(why) = started {
-            let away =
-                ["Unavailable", "Unknown", "Cancelled"].iter().any(|word| why.contains(word));
-            assert!(away, "{why}\n{}", self.story());
-        }
+        self.check_start(started);
+    }
+
+    fn check_start(&self, started: Result<(), String>) {
+        let Err(why) = started else { return };
+        let away = ["Unavailable", "Unknown", "Cancelled"].iter().any(|word| why.contains(word));
+        let is_sick = self.cards.are_why(&why);
+        assert!(away || is_sick, "{why}\n{}", self.story());
     }
 
     fn end_agent(&mut self) {
@@ -279,6 +294,7 @@ impl Storm {
         self.refuses.store(false, Ordering::Relaxed);
         self.kubelet_comes_back();
         self.agent_comes_back();
+        self.cards.heal(&self.node);
         self.node.expect_registered();
         for at in 0..self.pods.len() {
             self.expect_up(at);
@@ -339,6 +355,8 @@ impl Storm {
     }
 
     fn check_unique(&self) {
+        let lost = self.node.sim.lost();
+        assert!(lost.is_empty(), "{lost:?} were held when they vanished\n{}", self.story());
         let ids: Vec<_> = self.pods.iter().flat_map(|pod| pod.devices("main")).collect();
         let unique = ids.iter().collect::<BTreeSet<_>>().len();
         assert_eq!(unique, ids.len(), "given twice\n{}", self.story());

@@ -1,5 +1,11 @@
 //! What can happen to a node, by chance that can be repeated.
 
+use std::path::PathBuf;
+
+use sim_world::admin::{self, Change};
+
+use crate::harness::{Node, wait_until};
+
 /// Repeatable, and different enough.
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -33,11 +39,14 @@ pub(crate) enum Deed {
     StreamsAreDropped,
     RegistrationsAreRefused,
     NodeReboots,
+    CardFails,
+    CardVanishes,
+    CardsAreBack,
     Calm,
 }
 
 /// Each with its weight.
-const DEEDS: [(Deed, u64); 19] = [
+const DEEDS: [(Deed, u64); 22] = [
     (Deed::PodComes, 24),
     (Deed::PodComesToADyingAgent, 3),
     (Deed::PodGoes, 12),
@@ -56,6 +65,9 @@ const DEEDS: [(Deed, u64); 19] = [
     (Deed::StreamsAreDropped, 3),
     (Deed::RegistrationsAreRefused, 2),
     (Deed::NodeReboots, 1),
+    (Deed::CardFails, 2),
+    (Deed::CardVanishes, 2),
+    (Deed::CardsAreBack, 5),
     (Deed::Calm, 2),
 ];
 
@@ -70,5 +82,70 @@ impl Deed {
             }
         }
         Self::Calm
+    }
+}
+
+/// What a refusal says of a card that is out of order, or of one that the agent has not seen yet.
+const SICK: [&str; 2] = ["is out of order", "is not in this node any more"];
+
+/// The node's two cards, the first shared, the second whole.
+pub(crate) struct Cards {
+    root: PathBuf,
+    are_sick: bool,
+}
+
+impl Cards {
+    /// Those of this driver root.
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, are_sick: false }
+    }
+
+    /// It asks for a reset.
+    pub(crate) fn fail(&mut self, card: u32) {
+        self.are_sick = true;
+        self.change(Change::Xid { card, number: 48 });
+    }
+
+    /// It is away, and the other is there: an agent that finds none that answers has nothing to offer, and ends.
+    pub(crate) fn vanish(&mut self, card: u32) {
+        self.restore();
+        self.are_sick = true;
+        self.change(Change::Vanish { card });
+    }
+
+    /// All are there. One that has failed is out of order until it was away.
+    pub(crate) fn restore(&self) {
+        (0..2).for_each(|card| self.change(Change::Restore { card }));
+    }
+
+    /// All are well, as a person sees to it. The agent runs.
+    pub(crate) fn heal(&mut self, node: &Node) {
+        if !std::mem::take(&mut self.are_sick) {
+            return;
+        }
+        self.restore();
+        let gpus =
+            || aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
+        // An agent that started while one was away has yet to find it.
+        wait_until("both cards are found", || gpus().len() == 2);
+        for gpu in gpus() {
+            let (card, uuid) = (gpu.index, gpu.uuid.to_string());
+            let says = |name, words: &[&str]| node.metric(name, words) == Some(1.0);
+            wait_until("it is known", || says("aliquot_gpu_info", &[&uuid]));
+            self.change(Change::Vanish { card });
+            wait_until("it is seen to be away", || {
+                says("aliquot_gpu_sick_info", &[&uuid, "reason=\"NVML"])
+            });
+            self.change(Change::Restore { card });
+        }
+    }
+
+    /// Whether a refusal is for a card's sake.
+    pub(crate) fn are_why(&self, why: &str) -> bool {
+        self.are_sick && SICK.iter().any(|words| why.contains(words))
+    }
+
+    fn change(&self, change: Change) {
+        admin::change(&self.root, change).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! The device manager: endpoints, lists and books, shared by the servers and by pods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +44,8 @@ pub(crate) struct Books {
     pub(crate) dice: Dice,
     pub(crate) registrations: BTreeMap<String, u64>,
     pub(crate) lists: BTreeMap<String, u64>,
+    /// Devices that a container held when their plugin took them off its list.
+    pub(crate) lost: BTreeSet<String>,
     /// The most of each resource that could be given out at any moment.
     pub(crate) most: BTreeMap<String, usize>,
     /// How often podresources were asked for all pods.
@@ -71,6 +73,7 @@ impl Manager {
             dice: Dice::new(options.seed),
             registrations: BTreeMap::new(),
             lists: BTreeMap::new(),
+            lost: BTreeSet::new(),
             most: BTreeMap::new(),
             listings: 0,
             admitted: 0,
@@ -165,6 +168,10 @@ impl Manager {
         self.change(|books| {
             if books.era == era {
                 *books.lists.entry(resource.to_owned()).or_default() += 1;
+                let held = books.devices.holdings.iter().filter(|held| held.resource == resource);
+                let is_listed = |id: &&String| devices.iter().any(|device| device.id == **id);
+                let lost = held.flat_map(|held| &held.ids).filter(|id| !is_listed(id));
+                books.lost.extend(lost.cloned());
                 let known = books.devices.resources.entry(resource.to_owned()).or_default();
                 known.replace(devices);
                 let most = books.most.entry(resource.to_owned()).or_default();
@@ -196,5 +203,37 @@ impl Manager {
             }
             books.devices.forget_lists();
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::Holding;
+    use kubelet::deviceplugin::ContainerAllocateResponse;
+
+    #[test]
+    fn a_device_that_vanishes_from_its_list_is_remembered_if_somebody_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new(folder.path(), folder.path());
+        let manager = Manager::new(folder.path().to_owned(), &options);
+        let list = |ids: &[&str]| -> Vec<Device> {
+            let device = |id: &&str| Device { id: id.to_string(), ..Device::default() };
+            ids.iter().map(device).collect()
+        };
+        let holding = Holding {
+            pod: "pod".into(),
+            container: "main".into(),
+            resource: "r".into(),
+            ids: ["a".to_owned()].into(),
+            answer: ContainerAllocateResponse::default(),
+        };
+        manager.change(|books| books.devices.holdings.push(holding));
+        manager.replace_list("r", 0, &list(&["a", "b"]));
+        manager.replace_list("other", 0, &list(&["c"]));
+        manager.replace_list("r", 0, &list(&["a"]));
+        assert!(manager.books().lost.is_empty());
+        manager.replace_list("r", 0, &list(&["b"]));
+        assert_eq!(manager.books().lost, BTreeSet::from(["a".to_owned()]));
     }
 }

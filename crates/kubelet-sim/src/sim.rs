@@ -191,6 +191,13 @@ impl KubeletSim {
         self.manager.books().registrations.get(resource).copied().unwrap_or_default()
     }
 
+    /// Devices that a container held when their plugin took them off its list. A kubelet looks such a device up
+    /// without asking whether it is there, and falls.
+    #[must_use]
+    pub fn lost(&self) -> Vec<String> {
+        self.manager.books().lost.iter().cloned().collect()
+    }
+
     /// How many lists a plugin has sent for a resource.
     #[must_use]
     pub fn lists(&self, resource: &str) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -171,7 +171,7 @@ fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
         minor: device.minor_number()?,
         name: device.name()?,
         usable,
-        numa: numa_node(&pci),
+        numa: numa_node(Path::new(PCI_DEVICES), &pci),
         links: links(device),
         slices: None,
         mig_capable: false,
@@ -236,10 +236,38 @@ fn links(device: &Device) -> BTreeMap<String, u32> {
 }
 
 /// The kernel's answer, where the machine has NUMA nodes: it writes -1 otherwise.
-fn numa_node(bus_id: &str) -> Option<u32> {
+fn numa_node(devices: &Path, bus_id: &str) -> Option<u32> {
     // NVML writes the PCI domain with eight digits, sysfs with four.
     let address = bus_id.to_lowercase();
     let address = address.get(address.len().checked_sub(12)?..)?;
-    let path = format!("/sys/bus/pci/devices/{address}/numa_node");
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+    fs::read_to_string(devices.join(address).join("numa_node")).ok()?.trim().parse().ok()
+}
+
+/// Where the kernel lists what hangs on PCI.
+const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cards_numa_node_is_looked_up_by_its_address_as_the_kernel_writes_it() {
+        let devices = tempfile::tempdir().unwrap();
+        for (address, said) in [("0000:3b:00.0", "1\n"), ("0000:5e:00.0", "-1\n")] {
+            let device = devices.path().join(address);
+            fs::create_dir(&device).unwrap();
+            fs::write(device.join("numa_node"), said).unwrap();
+        }
+        let table = [
+            ("00000000:3B:00.0", Some(1)),
+            ("0000:3b:00.0", Some(1)),
+            // A machine without NUMA nodes, another card, and what is no address.
+            ("00000000:5E:00.0", None),
+            ("00000000:5F:00.0", None),
+            ("3B:00.0", None),
+        ];
+        for (bus_id, node) in table {
+            assert_eq!(numa_node(devices.path(), bus_id), node, "{bus_id}");
+        }
+    }
 }
