@@ -28,8 +28,9 @@ fn expect(api: &ApiServer, reason: &str, words: &[&str]) {
 }
 
 fn uuid(node: &Node, index: u32) -> String {
-    let gpus = aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
-    gpus.iter().find(|gpu| gpu.index == index).unwrap().uuid.to_string()
+    let gpus = || aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
+    wait_until("the agent has written down its GPUs", || !gpus().is_empty());
+    gpus().iter().find(|gpu| gpu.index == index).unwrap().uuid.to_string()
 }
 
 #[test]
