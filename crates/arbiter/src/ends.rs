@@ -31,6 +31,8 @@ pub struct Rank {
     pub runs: bool,
     /// A thread of it waits for credit.
     pub waits: bool,
+    /// What it had beyond its turns there, in nanoseconds: [`crate::Gpu::overrun_ns`].
+    pub overrun_ns: u64,
 }
 
 /// How far a gang is with its turn, as one of its GPUs has to take it.
@@ -48,10 +50,10 @@ pub enum Ending {
 }
 
 impl Rank {
-    /// What a container says.
+    /// What a container says, and what it had beyond its turns.
     #[must_use]
-    pub const fn of(reading: &Reading<'_>) -> Self {
-        Self { runs: reading.running > 0, waits: reading.waiting }
+    pub const fn of(reading: &Reading<'_>, overrun_ns: u64) -> Self {
+        Self { runs: reading.running > 0, waits: reading.waiting, overrun_ns }
     }
 }
 
@@ -102,8 +104,11 @@ mod tests {
 
     #[test]
     fn who_has_nothing_left_goes_on_for_as_long_as_another_may_wait_for_it() {
-        let [runs, waits] =
-            [(true, false), (false, true)].map(|(runs, waits)| Rank { runs, waits });
+        let [runs, waits] = [(true, false), (false, true)].map(|(runs, waits)| Rank {
+            runs,
+            waits,
+            ..Rank::default()
+        });
         let cases = [
             (runs, vec![runs], Ending::Leads),
             (runs, vec![waits], Ending::Leads),

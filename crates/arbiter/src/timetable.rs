@@ -59,9 +59,17 @@ pub struct Moment {
     pub left_ns: u64,
     /// How long that holds, in nanoseconds.
     pub holds_ns: u64,
+    /// By how much its turn is the shorter, in nanoseconds.
+    pub short_ns: u64,
 }
 
 impl Turn {
+    /// The same, but it ends so much earlier.
+    fn shortened(self, short_ns: u64) -> Self {
+        let short_ns = short_ns.min((self.to_ns - self.from_ns) / 2);
+        Self { to_ns: self.to_ns - short_ns, ..self }
+    }
+
     fn has(&self, into_ns: u64) -> bool {
         (self.from_ns..self.to_ns).contains(&into_ns)
     }
@@ -77,7 +85,7 @@ impl Turn {
     }
 
     /// What holds so far into the period, before it closes.
-    fn at(&self, into_ns: u64, begun_ns: u64) -> Moment {
+    fn at(&self, into_ns: u64, begun_ns: u64, short_ns: u64) -> Moment {
         let until_ns = self.to_ns.saturating_sub(SPARE_NS).max(self.closes_ns());
         Moment {
             gang: Some(self.gang),
@@ -85,6 +93,7 @@ impl Turn {
             ending: Ending::Open,
             left_ns: until_ns.saturating_sub(into_ns),
             holds_ns: self.closes_ns().saturating_sub(into_ns),
+            short_ns,
         }
     }
 }
@@ -92,7 +101,14 @@ impl Turn {
 impl Moment {
     /// Nobody's turn, for so long.
     const fn free(left_ns: u64) -> Self {
-        Self { gang: None, begun_ns: 0, ending: Ending::Over, left_ns, holds_ns: left_ns }
+        Self {
+            gang: None,
+            begun_ns: 0,
+            ending: Ending::Over,
+            left_ns,
+            holds_ns: left_ns,
+            short_ns: 0,
+        }
     }
 }
 
@@ -141,28 +157,31 @@ impl Timetable {
         self.turns.iter().find(|turn| turn.card == card && turn.from_ns == from_ns % self.period_ns)
     }
 
-    /// What holds of a GPU at `now_ns`, by the clock that all of them have. While a gang's turn closes `ending`
-    /// says how far the gang is with it, which is told the gang and when its turn began.
+    /// What holds of a GPU at `now_ns`, by the clock that all of them have. A gang's turns are the shorter by what
+    /// `short` says of it. While one closes `ending` says how far the gang is with it, which is told the gang and when its
+    /// turn began.
     #[must_use]
     pub fn at(
         &self,
         card: u64,
         now_ns: u64,
+        short: impl Fn(u64) -> u64,
         ending: impl FnOnce(u64, u64) -> Ending,
     ) -> Option<Moment> {
         let into_ns = now_ns.checked_rem(self.period_ns)?;
-        let here = || self.turns.iter().filter(|turn| turn.card == card);
+        let all = self.turns.iter().filter(|turn| turn.card == card);
+        let here = || all.clone().map(|turn| turn.shortened(short(turn.gang)));
         let since_ns = |turn: &Turn| (into_ns + self.period_ns - turn.closes_ns()) % self.period_ns;
-        let last = here().min_by_key(|turn| since_ns(turn))?;
-        let left_ns = last.closing_ns().saturating_sub(since_ns(last));
+        let last = here().min_by_key(since_ns)?;
+        let left_ns = last.closing_ns().saturating_sub(since_ns(&last));
         if left_ns > 0 {
-            let gang = last.gang;
+            let (gang, holds_ns, short_ns) = (last.gang, left_ns, short(last.gang));
             // It may have begun in the period before.
-            let begun_ns = now_ns.saturating_sub(since_ns(last) + last.closes_ns() - last.from_ns);
+            let begun_ns = now_ns.saturating_sub(since_ns(&last) + last.closes_ns() - last.from_ns);
             let ending = ending(gang, begun_ns);
             if ending != Ending::Over {
-                let holds_ns = left_ns;
-                return Some(Moment { gang: Some(gang), begun_ns, ending, left_ns, holds_ns });
+                let gang = Some(gang);
+                return Some(Moment { gang, begun_ns, ending, left_ns, holds_ns, short_ns });
             }
             if last.has(into_ns) {
                 let left_ns = last.to_ns - into_ns + self.free_ns(card, last.to_ns);
@@ -172,7 +191,7 @@ impl Timetable {
         let turn = here().find(|turn| turn.has(into_ns));
         Some(turn.map_or_else(
             || Moment::free(self.free_ns(card, into_ns)),
-            |turn| turn.at(into_ns, now_ns + turn.from_ns - into_ns),
+            |turn| turn.at(into_ns, now_ns + turn.from_ns - into_ns, short(turn.gang)),
         ))
     }
 
@@ -221,7 +240,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn at(table: &Timetable, card: u64, now_ns: u64) -> Option<Moment> {
-        table.at(card, now_ns, |_, _| Ending::Leads)
+        table.at(card, now_ns, |_| 0, |_, _| Ending::Leads)
     }
 
     fn standing(gang: u64, card: u64, percent: u32) -> Standing {
@@ -245,13 +264,25 @@ mod tests {
     fn a_turn_that_closes_is_over_as_soon_as_nobody_has_anything_left() {
         let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
         let closes = |into_ns, ending| {
-            table.at(0, into_ns, |gang, begun_ns| {
-                assert_eq!((gang, begun_ns), (7, 0));
-                ending
-            })
+            table.at(
+                0,
+                into_ns,
+                |_| 0,
+                |gang, begun_ns| {
+                    assert_eq!((gang, begun_ns), (7, 0));
+                    ending
+                },
+            )
         };
         let (gang, left_ns) = (Some(7), MS / 2 + OVERTIME_NS);
-        let lags = Moment { gang, begun_ns: 0, ending: Ending::Lags, left_ns, holds_ns: left_ns };
+        let lags = Moment {
+            gang,
+            begun_ns: 0,
+            ending: Ending::Lags,
+            left_ns,
+            holds_ns: left_ns,
+            short_ns: 0,
+        };
         assert_eq!(closes(4 * MS + MS / 2, Ending::Lags), Some(lags));
         assert_eq!(
             closes(5 * MS, Ending::Leads).unwrap().gang,
@@ -267,10 +298,28 @@ mod tests {
     #[test]
     fn who_has_one_gpu_has_no_turns() {
         assert_eq!(
-            Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS)
-                .at(0, 5, |_, _| Ending::Over),
+            Timetable::of(&[standing(7, 0, 50), standing(8, 1, 50)], MS).at(
+                0,
+                5,
+                |_| 0,
+                |_, _| Ending::Over
+            ),
             None
         );
+    }
+
+    #[test]
+    fn what_a_gang_had_too_much_of_one_gpu_it_has_less_of_all() {
+        let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
+        for card in [0, 1] {
+            let at = |now_ns| table.at(card, now_ns, |_| MS, |_, _| Ending::Leads).unwrap();
+            let first = at(MS);
+            assert_eq!((first.left_ns, first.holds_ns), (3 * MS - SPARE_NS, 2 * MS));
+            assert_eq!((first.short_ns, at(3 * MS).ending), (MS, Ending::Leads));
+            assert_eq!(at(4 * MS + OVERTIME_NS), Moment::free(5 * MS + MS / 2));
+            let never = table.at(card, 2 * MS, |_| u64::MAX, |_, _| Ending::Leads).unwrap();
+            assert_eq!(never.gang, Some(7), "it has half of its turn in any case");
+        }
     }
 
     #[test]
@@ -315,7 +364,7 @@ mod tests {
         let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
         let table = Timetable::of(&[both(7, 30), both(8, 70)].concat(), 5 * MS);
         assert_eq!(at(&table, 1, 2 * MS).unwrap().gang, Some(7));
-        let over = |into_ns| table.at(1, into_ns, |_, _| Ending::Over).unwrap();
+        let over = |into_ns| table.at(1, into_ns, |_| 0, |_, _| Ending::Over).unwrap();
         let next = over(3 * MS);
         assert_eq!((next.gang, next.left_ns), (Some(8), 7 * MS - SPARE_NS));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! What the policy of one GPU makes of a timetable.
 //!
-//! The lengths of turns are the shares there. What a gang did not use of them is not owed to it; what it had beyond a
-//! turn its next one is the shorter by. Between turns all others are as they are on a GPU without gangs; what they launch
+//! The lengths of turns are the shares there. What a gang did not use of them is not owed to it; by what it had beyond
+//! a turn its next one is the shorter, on all of its GPUs alike. Between turns all others are as they are on a GPU without gangs; what they launch
 //! there is to be done when the next turn begins. A gang that has nothing to do in its turn leaves it to them.
 
 use crate::ends::{Ending, HANDOVER_NS, LAG_NS, LOOK_NS, SPARE_NS};
@@ -24,6 +24,8 @@ pub struct Turns {
     pub left_ns: u64,
     /// How long that holds, in nanoseconds.
     pub holds_ns: u64,
+    /// By how much its turn is the shorter, in nanoseconds.
+    pub short_ns: u64,
 }
 
 /// What a gang had of a GPU beyond its turns: its next ones are the shorter.
@@ -80,11 +82,20 @@ impl Turns {
 }
 
 impl Gpu {
+    /// What a container had of the GPU beyond its turns, in nanoseconds: its gang's turns are the shorter by it, on all
+    /// of its GPUs alike.
+    #[must_use]
+    pub fn overrun_ns(&self, key: u64) -> u64 {
+        let member = self.members.iter().find(|member| member.key == key);
+        member.map_or(0, |member| member.overrun.carried_ns)
+    }
+
     /// The GPU is divided by a timetable, of which this holds at the next tick.
     pub fn take_turns(&mut self, turns: Turns) {
         let goes_on = turns.whose.filter(|_| turns.ending == Ending::Open);
         for member in self.members.iter_mut().filter(|member| Some(member.key) == goes_on) {
-            member.overrun.begins(turns.begun_ns, member.charged_ns, turns.left_ns);
+            let turn_ns = turns.left_ns + turns.short_ns;
+            member.overrun.begins(turns.begun_ns, member.charged_ns, turn_ns);
         }
         // What a gang has while nobody else wants the GPU is beyond no turn.
         for member in self.members.iter_mut().filter(|member| !turns.has(member.key)) {
@@ -108,12 +119,7 @@ impl Gpu {
             return;
         }
         let turns = &self.turns;
-        // Who has had the rest of its turn already leaves it to them, too.
-        let works = |member: &Member| {
-            turns.whose == Some(member.key)
-                && member.is_backlogged()
-                && turns.left_ns > member.overrun.carried_ns
-        };
+        let works = |member: &Member| turns.whose == Some(member.key) && member.is_backlogged();
         let idles = !self.members.iter().any(works);
         let wants = |member: &&Member| turns.may(member.key, idles) && member.is_backlogged();
         let is_wanted = self.members.iter().any(|m| turns.has(m.key) && m.is_backlogged());
@@ -139,9 +145,7 @@ impl Gpu {
                 (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
                 // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when
                 // others did, two gangs would launch for two turns each and never come apart.
-                (true, _) if turns.has(member.key) => {
-                    part_ns.saturating_sub(member.overrun.carried_ns)
-                }
+                (true, _) if turns.has(member.key) => part_ns,
                 (true, _) => part_ns.min(member.grant.credit_ns),
             };
             member.grant = Grant { pace: Pace::Metered, credit_ns: own_ns, ..member.grant };

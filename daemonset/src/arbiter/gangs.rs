@@ -68,6 +68,13 @@ impl Seat {
         self.gangs.known().ranks.insert((gang, self.card), rank);
     }
 
+    /// By how much a gang's turns are the shorter, in nanoseconds: what it had too much on one of its GPUs.
+    pub(super) fn short_ns(&self, gang: u64) -> u64 {
+        let known = self.gangs.known();
+        let all = known.ranks.range((gang, 0)..=(gang, u64::MAX));
+        all.map(|(_, rank)| rank.overrun_ns).max().unwrap_or(0)
+    }
+
     /// How far a gang is with its turn, which began at `begun_ns` and is to end soon, by what is seen here and on its
     /// other GPUs.
     pub(super) fn ending(&self, gang: u64, begun_ns: u64) -> Ending {
@@ -147,10 +154,12 @@ mod tests {
         let mut seats = [0, 1].map(|gpu| Seat::new(gangs.clone(), uuid(gpu)));
         seats.iter_mut().for_each(|seat| seat.say([(7, 50), (8, 50)].into_iter()));
         let [runs, waits] =
-            [(true, false), (false, true)].map(|(runs, waits)| Rank { runs, waits });
+            [(true, false), (false, true)].map(|(runs, waits)| Rank { runs, waits, overrun_ns: 0 });
         seats[0].saw(7, waits);
         seats[1].saw(7, runs);
         seats[1].saw(8, runs);
+        seats[1].saw(7, Rank { overrun_ns: 5, ..runs });
+        assert_eq!(seats.each_ref().map(|seat| seat.short_ns(7)), [5; 2]);
         let ending =
             |seats: &[Seat; 2], turn| [0, 1].map(|card: usize| seats[card].ending(7, turn));
         assert_eq!(ending(&seats, 10), [Ending::Lags, Ending::Leads]);

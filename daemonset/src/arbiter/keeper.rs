@@ -297,22 +297,23 @@ impl Keeper {
         let card = self.seat.card;
         let table = self.seat.table();
         let ranks = self.desks.iter().filter_map(|desk| Some((desk.gang?, desk)));
+        let rank = |desk: &Desk| Rank::of(&desk.reading(), self.policy.overrun_ns(desk.id.0));
         let scheduled: Vec<_> = ranks
             .filter(|(gang, _)| table.has(card, *gang))
-            .inspect(|(gang, desk)| self.seat.saw(*gang, Rank::of(&desk.reading())))
+            .inspect(|(gang, desk)| self.seat.saw(*gang, rank(desk)))
             .map(|(gang, desk)| (gang, desk.id.0))
             .collect();
-        let Some(moment) =
-            table.at(card, now_ns, |gang, begun_ns| self.seat.ending(gang, begun_ns))
-        else {
+        let (short, ending) =
+            (|gang| self.seat.short_ns(gang), |gang, turn| self.seat.ending(gang, turn));
+        let Some(moment) = table.at(card, now_ns, short, ending) else {
             return Turns::default();
         };
         let whose = scheduled.iter().find(|(gang, _)| moment.gang == Some(*gang));
         let whose = whose.map(|(_, key)| *key);
         self.desks.iter_mut().for_each(|desk| desk.note_turn(whose == Some(desk.id.0)));
         let scheduled = scheduled.into_iter().map(|(_, key)| key).collect();
-        let Moment { begun_ns, ending, left_ns, holds_ns, .. } = moment;
-        Turns { scheduled, whose, begun_ns, ending, left_ns, holds_ns }
+        let Moment { begun_ns, ending, left_ns, holds_ns, short_ns, .. } = moment;
+        Turns { scheduled, whose, begun_ns, ending, left_ns, holds_ns, short_ns }
     }
 
     /// Tells the other GPUs which gangs want this one, where others want it as well.

@@ -96,15 +96,20 @@ impl World {
     /// What the timetable says now.
     fn turns(&mut self) -> Option<Turns> {
         let (table, card) = self.table.as_ref()?;
-        let moment = table.at(*card, self.now_ns, |gang, begun_ns| {
-            let others = self.elsewhere.get(gang as usize).copied();
-            let seen = Ending::of(Rank::of(&self.tenants[gang as usize].reading()), others);
+        let elsewhere = |gang: u64| self.elsewhere.get(gang as usize).copied();
+        let short = |gang| {
+            let others_ns = elsewhere(gang).map_or(0, |rank| rank.overrun_ns);
+            others_ns.max(self.gpu.overrun_ns(gang))
+        };
+        let moment = table.at(*card, self.now_ns, short, |gang, begun_ns| {
+            let own = Rank::of(&self.tenants[gang as usize].reading(), 0);
+            let seen = Ending::of(own, elsewhere(gang));
             self.closed.ending(gang, begun_ns, seen)
         })?;
         let keys = 0..self.tenants.len() as u64;
         let scheduled = keys.filter(|key| table.has(*card, *key)).collect();
-        let Moment { gang: whose, begun_ns, ending, left_ns, holds_ns } = moment;
-        Some(Turns { scheduled, whose, begun_ns, ending, left_ns, holds_ns })
+        let Moment { gang: whose, begun_ns, ending, left_ns, holds_ns, short_ns } = moment;
+        Some(Turns { scheduled, whose, begun_ns, ending, left_ns, holds_ns, short_ns })
     }
 
     fn tick(&mut self) {
@@ -130,7 +135,10 @@ impl World {
 
     /// What this card's thread sees of its ranks.
     pub(crate) fn ranks(&self) -> Vec<Rank> {
-        self.tenants.iter().map(|tenant| Rank::of(&tenant.reading())).collect()
+        let rank = |(key, tenant): (usize, &Tenant)| {
+            Rank::of(&tenant.reading(), self.gpu.overrun_ns(key as u64))
+        };
+        self.tenants.iter().enumerate().map(rank).collect()
     }
 
     /// What each got of the card's time, in percent.
