@@ -1,5 +1,5 @@
 /*
- * A program that fills its card and then asks for more in every way, for a test of what a refused call leaves
+ * A program that fills its card, or so many MiB of it, and then asks for more in every way, for a test of what a refused call leaves
  * behind: it prints for each call the driver's answer and whether its out-parameters are the "same", "null" or
  * "set" now, also where a call is wrong besides.
  */
@@ -32,10 +32,10 @@ static void said(const char *name, int result) {
         if (dlsym(cuda, name)) said(label, CALL(name, types, __VA_ARGS__));                              \
     } while (0)
 
-static void fill(void) {
+static void fill(uint64_t most) {
     uint64_t at;
     for (uint64_t bytes = 1 << 30; bytes; bytes /= 2)
-        while (!CALL("cuMemAlloc_v2", (uint64_t *, size_t), &at, bytes)) continue;
+        while (bytes <= most && !CALL("cuMemAlloc_v2", (uint64_t *, size_t), &at, bytes)) most -= bytes;
 }
 
 static void linear(void) {
@@ -154,14 +154,14 @@ static void graphs(void) {
     TRY("cuGraphLaunch", "cuGraphLaunch", (uint64_t, void *), exec, 0);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     void *context = 0;
     cuda = dlopen("libcuda.so.1", RTLD_NOW);
     if (!cuda) return 9;
     CALL("cuInit", (unsigned), 0);
     CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
     CALL("cuCtxSetCurrent", (void *), context);
-    fill();
+    fill(count > 1 ? strtoull(arguments[1], 0, 0) * MIB : UINT64_MAX);
     linear(), apart(), arrays(), contexts(), graphs();
     CALL("cuCtxSetCurrent", (void *), 0);
     puts("without a context");

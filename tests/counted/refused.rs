@@ -22,13 +22,13 @@ const ONLY_THE_DRIVER_KNOWS: [&str; 7] = [
 ];
 
 /// What the program says in the container and, filling the card itself, without the shim.
-fn said(world: &World) -> [Vec<String>; 2] {
+fn said(world: &World, words: &str) -> [Vec<String>; 2] {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let program = folder.path().join("refused");
     compile("../counted/refused.c", &program, &["-w", "-ldl"]);
-    let shimmed = world.container.run(&program, "");
+    let shimmed = world.container.run(&program, words);
     shimmed.assert_lived();
-    let output = world.container.command(&program, "").env("LD_PRELOAD", "").output();
+    let output = world.container.command(&program, words).env("LD_PRELOAD", "").output();
     let alone = String::from_utf8(output.expect("it starts").stdout).expect("text");
     let alone: Vec<_> = alone.lines().map(str::to_owned).collect();
     assert_eq!((alone.last(), alone.len()), (Some(&"end".to_owned()), shimmed.lines.len()));
@@ -37,7 +37,7 @@ fn said(world: &World) -> [Vec<String>; 2] {
 
 #[test]
 fn a_full_share_answers_every_request_as_a_full_card_does() {
-    let [shimmed, alone] = said(&World::new());
+    let [shimmed, alone] = said(&World::new(), "");
     assert!(shimmed.iter().filter(|line| line.contains(" 2 ")).count() > 20, "{shimmed:?}");
     let mut expected = BTreeSet::from(ONLY_THE_DRIVER_KNOWS);
     for (shimmed, alone) in shimmed.iter().zip(&alone).filter(|(shimmed, alone)| shimmed != alone) {
@@ -54,11 +54,14 @@ fn a_full_share_answers_every_request_as_a_full_card_does() {
 
 #[test]
 fn a_share_that_is_only_observed_answers_every_request_as_the_card_does() {
-    let world = World::new().observed();
-    let [shimmed, alone] = said(&world);
-    assert_eq!(shimmed, alone);
-    let ledger = read_ledger(&world.container.allotment(1).join("ledger")).expect("it can be read");
-    let device = &ledger.devices[0];
-    assert!(device.observed > 20, "each request above the share is counted: {}", device.observed);
-    assert_eq!(device.refusals, 0);
+    // Above the share, with room on the card and without.
+    for words in ["20000", ""] {
+        let world = World::new().observed();
+        let [shimmed, alone] = said(&world, words);
+        assert_eq!(shimmed, alone);
+        let ledger = world.container.allotment(1).join("ledger");
+        let device = read_ledger(&ledger).expect("it can be read").devices[0];
+        assert!(device.observed > 20, "each request above the share is counted: {device:?}");
+        assert_eq!(device.refusals, 0);
+    }
 }
