@@ -119,6 +119,31 @@ fn nothing_but_estimates_counts_less() {
 }
 
 #[test]
+fn what_may_not_lie_on_the_card_is_not_taken_for_an_estimate() {
+    // A pool that the driver has emptied and the process has not read again, graphs' memory likewise, and a
+    // heap that no kernel has needed yet.
+    for kind in [Kind::Pool, Kind::Graph, Kind::Local] {
+        let made = Fixture::new();
+        let (own, device) = made.open();
+        own.charge(device, Kind::Context, 300 * MIB).unwrap();
+        own.charge(device, kind, 400 * MIB).unwrap();
+        made.measure(&[Some(300)]);
+        assert_eq!(used(&own, device), 700, "{kind:?}");
+        own.release(device, kind, 400 * MIB);
+        assert_eq!(used(&own, device), 300, "{kind:?}");
+        assert!(own.charge(device, Kind::Linear, 700 * MIB + 1).is_err(), "{kind:?}");
+        own.charge(device, Kind::Linear, 700 * MIB).unwrap();
+    }
+    // What is missing beyond all of that is the estimate's.
+    let made = Fixture::new();
+    let (own, device) = made.open();
+    own.charge(device, Kind::Context, 300 * MIB).unwrap();
+    own.charge(device, Kind::Pool, 32 * MIB).unwrap();
+    made.measure(&[Some(200)]);
+    assert_eq!(used(&own, device), 232);
+}
+
+#[test]
 fn a_figure_of_a_process_that_has_ended_counts_no_more() {
     let made = Fixture::new();
     let (own, device) = made.open();

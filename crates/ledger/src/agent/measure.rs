@@ -8,8 +8,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::vec;
 
 use super::{LimitsPage, SlotUse};
-use crate::abi::{MAX_BYTES, SLOTS};
+use crate::abi::{Kind, MAX_BYTES, SLOTS};
 use crate::layout::AgentSlot;
+
+/// What may be charged and not lie on the card: what the driver has taken from a pool, or from graphs, before the
+/// process reads that again, and what it will take when a kernel first needs it.
+const LOOSE: [Kind; 3] = [Kind::Pool, Kind::Graph, Kind::Local];
 
 /// What is known of the process behind a slot.
 #[derive(Clone, Copy, Debug)]
@@ -84,10 +88,18 @@ impl LimitsPage {
 }
 
 impl Seen<'_> {
-    /// Bytes measured beyond those charged.
+    /// Bytes measured beyond those charged; below zero what estimates must have been too large by. What may be
+    /// charged and not lie on the card explains as much as there is of it.
     fn beyond(&self, device: usize) -> Option<i64> {
         let measured = self.measured.get(device).copied().flatten()?.min(MAX_BYTES);
-        let charged = self.slot.devices.get(device)?.held_in_all().min(MAX_BYTES);
-        Some(measured.cast_signed() - charged.cast_signed())
+        let slot = self.slot.devices.get(device)?;
+        let charged = slot.held_in_all().min(MAX_BYTES);
+        let held = |kind: Kind| slot.held.get(kind.index()).copied().unwrap_or(0);
+        let loose = LOOSE.into_iter().fold(0_u64, |sum, kind| sum.saturating_add(held(kind)));
+        let least = charged.saturating_sub(loose);
+        match measured.checked_sub(charged) {
+            Some(more) => Some(more.cast_signed()),
+            None => Some(measured.cast_signed().saturating_sub(least.cast_signed()).min(0)),
+        }
     }
 }

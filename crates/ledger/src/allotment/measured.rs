@@ -17,7 +17,7 @@ use crate::map::DeviceIndex;
 use crate::slot;
 
 /// What is charged by estimates.
-const ESTIMATED: [Kind; 3] = [Kind::Module, Kind::Local, Kind::Context];
+const ESTIMATED: [Kind; 2] = [Kind::Module, Kind::Context];
 
 /// What is charged in full and need not lie on the card: beside it, measured bytes say nothing of
 /// estimates.
