@@ -1,8 +1,9 @@
 //! What the policy of one GPU makes of a timetable.
 //!
 //! The lengths of turns are the shares there. What a gang did not use of them is not owed to it; by what it had beyond
-//! a turn its next one is the shorter, on all of its GPUs alike. Between turns all others are as they are on a GPU without gangs; what they launch
-//! there is to be done when the next turn begins. A gang that has nothing to do in its turn leaves it to them.
+//! a turn its next one is the shorter, on all of its GPUs alike. Between turns all others are as they are on a GPU
+//! without gangs; what they launch there is to be done when the next turn begins. A gang that has nothing to do in its
+//! turn leaves it to them.
 
 use crate::ends::{Ending, HANDOVER_NS, LAG_NS, LOOK_NS, SPARE_NS};
 use crate::gpu::Gpu;
