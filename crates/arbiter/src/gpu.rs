@@ -127,7 +127,7 @@ impl Gpu {
                 member.virtual_ns = member.virtual_ns.max(self.virtual_ns);
             }
         }
-        self.charge();
+        self.charge(passed_ns);
         for (member, &(charge, length)) in self.members.iter_mut().zip(&self.charges) {
             member.book(charge, length, self.virtual_ns);
         }
@@ -175,13 +175,14 @@ impl Gpu {
         self.members.iter().filter(|member| member.is_backlogged()).count()
     }
 
-    /// Charges the batches that are due.
-    fn charge(&mut self) {
+    /// Charges the batches that are due. What is claimed without one is charged for as long as passed since the last tick,
+    /// at most: a scribble is no work of weeks.
+    fn charge(&mut self, passed_ns: u64) {
         self.charges.clear();
         self.charges.resize(self.members.len(), (0, 0));
         let until = self.now_ns.saturating_sub(HOLD_NS);
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
-            let unshown = member.settled.unshown();
+            let unshown = member.settled.unshown().min(passed_ns);
             *charge = (unshown, unshown);
         }
         self.tell(until);

@@ -45,7 +45,8 @@ impl Chargeback {
                 // An arbiter that begins anew counts from zero.
                 let fresh = seen.charged_ns.checked_sub(before).unwrap_or(seen.charged_ns);
                 let namespace = name(&self.used, &holder.namespace);
-                *self.used.entry(namespace).or_default() += fresh;
+                let used = self.used.entry(namespace).or_default();
+                *used = used.saturating_add(fresh);
                 known.insert((record.id, gpu), seen.charged_ns);
             }
         }

@@ -135,5 +135,7 @@ proptest! {
             // It has used nothing: it may go on, whatever the other says.
             prop_assert!(honest.credit_ns > 0, "{turn}: {honest:?}");
         }
+        // Batches may have begun up to a second before.
+        prop_assert!(gpu.charged_ns(0) <= now, "{} of {now}", gpu.charged_ns(0));
     }
 }
