@@ -67,8 +67,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// Sends `event`, unless the same was just sent or there were too many. Answers whether it is to be sent
-    /// again later, because the API server did not take it and may take it then.
-    pub(super) async fn record(&mut self, event: &Event) -> bool {
+    /// again later, because the API server did not take it and may take it then. That is logged the first time.
+    pub(super) async fn record(&mut self, event: &Event, is_first: bool) -> bool {
         let key = (event.about.clone(), event.reason, event.which.clone());
         let is_same = |sent: &Sent| sent.at.elapsed() < AGAIN && sent.message == event.message;
         if self.sent.get(&key).is_some_and(is_same) || !self.has_room() {
@@ -78,7 +78,9 @@ impl<'a> Recorder<'a> {
         let Err(error) = self.send(key, event).await else { return false };
         // What the server will not have, such as one in a namespace that is gone, it will not have later.
         let is_late = error.code().is_none_or(|code| code == 429 || code >= 500);
-        warn!(reason = event.reason, message = event.message, %error, is_late, "an event is not sent");
+        if is_first || !is_late {
+            warn!(reason = event.reason, message = event.message, %error, is_late, "an event is not sent");
+        }
         self.room += u32::from(is_late);
         is_late
     }

@@ -132,16 +132,17 @@ async fn keep_pods(
 async fn keep_sending(client: &Client, name: &str, mut waiting: mpsc::Receiver<Event>) {
     let (mut recorder, mut unsent) = (Recorder::new(client, name), VecDeque::new());
     loop {
-        let (event, since) = tokio::select! {
+        let (event, since, is_first) = tokio::select! {
             event = waiting.recv() => match event {
-                Some(event) => (event, Instant::now()),
+                Some(event) => (event, Instant::now(), true),
                 None => return,
             },
             () = sleep(LOOK), if !unsent.is_empty() => {
-                unsent.pop_front().expect("there is one: it was looked at")
+                let (event, since) = unsent.pop_front().expect("there is one: it was looked at");
+                (event, since, false)
             }
         };
-        let is_late = recorder.record(&event).await;
+        let is_late = recorder.record(&event, is_first).await;
         if is_late && since.elapsed() < STALE && unsent.len() < WAITING {
             unsent.push_back((event, since));
         }
