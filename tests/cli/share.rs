@@ -25,6 +25,30 @@ fn real_nvidia_smi_shows_half_a_v100_in_a_namespace_and_by_preload() {
 }
 
 #[test]
+fn a_drivers_container_brings_its_driver_and_not_its_libc() {
+    let world = World::new("v100-32gb:2");
+    let libraries = std::path::Path::new(&world.path()).join("usr/lib/x86_64-linux-gnu");
+    for name in ["libc.so.6", "libm.so.6"] {
+        std::fs::write(libraries.join(name), "of another distribution").unwrap();
+    }
+    for how in [&[][..], &["--preload"]] {
+        let output = smi(&world, how);
+        assert!(output.contains("/ 16255MiB"), "{how:?}:\n{output}");
+    }
+}
+
+#[test]
+fn the_drivers_libraries_are_found_where_its_root_has_them() {
+    let world = World::new("v100-32gb:2");
+    let root = std::path::PathBuf::from(world.path());
+    for (from, to) in [("usr/lib/x86_64-linux-gnu", "lib64"), ("usr/bin", "bin")] {
+        std::fs::rename(root.join(from), root.join(to)).unwrap();
+    }
+    let output = smi(&world, &[]);
+    assert!(output.contains("/ 16255MiB"), "{output}");
+}
+
+#[test]
 fn the_images_nvidia_smi_is_the_drivers_own_with_the_drivers_own_library() {
     let world = World::new("v100-32gb:2");
     let smi = |root: &str| {

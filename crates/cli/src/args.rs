@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Say why a pod is refused or waits, and which GPU had how much
     Why(WhyArgs),
     /// Look what on this machine keeps shares from working, each with what to do
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Turn manifests that were written for HAMi, KAI or Run:ai into ours
     Translate(TranslateArgs),
     /// Show the whole way on simulated GPUs: pods, shares, a refusal
@@ -98,6 +98,15 @@ pub(crate) struct DoctorArgs {
     /// An unpacked image, to say whether the shim loads in it; may be given more than once
     #[arg(long, value_name = "DIR")]
     pub(crate) image: Vec<PathBuf>,
+    /// Keys of the taints that admission tolerates for every pod with a GPU (the chart's admission.tolerations)
+    #[arg(
+        long,
+        value_name = "KEY",
+        value_delimiter = ',',
+        default_value = "nvidia.com/gpu",
+        env = "ALIQUOT_TOLERATED"
+    )]
+    pub(crate) tolerated: Vec<String>,
     /// The node's name in Kubernetes
     #[arg(long, value_name = "NAME", default_value = "", env = "NODE_NAME")]
     pub(crate) node_name: String,
@@ -118,7 +127,7 @@ pub(crate) struct TranslateArgs {
     #[arg(long, value_name = "AMOUNT", value_parser = contract::parse_memory)]
     pub(crate) card_memory: Option<Mib>,
     /// How many replicas of each GPU NVIDIA's time-slicing was configured for: then one of `nvidia.com/gpu` is no whole GPU
-    #[arg(long, value_name = "COUNT", value_parser = replica)]
+    #[arg(long, value_name = "COUNT", value_parser = aliquot_admission::translate::replica)]
     pub(crate) replicas: Option<Percent>,
     /// The domain of our resources
     #[arg(long, env = "ALIQUOT_DOMAIN", default_value = contract::DEFAULT_DOMAIN)]
@@ -318,13 +327,6 @@ fn fraction(text: &str) -> Result<Percent, contract::FractionError> {
     contract::parse_fraction(text)
 }
 
-/// What one of so many replicas is of a GPU, rounded down so that all of them fit.
-fn replica(text: &str) -> Result<Percent, String> {
-    let count = text.parse().ok().filter(|count| (2..=100).contains(count));
-    let percent = count.and_then(|count: u64| Percent::new(100 / count).ok());
-    percent.ok_or_else(|| "write a number of replicas from 2 to 100".to_owned())
-}
-
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: Result<f64, _> = text.parse();
     let good = seconds.ok().filter(|seconds| (0.2..=60.0).contains(seconds));
@@ -369,15 +371,6 @@ mod tests {
         for text in ["0", "-1", "1.5", "0.001", "NaN", "half"] {
             let refusal = run(&["--fraction", text]).err().unwrap_or_default();
             assert!(refusal.contains("0.01"), "{text}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn replicas_of_a_gpu_are_equal_parts_that_all_fit() {
-        let part = |count: &str| replica(count).map(|percent| percent.get());
-        assert_eq!([part("4"), part("3"), part("100")], [Ok(25), Ok(33), Ok(1)]);
-        for count in ["0", "1", "101", "-4", "four", ""] {
-            assert!(part(count).is_err(), "{count}");
         }
     }
 

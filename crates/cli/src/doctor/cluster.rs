@@ -7,8 +7,6 @@ use super::Finding;
 use super::scene::Scene;
 
 const ABOUT: &str = "node";
-/// What admission tolerates without being told (`admission.tolerations`).
-const TOLERATED: &str = "nvidia.com/gpu";
 
 /// Asks for the node, where there is an API server to ask.
 pub(super) async fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -33,12 +31,15 @@ pub(super) async fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         Ok(node) => {
             let domain = scene.config.domain.as_str();
-            vec![taints(&node, &scene.config.startup_taints), allocatable(&node, domain)]
+            vec![
+                taints(&node, &scene.config.startup_taints, &scene.args.tolerated),
+                allocatable(&node, domain),
+            ]
         }
     }
 }
 
-fn taints(node: &Value, startup: &[String]) -> Finding {
+fn taints(node: &Value, startup: &[String], tolerated: &[String]) -> Finding {
     const ABOUT: &str = "taints";
     let all = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
     let text = |taint: &Value, key: &str| taint[key].as_str().unwrap_or_default().to_owned();
@@ -53,7 +54,8 @@ fn taints(node: &Value, startup: &[String]) -> Finding {
         let todo = "kubectl uncordon it when it may take pods";
         return Finding::look(ABOUT, "the node is cordoned", todo);
     }
-    let others: Vec<_> = keys.iter().filter(|key| *key != TOLERATED).map(String::as_str).collect();
+    let others: Vec<_> =
+        keys.iter().filter(|key| !tolerated.contains(key)).map(String::as_str).collect();
     if others.is_empty() {
         return Finding::good(
             ABOUT,
@@ -91,15 +93,17 @@ mod tests {
         let node =
             |key: &str, effect: &str| json!({"spec": {"taints": [{"key": key, "effect": effect}]}});
         let startup = ["a.b/starting".to_owned()];
+        let tolerated = ["nvidia.com/gpu", "sku"].map(str::to_owned);
         let table = [
             (node("a.b/starting", "NoSchedule"), State::Bad, "start-up"),
             (node("nvidia.com/gpu", "NoSchedule"), State::Good, "1 of them"),
+            (node("sku", "NoSchedule"), State::Good, "1 of them"),
             (node("team", "NoExecute"), State::Look, "team"),
             (node("team", "PreferNoSchedule"), State::Good, "0 of them"),
             (json!({"spec": {"unschedulable": true}}), State::Look, "cordoned"),
         ];
         for (node, state, word) in table {
-            let finding = taints(&node, &startup);
+            let finding = taints(&node, &startup, &tolerated);
             assert_eq!(finding.state, state, "{finding:?}");
             assert!(finding.seen.contains(word), "{finding:?}");
             assert_eq!(finding.todo.is_empty(), state == State::Good, "{finding:?}");

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     } else {
         preloaded(args, &run, &shim)
     };
-    driver.expose(&mut command, placement.uuid);
+    driver.expose(&mut command, placement.uuid, run.folder())?;
     // Ends before the run does: its pages are the last to go.
     let _turn = arbitrate::Turn::begin(registry);
     supervise::wait(&mut command)

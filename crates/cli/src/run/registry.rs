@@ -152,6 +152,11 @@ impl Card {
 }
 
 impl Run {
+    /// All that is the run's: it goes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The allotment's own folder: `limits` and `ledger`.
     pub(crate) fn pages(&self) -> PathBuf {
         self.allotments().join(self.id.to_string())

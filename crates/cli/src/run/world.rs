@@ -2,10 +2,13 @@
 
 use std::{
     ffi::OsString,
+    fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use aliquot_node::driver::Driver as Files;
 use anyhow::Context;
 use contract::DeviceUuid;
 
@@ -42,19 +45,57 @@ impl Driver {
     }
 
     /// Shows the command this driver and, of its GPUs, the one that the share is of, unless the
-    /// command's environment says otherwise.
-    pub(crate) fn expose(&self, command: &mut Command, gpu: DeviceUuid) {
+    /// command's environment says otherwise. `own` is a folder of the run's for what has to be made.
+    ///
+    /// # Errors
+    /// Where there is no driver, or the folder cannot be written.
+    pub(crate) fn expose(
+        &self,
+        command: &mut Command,
+        gpu: DeviceUuid,
+        own: &Path,
+    ) -> anyhow::Result<()> {
         if std::env::var_os("CUDA_VISIBLE_DEVICES").is_none() {
             command.env("CUDA_VISIBLE_DEVICES", gpu.to_string());
         }
         if self.root() == Path::new("/") {
-            return;
+            return Ok(());
         }
-        let libraries = self.root().join("usr/lib/x86_64-linux-gnu");
+        let driver = Files::find(self.root())?;
+        let (nvml, smi) = (driver.nvml(), driver.smi());
+        let libraries = nvml.parent().context("a library lies in a folder")?;
+        let libraries = alone(libraries, own)
+            .with_context(|| format!("cannot link the driver's libraries in {}", own.display()))?;
         command.env("LD_LIBRARY_PATH", before("LD_LIBRARY_PATH", &libraries));
-        command.env("PATH", before("PATH", &self.root().join("usr/bin")));
+        if let Some(programs) = smi.as_deref().and_then(Path::parent) {
+            command.env("PATH", before("PATH", programs));
+        }
+        Ok(())
     }
 }
+
+/// The driver's libraries without what lies beside them. In the root of a driver's container that is its libc,
+/// which no program of ours must be given: then the driver's alone are linked in a folder of our own. Elsewhere
+/// it is the folder itself, because it may have more that belongs to the driver.
+fn alone(libraries: &Path, own: &Path) -> io::Result<PathBuf> {
+    if !libraries.join("libc.so.6").exists() {
+        return Ok(libraries.to_owned());
+    }
+    let links = own.join("driver");
+    fs::create_dir(&links)?;
+    for file in fs::read_dir(libraries)? {
+        let name = file?.file_name();
+        let is_of_the_driver =
+            |prefix: &&str| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+        if OF_THE_DRIVER.iter().any(is_of_the_driver) {
+            symlink(libraries.join(&name), links.join(&name))?;
+        }
+    }
+    Ok(links)
+}
+
+/// How the names of the driver's libraries begin.
+const OF_THE_DRIVER: [&str; 2] = ["libcuda", "libnv"];
 
 /// A search path with `folder` in front of what the environment has.
 fn before(variable: &str, folder: &Path) -> OsString {
