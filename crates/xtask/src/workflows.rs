@@ -183,6 +183,11 @@ fn is_bash(script: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_workflows_that_lie_here_are_in_order() {
+        assert!(check().unwrap() >= RUN.len());
+    }
+
     fn workflow(job: &str) -> String {
         format!(
             "name: ci\non: push\npermissions: {{contents: read}}\ndefaults: {{run: {{shell: bash}}}}\n\
