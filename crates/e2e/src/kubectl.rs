@@ -44,7 +44,9 @@ impl Kubectl {
         let output = child.wait_with_output()?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if !output.status.success() {
-            bail!("kubectl {}: {}", words.join(" "), said(&output.stderr).trim());
+            // A command that is run in a pod says what it has to say on either.
+            let both = [said(&output.stdout), said(&output.stderr)].concat();
+            bail!("kubectl {}: {}", words.join(" "), both.trim());
         }
         Ok(said(&output.stdout))
     }

@@ -63,6 +63,8 @@ fn refused() -> Vec<(Value, &'static str)> {
         (asks(json!({FRACTION: "1.5"})), "more than one GPU"),
         (asks(json!({FRACTION: "2"})), "more than one GPU"),
         (asks(json!({PERCENT: "101"})), "101"),
+        (asks(json!({"example.com/gpu-chat-percent": "150"})), "gpu-chat-percent"),
+        (two(json!({"example.com/gpu-chat-percent": "50"}), json!({WHOLE: "1"})), "two pods"),
         (two(half(), json!({WHOLE: "1"})), "two pods"),
         (two(half(), json!({"example.com/mig-1g.10gb": "1"})), "mig-1g.10gb"),
         (privileged, "privileged"),

@@ -3,6 +3,7 @@
 //! The chart is installed as its manual says, first with admission by policies, then by the webhook. After
 //! each case all pods that it made are taken away, whether it went well or not.
 
+mod away;
 mod front;
 mod node;
 mod placement;
@@ -38,7 +39,10 @@ struct Case {
 
 /// What is installed, and the cases that hold then.
 const STAGES: [(&str, &[&[Case]]); 2] = [
-    ("policy", &[node::CASES, front::CASES, rules::CASES, placement::CASES, restarts::CASES]),
+    (
+        "policy",
+        &[node::CASES, front::CASES, rules::CASES, placement::CASES, away::CASES, restarts::CASES],
+    ),
     ("webhook", &[front::CASES, rules::LAST]),
 ];
 

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    BARE, Case, PATIENCE, PERCENT, WHOLE, ended, idle, is_in, make, node, offers_all, said, shown,
-    stays,
+    BARE, Case, PATIENCE, PERCENT, WHOLE, allocatable, ended, idle, is_in, make, node, offers_all,
+    said, shown, stays,
 };
 use crate::chart::NAMESPACE;
 use crate::cluster::Cluster;
@@ -15,9 +15,11 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "the agent registers, and its start-up taint goes", run: registers },
     Case { name: "the node is labelled", run: labelled },
     Case { name: "the agent's pod has the driver's nvidia-smi, as guides tell to try", run: smi },
+    Case { name: "the doctor finds nothing bad in the agent's pod", run: doctor },
     Case { name: "a half shows half the memory and is held to it", run: half },
     Case { name: "a whole GPU comes without the shim", run: whole },
     Case { name: "what does not fit on the node waits for its turn", run: waits },
+    Case { name: "a GPU in mode auto becomes what its first container wants", run: auto },
     Case { name: "init containers, sidecars and containers have their shares", run: initial },
     Case { name: "a share with its own cores and memory is held too", run: guaranteed },
     Case { name: "whole and fraction in one pod are refused with a reason", run: mixed },
@@ -49,6 +51,15 @@ fn smi(cluster: &mut Cluster) -> Result<()> {
     let said = in_agent(cluster, &["nvidia-smi", "-L"])?;
     let gpus = said.lines().filter(|line| line.contains("Tesla V100-SXM2-32GB")).count();
     ensure!(gpus == 3, "nvidia-smi shows: {said}");
+    Ok(())
+}
+
+/// It ends with an error where something is bad; a share was tried, and not passed over.
+fn doctor(cluster: &mut Cluster) -> Result<()> {
+    registers(cluster)?;
+    let said = in_agent(cluster, &["aliquot", "doctor"])?;
+    let share = "good     a share       10% shows 3251 of 32510 MiB";
+    ensure!(said.contains(share), "no share was tried: {said}");
     Ok(())
 }
 
@@ -84,6 +95,43 @@ fn waits(cluster: &mut Cluster) -> Result<()> {
     cluster.api.delete(&first)?;
     let ended = is_in(&["Succeeded"]);
     cluster.api.wait(&second, "run after the first has gone", PATIENCE, ended).map(drop)
+}
+
+/// The mode that the chart gives GPUs that nobody pinned; the suite pins them, so that each case knows its node.
+fn auto(cluster: &mut Cluster) -> Result<()> {
+    defaults_to(cluster, "shared", "auto")?;
+    let outcome = becomes_whole(cluster);
+    defaults_to(cluster, "auto", "shared")?;
+    outcome?;
+    cluster.api.wait(&node(), "offering its GPUs as before", PATIENCE, offers_all).map(drop)
+}
+
+fn becomes_whole(cluster: &Cluster) -> Result<()> {
+    let offers = |percent, whole| {
+        move |node: &Value| {
+            (allocatable(node, PERCENT), allocatable(node, WHOLE)) == (Some(percent), Some(whole))
+        }
+    };
+    cluster.api.wait(&node(), "offering each GPU as either", PATIENCE, offers(200, 3))?;
+    let mut all = pod("all", WHOLE, 3, "exec sleep 1000");
+    all["spec"]["schedulerName"] = "aliquot".into();
+    let path = stays(cluster, &all)?;
+    cluster.api.wait(&node(), "offering no share of what is whole", PATIENCE, offers(0, 3))?;
+    cluster.api.delete(&path)?;
+    cluster.api.wait(&node(), "offering each GPU as either again", PATIENCE, offers(200, 3))?;
+    Ok(())
+}
+
+/// Changes the agents' file; the kubelet brings it to them within a minute or two.
+fn defaults_to(cluster: &Cluster, from: &str, to: &str) -> Result<()> {
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps/aliquot-agent");
+    let map = cluster.api.get(&path)?;
+    let text = map["data"]["aliquot.yaml"].as_str().context("no configuration")?;
+    let from = format!("defaultMode: {from}");
+    ensure!(text.contains(&from), "there is no {from} in {text}");
+    let data =
+        json!({"data": {"aliquot.yaml": text.replace(&from, &format!("defaultMode: {to}"))}});
+    cluster.api.patch(&path, &data).map(drop)
 }
 
 fn initial(cluster: &mut Cluster) -> Result<()> {

@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Placed by our scheduler.
-fn ours(name: &str, percent: u32) -> Value {
+pub(super) fn ours(name: &str, percent: u32) -> Value {
     let mut pod = idle(name, percent);
     pod["spec"]["schedulerName"] = "aliquot".into();
     pod
