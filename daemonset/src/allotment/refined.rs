@@ -9,14 +9,15 @@ use super::record::Record;
 use crate::api::Refinement;
 use crate::layout::Layout;
 
-/// Makes the share what `refinement` makes of it. Answers what does not count, in sentences.
+/// Makes the share what `refinement` makes of it. Answers whether it is another one now, and what does not count, in
+/// sentences.
 pub(crate) fn refine(
     layout: &Layout,
     record: &Record,
     rules: Rules,
     refinement: &Refinement,
-) -> Vec<String> {
-    let Ok(Some(spec)) = pages::spec(record, rules) else { return Vec::new() };
+) -> (bool, Vec<String>) {
+    let Ok(Some(spec)) = pages::spec(record, rules) else { return (false, Vec::new()) };
     let refined = spec.devices.iter().map(|device| refinement.apply(device));
     let (mut devices, problems): (Vec<_>, Vec<_>) = refined.unzip();
     let folder = layout.pages_of(record.id);
@@ -33,10 +34,10 @@ pub(crate) fn refine(
     let holder = record.holder.as_ref();
     let (namespace, pod) =
         (holder.map(|holder| holder.namespace.as_str()), holder.map(|holder| holder.pod.as_str()));
-    match changed {
+    match &changed {
         Ok(true) => info!(namespace, pod, allotment = %record.id, ?refinement, "refined"),
         Ok(false) => {}
         Err(error) => warn!(namespace, pod, allotment = %record.id, %error, "not refined"),
     }
-    problems.concat()
+    (changed.unwrap_or(false), problems.concat())
 }

@@ -81,7 +81,12 @@ impl Node {
 
     fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
         let rules = self.book().rules(record);
-        allotment::refine(&self.wares.layout, record, rules, refinement)
+        let (is_new, problems) = allotment::refine(&self.wares.layout, record, rules, refinement);
+        if is_new {
+            // The arbiter looks seldom where nobody fights for a GPU.
+            self.held.send_replace(());
+        }
+        problems
     }
 
     /// Shares that the scheduler's extender has planned here and nobody has taken yet.
@@ -102,5 +107,35 @@ impl Node {
     #[must_use]
     pub fn pools(&self) -> &watch::Sender<Arc<PoolStates>> {
         &self.pools
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allotment::Holder;
+    use crate::inventory::tests::uuid;
+    use crate::node::tests::Bare;
+
+    #[test]
+    fn the_arbiter_hears_of_other_terms_once() {
+        let bare = Bare::new();
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        let [namespace, pod] = ["team", "trainer"].map(str::to_owned);
+        let holder = Holder { namespace: namespace.clone(), pod: pod.clone(), container: None };
+        let record = Record { holder: Some(holder), ..bare.node.records()[0].clone() };
+        let mut meta = Meta::default();
+        (meta.namespace, meta.name) = (namespace, pod);
+        let domain = Domain::parse("example.com").unwrap();
+        let mut hears = |policy: &str| {
+            let policy = ("example.com/compute-policy".to_owned(), policy.to_owned());
+            meta.annotations = [policy].into();
+            let held = bare.node.watch_held();
+            let pods = Pods::from([("uid".to_owned(), meta.clone())]);
+            assert_eq!(bare.node.refine(&record, &pods, domain), []);
+            held.has_changed().unwrap()
+        };
+        assert_eq!(["strict", "strict", "fair"].map(&mut hears), [true, false, true]);
     }
 }
