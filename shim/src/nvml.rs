@@ -19,11 +19,39 @@ const NO_PERMISSION: nvmlReturn_t = nvmlReturn_t::NVML_ERROR_NO_PERMISSION;
 /// As NVML's function.
 pub(crate) unsafe fn memory_info(device: nvmlDevice_t, memory: *mut nvmlMemory_t) -> nvmlReturn_t {
     let Some(library) = real::nvmlDeviceGetMemoryInfo.get() else { return UNINITIALIZED };
-    let Ok(shares) = allotments::shares() else { return NO_PERMISSION };
     // SAFETY: the caller's arguments.
-    let result = unsafe { library(device, memory) };
+    unsafe { stated(device, memory, || library(device, memory)) }
+}
+
+/// Of a card in confidential mode the protected part of the memory, in which the share lies; of others none.
+///
+/// # Safety
+/// As NVML's function.
+pub(crate) unsafe fn protected_memory(
+    device: nvmlDevice_t,
+    memory: *mut nvmlMemory_t,
+) -> nvmlReturn_t {
+    let library = real::nvmlDeviceGetConfComputeProtectedMemoryUsage.get();
+    let Some(library) = library else { return UNINITIALIZED };
+    // SAFETY: the caller's arguments.
+    unsafe { stated(device, memory, || library(device, memory)) }
+}
+
+/// States the share where the library states memory, and never more than that.
+///
+/// # Safety
+/// `memory` is what the library writes to.
+unsafe fn stated(
+    device: nvmlDevice_t,
+    memory: *mut nvmlMemory_t,
+    library: impl FnOnce() -> nvmlReturn_t,
+) -> nvmlReturn_t {
+    let Ok(shares) = allotments::shares() else { return NO_PERMISSION };
+    let result = library();
     // SAFETY: NVML succeeds only with a place to write to.
-    if let (SUCCESS, Some(memory)) = (result, unsafe { memory.as_mut() }) {
+    if let (SUCCESS, Some(memory)) = (result, unsafe { memory.as_mut() })
+        && memory.total > 0
+    {
         let figures = Figures::of(shares, device, memory.total);
         (memory.total, memory.free, memory.used) = (figures.total, figures.free, figures.used);
     }
@@ -51,29 +79,6 @@ pub(crate) unsafe fn memory_info_v2(
     result
 }
 
-/// Of a card in confidential mode all memory is protected, the share's too; of others none is.
-///
-/// # Safety
-/// As NVML's function.
-pub(crate) unsafe fn protected_memory(
-    device: nvmlDevice_t,
-    memory: *mut nvmlMemory_t,
-) -> nvmlReturn_t {
-    let library = real::nvmlDeviceGetConfComputeProtectedMemoryUsage.get();
-    let Some(library) = library else { return UNINITIALIZED };
-    let Ok(shares) = allotments::shares() else { return NO_PERMISSION };
-    // SAFETY: the caller's arguments.
-    let result = unsafe { library(device, memory) };
-    // SAFETY: NVML succeeds only with a place to write to.
-    if let (SUCCESS, Some(memory)) = (result, unsafe { memory.as_mut() })
-        && memory.total > 0
-    {
-        let figures = Figures::of(shares, device, memory.total);
-        (memory.total, memory.free, memory.used) = (figures.total, figures.free, figures.used);
-    }
-    result
-}
-
 struct Figures {
     total: u64,
     free: u64,
@@ -95,8 +100,8 @@ impl Figures {
             return Self { total: card, free: 0, used: card };
         };
         let usage = usage(number, share);
-        let total = if usage.limit == 0 { card } else { usage.limit };
-        Self { total, free: usage.free(), used: usage.used }
+        let total = if usage.limit == 0 { card } else { usage.limit.min(card) };
+        Self { total, free: usage.free().min(total.saturating_sub(usage.used)), used: usage.used }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger::agent::{LimitsPage, TimeReader};
 use ledger::{Pace, Terms};
@@ -47,7 +47,9 @@ impl Arbiter {
 
     /// Returns when a thread waits.
     fn sees_somebody_wait(&self) {
+        let until = Instant::now() + Duration::from_secs(60);
         while self.waiting() == 0 {
+            assert!(Instant::now() < until, "nobody waits");
             thread::sleep(Duration::from_millis(1));
         }
     }

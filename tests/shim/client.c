@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -216,7 +217,8 @@ static int children(uint64_t count, uint64_t bytes) {
             if (write(over[1], &result, 1) < 0) _exit(1);
             for (;;) pause();
         }
-        if (last_child < 0 || read(over[0], &result, 1) != 1) break;
+        struct pollfd told = {over[0], POLLIN};
+        if (last_child < 0 || poll(&told, 1, 60000) != 1 || read(over[0], &result, 1) != 1) break;
         got += result;
     }
     close(over[0]);
