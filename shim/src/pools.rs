@@ -20,6 +20,9 @@ const FREE: u64 = 0;
 const BUSY: u64 = 1;
 
 static KNOWN: Region<Pool, POOLS> = Region::new();
+/// One bit for each place that a pool ever had.
+#[unsafe(link_section = ".data")]
+static MET: [AtomicU64; POOLS / 64] = [const { AtomicU64::new(0) }; POOLS / 64];
 
 /// A pool on a device.
 pub(crate) struct Pool {
@@ -61,6 +64,11 @@ impl Pool {
         let key = handle as u64;
         let places = || region::reach(&KNOWN, key);
         let pool = places().find(|pool| region::change(&pool.handle, FREE, BUSY))?;
+        if let Some(at) = KNOWN.known().iter().position(|place| core::ptr::eq(place, pool))
+            && let Some(word) = MET.get(at / 64)
+        {
+            word.fetch_or(1 << (at % 64), Ordering::Relaxed);
+        }
         pool.device.store(device, Ordering::Relaxed);
         pool.grown.clear();
         pool.state.store(state, Ordering::Relaxed);
@@ -222,6 +230,35 @@ pub(crate) fn trim_all(share: Share) {
         pool.trim();
         pool.look(share);
     });
+}
+
+/// The program has waited for the GPU: a driver gives back then what pools hold above their thresholds, and others may
+/// have it. Asks nothing of a process whose pools are charged nothing.
+#[inline]
+pub(crate) fn waited() {
+    if MET.iter().any(|word| word.load(Ordering::Relaxed) != 0) {
+        look_at_charged();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn look_at_charged() {
+    let places = KNOWN.known();
+    for (index, word) in MET.iter().enumerate() {
+        let mut bits = word.load(Ordering::Relaxed);
+        while bits != 0 {
+            let at = index * 64 + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            if let Some(pool) = places.get(at)
+                && pool.handle.load(Ordering::Acquire) > BUSY
+                && pool.grown.charged() > 0
+                && let Device::Share(share) = device::of(pool.device())
+            {
+                pool.look(share);
+            }
+        }
+    }
 }
 
 /// Reads the size of every pool of a share anew.

@@ -1,9 +1,9 @@
 //! Streams as the meter needs to know them: whether something is captured, when one ends, and when a
-//! program has waited for the GPU.
+//! program has waited for the GPU, whose pools may be smaller then.
 
 use crate::hooks::real;
-use crate::meter;
 use crate::meter::stream::Stream;
+use crate::{meter, pools};
 use core::ffi::c_void;
 use nvidia_sys::cuda::{
     CUcontext, CUevent, CUgraph, CUgraphEdgeData, CUgraphNode, CUgraphRecaptureCallback, CUresult,
@@ -97,6 +97,9 @@ fn ended(result: CUresult) {
     }
 }
 
-fn waited(_: CUresult) {
+fn waited(result: CUresult) {
     meter::waited();
+    if result == SUCCESS {
+        pools::waited();
+    }
 }

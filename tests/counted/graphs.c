@@ -243,9 +243,20 @@ static void run(char *text) {
         result = CALL("cuMemFree_v2", (uint64_t), addresses[a]);
     else if (IS("free-async"))
         result = CALL("cuMemFreeAsync", (uint64_t, void *), addresses[a], stream);
+    else if (IS("lend"))
+        result = CALL("cuMemAllocAsync", (uint64_t *, size_t, void *), &addresses[a], b * MIB, stream);
     else if (IS("sync"))
         result = CALL("cuStreamSynchronize", (void *), stream);
-    else if (IS("reserved")) {
+    else if (IS("sync-ptsz"))
+        result = CALL("cuStreamSynchronize_ptsz", (void *), stream);
+    else if (IS("sync-context"))
+        result = CALL("cuCtxSynchronize", (void));
+    else if (IS("sync-event")) {
+        void *event;
+        result = CALL("cuEventCreate", (void **, unsigned), &event, 0);
+        if (!result) result = CALL("cuEventRecord", (void *, void *), event, stream);
+        if (!result) result = CALL("cuEventSynchronize", (void *), event);
+    } else if (IS("reserved")) {
         uint64_t value = 0;
         number((int)a, 2, &value);
         result = (int)(value / MIB);

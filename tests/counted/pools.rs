@@ -3,6 +3,7 @@
 use contract::Mib;
 
 use crate::container::card;
+use crate::graph_stage::World;
 use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
 
 #[test]
@@ -102,6 +103,19 @@ fn a_pool_that_grows_past_the_limit_is_undone() {
     let outcome = run_in(&half().env("STANDIN_TORN", "1"), &words);
     assert_eq!(outcome.of(&format!("lend=1,{most}")), "2");
     assert_eq!((outcome.of("used"), outcome.of("living")), ("319.000", "64"));
+}
+
+#[test]
+fn what_a_pool_gives_back_at_a_synchronisation_is_the_others_at_once() {
+    for sync in ["sync", "sync-ptsz", "sync-context", "sync-event"] {
+        let world = World::new();
+        let [held, taken] = world.waiting(&format!("lend=0,1000 free-async=0 {sync}"));
+        assert_eq!((held, taken), (0, 0), "{sync}");
+        // What is lent stays, and what the pool keeps for later.
+        let [held, taken] = world.waiting(&format!("lend=0,100 lend=1,1000 free-async=1 {sync}"));
+        assert_eq!(held, taken, "{sync}");
+        assert!(held >= 100 << 20, "{sync}");
+    }
 }
 
 #[test]
