@@ -34,9 +34,11 @@ fn every_line_about_an_allotment_names_its_pod_once_that_is_known() {
     let mut pod = node.share("spoils", 40, "sleep 1000");
     pod.start().unwrap();
     let [id] = &node.pages()[..] else { panic!("not one allotment") };
-    wait_until("it is arbitrated", || {
-        fs::read_to_string(node.at("pages/time.json")).is_ok_and(|text| text.contains(id))
-    });
+    let arbitrated = || fs::read_to_string(node.at("pages/time.json")).unwrap_or_default();
+    wait_until("it is arbitrated", || arbitrated().contains(id));
+    // It can be so before the arbiter has heard of its name, and is not a second later.
+    let then = arbitrated();
+    wait_until("it is arbitrated still", || ![String::new(), then.clone()].contains(&arbitrated()));
     // As its container can.
     fs::write(node.at("pages").join(id).join("ledger"), "").unwrap();
     say(&node, "its ledger cannot be read");
