@@ -20,6 +20,8 @@ const MAPPINGS: usize = 1 << 19;
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
 const FIRST: u64 = 2;
+/// In the key of a mapping that the driver is about to end. No address is so high.
+const LEAVING: u64 = 1 << 63;
 
 /// The parts of a count: references below, and how many of them are handles above.
 const REFERENCE: u64 = 1;
@@ -182,16 +184,13 @@ impl Memory {
 /// One more reference to each piece of memory that is mapped in a range, for `take` to have.
 #[cold]
 pub(crate) fn refer_range(start: u64, size: u64, mut take: impl FnMut(&'static Memory)) {
-    if MAPPED.known().is_empty() {
-        return;
-    }
     let end = start.saturating_add(size);
     let mut at = start;
     while at < end {
         let Some(mapping) = Mapping::of(at) else { return };
         mapping.memory().filter(|memory| memory.refer_alive()).into_iter().for_each(&mut take);
         let bytes = mapping.size.load(Ordering::Relaxed).max(1);
-        let begin = mapping.start.load(Ordering::Relaxed).saturating_sub(FIRST);
+        let begin = (mapping.start.load(Ordering::Relaxed) & !LEAVING).saturating_sub(FIRST);
         at = begin.saturating_add(bytes).max(at.saturating_add(1));
     }
 }
@@ -212,17 +211,48 @@ pub(crate) fn remember_mapping(start: u64, size: u64, memory: Option<&'static Me
 
 /// Forgets the mappings that follow each other over `size` bytes from `start`.
 pub(crate) fn forget_mappings(start: u64, size: u64) {
+    if unmap_mappings(start, size) {
+        unmapped_mappings(start, size, true);
+    }
+}
+
+/// Takes these mappings out, before the driver ends them: another thread may be given the same addresses.
+/// False: there are none.
+pub(crate) fn unmap_mappings(start: u64, size: u64) -> bool {
+    let take = |mapping: &Mapping, key| change(&mapping.start, key, key | LEAVING);
+    !MAPPED.known().is_empty() && each_in_row(start, size, take)
+}
+
+/// The driver has ended the mappings that were taken out so, or has not.
+pub(crate) fn unmapped_mappings(start: u64, size: u64, is_ended: bool) {
+    each_in_row(start, size, |mapping, key| {
+        let left = if is_ended { BUSY } else { key };
+        let taken = change(&mapping.start, key | LEAVING, left);
+        if taken && is_ended {
+            let memory = mapping.memory();
+            mapping.start.store(FREE, Ordering::Release);
+            memory.inspect(|memory| memory.let_go());
+        }
+        taken
+    });
+}
+
+/// Has `take` have the mappings that follow each other; it is given a place and the key that is looked for,
+/// and says whether it took it. False: it took none.
+fn each_in_row(start: u64, size: u64, take: impl Fn(&Mapping, u64) -> bool) -> bool {
     let end = start.saturating_add(size);
     let mut at = start;
     while at < end {
         let key = at.saturating_add(FIRST);
-        let take = |mapping: &&Mapping| change(&mapping.start, key, BUSY);
-        let Some(mapping) = reach(&MAPPED, key).find(take) else { return };
-        let (memory, bytes) = (mapping.memory(), mapping.size.load(Ordering::Relaxed));
-        mapping.start.store(FREE, Ordering::Release);
-        memory.inspect(|memory| memory.let_go());
+        // The size is read before: a place that was let go of may be another's.
+        let taken = reach(&MAPPED, key).find_map(|mapping| {
+            let bytes = mapping.size.load(Ordering::Relaxed);
+            take(mapping, key).then_some(bytes)
+        });
+        let Some(bytes) = taken else { break };
         at = at.saturating_add(bytes.max(1));
     }
+    at > start
 }
 
 impl Mapping {
@@ -231,8 +261,11 @@ impl Mapping {
         unsafe { self.memory.load(Ordering::Relaxed).as_ref() }
     }
 
-    /// The mapping that an address lies in.
+    /// The mapping that an address lies in, also one that the driver is about to end.
     fn of(address: u64) -> Option<&'static Self> {
+        if MAPPED.known().is_empty() {
+            return None;
+        }
         let key = address.saturating_add(FIRST);
         let begins = |mapping: &&Mapping| mapping.start.load(Ordering::Acquire) == key;
         reach(&MAPPED, key).find(begins).or_else(|| Self::around(address))
@@ -241,8 +274,8 @@ impl Mapping {
     /// As [`Self::of`], for an address within. Looks at every place.
     #[cold]
     fn around(address: u64) -> Option<&'static Self> {
-        MAPPED.places()?.iter().find(|mapping| {
-            let start = mapping.start.load(Ordering::Acquire);
+        MAPPED.known().iter().find(|mapping| {
+            let start = mapping.start.load(Ordering::Acquire) & !LEAVING;
             let size = mapping.size.load(Ordering::Relaxed);
             start >= FIRST && address.checked_sub(start - FIRST).is_some_and(|at| at < size)
         })

@@ -113,10 +113,11 @@ pub(crate) unsafe fn map(
 /// As the driver's function.
 pub(crate) unsafe fn unmap(address: CUdeviceptr, bytes: usize) -> CUresult {
     let Some(driver) = real::cuMemUnmap.get() else { return NOT_INITIALIZED };
+    let are_known = references::unmap_mappings(address, bytes as u64);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(address, bytes) };
-    if result == SUCCESS {
-        references::forget_mappings(address, bytes as u64);
+    if are_known {
+        references::unmapped_mappings(address, bytes as u64, result == SUCCESS);
     }
     result
 }

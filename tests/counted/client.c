@@ -193,6 +193,36 @@ static int race(uint64_t first_mib, uint64_t second_mib, int first_result) {
     return result;
 }
 
+/* A thread that comes back from its call of the driver later than another one goes there. */
+static pthread_t slow_thread;
+static void slow_begin(uint64_t bytes, void *(*call)(void *), void *of) {
+    CALL("standin_slow", (size_t, int), bytes, 0);
+    pthread_create(&slow_thread, 0, call, of);
+    while (!CALL("standin_is_held", (void))) sched_yield();
+}
+static int slow_end(void) {
+    void *result;
+    CALL("standin_slow", (size_t, int), 0, 0);
+    pthread_join(slow_thread, &result);
+    return (int)(intptr_t)result;
+}
+static void *slow_unmap(void *bytes) { return (void *)(intptr_t)unmap(0x10000000, (size_t)bytes); }
+static void *slow_create(void *made) {
+    return (void *)(intptr_t)CALL("cuCtxCreate_v2", (void *, unsigned, int), made, 0, 0);
+}
+static void *slow_retain(void *made) {
+    return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRetain", (void *, int), made, 0);
+}
+
+/* How much this process has mapped, in MiB. */
+static uint64_t mapped(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu", &pages) != 1) exit(8);
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE) / MIB;
+}
+
 static void run(char *text) {
     char command[32] = {0};
     uint64_t a = 0, b = 0, c = 0;
@@ -307,7 +337,32 @@ static void run(char *text) {
                       0x10000000 + b * MIB, c * MIB, 0);
     else if (IS("team-unbind"))
         result = CALL("cuMulticastUnbind", (uint64_t, int, size_t, size_t), place[a], 0, 0, b * MIB);
-    else if (IS("retain"))
+    else if (IS("unmap-late")) {
+        /* unmap-late=memory,size: as that comes back, another memory is mapped at the same place. */
+        slow_begin(b * MIB, slow_unmap, (void *)(b * MIB));
+        result = map(0x10000000, b * MIB, place[a]);
+        result = result * 10 + slow_end();
+    } else if (IS("context-late")) {
+        /* As a context begins, the only other one ends. */
+        void *first = 0;
+        CALL("cuCtxCreate_v2", (void **, unsigned, int), &first, 0, 0);
+        slow_begin(1, slow_create, &context);
+        result = CALL("cuCtxDestroy_v2", (void *), first);
+        result = result * 10 + slow_end();
+        CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("primary-late")) {
+        /* As it begins, another thread asks for it too. */
+        void *again;
+        slow_begin(1, slow_retain, &context);
+        result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &again, 0);
+        result = result * 10 + slow_end();
+        CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("mapped")) {
+        printf("%s %lu\n", text, mapped());
+        return;
+    } else if (IS("pools")) {
+        for (uint64_t i = 0; i < a && !result; i++) result = pool(&place[1000 + i], 1, 1, 0);
+    } else if (IS("retain"))
         result = CALL("cuMemRetainAllocationHandle", (uint64_t *, void *), &place[a],
                       (void *)(0x10000000 + b * MIB));
     else if (IS("used")) {

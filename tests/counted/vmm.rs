@@ -43,6 +43,21 @@ fn a_handle_found_by_address_is_one_more() {
 }
 
 #[test]
+fn what_is_mapped_where_another_thread_has_just_unmapped_stays_charged() {
+    let words = "create=0,8 map=0,0,8 create=1,8 unmap-late=1,8 release=0 release=1 used living \
+                 unmap=0,8 used";
+    assert_eq!(used(words), [8.0, 0.0]);
+}
+
+#[test]
+fn a_handle_of_plain_memory_is_looked_for_where_something_is_mapped_only() {
+    let outcome = run("mapped=0 retain=1,5 mapped=1");
+    let mapped = |at: &str| outcome.of(at).parse::<u64>().expect("a number");
+    assert_eq!(outcome.of("retain=1,5"), "1");
+    assert!(mapped("mapped=1") < mapped("mapped=0") + 8, "{outcome:?}");
+}
+
+#[test]
 fn memory_lives_as_long_as_it_is_bound_to_a_multicast_object() {
     for way in [0, 1000] {
         let words = format!("create=0,8 bind=0,{way},8 release=0 used unbind=0,8 used living");

@@ -39,6 +39,10 @@ static const unsigned char uuids[CARDS][16] = {
 #ifndef CONTEXT_ENDS
 #define CONTEXT_ENDS(context)
 #endif
+/* The same where one has just begun. */
+#ifndef CONTEXT_BEGINS
+#define CONTEXT_BEGINS()
+#endif
 
 typedef struct context {
     int device;
@@ -129,6 +133,7 @@ static int create(context **ctx, int device) {
     made->device = device;
     made->primary = 0;
     *ctx = current = made;
+    CONTEXT_BEGINS();
     return 0;
 }
 int cuCtxCreate(context **ctx, unsigned flags, int device) { return create(ctx, device); }
@@ -158,6 +163,7 @@ int cuDevicePrimaryCtxRetain(context **ctx, int device) {
     if (!ctx) return 1;
     retained[device]++;
     *ctx = &primaries[device];
+    CONTEXT_BEGINS();
     return 0;
 }
 int cuDevicePrimaryCtxRelease_v2(int device) {
