@@ -1531,6 +1531,8 @@ hooks! {
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,
     Cuda cuStreamIsCapturing_ptsz,
+    Cuda cuStreamQuery,
+    Cuda cuStreamQuery_ptsz,
     Cuda cuThreadExchangeStreamCaptureMode,
     Nvml nvmlDeviceGetUUID,
 }

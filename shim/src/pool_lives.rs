@@ -103,7 +103,7 @@ pub(crate) unsafe fn get_current_of(
 ) -> CUresult {
     let Some(driver) = real::cuMemGetMemPool.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
-    unsafe { met(pool, location, kind, driver(pool, location, kind)) }
+    unsafe { met(pool, location, kind, || driver(pool, location, kind)) }
 }
 
 /// # Safety
@@ -115,25 +115,32 @@ pub(crate) unsafe fn get_default_of(
 ) -> CUresult {
     let Some(driver) = real::cuMemGetDefaultMemPool.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
-    unsafe { met(pool, location, kind, driver(pool, location, kind)) }
+    unsafe { met(pool, location, kind, || driver(pool, location, kind)) }
 }
 
-/// Begins to count a pool that the driver has told the program of, if it is not yet.
+/// Begins to count a pool that `driver` tells the program of, if it is not yet. One that cannot be counted
+/// is not told.
 ///
 /// # Safety
-/// The arguments of a driver's function that answered `result`.
+/// The arguments of the driver's function.
 unsafe fn met(
     pool: *mut CUmemoryPool,
     location: *mut CUmemLocation,
     kind: CUmemAllocationType,
-    result: CUresult,
+    driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    if result == SUCCESS {
-        // SAFETY: the driver has read the one and written the other.
-        let (device, pool) = unsafe { (device_for(&*location, kind), *pool) };
-        if let (Some(device), None) = (device, Pool::of(pool)) {
-            Pool::remember(pool, device);
-        }
+    // SAFETY: where it is not null it is the caller's, to be written.
+    let before = unsafe { pool.as_ref() }.copied();
+    let result = driver();
+    let (SUCCESS, Some(before)) = (result, before) else { return result };
+    // SAFETY: the driver has read the one and written the other.
+    let (device, found) = unsafe { (device_for(&*location, kind), *pool) };
+    if let (Some(device), None) = (device, Pool::of(found))
+        && Pool::remember(found, device).is_none()
+    {
+        // SAFETY: the caller's place.
+        unsafe { *pool = before };
+        return OUT_OF_MEMORY;
     }
     result
 }

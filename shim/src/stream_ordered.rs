@@ -11,8 +11,8 @@ use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::pools::Pool;
 use crate::slot::Slot;
-use crate::{contexts, held, pool_current};
-use ledger::Kind;
+use crate::{contexts, held, pool_current, sys};
+use ledger::{Kind, clock};
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -20,6 +20,8 @@ const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 /// What drivers let a pool grow by, or a multiple of it.
 const CHUNK: u64 = 32 << 20;
+/// How long a stream is waited for whose memory would be free after it.
+const LONGEST_NS: u64 = 10_000_000;
 
 /// One request.
 struct Request {
@@ -32,18 +34,15 @@ struct Request {
 /// What a request that was served is undone with, in either form of a stream.
 struct Form {
     free: unsafe fn(CUdeviceptr, CUstream) -> CUresult,
-    synchronise: &'static Slot<fns::cuStreamSynchronize>,
+    query: &'static Slot<fns::cuStreamQuery>,
     is_captured: fn(CUstream) -> bool,
 }
 
-static PLAIN: Form = Form {
-    free: driver_free,
-    synchronise: &real::cuStreamSynchronize,
-    is_captured: capture::is_under_way,
-};
+static PLAIN: Form =
+    Form { free: driver_free, query: &real::cuStreamQuery, is_captured: capture::is_under_way };
 static PTSZ: Form = Form {
     free: driver_free_ptsz,
-    synchronise: &real::cuStreamSynchronize_ptsz,
+    query: &real::cuStreamQuery_ptsz,
     is_captured: capture::is_under_way_ptsz,
 };
 
@@ -202,14 +201,26 @@ impl Request {
             (self.form.free)(*self.address, self.stream);
             *self.address = before;
         }
-        // It can be trimmed away when the stream has come so far.
-        if let Some(synchronise) = self.form.synchronise.get() {
-            // SAFETY: the caller's stream.
-            relaxed(|| unsafe { synchronise(self.stream) });
-        }
+        self.come_so_far();
         pool.trim();
         pool.look(share);
         OUT_OF_MEMORY
+    }
+}
+
+impl Request {
+    /// What was given back can be trimmed away when the stream has come so far. It may wait for what this
+    /// very thread has yet to launch: what is not free by then stays charged until somebody looks again.
+    #[cold]
+    fn come_so_far(&self) {
+        let Some(query) = self.form.query.get() else { return };
+        let end_ns = clock::own_ns().saturating_add(LONGEST_NS);
+        // SAFETY: the caller's stream.
+        while relaxed(|| unsafe { query(self.stream) }) == CUresult::CUDA_ERROR_NOT_READY
+            && clock::own_ns() < end_ns
+        {
+            sys::yield_now();
+        }
     }
 }
 

@@ -119,6 +119,13 @@ fn what_a_pool_gives_back_at_a_synchronisation_is_the_others_at_once() {
 }
 
 #[test]
+fn a_pool_that_nobody_could_count_is_none() {
+    let outcome = run("pools=256 default-pool-of=9,2,0 pool-end=1000 default-pool-of=9,2,0");
+    assert_eq!(outcome.of("pools=256"), "0");
+    assert_eq!(all_of(&outcome, "default-pool-of=9,2,0"), ["2", "0"]);
+}
+
+#[test]
 fn a_refused_request_writes_nothing_and_asks_nothing_of_the_driver() {
     let most = ROOM / 32 * 32;
     let outcome = run(&format!("lend=0,{} used lend-nulls=1 lend=2,{most} used", ROOM + 1));
