@@ -18,7 +18,7 @@ use ledger::{Allotment, DeviceIndex, PageError};
 /// How many allotments one container can hold.
 pub(crate) const MOST: usize = 16;
 /// How many GPUs and MIG instances they can have in all.
-const MOST_SHARES: usize = 64;
+pub(crate) const MOST_SHARES: usize = 64;
 /// How many threads may open them at the same moment.
 pub(crate) const OPENERS: usize = 4;
 /// The version that a slot shows, as `major << 16 | minor << 8 | patch`.

@@ -2,8 +2,7 @@
 
 use crate::allotments::{self, Share};
 use crate::hooks::real;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
-use ledger::Usage;
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 use nvidia_sys::cuda::{CUdevice, CUdevice_attribute, CUresult, CUuuid};
 
 /// No machine has more devices than this.
@@ -71,22 +70,10 @@ pub(crate) fn attribute(ordinal: CUdevice, which: CUdevice_attribute) -> Option<
     if result == CUresult::CUDA_SUCCESS { u32::try_from(value).ok() } else { None }
 }
 
-/// Limit and use of a share. The first answer of a process is exact: the dead are dropped for it.
-pub(crate) fn usage(ordinal: CUdevice, share: Share) -> Usage {
-    let place = usize::try_from(ordinal).ok().and_then(|ordinal| EXACT.get(ordinal));
-    if place.is_some_and(|exact| !exact.load(Relaxed)) {
-        share.allotment.refresh(share.device);
-        place.inspect(|exact| exact.store(true, Relaxed));
-    }
-    share.allotment.usage(share.device)
-}
-
 /// What is known of each ordinal: [`FIRST`] and the number of its share. Ordinals do not change
 /// their meaning in a process after cuInit; what is not allotted is asked for each time.
 #[unsafe(link_section = ".data")]
 static KNOWN: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
-#[unsafe(link_section = ".data")]
-static EXACT: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
 const FIRST: u32 = 1;
 
 #[cold]

@@ -6,7 +6,7 @@
 
 use crate::device::{self, Device};
 use crate::hooks::real;
-use crate::{exported, graph_memory, leaving, pools};
+use crate::{exported, graph_memory, leaving, pools, usage};
 use core::ffi::c_uint;
 use ledger::Usage;
 use nvidia_sys::cuda::{CUdevice, CUresult};
@@ -88,7 +88,7 @@ impl Figures {
                 exported::settle();
                 pools::look_all(share);
                 graph_memory::look_all(share);
-                Some(Self::of_usage(device::usage(ordinal, share)))
+                Some(Self::of_usage(usage::of(share)))
             }
             Device::Full => Some(Self { free: 0, total: None }),
             Device::Unknown => None,

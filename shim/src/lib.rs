@@ -68,6 +68,7 @@ mod streams;
 mod sys;
 mod table;
 mod tiles;
+mod usage;
 mod vmm;
 mod waits;
 

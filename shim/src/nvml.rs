@@ -7,8 +7,7 @@
 use crate::allotments::{self, Share, Shares};
 use crate::folder::until_zero;
 use crate::hooks::real;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use ledger::Usage;
+use crate::usage;
 use nvidia_sys::nvml::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlReturn_t};
 
 const SUCCESS: nvmlReturn_t = nvmlReturn_t::NVML_SUCCESS;
@@ -99,20 +98,10 @@ impl Figures {
         let Some(share) = shares.at(number) else {
             return Self { total: card, free: 0, used: card };
         };
-        let usage = usage(number, share);
+        let usage = usage::of(share);
         let total = if usage.limit == 0 { card } else { usage.limit.min(card) };
         Self { total, free: usage.free().min(total.saturating_sub(usage.used)), used: usage.used }
     }
-}
-
-/// Limit and use; the first answer of a process is exact: the dead are dropped for it.
-fn usage(number: u32, share: Share) -> Usage {
-    static EXACT: AtomicU64 = AtomicU64::new(0);
-    let bit = 1 << (number & 63);
-    if EXACT.fetch_or(bit, Relaxed) & bit == 0 {
-        share.allotment.refresh(share.device);
-    }
-    share.allotment.usage(share.device)
 }
 
 /// The share of the device behind a handle; none of one that was not allotted.

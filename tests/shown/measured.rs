@@ -138,6 +138,18 @@ fn what_was_measured_of_a_process_that_has_ended_is_free_for_the_next() {
 }
 
 #[test]
+fn what_a_process_held_that_has_ended_is_shown_no_longer_to_one_that_asks_again() {
+    let world = World::new();
+    let mine = world.half();
+    let gone = Waiting::start(&mine, "alloc=0,5000", "");
+    let mut other = Waiting::start(&mine, "used", "used");
+    drop(gone);
+    // Who asks again at once may be told what it was told before.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(used(&other.go_on()), [308.0]);
+}
+
+#[test]
 fn an_estimate_above_the_driver_s_figure_is_shown_no_longer() {
     let world = World::new();
     let mine = world.empty();

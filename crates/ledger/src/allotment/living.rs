@@ -11,6 +11,7 @@ use crate::layout::{SlotDevice, SlotHeader};
 use crate::map::DeviceIndex;
 use crate::slot;
 use crate::sys::{self, Fd};
+use crate::total::bytes_of;
 
 /// The inode of the machine's own pid namespace: `PROC_PID_INIT_INO` of the kernel's
 /// `include/linux/proc_ns.h`.
@@ -57,6 +58,15 @@ impl Allotment {
             }
         }
         close(fd);
+    }
+
+    /// Whether anybody but this process is charged for `device`, one who has ended and was not found yet
+    /// among them.
+    #[must_use]
+    pub fn others_hold(&self, device: DeviceIndex) -> bool {
+        let all = bytes_of(self.pages.totals(device).total.load(Ordering::Relaxed));
+        let own = slot::current(&self.pages).map(|slot| self.pages.slot_device(slot.index, device));
+        all > own.map_or(0, bytes_held)
     }
 
     fn holder(&self, index: usize, generation: u32, moment: Moment, bytes: u64) -> Holder {
