@@ -7,7 +7,7 @@
 //! left to the agent's measurement.
 
 use crate::allotments;
-use crate::charge::{self, Attempt, Charge};
+use crate::charge::{self, Attempt};
 use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
 use crate::hooks::real;
@@ -198,10 +198,15 @@ pub(crate) unsafe fn green_create(
     let Some(driver) = real::cuGreenCtxCreate.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
     let driver = || unsafe { driver(context, resources, device, flags) };
-    if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
-        return driver();
+    let result = if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
+        driver()
+    } else {
+        begin_with(context.is_null(), device, true, driver, || contexts::primary_of(device))
+    };
+    if result == SUCCESS {
+        contexts::count(true);
     }
-    begin_with(context.is_null(), device, true, driver, || primary_of(device))
+    result
 }
 
 /// # Safety
@@ -280,24 +285,56 @@ fn begin_with(
     driver: impl FnOnce() -> CUresult,
     made: impl FnOnce() -> CUcontext,
 ) -> CUresult {
+    let Some(here) = Here::of(device).filter(|_| !is_null) else { return driver() };
+    here.comes();
     let attempt = match device::of(device) {
-        _ if is_null => Attempt::Pass,
         Device::Share(share) => contexts::charge(share),
         Device::Full => charge::refused_as_full(device),
         Device::Unknown => Attempt::Pass,
     };
-    if let Attempt::Refused = attempt {
-        // Without an allotment cuInit has refused, and nothing is initialised.
-        let permitted = allotments::shares().is_ok();
-        return if permitted { OUT_OF_MEMORY } else { NOT_INITIALIZED };
-    }
-    let result = driver();
-    let charge = if let Attempt::Charged(charge) = attempt { Some(charge) } else { None };
-    match Here::of(device) {
-        Some(here) if result == SUCCESS => here.begun(made(), device, is_primary, charge),
-        _ => charge.map_or((), Charge::give_back),
-    }
+    let result = match attempt {
+        Attempt::Refused => begin_refused(here, device, is_primary, driver, made),
+        _ => {
+            here.makes(is_primary);
+            let result = driver();
+            let charge = if let Attempt::Charged(charge) = attempt { Some(charge) } else { None };
+            match charge {
+                _ if result == SUCCESS => here.begun(made(), device, is_primary, charge),
+                Some(charge) => charge.give_back(),
+                None => {}
+            }
+            here.made(is_primary);
+            result
+        }
+    };
+    here.came(device);
     result
+}
+
+/// There is no room for one more context. Where another thread makes the same one, and is charged for it,
+/// there is none more.
+#[cold]
+fn begin_refused(
+    here: &Here,
+    device: CUdevice,
+    is_primary: bool,
+    driver: impl FnOnce() -> CUresult,
+    made: impl FnOnce() -> CUcontext,
+) -> CUresult {
+    match device::of(device) {
+        Device::Share(share) if is_primary && here.is_made_by_another() => {
+            let result = driver();
+            if result == SUCCESS {
+                // The other's charge or this one is given back, whoever comes back first.
+                let charge = contexts::charge_made(share);
+                here.begun(made(), device, is_primary, Some(charge));
+            }
+            result
+        }
+        // Without an allotment cuInit has refused, and nothing is initialised.
+        _ if allotments::shares().is_ok() => OUT_OF_MEMORY,
+        _ => NOT_INITIALIZED,
+    }
 }
 
 fn end_created(context: CUcontext, driver: impl FnOnce() -> CUresult) -> CUresult {
@@ -324,7 +361,8 @@ fn end(
 
 /// After a release or a reset: gives the primary context back if it is gone.
 fn after_primary(device: CUdevice, result: CUresult) -> CUresult {
-    if let (SUCCESS, Some(here), Some(false)) = (result, Here::of(device), is_active(device))
+    if let (SUCCESS, Some(here), Some(false)) =
+        (result, Here::of(device), contexts::is_active(device))
         && here.primary.swap(false, Relaxed)
     {
         meter::context_ends(here.handle.load(Relaxed));
@@ -341,31 +379,4 @@ fn before_reset(device: CUdevice) {
     if let Some(here) = Here::of(device) {
         meter::context_ends(here.handle.load(Relaxed));
     }
-}
-
-/// The handle of a primary context that lives; null where the driver does not say it.
-#[cold]
-fn primary_of(device: CUdevice) -> CUcontext {
-    let mut context = core::ptr::null_mut();
-    // SAFETY: the driver writes one handle; somebody else keeps the context beyond our reference.
-    unsafe {
-        if let Some(retain) = real::cuDevicePrimaryCtxRetain.get()
-            && retain(&mut context, device) == SUCCESS
-        {
-            match (real::cuDevicePrimaryCtxRelease_v2.get(), real::cuDevicePrimaryCtxRelease.get())
-            {
-                (Some(release), _) | (None, Some(release)) => release(device),
-                (None, None) => SUCCESS,
-            };
-        }
-    }
-    context
-}
-
-fn is_active(device: CUdevice) -> Option<bool> {
-    let get = real::cuDevicePrimaryCtxGetState.get()?;
-    let (mut flags, mut active) = (0, 0);
-    // SAFETY: the driver writes two words.
-    let result = unsafe { get(device, &mut flags, &mut active) };
-    (result == SUCCESS).then_some(active != 0)
 }

@@ -6,8 +6,8 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
-use crate::{graph_memory, pool_current, pools};
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::{graph_memory, pool_current, pools, sys};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use ledger::Kind;
 use nvidia_sys::cuda::{CUcontext, CUctx_st, CUdevice, CUresult};
@@ -85,6 +85,14 @@ pub(crate) fn count(begins: bool) {
     let _ = LIVING.fetch_update(Relaxed, Relaxed, change);
 }
 
+/// A charge for a context that the driver has made already, whatever the limit says.
+#[cold]
+pub(crate) fn charge_made(share: Share) -> Charge {
+    let mut charge = Charge::new(share, Kind::Context, 0);
+    charge.take(share.allotment.context_estimate(share.device));
+    charge
+}
+
 /// Charges one more context.
 pub(crate) fn charge(share: Share) -> Attempt {
     match share.allotment.context_estimate(share.device) {
@@ -96,6 +104,14 @@ pub(crate) fn charge(share: Share) -> Attempt {
 /// The contexts of this process on one device.
 pub(crate) struct Here {
     created: AtomicU32,
+    /// Those that threads are about to begin.
+    coming: AtomicU32,
+    /// How many threads are charged for the primary one that the driver is making.
+    making: AtomicU32,
+    /// The last one has ended while another was coming.
+    is_due: AtomicBool,
+    /// What those are charged of which nothing else is known.
+    unnamed: AtomicU64,
     /// Whether the primary one lives.
     pub(crate) primary: AtomicBool,
     /// The primary one's handle, which stays the same.
@@ -107,8 +123,10 @@ pub(crate) struct Here {
 impl Here {
     const fn new() -> Self {
         let (primary, unseen) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (created, coming, making) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
         let handle = AtomicPtr::new(core::ptr::null_mut());
-        Self { created: AtomicU32::new(0), primary, handle, unseen }
+        let (is_due, unnamed) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { created, coming, making, is_due, unnamed, primary, handle, unseen }
     }
 
     /// Those on the device of this ordinal.
@@ -150,19 +168,63 @@ impl Here {
         } else {
             self.created.fetch_add(1, Relaxed);
         }
-        Known::remember(context, device, is_primary, bytes);
+        if !Known::remember(context, device, is_primary, bytes) {
+            self.unnamed.fetch_add(bytes, Relaxed);
+        }
     }
 
-    /// With the last context ends all that was allocated in any.
+    /// A thread is about to begin a context: until it has, none is the last.
+    pub(crate) fn comes(&self) {
+        self.coming.fetch_add(1, SeqCst);
+    }
+
+    /// It has begun, or has not. One that is cancelled meanwhile never says so, and what would go with the
+    /// last context stays charged until the process ends.
+    pub(crate) fn came(&self, device: CUdevice) {
+        self.coming.fetch_sub(1, SeqCst);
+        if self.is_due.swap(false, SeqCst) {
+            self.give_back_if_last(device);
+        }
+    }
+
+    /// A thread that is charged for a context lets the driver make it.
+    pub(crate) fn makes(&self, is_primary: bool) {
+        self.making.fetch_add(u32::from(is_primary), AcqRel);
+    }
+
+    /// The driver has made it, or has not.
+    pub(crate) fn made(&self, is_primary: bool) {
+        self.making.fetch_sub(u32::from(is_primary), AcqRel);
+    }
+
+    /// Whether another thread is charged for the primary context, which comes or has come.
+    #[cold]
+    pub(crate) fn is_made_by_another(&self) -> bool {
+        // The other may have been charged just now, and not have said so.
+        (0..100).any(|_| {
+            sys::yield_now();
+            self.primary.load(Acquire) || self.making.load(Acquire) > 0
+        })
+    }
+
+    /// With the last context ends all that was allocated in any and belongs to none that is known.
     pub(crate) fn give_back_if_last(&self, device: CUdevice) {
-        let seen = self.created.load(Relaxed) > 0 || self.primary.load(Relaxed);
+        // Asked before: one that has come meanwhile is seen.
+        if self.coming.load(SeqCst) > 0 {
+            self.is_due.store(true, SeqCst);
+            if self.coming.load(SeqCst) > 0 {
+                return;
+            }
+            self.is_due.store(false, SeqCst);
+        }
+        let seen = self.created.load(Acquire) > 0 || self.primary.load(Acquire);
         if seen || self.unseen.load(Relaxed) {
             return;
         }
         if let Device::Share(share) = device::of(device) {
-            let bytes = share.allotment.held(share.device, Kind::Context);
+            let bytes = self.unnamed.swap(0, Relaxed);
             share.allotment.release(share.device, Kind::Context, bytes);
-            held::forget_all(share);
+            held::forget_owned(share, UNKNOWN);
             pool_current::forget(device);
             pools::look_all(share);
             graph_memory::look_all(share);
@@ -208,19 +270,22 @@ impl Known {
         OWNING.iter().chain(&OTHERS)
     }
 
-    fn remember(context: CUcontext, device: CUdevice, is_primary: bool, bytes: u64) {
+    /// False: there is no room.
+    fn remember(context: CUcontext, device: CUdevice, is_primary: bool, bytes: u64) -> bool {
         let reserved = core::ptr::without_provenance_mut(1);
         let free = core::ptr::null_mut();
         let take = |place: &&Known| {
             place.handle.compare_exchange(free, reserved, Relaxed, Relaxed).is_ok()
         };
-        if let Some(place) = Self::all().find(take) {
+        let place = Self::all().find(take);
+        if let Some(place) = place {
             place.device.store(device, Relaxed);
             place.is_primary.store(is_primary, Relaxed);
             place.bytes.store(bytes, Relaxed);
             place.attached.store(0, Relaxed);
             place.handle.store(context, Release);
         }
+        place.is_some()
     }
 
     /// The context of this handle, and its number as an owner.
@@ -287,4 +352,32 @@ fn introduce(share: Share) {
     if asked == Some(SUCCESS) {
         share.allotment.set_driver_version(version.unsigned_abs());
     }
+}
+
+/// The handle of a primary context that lives; null where the driver does not say it.
+#[cold]
+pub(crate) fn primary_of(device: CUdevice) -> CUcontext {
+    let mut context = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle; somebody else keeps the context beyond our reference.
+    unsafe {
+        if let Some(retain) = real::cuDevicePrimaryCtxRetain.get()
+            && retain(&mut context, device) == SUCCESS
+        {
+            match (real::cuDevicePrimaryCtxRelease_v2.get(), real::cuDevicePrimaryCtxRelease.get())
+            {
+                (Some(release), _) | (None, Some(release)) => release(device),
+                (None, None) => SUCCESS,
+            };
+        }
+    }
+    context
+}
+
+/// Whether a primary context lives, by the driver's word.
+pub(crate) fn is_active(device: CUdevice) -> Option<bool> {
+    let get = real::cuDevicePrimaryCtxGetState.get()?;
+    let (mut flags, mut active) = (0, 0);
+    // SAFETY: the driver writes two words.
+    let result = unsafe { get(device, &mut flags, &mut active) };
+    (result == SUCCESS).then_some(active != 0)
 }

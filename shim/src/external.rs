@@ -121,9 +121,9 @@ pub(crate) fn unmapped(number: u64) {
     number.and_then(|number| IMPORTS.known().get(number)).inspect(|import| import.let_go());
 }
 
-/// A context of a device has ended, or its last one (no owner), and with it its imports.
+/// A context of a device has ended, and with it its imports; or its last one, with those that no known one owns.
 #[cold]
-pub(crate) fn forget(share: Share, owner: Option<u8>) {
+pub(crate) fn forget(share: Share, owner: u8) {
     for import in IMPORTS.known() {
         let known = import.handle.load(Ordering::Acquire);
         let is_its = import.is_of(share, owner);
@@ -137,7 +137,7 @@ pub(crate) fn forget(share: Share, owner: Option<u8>) {
 #[cold]
 pub(crate) fn is_owned(number: u64, share: Share, owner: u8) -> bool {
     let import = usize::try_from(number).ok().and_then(|number| IMPORTS.known().get(number));
-    import.is_some_and(|import| import.is_of(share, Some(owner)))
+    import.is_some_and(|import| import.is_of(share, owner))
 }
 
 /// Imports that one process can have.
@@ -204,10 +204,9 @@ impl Import {
         }
     }
 
-    fn is_of(&self, share: Share, owner: Option<u8>) -> bool {
+    fn is_of(&self, share: Share, owner: u8) -> bool {
         let its = self.owner.load(Ordering::Relaxed);
-        self.share.load(Ordering::Relaxed) == share.number.into()
-            && owner.is_none_or(|owner| its == owner.into())
+        self.share.load(Ordering::Relaxed) == share.number.into() && its == owner.into()
     }
 
     fn number(&self) -> Option<u64> {

@@ -104,17 +104,6 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     result
 }
 
-/// Gives back all that this process holds of a device: its last context there has ended.
-#[cold]
-pub(crate) fn forget_all(share: Share) {
-    let Ok(shares) = allotments::shares() else { return };
-    let Some(pointers) = shares.pointers() else { return };
-    pointers.remove_where(|charged| charged.device() == share.number, end);
-    external::forget(share, None);
-    sparse_arrays::forget(share, None);
-    leaving::forget(share, None);
-}
-
 /// Gives back what this process holds in a context of a device: it has ended.
 #[cold]
 pub(crate) fn forget_owned(share: Share, owner: u8) {
@@ -125,9 +114,9 @@ pub(crate) fn forget_owned(share: Share, owner: u8) {
         charged.device() == share.number && (charged.tag() == owner || is_part())
     };
     pointers.remove_where(is_its, end);
-    external::forget(share, Some(owner));
-    sparse_arrays::forget(share, Some(owner));
-    leaving::forget(share, Some(owner));
+    external::forget(share, owner);
+    sparse_arrays::forget(share, owner);
+    leaving::forget(share, owner);
 }
 
 #[inline]

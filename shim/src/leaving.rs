@@ -128,15 +128,12 @@ fn settle_all() {
     }
 }
 
-/// A context of a device has ended, or its last one (no owner), and its events with it.
+/// A context of a device has ended, and its events with it; or its last one, with those of no known one.
 #[cold]
-pub(crate) fn forget(share: Share, owner: Option<u8>) {
+pub(crate) fn forget(share: Share, owner: u8) {
     for (number, place) in (USED..).zip(AWAITED.known()) {
         let its = place.whose.load(Ordering::Relaxed);
-        let is_it = match owner {
-            Some(owner) => its == whose(share.number, owner),
-            None => its & 0xff == share.number.into(),
-        };
+        let is_it = its == whose(share.number, owner);
         if is_it && change(&place.state, USED, BUSY) {
             place.event.store(0, Ordering::Relaxed);
             place.end(number);

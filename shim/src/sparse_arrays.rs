@@ -73,16 +73,13 @@ impl Sparse {
     }
 }
 
-/// A context of a device has ended, or its last one: no owner.
+/// A context of a device has ended; or its last one, and with it what no known one owns.
 #[cold]
-pub(crate) fn forget(share: Share, owner: Option<u8>) {
+pub(crate) fn forget(share: Share, owner: u8) {
     for array in ARRAYS.known() {
         let name = array.name.load(Ordering::Acquire);
         let its = array.whose.load(Ordering::Relaxed);
-        let is_it = match owner {
-            Some(owner) => its == whose(share, owner),
-            None => its & 0xff == share.number.into(),
-        };
+        let is_it = its == whose(share, owner);
         if name > BUSY && is_it && change(&array.name, name, BUSY) {
             array.ended();
         }

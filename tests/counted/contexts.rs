@@ -1,6 +1,10 @@
 //! Contexts in every version, and what ends with each, over the simulated driver.
 
+use contract::Mib;
+
 use crate::code::{said, used};
+use crate::container::{CONTEXT as ESTIMATE, card};
+use crate::stage::{all_of, half, run_in};
 
 /// What a context of the simulated card takes, in MiB.
 const CONTEXT: f64 = 308.0;
@@ -84,4 +88,20 @@ fn a_larger_stack_is_charged_for_each_thread_that_can_be_resident() {
     let words = "primary=9 cuCtxSetCurrent=9 limit=0,2 used limit=0,1 used limit=0,1000 used";
     assert_eq!(used(words), [CONTEXT + 160.0, CONTEXT, CONTEXT]);
     assert_eq!(said("limit=0,1000", words), ["2"]);
+}
+
+#[test]
+fn a_context_that_begins_as_the_last_other_one_ends_is_charged() {
+    let outcome = run_in(&half(), "stop context-late used alloc=0,10 used");
+    assert_eq!(outcome.of("context-late"), "0");
+    assert_eq!(all_of(&outcome, "used"), ["255.000", "265.000"]);
+}
+
+#[test]
+fn of_threads_that_begin_the_primary_context_together_none_is_refused_where_one_fits() {
+    let container = half();
+    container.limit(card(1), Mib(ESTIMATE.0 + 10));
+    let outcome = run_in(&container, "stop primary-late used");
+    assert_eq!(outcome.of("primary-late"), "0");
+    assert_eq!(outcome.of("used"), "255.000");
 }
