@@ -228,7 +228,7 @@ async fn keep_reconciling(node: Arc<Node>, every: Duration, mut stop: watch::Rec
         let trouble = node.reconcile().await.err().map(|error| error.to_string());
         let trouble = trouble.unwrap_or_default();
         if trouble != told && !trouble.is_empty() {
-            warn!(why = trouble, "what has ended is not released, trying again");
+            warn!(why = trouble, "the allotments are not as the kubelet lists them, trying again");
         }
         told = trouble;
         tokio::select! {

@@ -23,6 +23,10 @@ use crate::layout::Layout;
 /// The longest that anybody waits for a file system that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How much later than others the thread gets a processor that both want: what it does lies ready long before
+/// anybody asks.
+const MEEK: i32 = 10;
+
 /// What is to be done.
 enum Deed {
     /// Pages for whoever comes next.
@@ -171,6 +175,8 @@ impl Drop for Hands {
 
 impl Desk {
     fn work(&self, todo: &Receiver<Deed>) {
+        // Of this thread alone, as Linux has it: whoever answers or asks meanwhile goes first.
+        let _ = rustix::process::nice(MEEK);
         while let Ok(deed) = todo.recv() {
             self.perform(deed);
         }

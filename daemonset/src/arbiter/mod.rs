@@ -32,8 +32,9 @@ use keeper::Board;
 /// How often pages are looked for that were made anew or could not be opened, where nobody tells.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
 
-/// The kubelet's answer goes first, and what comes at once is followed at once.
-const GATHER: Duration = Duration::from_millis(2);
+/// The kubelet's answer goes first, and what comes at once is followed at once. A container's first program runs
+/// some tens of milliseconds after its pages were made.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// All GPUs' threads. They end when this is dropped, and the containers pace themselves.
 pub struct Arbiter {
