@@ -281,7 +281,12 @@ int main(int argc, char **argv) {
         /* context=place[,device] */
         } else if (sscanf(argv[i], "context=%d,%d", &n, &m) >= 1)
             answer = CALL("cuCtxCreate_v2", (void **, unsigned, int), &contexts[n], 0, m);
-        else if (sscanf(argv[i], "use=%d", &n) == 1)
+        else if (!strcmp(argv[i], "green")) {
+            /* One that begins and ends. */
+            void *green;
+            answer = CALL("cuGreenCtxCreate", (void **, void *, int, unsigned), &green, 0, 0, 1);
+            if (!answer) answer = CALL("cuGreenCtxDestroy", (void *), green);
+        } else if (sscanf(argv[i], "use=%d", &n) == 1)
             answer = CALL("cuCtxSetCurrent", (void *), contexts[n]);
         else if (sscanf(argv[i], "end-context=%d", &n) == 1)
             answer = CALL("cuCtxDestroy_v2", (void *), contexts[n]);

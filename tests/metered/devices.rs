@@ -34,6 +34,19 @@ fn a_launch_is_counted_on_the_device_of_its_stream() {
 }
 
 #[test]
+fn default_streams_are_told_apart_after_a_green_context_has_ended() {
+    for stage in stages(|terms| Terms { policy: Policy::Unlimited, ..terms }) {
+        let words = format!(
+            "green {BOTH} launch=kernel,2000,-1,7 use=1 launch=kernel,2000,-1,3 sync use=0 sync"
+        );
+        let outcome = stage.run(&words);
+        assert_eq!(number(&outcome.lines, "green"), 0);
+        let launches: Vec<_> = stage.used_of_each().iter().map(|used| used.launches).collect();
+        assert_eq!(launches, [7, 3]);
+    }
+}
+
+#[test]
 fn a_stream_of_one_device_is_counted_there_whatever_context_is_current() {
     for stage in stages(|terms| Terms { policy: Policy::Unlimited, ..terms }) {
         let words = format!("{BOTH} use=1 stream=0 use=0 launch=kernel,2000,0,4 sync-stream=0");

@@ -245,6 +245,12 @@ int cuCtxSynchronize(void) {
     return result ? result : await(&own);
 }
 
+/* A green context keeps the primary one, and is nothing of its own here. */
+int cuGreenCtxCreate(context **green, void *resources, int device, unsigned flags) {
+    return cuDevicePrimaryCtxRetain(green, device);
+}
+int cuGreenCtxDestroy(context *green) { return cuDevicePrimaryCtxRelease_v2(green->device); }
+
 /* From now on there are no new events. */
 static int is_without_events;
 uint64_t standin_no_events(void) { return is_without_events = 1; }
