@@ -96,11 +96,14 @@ impl Scene<'_> {
     }
 
     fn judge_one(&self, verdict: &mut Verdict, gpu: DeviceUuid, on: OnGpu, process: &Process) {
-        // What such a daemon has started is its server: it holds what its clients cannot hold by themselves.
-        if self.daemons.contains(&process.parent) {
+        let owners = self.owners.get(&on.pid);
+        // What such a daemon has started is its server: it holds what its clients cannot hold by themselves. A
+        // daemon is known by a file in the folder of pipes, where a share's container can write: what has an
+        // allotment or its pages is no server.
+        let is_bare = owners.is_none_or(BTreeSet::is_empty) && process.mounted.is_empty();
+        if is_bare && self.daemons.contains(&process.parent) {
             return;
         }
-        let owners = self.owners.get(&on.pid);
         let owned = || owners.into_iter().flatten().filter_map(|id| self.allotments.get(id));
         if let Some(allotted) = owned().find(|one| one.names(gpu, on.instance)) {
             return count(verdict, allotted, gpu, on, process);

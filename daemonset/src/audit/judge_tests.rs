@@ -293,6 +293,26 @@ fn the_server_of_the_nodes_own_mps_daemon_is_no_stranger_wherever_it_lives() {
     }
 }
 
+/// The pipes are mounted into the container of a share, which may lock a file there as if it were a daemon.
+#[test]
+fn a_container_of_a_share_that_plays_the_mps_daemon_is_passed_over_in_nothing() {
+    let mut stage = Stage::new();
+    let id = stage.share(0, "a", &[]);
+    stage.process(100, 12, Some(id)).parent = 50;
+    stage.on(0, 100, 1500);
+    stage.daemons.insert(50);
+    let kinds: Vec<_> = stage.found().into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [Kind::Uncounted, Kind::Above]);
+    assert_eq!(stage.judge().measured[&id].all, [1500 * MIB]);
+    // The same where its allotment has ended.
+    let mut stage = Stage::new();
+    let process = stage.process(100, 12, None);
+    (process.parent, process.mounted) = (50, BTreeSet::from([id]));
+    stage.on(0, 100, 30);
+    stage.daemons.insert(50);
+    assert_eq!(stage.one().0, Kind::Outlived);
+}
+
 #[test]
 fn a_process_on_another_slice_of_its_card_than_its_own_is_found() {
     let slice = |n: u8| DeviceUuid { kind: contract::UuidKind::Mig, bytes: [n; 16] };
