@@ -139,6 +139,20 @@ const ABSENT: [(&str, &str); 4] = [
     ("admission.mode=policy,agent.config.pools.training.mode=whole", "ALIQUOT_WHOLE"),
 ];
 
+/// Values, and what the policies' expressions have to say then. The domain and the keys of taints may end in what
+/// stands in the files of policies for the domain.
+const LITERALS: [(&str, &str); 3] = [
+    (
+        "admission.mode=policy,domain=x.org,agent.config.pools.training.mode=whole",
+        r#"["x.org/gpu","x.org/gpu-training"]"#,
+    ),
+    ("admission.mode=policy,domain=gpu.example.com", r#" in ["gpu.example.com/gpu"] "#),
+    (
+        "admission.mode=policy,domain=x.org,admission.tolerations[0].key=example.com/sku,admission.tolerations[0].operator=Exists",
+        r#""key":"example.com/sku""#,
+    ),
+];
+
 /// Looks at every variant, and at what is checked in.
 pub(crate) fn check() -> Result<()> {
     let models = Models::read(&fetch::ensure(&["kubernetes-models"])?.part("kubernetes-models"))?;
@@ -182,11 +196,9 @@ pub(crate) fn check() -> Result<()> {
     for (values, word) in ABSENT {
         ensure!(!render(values, KUBERNETES)?.contains(word), "{values:?} renders {word}");
     }
-    let pools = render(
-        "admission.mode=policy,domain=x.org,agent.config.pools.training.mode=whole",
-        KUBERNETES,
-    )?;
-    ensure!(pools.contains(r#"["x.org/gpu","x.org/gpu-training"]"#), "the policies know no pool");
+    for (values, literal) in LITERALS {
+        ensure!(render(values, KUBERNETES)?.contains(literal), "{values} renders no {literal}");
+    }
     for (values, word) in REFUSED {
         let Err(said) = render(values, KUBERNETES) else { bail!("{values} was not refused") };
         ensure!(
