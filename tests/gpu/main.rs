@@ -53,6 +53,11 @@ fn the_share_is_shown_as_the_card() {
 }
 
 #[test]
+fn a_container_lists_its_own_processes_and_no_neighbour() {
+    all_hold(&["lists"]);
+}
+
+#[test]
 fn the_limit_is_exact_and_refusals_are_code_2() {
     all_hold(&["limit", "refusals"]);
 }

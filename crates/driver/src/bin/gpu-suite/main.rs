@@ -139,6 +139,7 @@ fn look(place: &Place, args: &Args) -> Result<Report> {
         eprintln!("{name} …");
         findings.extend(outside::body(place, name)?);
     }
+    findings.extend(outside::lists(place)?);
     findings.extend(outside::runtime(place, args.cudart.as_deref())?);
     findings.extend(outside::smi(place)?);
     Ok(Report {

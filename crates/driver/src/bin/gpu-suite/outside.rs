@@ -64,6 +64,18 @@ pub(crate) fn smi(place: &Place) -> Result<Vec<Finding>> {
     Ok(findings.list)
 }
 
+/// Who is listed in a container, while a neighbour of another share holds memory of the same card.
+pub(crate) fn lists(place: &Place) -> Result<Vec<Finding>> {
+    let before = place.card()?.memory()?.used;
+    let mut neighbour = Holder::start(place, 256)?;
+    neighbour.look(place, before)?;
+    neighbour.go_on()?;
+    neighbour.look(place, before)?;
+    let found = body(place, within::BESIDE_A_NEIGHBOUR);
+    neighbour.kill()?;
+    found
+}
+
 /// What NVML sees of a process beside what its container is shown, and the sizes that estimates are
 /// made of.
 pub(crate) fn measured(place: &Place) -> Result<(Vec<Finding>, Value)> {

@@ -4,6 +4,7 @@
 mod families;
 mod graphs;
 mod limit;
+mod lists;
 mod processes;
 
 use anyhow::Result;
@@ -35,11 +36,15 @@ const BODIES: &[(&str, Body)] = &[
     ("kill", processes::kill),
     ("race", processes::race),
     ("ipc", processes::ipc),
+    (BESIDE_A_NEIGHBOUR, lists::lists),
 ];
 
-/// Their names.
+/// The one that looks beside a neighbour's process, which only somebody outside can start.
+pub(crate) const BESIDE_A_NEIGHBOUR: &str = "lists";
+
+/// The names of the others.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    BODIES.iter().map(|(name, _)| *name)
+    BODIES.iter().map(|(name, _)| *name).filter(|name| *name != BESIDE_A_NEIGHBOUR)
 }
 
 /// Runs one and prints what it finds, a line each.

@@ -14,7 +14,7 @@ use crate::cuda::{Cuda, MIB, OUT_OF_MEMORY, code, done};
 use crate::finding::{Findings, mib};
 
 /// Another process of this container.
-struct Other {
+pub(super) struct Other {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// Closed, it lets the other go on.
@@ -22,7 +22,7 @@ struct Other {
 }
 
 impl Other {
-    fn start(words: &[&str]) -> Result<Self> {
+    pub(super) fn start(words: &[&str]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start another process")?;
@@ -32,7 +32,7 @@ impl Other {
     }
 
     /// The numbers of its next line.
-    fn says(&mut self) -> Result<Vec<u64>> {
+    pub(super) fn says(&mut self) -> Result<Vec<u64>> {
         let line = self.lines.next().context("another process ended early")??;
         numbers(&line).with_context(|| format!("another process says {line:?}"))
     }
