@@ -7,7 +7,7 @@ use crate::allotments::Share;
 use crate::meter::timer::quietly;
 use crate::meter::{flight, lanes};
 use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use ledger::{Credit, Pace, Terms};
 use meter_rules::{Asked, UNKNOWN_NS, Verdict, is_left_lying, verdict};
 
@@ -127,9 +127,12 @@ fn credit(share: Share, now_ns: u64) -> (Credit, bool, u64) {
 fn arbiter_lives(share: Share, now_ns: u64) -> bool {
     let Some(beat) = BEATS.get(usize::from(share.number)) else { return false };
     let now = share.allotment.beat(share.device);
+    let seen = beat.seen.load(Acquire);
     let since_ns = beat.since_ns.load(Relaxed);
-    if beat.seen.swap(now, Relaxed) != now || since_ns == 0 {
+    if seen != now || since_ns == 0 {
+        // Since when comes first: whoever sees this beat must not take the one before to have been silent until now.
         beat.since_ns.store(now_ns, Relaxed);
+        beat.seen.store(now, Release);
         return true;
     }
     now_ns.saturating_sub(since_ns) < SILENCE_NS
