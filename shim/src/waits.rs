@@ -16,55 +16,31 @@ use nvidia_sys::cuda::{
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 
 macro_rules! waits {
-    ($($name:ident = $driver:ident($($argument:ident: $type:ty),*), $default:ident($stream:ident);)*) => {$(
+    ($tells:expr; $($name:ident = $driver:ident($($argument:ident: $type:ty),*), $default:ident($stream:ident);)*) => {$(
         /// # Safety
         /// As the driver's function.
         pub(crate) unsafe fn $name($($argument: $type),*) -> CUresult {
             let Some(driver) = real::$driver.get() else { return NOT_INITIALIZED };
-            meter::is_held_up(Stream::$default($stream));
+            $tells($default($stream));
             // SAFETY: the caller's arguments.
             unsafe { driver($($argument),*) }
         }
     )*};
 }
 
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn event(stream: CUstream, event: CUevent, flags: c_uint) -> CUresult {
-    let Some(driver) = real::cuStreamWaitEvent.get() else { return NOT_INITIALIZED };
-    meter::follows(Stream::shared(stream));
-    // SAFETY: the caller's arguments.
-    unsafe { driver(stream, event, flags) }
+waits! { meter::follows;
+    event = cuStreamWaitEvent(
+        stream: CUstream, event: CUevent, flags: c_uint), shared(stream);
+    event_ptsz = cuStreamWaitEvent_ptsz(
+        stream: CUstream, event: CUevent, flags: c_uint), own(stream);
 }
 
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn event_ptsz(stream: CUstream, event: CUevent, flags: c_uint) -> CUresult {
-    let Some(driver) = real::cuStreamWaitEvent_ptsz.get() else { return NOT_INITIALIZED };
-    meter::follows(Stream::own(stream));
-    // SAFETY: the caller's arguments.
-    unsafe { driver(stream, event, flags) }
+waits! { meter::all_follow;
+    context = cuCtxWaitEvent(context: CUcontext, event: CUevent), Some(context);
+    green_context = cuGreenCtxWaitEvent(context: CUgreenCtx, event: CUevent), any(context);
 }
 
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn context(context: CUcontext, event: CUevent) -> CUresult {
-    let Some(driver) = real::cuCtxWaitEvent.get() else { return NOT_INITIALIZED };
-    meter::all_follow();
-    // SAFETY: the caller's arguments.
-    unsafe { driver(context, event) }
-}
-
-/// # Safety
-/// As the driver's function.
-pub(crate) unsafe fn green_context(context: CUgreenCtx, event: CUevent) -> CUresult {
-    let Some(driver) = real::cuGreenCtxWaitEvent.get() else { return NOT_INITIALIZED };
-    meter::all_follow();
-    // SAFETY: the caller's arguments.
-    unsafe { driver(context, event) }
-}
-
-waits! {
+waits! { meter::is_held_up;
     word_32 = cuStreamWaitValue32(
         stream: CUstream, at: CUdeviceptr, value: cuuint32_t, flags: c_uint), shared(stream);
     word_32_ptsz = cuStreamWaitValue32_ptsz(
@@ -108,4 +84,17 @@ waits! {
         stream: CUstream, function: CUstreamCallback, data: *mut c_void, flags: c_uint), shared(stream);
     callback_ptsz = cuStreamAddCallback_ptsz(
         stream: CUstream, function: CUstreamCallback, data: *mut c_void, flags: c_uint), own(stream);
+}
+
+fn shared(stream: CUstream) -> Stream {
+    Stream::shared(stream)
+}
+
+fn own(stream: CUstream) -> Stream {
+    Stream::own(stream)
+}
+
+/// Which of our contexts a green one's streams are said to be in, the driver alone knows.
+fn any(_: CUgreenCtx) -> Option<CUcontext> {
+    None
 }

@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FUNCTION 0x100000000ul
 #define SPINS ((void *)(FUNCTION - 16))
+#define VARIES ((void *)(FUNCTION - 32))
 #define KERNEL(us) ((void *)(FUNCTION + 16 * (uintptr_t)(us)))
 #define SIZES unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned
 #define ONES 1, 1, 1, 1, 1, 1, 0
@@ -37,7 +39,7 @@ static int64_t now(void) {
 }
 
 static int launch(const char *kind, int us, void *s) {
-    void *f = us < 0 ? SPINS : KERNEL(us);
+    void *f = us == -2 ? VARIES : us < 0 ? SPINS : KERNEL(us);
     if (!strcmp(kind, "refused")) kind = "kernel", f = 0;
     if (!strcmp(kind, "kernel"))
         return CALL("cuLaunchKernel", (void *, SIZES, void *, void **, void **), f, ONES, s, 0, 0);
@@ -120,6 +122,26 @@ static int hold(const char *name, int ms) {
     return CALL(name, (void *, uint64_t, unsigned, unsigned), 0, (uintptr_t)&word, 1, 0);
 }
 
+/* Launches so often behind a wait for an event by a call of this name, the GPU no further behind than 30 ms. The most
+ * page faults that a wait took. */
+static int faults_of(const char *name, int us, int count) {
+    void *wait = find(name), *event = 0;
+    CALL("cuEventCreate", (void **, unsigned), &event, 2);
+    long most = 0;
+    for (int i = 0; i < count; i++) {
+        struct rusage before, after;
+        getrusage(RUSAGE_SELF, &before);
+        if (strstr(name, "Stream")) ((int (*)(void *, void *, unsigned))wait)(0, event, 0);
+        else ((int (*)(void *, void *))wait)(contexts[0], event);
+        getrusage(RUSAGE_SELF, &after);
+        long faults = after.ru_minflt - before.ru_minflt;
+        if (faults > most) most = faults;
+        launch("kernel", us, 0);
+        while (book("standin_ahead_ns") > 30000000) usleep(100);
+    }
+    return most;
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static volatile int stops;
 static void nothing(int signal) {}
@@ -181,6 +203,8 @@ int main(int argc, char **argv) {
             for (int k = 0; k < count; k++) answer |= launch(kind, us, stream_of(s));
         else if (sscanf(argv[i], "copy=%63[^,],%d,%d", kind, &n, &count) == 3)
             for (int k = 0; k < count; k++) answer |= copy(kind, n);
+        else if (sscanf(argv[i], "follow=%63[^,],%d,%d", kind, &us, &count) == 3)
+            answer = faults_of(kind, us, count);
         else if (sscanf(argv[i], "hold=%63[^,],%d", kind, &ms) == 2)
             answer = hold(kind, ms);
         /* A kernel and a copy in turn, for so many ms. */

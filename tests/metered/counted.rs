@@ -74,6 +74,34 @@ fn what_a_saturating_program_took_is_what_the_card_says() {
     }
 }
 
+/// How programs let work wait for an event: one stream, or all of a context.
+const WAITS: [&str; 3] = ["cuStreamWaitEvent", "cuCtxWaitEvent", "cuGreenCtxWaitEvent"];
+
+#[test]
+fn a_kernel_whose_time_varies_is_charged_what_it_took_behind_a_wait_as_well() {
+    // One of 1 ms and one of 20 in turn, which are learned as one kernel; the stream is never idle.
+    for wait in WAITS {
+        let stage = Stage::free();
+        let outcome = stage.run(&format!("follow={wait},-2,60 sync book=busy_ns"));
+        let truth = number(&outcome.lines, "book=busy_ns") as f64;
+        let spent = stage.used().spent_compute_ns as f64;
+        assert!((0.8..1.1).contains(&(spent / truth)), "{wait}: {spent} of {truth}");
+    }
+}
+
+#[test]
+fn a_wait_of_all_streams_touches_those_that_there_are() {
+    for wait in WAITS {
+        let words = format!("follow={wait},10,2");
+        let faults = number(
+            &Stage::free().run(&format!("launch=kernel,10,-1,1 {words} sync")).lines,
+            &words,
+        );
+        // Places of streams are there for a thousand.
+        assert!(faults < 30, "{wait}: {faults} page faults");
+    }
+}
+
 #[test]
 fn idle_time_between_launches_is_not_spent() {
     let stage = Stage::free();

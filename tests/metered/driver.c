@@ -16,9 +16,10 @@ static void context_ends(void *context);
 #define EXPORT __attribute__((visibility("default")))
 #define NEVER (INT64_MAX / 2)
 /* A function's handle: its kernel's microseconds above this. The one below spins until another kernel is
- * launched. */
+ * launched, and the next below takes 1 ms and 20 ms in turn. */
 #define FUNCTION 0x100000000ul
 #define SPINS ((void *)(FUNCTION - 16))
+#define VARIES ((void *)(FUNCTION - 32))
 
 typedef struct graph {
     int64_t ns;
@@ -127,7 +128,9 @@ static int run(void *function, stream *s) {
     if (in_callback) return 800;
     if (!function) return 400;
     pthread_mutex_lock(&lock);
-    int64_t us = ((uintptr_t)function - FUNCTION) / 16;
+    static int is_long;
+    if (function == VARIES) is_long = !is_long;
+    int64_t us = function != VARIES ? ((uintptr_t)function - FUNCTION) / 16 : is_long ? 20000 : 1000;
     if (s->capture) {
         s->capture->kernels++;
         s->capture->ns += us * 1000;
@@ -311,6 +314,12 @@ int cuEventElapsedTime(float *ms, event *from, event *to) {
     if (now() < from->at || now() < to->at) return 600;
     return *ms = (to->at - from->at) / 1e6, ends(0);
 }
+
+/* Whoever waits for an event here waits for one that is over. */
+int cuStreamWaitEvent(void *s, event *e, unsigned flags) { return 0; }
+int cuStreamWaitEvent_ptsz(void *s, event *e, unsigned flags) { return 0; }
+int cuCtxWaitEvent(context *ctx, event *e) { return 0; }
+int cuGreenCtxWaitEvent(context *green, event *e) { return 0; }
 
 int cuThreadExchangeStreamCaptureMode(int *other) {
     begins();

@@ -4,7 +4,8 @@
 //! The launch that opens a batch is measured by itself, because costs are learned so; the rest is
 //! measured from there to the launch that fills the batch. Where the GPU had come to the first event
 //! before the last was launched, the stream may have run dry between: then what was learned bounds
-//! what is charged.
+//! what is charged. A launch that follows no event of ours has one recorded before it, and the GPU is asked
+//! behind it.
 
 mod batch;
 
@@ -75,8 +76,8 @@ pub(crate) struct Work {
 /// What is to be done when the launch has been made.
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
-    /// It opened a batch, which begins here; whether the stream was busy then.
-    Opens { from: Event, is_busy: bool },
+    /// It opened a batch, which begins here; whether the stream was busy then, if that is known before the launch.
+    Opens { from: Event, is_busy: Option<bool> },
     /// It fills one; whether the stream was busy all the while.
     Fills { is_busy: bool },
     /// There is no place for a batch: it joins the open one, which becomes longer.
@@ -120,6 +121,12 @@ impl Lane {
         Some((flight::share(number as u8)?, self.timer.load(Relaxed)))
     }
 
+    /// Whether its events are those of this timer, or nobody knows yet whose.
+    pub(crate) fn is_timed_by(&self, timer: u32) -> bool {
+        let known = self.timer.load(Relaxed);
+        known == timer || known == 0
+    }
+
     /// Says which share and timer it has.
     pub(crate) fn introduce(&self, share: Share, timer: u32) {
         self.owner.store(thread(), Relaxed);
@@ -150,15 +157,17 @@ impl Lane {
             self.close(share, number, stream, work.engine, passed == Some(Passed::No));
         }
         let last = self.last.swap(0, AcqRel);
-        let Some(timer) = timer else { return Step::Opens { from: 0, is_busy: false } };
+        let Some(timer) = timer else { return Step::Opens { from: 0, is_busy: Some(false) } };
         if last != 0 && timer.passed(last) == Passed::No {
-            return Step::Opens { from: last, is_busy: true };
+            return Step::Opens { from: last, is_busy: Some(true) };
         }
         if work.engine == Engine::Compute {
             busy::comes(share);
         }
         timer.release(last);
-        Step::Opens { from: timer.record(stream), is_busy: false }
+        // Of a stream that had come to its last event it is known that it was not.
+        let is_busy = (last != 0).then_some(false);
+        Step::Opens { from: timer.record(stream), is_busy }
     }
 
     /// After a launch that the driver has taken.
@@ -166,6 +175,7 @@ impl Lane {
         let Some((share, number)) = self.known() else { return };
         match step {
             Step::Opens { from, is_busy } => {
+                let is_busy = is_busy.unwrap_or_else(|| self.is_behind(number, work, from));
                 self.opened(share, number, stream, work, (from, is_busy), launched_ns);
             }
             Step::Fills { is_busy } => {
@@ -299,6 +309,14 @@ impl Lane {
         }
     }
 
+    /// Whether the GPU has not come to the event before a launch that was made: then nothing was idle between, and
+    /// what lies behind the event is the launch alone, whatever the stream waits for before. Of one that is
+    /// measured for the first time nobody asks.
+    fn is_behind(&self, timer: u32, work: &Work, from: Event) -> bool {
+        let timer = Timer::at(timer).filter(|_| from != 0 && work.cost_ns > 0);
+        timer.is_some_and(|timer| timer.passed(from) == Passed::No)
+    }
+
     /// Whether launches that must stay together can go on doing so.
     fn may_keep(&self) -> bool {
         let cost = |pending: &AtomicU64| pending.load(Relaxed) & COST;
@@ -317,6 +335,9 @@ impl Lane {
         // What follows the last event directly is measured from it.
         self.from.store(last, Relaxed);
         self.opened_ns.store(flight::now_ns(), Relaxed);
+        // What befell a batch that ended by what was learned, also one of the stream that had this place before.
+        self.foreign_ns.store(0, Relaxed);
+        self.is_held_up.store(false, Relaxed);
         self.limit.store(1, Relaxed);
     }
 }

@@ -6,7 +6,7 @@ use crate::meter::lane::Lane;
 use crate::meter::timer::Timer;
 use crate::region::Region;
 use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use nvidia_sys::cuda::CUcontext;
 
 /// Streams of one process.
@@ -15,8 +15,12 @@ const MOST: usize = 1024;
 const REACH: usize = 8;
 
 static LANES: Region<Lane, MOST> = Region::new();
-/// One bit for each stream that may have batches in flight.
-static FLYING: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
+/// One bit for each place.
+type Bits = [AtomicU64; MOST / 64];
+/// The streams that may have batches in flight.
+static FLYING: Bits = [const { AtomicU64::new(0) }; MOST / 64];
+/// The places that any stream was given: the others' memory is not touched.
+static GIVEN: Bits = [const { AtomicU64::new(0) }; MOST / 64];
 
 /// The stream with this key, where it lies at the likeliest place.
 #[inline]
@@ -31,7 +35,8 @@ pub(crate) fn get(key: u64) -> Option<&'static Lane> {
     let reach = || (first(key)..first(key) + REACH).filter_map(|at| places.get(at % MOST));
     let found = reach().find(|lane| lane.key.load(Acquire) == key);
     let take = |lane: &Lane| lane.key.compare_exchange(0, key, AcqRel, Relaxed).is_ok();
-    found.or_else(|| reach().find(|lane| take(lane))).or_else(|| {
+    let taken = || reach().find(|lane| take(lane)).inspect(|lane| set(&GIVEN, lane));
+    found.or_else(taken).or_else(|| {
         let idle = |lane: &&Lane| lane.flight.is_empty();
         reach().find(idle).filter(|lane| evict(lane, key))
     })
@@ -47,14 +52,7 @@ pub(crate) fn find(key: u64) -> Option<&'static Lane> {
 
 /// Notes that a stream has batches in flight.
 pub(crate) fn flies(lane: &'static Lane) {
-    let base = LANES.known().as_ptr().addr();
-    let at = (core::ptr::from_ref(lane).addr() - base) / size_of::<Lane>();
-    if let Some(word) = FLYING.get(at / 64) {
-        let bit = 1 << (at % 64);
-        if word.load(Relaxed) & bit == 0 {
-            word.fetch_or(bit, Relaxed);
-        }
-    }
+    set(&FLYING, lane);
 }
 
 /// Whether anything may be in flight.
@@ -88,21 +86,22 @@ pub(crate) fn settle(waited: bool) {
     }
 }
 
-/// All streams are about to wait for an event, as far as anybody knows which are meant.
-pub(crate) fn all_hold_up() {
-    let used = LANES.known().iter().filter(|lane| lane.key.load(Relaxed) != 0);
-    used.for_each(Lane::holds_up);
+/// All streams of a context are about to wait for an event; without one, or of one that has no timer, all streams that
+/// there are: a green context's have the timer of whichever context the driver calls theirs.
+pub(crate) fn all_hold_up(context: Option<CUcontext>) {
+    let timer = context.and_then(Timer::known).unwrap_or(0);
+    given().for_each(|lane| {
+        if timer == 0 || lane.is_timed_by(timer) {
+            lane.holds_up();
+        }
+    });
 }
 
 /// Forgets a context's events and kernels and settles what is in flight there, before the context ends.
 pub(crate) fn context_ends(context: CUcontext) {
     if let Some(timer) = Timer::end(context) {
         let now_ns = flight::now_ns();
-        LANES.known().iter().for_each(|lane| {
-            if lane.key.load(Relaxed) != 0 {
-                lane.abandon(timer, now_ns);
-            }
-        });
+        given().for_each(|lane| lane.abandon(timer, now_ns));
     }
     super::COSTS.forget_kernels();
 }
@@ -112,6 +111,31 @@ fn evict(lane: &Lane, key: u64) -> bool {
     let before = lane.key.load(Acquire);
     lane.retire();
     lane.key.compare_exchange(before, key, AcqRel, Relaxed).is_ok()
+}
+
+/// The places that any stream was given.
+fn given() -> impl Iterator<Item = &'static Lane> {
+    let places = LANES.known();
+    (0..).step_by(64).zip(&GIVEN).flat_map(move |(at, word)| {
+        let mut bits = word.load(Acquire);
+        core::iter::from_fn(move || {
+            let next = bits.trailing_zeros() as usize;
+            bits &= bits.wrapping_sub(1);
+            places.get(at + next).filter(|_| next < 64)
+        })
+    })
+}
+
+/// Sets a stream's bit.
+fn set(bits: &Bits, lane: &'static Lane) {
+    let base = LANES.known().as_ptr().addr();
+    let at = (core::ptr::from_ref(lane).addr() - base) / size_of::<Lane>();
+    if let Some(word) = bits.get(at / 64) {
+        let bit = 1 << (at % 64);
+        if word.load(Relaxed) & bit == 0 {
+            word.fetch_or(bit, Release);
+        }
+    }
 }
 
 const fn first(key: u64) -> usize {

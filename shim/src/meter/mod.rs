@@ -117,7 +117,7 @@ fn copy_slowly(copy: Launch, cost_ns: u64, driver: &dyn Fn() -> CUresult) -> CUr
         quietly(|| lane.after_copy(copy.stream, &work, from, launched_ns));
         lanes::flies(lane);
     } else {
-        lane.undo(lane::Step::Opens { from, is_busy: false });
+        lane.undo(lane::Step::Opens { from, is_busy: None });
     }
     result
 }
@@ -161,7 +161,9 @@ pub(crate) fn is_held_up(stream: Stream) {
 }
 
 /// A stream is about to be held up by an event, which another may be behind: of what takes none of the GPU's time, the
-/// one that is too frequent to part batches.
+/// one that is too frequent to part batches. One that joins a captured stream to another holds nothing up and is
+/// taken for one that does: that it will be captured the driver does not say before, and what it costs is a batch
+/// that is charged what was learned.
 #[inline]
 pub(crate) fn follows(stream: Stream) {
     if let Some(lane) = lanes::find(stream.key()) {
@@ -169,10 +171,9 @@ pub(crate) fn follows(stream: Stream) {
     }
 }
 
-/// The same of all streams of a context.
-#[cold]
-pub(crate) fn all_follow() {
-    lanes::all_hold_up();
+/// The same of all streams of a context; without one of all that there are.
+pub(crate) fn all_follow(context: Option<CUcontext>) {
+    lanes::all_hold_up(context);
 }
 
 #[cold]

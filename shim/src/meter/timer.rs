@@ -112,6 +112,13 @@ impl Timer {
         })
     }
 
+    /// The number of a context's timer, if it has one.
+    pub(crate) fn known(context: CUcontext) -> Option<u32> {
+        let handle = context.expose_provenance() as u64;
+        let is_it = |timer: &&Self| handle > 1 && timer.context.load(Acquire) == handle;
+        (1..).zip(TIMERS.known()).find(|(_, timer)| is_it(timer)).map(|(number, _)| number)
+    }
+
     /// The timer of this number.
     pub(crate) fn at(number: u32) -> Option<&'static Self> {
         TIMERS.known().get((number as usize).checked_sub(1)?)
@@ -206,9 +213,8 @@ impl Timer {
 
     /// Forgets the events of a context, before it ends; its number. Nothing may hold one after.
     pub(crate) fn end(context: CUcontext) -> Option<u32> {
-        let handle = context.expose_provenance() as u64;
-        let is_it = |timer: &&Self| handle > 1 && timer.context.load(Acquire) == handle;
-        let (number, timer) = (1..).zip(TIMERS.known()).find(|(_, timer)| is_it(timer))?;
+        let number = Self::known(context)?;
+        let timer = Self::at(number)?;
         timer.context.store(1, Relaxed);
         for counted in &timer.events {
             counted.handle.store(core::ptr::null_mut(), Relaxed);
