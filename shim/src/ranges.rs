@@ -72,11 +72,17 @@ impl Contents {
 
 /// Where the plain allocation begins that an address lies in, if it is one of ours.
 fn block_of(address: u64) -> Option<u64> {
+    start_of(address).filter(|start| held::is_known(*start))
+}
+
+/// Where the memory begins that an address lies in, by the driver's word.
+#[cold]
+pub(crate) fn start_of(address: u64) -> Option<u64> {
     let ask = real::cuMemGetAddressRange_v2.get()?;
     let (mut start, mut bytes) = (0, 0);
     // SAFETY: the driver writes two words.
     let result = unsafe { ask(&mut start, &mut bytes, address) };
-    (result == SUCCESS && held::is_known(start)).then_some(start)
+    (result == SUCCESS).then_some(start)
 }
 
 /// A number like a handle's that no driver gives.

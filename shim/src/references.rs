@@ -9,6 +9,7 @@ use crate::allotments::{self, Share};
 use crate::bindings::{self, Object};
 use crate::charge::Charge;
 use crate::region::{Place, Region, change, reach};
+use crate::{held, ranges};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use ledger::Kind;
 
@@ -266,18 +267,31 @@ impl Mapping {
         if MAPPED.known().is_empty() {
             return None;
         }
-        let key = address.saturating_add(FIRST);
-        let begins = |mapping: &&Mapping| mapping.start.load(Ordering::Acquire) == key;
-        reach(&MAPPED, key).find(begins).or_else(|| Self::around(address))
+        Self::at(address).or_else(|| Self::around(address))
     }
 
-    /// As [`Self::of`], for an address within. Looks at every place.
+    /// The mapping that begins at an address.
+    fn at(start: u64) -> Option<&'static Self> {
+        let key = start.saturating_add(FIRST);
+        reach(&MAPPED, key).find(|mapping| mapping.start.load(Ordering::Acquire) == key)
+    }
+
+    /// As [`Self::of`], for an address within. Looks at every place where the driver does not say what begins
+    /// before it.
     #[cold]
     fn around(address: u64) -> Option<&'static Self> {
-        MAPPED.known().iter().find(|mapping| {
-            let start = mapping.start.load(Ordering::Acquire) & !LEAVING;
-            let size = mapping.size.load(Ordering::Relaxed);
-            start >= FIRST && address.checked_sub(start - FIRST).is_some_and(|at| at < size)
-        })
+        let start = ranges::start_of(address);
+        let named = start.and_then(Self::at).filter(|mapping| mapping.covers(address));
+        let is_plain = || start.is_some_and(held::is_known);
+        if named.is_some() || is_plain() {
+            return named;
+        }
+        MAPPED.known().iter().find(|mapping| mapping.covers(address))
+    }
+
+    fn covers(&self, address: u64) -> bool {
+        let start = self.start.load(Ordering::Acquire) & !LEAVING;
+        let size = self.size.load(Ordering::Relaxed);
+        start >= FIRST && address.checked_sub(start - FIRST).is_some_and(|at| at < size)
     }
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -360,6 +361,14 @@ static void run(char *text) {
     } else if (IS("mapped")) {
         printf("%s %lu\n", text, mapped());
         return;
+    } else if (IS("faults")) {
+        struct rusage of;
+        getrusage(RUSAGE_SELF, &of);
+        printf("%s %ld\n", text, of.ru_minflt);
+        return;
+    } else if (IS("retain-of")) {
+        /* By the address of plain memory. */
+        result = CALL("cuMemRetainAllocationHandle", (uint64_t *, uint64_t), &place[a], place[b]);
     } else if (IS("pools")) {
         for (uint64_t i = 0; i < a && !result; i++) result = pool(&place[1000 + i], 1, 1, 0);
     } else if (IS("retain"))

@@ -142,6 +142,15 @@ static int retain_memory(uint64_t *handle, uint64_t address) {
         }
     return 1;
 }
+static int range_of(uint64_t *start, size_t *size, uint64_t address) {
+    for (int i = 0; i < MAPPINGS; i++)
+        if (mappings[i].size && address - mappings[i].start < mappings[i].size) {
+            *start = mappings[i].start;
+            *size = mappings[i].size;
+            return 0;
+        }
+    return 500;
+}
 /* One multicast object and one logical endpoint: what is bound to them lives until it is unbound. */
 #define OBJECT 0x900
 #define ENDPOINT 0x901
@@ -222,6 +231,9 @@ int cuMemMap(uint64_t start, size_t size, size_t offset, uint64_t handle, uint64
 }
 static int unmap_locked(uint64_t start, size_t size) { LOCKED(unmap_memory(start, size)); }
 int cuMemUnmap(uint64_t start, size_t size) { return come_back(size, unmap_locked(start, size)); }
+int cuMemGetAddressRange_v2(uint64_t *start, size_t *size, uint64_t address) {
+    LOCKED(range_of(start, size, address));
+}
 int cuMemRetainAllocationHandle(uint64_t *handle, void *address) {
     LOCKED(retain_memory(handle, (uint64_t)address));
 }

@@ -5,20 +5,30 @@ use std::process::Command;
 use crate::container::dist;
 use crate::stage::client;
 
-/// What the client says of one of its commands, in order, with half of a simulated V100.
+/// What the client says with half of a simulated V100.
+pub(crate) fn lines(words: &str) -> Vec<String> {
+    lines_on("v100-32gb", words)
+}
+
+/// What it says of one of its commands, in order.
 pub(crate) fn said(command: &str, words: &str) -> Vec<String> {
     said_on("v100-32gb", command, words)
 }
 
 /// The same with half of another card.
 pub(crate) fn said_on(card: &str, command: &str, words: &str) -> Vec<String> {
+    let lines = lines_on(card, words);
+    let of = lines.iter().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' '));
+    of.map(str::to_owned).collect()
+}
+
+fn lines_on(card: &str, words: &str) -> Vec<String> {
     let mut run = Command::new(dist("x86_64/aliquot"));
     run.args(["run", "--sim", card, "--fraction", "0.5", "--"]).arg(client()).arg("start");
     let output = run.args(words.split_whitespace()).output().expect("aliquot starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.ends_with("end\n"), "{output:?}");
-    let lines = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' '));
-    lines.map(str::to_owned).collect()
+    text.lines().map(str::to_owned).collect()
 }
 
 /// What is used at each `used`, in MiB beyond the first.

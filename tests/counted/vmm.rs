@@ -3,6 +3,7 @@
 use contract::Mib;
 
 use crate::container::card;
+use crate::simulated;
 use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
 
 #[test]
@@ -55,6 +56,28 @@ fn a_handle_of_plain_memory_is_looked_for_where_something_is_mapped_only() {
     let mapped = |at: &str| outcome.of(at).parse::<u64>().expect("a number");
     assert_eq!(outcome.of("retain=1,5"), "1");
     assert!(mapped("mapped=1") < mapped("mapped=0") + 8, "{outcome:?}");
+}
+
+#[test]
+fn a_handle_by_an_address_within_is_found_where_the_driver_says_that_it_begins() {
+    let words = "create=0,8 map=0,0,8 retain=1,0 release=1 faults=0 retain=1,5 faults=1";
+    assert_few_faults(&run(words).lines);
+    // As of plain memory there, which has none.
+    let words = "reserve=8 create=0,8 map=0,0,8 retain=1,0 release=1 alloc=2,4 faults=0 \
+                 retain-of=3,2 faults=1";
+    assert_eq!(simulated::said("retain-of=3,2", words), ["1"]);
+    assert_few_faults(&simulated::lines(words));
+}
+
+/// The table of mappings has 3,072 pages, each of which costs a fault when it is first looked at.
+#[track_caller]
+fn assert_few_faults(lines: &[String]) {
+    let faults = |at: &str| {
+        let line = lines.iter().find_map(|line| line.strip_prefix(at));
+        line.unwrap_or_else(|| panic!("{lines:?}")).parse::<u64>().expect("a number")
+    };
+    let more = faults("faults=1 ") - faults("faults=0 ");
+    assert!(more < 500, "{more} faults");
 }
 
 #[test]
