@@ -14,7 +14,7 @@ use crate::references::Memory;
 use crate::region::{Place, Region, change};
 use crate::slot::Slot;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use nvidia_sys::cuda::{CUcontext, CUevent, CUresult, CUstream, fns};
+use nvidia_sys::cuda::{CUcontext, CUdevice, CUevent, CUresult, CUstream, fns};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 /// CU_EVENT_DISABLE_TIMING: the cheapest.
@@ -217,6 +217,13 @@ fn context_of(stream: CUstream) -> (CUcontext, Option<Current>) {
         Some(SUCCESS) => (context, contexts::of(context)),
         _ => (core::ptr::null_mut(), contexts::current()),
     }
+}
+
+/// The device of a stream's context.
+#[cold]
+pub(crate) fn device_of(stream: CUstream) -> Option<CUdevice> {
+    let (context, known) = context_of(stream);
+    known.map(|known| known.device).or_else(|| within(context, device::current_ordinal))
 }
 
 /// Runs `f` with a context current, if one is named.

@@ -11,7 +11,7 @@ use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::pools::Pool;
 use crate::slot::Slot;
-use crate::{contexts, held, pool_current, sys};
+use crate::{contexts, held, leaving, pool_current, sys};
 use ledger::{Kind, clock};
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
@@ -253,12 +253,16 @@ fn device_of(stream: CUstream) -> Option<CUdevice> {
     if device::is_only_one() {
         return Some(0);
     }
+    if stream as usize <= 2 {
+        return device::current_ordinal();
+    }
     let mut device = 0;
-    let get = real::cuStreamGetDevice.get().filter(|_| stream as usize > 2);
+    let get = real::cuStreamGetDevice.get();
     // SAFETY: the caller's stream; the driver writes one number.
     match get.map(|get| unsafe { get(stream, &mut device) }) {
         Some(SUCCESS) => Some(device),
-        _ => device::current_ordinal(),
+        // Drivers before 12.8 tell a stream's context alone.
+        _ => leaving::device_of(stream),
     }
 }
 

@@ -27,12 +27,22 @@ pub(crate) struct World {
 impl World {
     /// With nobody on the cards.
     pub(crate) fn new() -> Self {
+        Self::of(None)
+    }
+
+    /// The same with a driver of this version and its version of CUDA.
+    pub(crate) fn of_driver(version: &str, cuda: i32) -> Self {
+        Self::of(Some((version.to_owned(), cuda)))
+    }
+
+    fn of(driver_version: Option<(String, i32)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let root = folder.path().join("w");
         let options = Options {
             libcuda: Some(dist("sim/libcuda.so.1")),
             libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
             daemon: Some(dist("sim/aliquot-simd")),
+            driver_version,
             ..Options::default()
         };
         admin::create(&root, &[("v100-32gb", 2)], &options).expect("the world can be made");

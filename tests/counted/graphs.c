@@ -243,6 +243,10 @@ static void run(char *text) {
         result = CALL("cuMemFree_v2", (uint64_t), addresses[a]);
     else if (IS("free-async"))
         result = CALL("cuMemFreeAsync", (uint64_t, void *), addresses[a], stream);
+    else if (IS("current"))
+        result = CALL("cuCtxSetCurrent", (void *), contexts[a]);
+    else if (IS("no-current"))
+        result = CALL("cuCtxSetCurrent", (void *), 0);
     else if (IS("lend"))
         result = CALL("cuMemAllocAsync", (uint64_t *, size_t, void *), &addresses[a], b * MIB, stream);
     else if (IS("sync"))

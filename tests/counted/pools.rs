@@ -106,6 +106,20 @@ fn a_pool_that_grows_past_the_limit_is_undone() {
 }
 
 #[test]
+fn a_stream_of_another_device_takes_from_the_pool_there_whatever_a_driver_tells_of_streams() {
+    for world in [World::new(), World::of_driver("535.261.03", 12020)] {
+        let world = world.and_of_the_second(Mib(1000));
+        let words = "start=1 current=0 lend=0,100 used no-current lend=1,100 current=1 used";
+        assert_eq!(world.used(words), [0.0, 256.0]);
+        // More than there is of the second card, and less than of the first.
+        let outcome =
+            world.run("start=1 current=0 lend=0,1000 no-current lend=1,1000 current=1 used");
+        assert_eq!((outcome.of("lend=0,1000"), outcome.of("lend=1,1000")), ("2", "2"));
+        assert_eq!(outcome.of("used"), "308.000");
+    }
+}
+
+#[test]
 fn what_a_pool_gives_back_at_a_synchronisation_is_the_others_at_once() {
     for sync in ["sync", "sync-ptsz", "sync-context", "sync-event"] {
         let world = World::new();
