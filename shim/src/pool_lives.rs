@@ -1,7 +1,7 @@
 //! The lives of memory pools: made, set for a device, met, trimmed and ended. A pool is charged what it
 //! has reserved (`pools`); here nothing is lent.
 //!
-//! Managed pools are charged to their device, or to the current one where they have none. Pools on the
+//! Managed pools are charged to their device, or to the current one where they have none, or to the first. Pools on the
 //! host are passed.
 
 use crate::device::{self, Device};
@@ -145,7 +145,8 @@ unsafe fn met(
     result
 }
 
-/// The device that a pool is charged to; none for the host. Managed memory may come to lie on any.
+/// The device that a pool is charged to; none for the host. Managed memory may come to lie on any,
+/// and a program may have a pool of it before it has a context.
 ///
 /// # Safety
 /// The location is one of the header's.
@@ -154,7 +155,7 @@ unsafe fn device_for(location: &CUmemLocation, kind: CUmemAllocationType) -> Opt
     let device = unsafe { vmm::device_of(location) };
     match kind {
         CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_MANAGED => {
-            device.or_else(device::current_ordinal)
+            device.or_else(device::current_ordinal).or(Some(0))
         }
         _ => device,
     }

@@ -402,6 +402,8 @@ static void run(char *text) {
         result = give(place[a], IS("give") ? "" : "_ptsz");
     else if (IS("pool"))
         result = pool(&place[a], 1, 1, (int)b);
+    else if (IS("current") || IS("no-current"))
+        result = CALL("cuCtxSetCurrent", (void *), IS("current") ? context : 0);
     else if (IS("pool-managed"))
         result = pool(&place[a], 2, 0, 0);
     else if (IS("pool-of-host"))

@@ -4,6 +4,7 @@ use contract::Mib;
 
 use crate::container::card;
 use crate::graph_stage::World;
+use crate::simulated;
 use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
 
 #[test]
@@ -59,6 +60,16 @@ fn what_a_destroyed_pool_has_back_makes_room() {
     let outcome = run(&words);
     assert_eq!(outcome.of(&format!("alloc=1,{ROOM}")), "2");
     assert_eq!(outcome.of(&format!("alloc=2,{ROOM}")), "0");
+}
+
+#[test]
+fn a_managed_pool_that_is_made_or_met_before_a_context_is_charged() {
+    for pool in ["pool-managed=9", "get-pool-of=9,2,0", "default-pool-of=9,2,0"] {
+        let words = format!("no-current {pool} current lend-of=0,40,9 used give=0 used");
+        assert_eq!(simulated::used_on("v100-32gb", &words), [64.0, 64.0], "{pool}");
+        let much = format!("no-current {pool} current lend-of=0,20000,9 used");
+        assert_eq!(simulated::said("lend-of=0,20000,9", &much), ["2"], "{pool}");
+    }
 }
 
 #[test]

@@ -34,14 +34,17 @@ pub(crate) fn device_at(location: &CUmemLocation) -> Res<usize> {
 const MANAGED_SINCE: i32 = 13_000;
 
 /// What a location and a kind of memory name. Managed memory need not lie anywhere, and is the current
-/// device's then.
+/// device's then, or the first's where none is current.
 fn place_at(location: &CUmemLocation, kind: u32) -> Res<Place> {
     let managed = kind == MANAGED;
     if managed && process::cuda_version()? < MANAGED_SINCE {
         return Err(Status::INVALID_VALUE);
     }
     match (location.type_.0, kind) {
-        (NOWHERE, MANAGED) => Ok(Place { device: context::current()?.device, managed }),
+        (NOWHERE, MANAGED) => {
+            let device = context::current().map_or(0, |context| context.device);
+            Ok(Place { device, managed })
+        }
         (_, PINNED | MANAGED) => Ok(Place { device: device_at(location)?, managed }),
         _ => Err(Status::INVALID_VALUE),
     }
