@@ -4,7 +4,9 @@
 //! driver hears of it, and afterwards the largest charge stays.
 //!
 //! The driver takes heap and print buffer when the first kernel needs them, which nobody sees, and
-//! grows the stack by itself for a kernel that needs more: that is left to the agent's measurement.
+//! grows the stack by itself for a kernel that needs more: that is left to the agent's measurement. So is what
+//! it keeps for kernels that launch kernels (depth of synchronisation, launches pending): the header says that
+//! this is much, and nothing says how much.
 
 use crate::charge::{self, Attempt, Charge};
 use crate::device;
