@@ -215,6 +215,19 @@ static void *slow_retain(void *made) {
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRetain", (void *, int), made, 0);
 }
 
+/* Contexts begin and end, with what was allocated in them, often as the only ones there are. */
+static void *churn_contexts(void *wrong) {
+    for (int i = 0; i < 500; i++) {
+        void *made;
+        uint64_t at;
+        if (CALL("cuCtxCreate_v2", (void **, unsigned, int), &made, 0, 0)) continue;
+        CALL("cuMemAlloc_v2", (uint64_t *, size_t), &at, 2 * MIB);
+        if (in_use() < 257 * MIB) __atomic_add_fetch((int *)wrong, 1, __ATOMIC_SEQ_CST);
+        CALL("cuCtxDestroy_v2", (void *), made);
+    }
+    return 0;
+}
+
 /* How much this process has mapped, in MiB. */
 static uint64_t mapped(void) {
     unsigned long pages = 0;
@@ -358,6 +371,10 @@ static void run(char *text) {
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &again, 0);
         result = result * 10 + slow_end();
         CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("context-threads")) {
+        pthread_t threads[16];
+        for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_contexts, &result);
+        for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);
     } else if (IS("mapped")) {
         printf("%s %lu\n", text, mapped());
         return;

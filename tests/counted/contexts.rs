@@ -105,3 +105,13 @@ fn of_threads_that_begin_the_primary_context_together_none_is_refused_where_one_
     assert_eq!(outcome.of("primary-late"), "0");
     assert_eq!(outcome.of("used"), "255.000");
 }
+
+#[test]
+fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
+    for threads in [2, 8] {
+        let words = format!("stop context-threads={threads} start used");
+        let outcome = run_in(&half(), &words);
+        assert_eq!(outcome.of(&format!("context-threads={threads}")), "0", "uncharged ones");
+        assert_eq!(all_of(&outcome, "used").last(), Some(&"255.000"), "{outcome:?}");
+    }
+}
