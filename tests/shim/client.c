@@ -226,6 +226,29 @@ static int children(uint64_t count, uint64_t bytes) {
     return got;
 }
 
+/* The first forms, of 32 bits. */
+static void first_form(const char *text, const char *command, int place, unsigned bytes) {
+    unsigned a = 7, b = 7;
+    int r = -1;
+    if (!strcmp(command, "v1-alloc"))
+        r = ((int (*)(unsigned *, unsigned))dlsym(cuda, "cuMemAlloc"))(&a, bytes);
+    else if (!strcmp(command, "v1-pitch"))
+        r = ((int (*)(unsigned *, unsigned *, unsigned, unsigned, unsigned))dlsym(cuda, "cuMemAllocPitch"))(
+            &a, &b, 1024, bytes / 1024, 4);
+    else if (!strcmp(command, "v1-free"))
+        r = ((int (*)(unsigned))dlsym(cuda, "cuMemFree"))((unsigned)address[place]);
+    else if (!strcmp(command, "v1-info"))
+        r = ((int (*)(unsigned *, unsigned *))dlsym(cuda, "cuMemGetInfo"))(&a, &b);
+    else if (!strcmp(command, "v1-total"))
+        r = ((int (*)(unsigned *, int))dlsym(cuda, "cuDeviceTotalMem"))(&a, 0);
+    int takes = !strcmp(command, "v1-alloc") || !strcmp(command, "v1-pitch");
+    if (takes && !r) address[place] = a;
+    if (takes)
+        printf("%s %d%s\n", text, r, r && (a != 7 || b != 7) ? " out-parameter-written" : "");
+    else
+        printf("%s %d %u %u\n", text, r, a, b);
+}
+
 static void run(char *text) {
     char *slash = strchr(text, '/'), *equals = strchr(text, '=');
     int place = slash ? atoi(slash + 1) : 0;
@@ -282,6 +305,8 @@ static void run(char *text) {
         look(equals + 1);
     else if (IS("ask"))
         ask(equals + 1);
+    else if (!strncmp(command, "v1-", 3))
+        first_form(text, command, place, (unsigned)bytes);
     else if (!strncmp(command, "nvml", 4))
         nvml(command, place);
     else if (IS("stream"))

@@ -226,3 +226,28 @@ fn errno_stays_as_it_was() {
     outcome.assert_lived();
     assert!(outcome.lines.iter().all(|line| !line.contains("errno-changed")), "{outcome:?}");
 }
+
+#[test]
+fn the_first_forms_of_32_bits_are_charged_refused_and_told_the_share() {
+    let container = Container::empty();
+    let share = Mib(2999);
+    container.allot(1, &[(card(1), share)]);
+    let page = Mib(2).bytes();
+    let left = share.bytes() - CONTEXT.bytes();
+    // The first address of the stand-in driver has no low bits.
+    let words = format!(
+        "proc2 init retain current alloc/9={page} v1-total v1-alloc/0={page} v1-info/1 v1-pitch/1={page} v1-info/2 \
+         v1-free/0 v1-free/1 v1-info/3 alloc/2={} v1-alloc/3={page} v1-pitch/3={page}",
+        left - page
+    );
+    let outcome = container.client(&words);
+    outcome.assert_lived();
+    assert_eq!(outcome.of("v1-total"), format!("0 {} 7", share.bytes()));
+    for (word, held) in [("v1-info/1", 2), ("v1-info/2", 3), ("v1-info/3", 1)] {
+        let free = left - held * page;
+        assert_eq!(outcome.of(word), format!("0 {free} {}", share.bytes()), "{word}");
+    }
+    for word in ["v1-alloc/3", "v1-pitch/3"] {
+        assert_eq!(outcome.of(&format!("{word}={page}")), "2", "{outcome:?}");
+    }
+}
