@@ -5,9 +5,13 @@ use crate::container::CONTEXT;
 use crate::stage::{all_of, cancelling, run_in};
 
 /// What comes before, and the command whose thread is cancelled.
-const CALLS: [(&str, &str); 25] = [
+const CALLS: [(&str, &str); 29] = [
     ("", "alloc=0,8"),
     ("alloc=0,8", "free=0"),
+    ("", "managed=0,8"),
+    ("", "pitch=0,8"),
+    ("", "context=0"),
+    ("context=0 current", "context-end=0"),
     ("", "create=0,8"),
     ("create=0,8", "map=0,0,8"),
     ("create=0,8 map=0,0,8", "unmap=0,8"),

@@ -421,6 +421,16 @@ static void run(char *text) {
         result = pool(&place[a], 1, 1, (int)b);
     else if (IS("current") || IS("no-current"))
         result = CALL("cuCtxSetCurrent", (void *), IS("current") ? context : 0);
+    else if (IS("managed"))
+        result = CALL("cuMemAllocManaged", (uint64_t *, size_t, unsigned), &place[a], b * MIB, 1);
+    else if (IS("pitch")) {
+        size_t pitch;
+        result = CALL("cuMemAllocPitch_v2", (uint64_t *, size_t *, size_t, size_t, unsigned), &place[a], &pitch,
+                      4096, b * MIB / 4096, 4);
+    } else if (IS("context"))
+        result = CALL("cuCtxCreate_v2", (uint64_t *, unsigned, int), &place[a], 0, 0);
+    else if (IS("context-end"))
+        result = CALL("cuCtxDestroy_v2", (uint64_t), place[a]);
     else if (IS("pool-managed"))
         result = pool(&place[a], 2, 0, 0);
     else if (IS("pool-of-host"))
