@@ -18,6 +18,12 @@ const REFILL: Duration = Duration::from_secs(3);
 const REMEMBERED: usize = 256;
 /// Between two of the same.
 const AGAIN: Duration = Duration::from_secs(60);
+/// Reasons of which each takes back what the other said.
+pub(super) const OPPOSITES: [(&str, &str); 3] = [
+    ("GPUUnhealthy", "GPUHealthy"),
+    ("GPUBlocked", "GPUUnblocked"),
+    ("MPSDaemonGone", "MPSDaemonLives"),
+];
 
 /// What an event is about.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -49,6 +55,8 @@ struct Sent {
     message: String,
     count: u64,
     at: Instant,
+    /// Whether its opposite was sent since.
+    is_taken_back: bool,
 }
 
 /// Sends events.
@@ -70,12 +78,17 @@ impl<'a> Recorder<'a> {
     /// again later, because the API server did not take it and may take it then. That is logged the first time.
     pub(super) async fn record(&mut self, event: &Event, is_first: bool) -> bool {
         let key = (event.about.clone(), event.reason, event.which.clone());
-        let is_same = |sent: &Sent| sent.at.elapsed() < AGAIN && sent.message == event.message;
+        let is_same = |sent: &Sent| {
+            !sent.is_taken_back && sent.at.elapsed() < AGAIN && sent.message == event.message
+        };
         if self.sent.get(&key).is_some_and(is_same) || !self.has_room() {
             debug!(reason = event.reason, message = event.message, "an event is left out");
             return false;
         }
-        let Err(error) = self.send(key, event).await else { return false };
+        let Err(error) = self.send(key, event).await else {
+            self.take_back(event);
+            return false;
+        };
         // What the server will not have, such as one in a namespace that is gone, it will not have later.
         let is_late = error.code().is_none_or(|code| code == 429 || code >= 500);
         if is_first || !is_late {
@@ -94,7 +107,7 @@ impl<'a> Recorder<'a> {
             // The API server forgets events after an hour.
             if patched.as_ref().err().and_then(ApiError::code) != Some(404) {
                 if patched.is_ok() {
-                    (sent.count, sent.at) = (count, Instant::now());
+                    (sent.count, sent.at, sent.is_taken_back) = (count, Instant::now(), false);
                     sent.message.clone_from(&event.message);
                 }
                 return patched.map(drop);
@@ -104,8 +117,18 @@ impl<'a> Recorder<'a> {
         let body = self.body(event, &name);
         self.client.call(Method::POST, &path(&event.about), Body::Json(&body)).await?;
         let message = event.message.clone();
-        self.remember(key, Sent { name, message, count: 1, at: Instant::now() });
+        let (at, is_taken_back) = (Instant::now(), false);
+        self.remember(key, Sent { name, message, count: 1, at, is_taken_back });
         Ok(())
+    }
+
+    /// Notes that what `event` is the opposite of is no longer the last word.
+    fn take_back(&mut self, event: &Event) {
+        let both = OPPOSITES.iter().flat_map(|&(one, other)| [(one, other), (other, one)]);
+        for (_, opposite) in both.filter(|(reason, _)| *reason == event.reason) {
+            let key = (event.about.clone(), opposite, event.which.clone());
+            self.sent.get_mut(&key).into_iter().for_each(|sent| sent.is_taken_back = true);
+        }
     }
 
     fn body(&self, event: &Event, name: &str) -> Value {

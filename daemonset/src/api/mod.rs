@@ -9,17 +9,18 @@ mod pools;
 mod publish;
 mod refine;
 mod runtimes;
+mod sending;
 mod software;
 mod telling;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use contract::Domain;
 use tokio::sync::{mpsc, watch as channel};
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::interval;
 use tracing::{info, warn};
 
 pub use kube_api::{ApiFlags, Meta};
@@ -31,7 +32,7 @@ use crate::audit::Audited;
 use crate::audit::lister::Lister;
 use crate::config::Config;
 use crate::node::Node;
-use events::{About, Event, Recorder};
+use events::{About, Event};
 use evict::Evictor;
 use kube_api::{Change, Client, follow};
 
@@ -45,8 +46,6 @@ type NodeLabels = BTreeMap<String, String>;
 const LOOK: Duration = Duration::from_secs(2);
 /// Events that may wait to be sent.
 const WAITING: usize = 256;
-/// How long an event is tried to be sent: later it says nothing of the moment.
-const STALE: Duration = Duration::from_secs(600);
 
 /// All that is done by way of the API server.
 pub(crate) struct Api {
@@ -71,7 +70,7 @@ impl Api {
             self;
         let (events, waiting) = mpsc::channel(WAITING);
         let (labels, has) = channel::channel(None);
-        let compared = has.clone();
+        let (compared, awaited) = (has.clone(), has.clone());
         let publish = async |namespace: Option<&str>| {
             if let Some(namespace) = namespace {
                 publish::keep_published(&client, (namespace, &name), &node, &config).await;
@@ -81,14 +80,14 @@ impl Api {
         let all = async {
             tokio::join!(
                 keep_pods(&client, &name, &node, &config),
-                keep_sending(&client, &name, waiting),
+                sending::keep_sending(&client, &name, waiting, LOOK),
                 keep_refining(&node, &config, &events),
                 telling::keep_telling(&node, &config, heard, &events),
                 keep_evicting(&client, &node, &config, audited, &events),
                 own_node::keep_watching_node(&client, &name, &node, labels),
                 own_node::keep_labelled(&client, &name, &node, &config, (has, lister)),
                 own_node::keep_comparing(&client, &name, &node, &config, (compared, compare_every)),
-                own_node::remove_taints(&client, &name, &node, &config),
+                own_node::remove_taints(&client, &name, &node, &config, awaited),
                 publish(publish_in.as_deref()),
                 software::keep_known(&client, &name, &node),
                 runtimes::keep_answering(&client, node.runtimes().ask_here()),
@@ -126,27 +125,6 @@ async fn keep_pods(
         });
     };
     follow(client, "/api/v1/pods", &format!("spec.nodeName%3D{name}"), told).await;
-}
-
-/// Sends events, and again those that the API server did not take.
-async fn keep_sending(client: &Client, name: &str, mut waiting: mpsc::Receiver<Event>) {
-    let (mut recorder, mut unsent) = (Recorder::new(client, name), VecDeque::new());
-    loop {
-        let (event, since, is_first) = tokio::select! {
-            event = waiting.recv() => match event {
-                Some(event) => (event, Instant::now(), true),
-                None => return,
-            },
-            () = sleep(LOOK), if !unsent.is_empty() => {
-                let (event, since) = unsent.pop_front().expect("there is one: it was looked at");
-                (event, since, false)
-            }
-        };
-        let is_late = recorder.record(&event, is_first).await;
-        if is_late && since.elapsed() < STALE && unsent.len() < WAITING {
-            unsent.push_back((event, since));
-        }
-    }
 }
 
 /// Applies annotations whenever pods or allotments change.

@@ -130,23 +130,74 @@ pub(super) async fn remove_taints(
     name: &str,
     node: &Node,
     config: &channel::Receiver<Arc<Config>>,
+    has: channel::Receiver<Option<NodeLabels>>,
 ) {
-    let (mut ticks, mut told, mut done) = (interval(LOOK), false, Vec::new());
+    let (mut ticks, mut told, mut needed) = (interval(LOOK), false, Needed::default());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let keys = config.borrow().startup_taints.clone();
-        if keys == done || !node.registrations().missing().is_empty() {
+        let is_complete = has.borrow().is_some() && node.registrations().missing().is_empty();
+        if !needed.no_longer(&keys, is_complete) {
             continue;
         }
         match labels::remove_taints(client, name, &keys).await {
             Ok(removed) => {
                 info!(removed, ?keys, "start-up taints");
-                (done, told) = (keys, false);
+                (needed.removed, told) = (keys, false);
                 continue;
             }
             Err(error) if !told => warn!(%error, "start-up taints stay, trying again"),
             Err(_) => {}
         }
         told = true;
+    }
+}
+
+/// Which start-up taints are still needed.
+#[derive(Default)]
+struct Needed {
+    /// The keys of those that were taken away.
+    removed: Vec<String>,
+    /// The keys with which the look before found everything registered.
+    complete: Option<Vec<String>>,
+}
+
+impl Needed {
+    /// Whether taints with these keys are to be taken away. A configuration that changes is there before
+    /// the resources that it brings are: only what two looks in a row find complete is.
+    fn no_longer(&mut self, keys: &[String], is_complete: bool) -> bool {
+        let before = self.complete.take();
+        self.complete = is_complete.then(|| keys.to_vec());
+        keys != self.removed && is_complete && before.as_deref() == Some(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_up_taints_go_when_two_looks_in_a_row_with_the_same_keys_find_all_registered() {
+        let mut needed = Needed::default();
+        let looks = [
+            ("", true, false),
+            ("a", false, false),
+            ("a", true, false),
+            // Labels bring a pool and a taint: the pool's resource is wanted a moment later.
+            ("a b", true, false),
+            ("a b", false, false),
+            ("a b", true, false),
+            ("a b", true, true),
+            // The server did not take it.
+            ("a b", true, true),
+        ];
+        let keys = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (step, (text, is_complete, expected)) in looks.into_iter().enumerate() {
+            assert_eq!(needed.no_longer(&keys(text), is_complete), expected, "{step}");
+        }
+        needed.removed = keys("a b");
+        assert!(!needed.no_longer(&keys("a b"), true));
+        assert!(!needed.no_longer(&keys("b"), true) && needed.no_longer(&keys("b"), true));
     }
 }
