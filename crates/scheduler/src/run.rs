@@ -1,6 +1,6 @@
 //! The program: parses, wires and waits.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -25,7 +25,18 @@ pub fn main() -> ExitCode {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    let all = one_of(address);
+    TcpListener::bind(&all[..]).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Where to listen for `address`, the first that can be had: a machine that was booted without IPv6 has
+/// all of its addresses by IPv4's `0.0.0.0` alone.
+fn one_of(address: SocketAddr) -> Vec<SocketAddr> {
+    let mut all = vec![address];
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        all.push((Ipv4Addr::UNSPECIFIED, address.port()).into());
+    }
+    all
 }
 
 #[tokio::main]
@@ -51,4 +62,24 @@ async fn run(options: &Options) -> anyhow::Result<()> {
         terminate.recv().await;
     };
     Ok(axum::serve(listener, asked).with_graceful_shutdown(end).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_those_of_ipv4_where_there_is_no_ipv6() {
+        let table = [
+            ("[::]:9999", vec!["[::]:9999", "0.0.0.0:9999"]),
+            ("0.0.0.0:9999", vec!["0.0.0.0:9999"]),
+            // One that was chosen is that one or none.
+            ("[::1]:9999", vec!["[::1]:9999"]),
+            ("127.0.0.1:9999", vec!["127.0.0.1:9999"]),
+        ];
+        for (address, expected) in table {
+            let all = one_of(address.parse().unwrap());
+            assert_eq!(all.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+        }
+    }
 }
