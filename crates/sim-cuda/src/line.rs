@@ -321,12 +321,13 @@ impl Line {
     }
 
     /// Tells the device whether a kernel that runs until something happens is next, with nothing but what takes no
-    /// time between it and what is placed. Told when that has ended, the device would have turned to others already;
-    /// and so it would between a kernel that has spun and the one behind it.
+    /// time between it and what is placed. Told when the kernels before it have ended, the device would have turned to
+    /// others already; and so it would between a kernel that has spun and the one behind it. While a copy before it
+    /// runs, or what it waits for has not passed, the card is the others'.
     fn hold(&mut self, gpu: &mut dyn Engines) {
         let mut queue = self.queue.iter().map(|(op, _)| op);
         let next = queue.find(|op| !matches!(op, Op::Write(_) | Op::Record(_)));
-        let spins = !self.calling && matches!(next, Some(Op::Spin(_)));
+        let spins = !self.calling && matches!(next, Some(Op::Spin(_))) && self.tail <= gpu.now();
         if spins != self.spinning {
             self.spinning = spins;
             gpu.open(self.level, spins);

@@ -208,6 +208,16 @@ fn a_kernel_that_spins_is_on_the_card_until_its_flag_is_set() {
 }
 
 #[test]
+fn a_kernel_that_spins_behind_a_copy_takes_the_card_when_that_has_ended() {
+    let (mut card, mut line) = (card(), Line::default());
+    line.push(copy(50), &mut card);
+    line.push(Op::Spin(flag().1), &mut card);
+    assert_eq!((card.open, line.wake(&card)), (0, Some(1_050)), "the copy takes no processor");
+    line.pump(card.at(1_050));
+    assert_eq!(card.open, 1);
+}
+
+#[test]
 fn between_kernels_that_spin_the_card_is_given_to_nobody() {
     let (mut card, mut line) = (card(), Line::default());
     let (word, seen) = flag();
