@@ -85,11 +85,28 @@ impl Closed {
         }
         if self.turns.get(&gang) == Some(&begun_ns) { Ending::Over } else { seen }
     }
+
+    /// Forgets the turns of all gangs but those that stay.
+    pub fn keep(&mut self, stays: impl Fn(u64) -> bool) {
+        self.turns.retain(|gang, _| stays(*gang));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_gangs_that_are_gone_no_turn_is_known() {
+        let mut closed = Closed::default();
+        for gang in 0..9 {
+            closed.ending(gang, 10, Ending::Over);
+        }
+        closed.keep(|gang| gang == 3);
+        assert_eq!(closed.turns.len(), 1);
+        assert_eq!(closed.ending(3, 10, Ending::Leads), Ending::Over);
+        assert_eq!(closed.ending(4, 10, Ending::Leads), Ending::Leads);
+    }
 
     #[test]
     fn a_turn_that_is_over_stays_so_and_the_next_one_is_another() {

@@ -119,6 +119,7 @@ impl Gangs {
         }
         known.standings.insert(gpu, standings);
         let all: Vec<Standing> = known.standings.values().flatten().copied().collect();
+        known.closed.keep(|gang| all.iter().any(|standing| standing.gang == gang));
         // All GPUs' periods are those of the default quantum: they must be the same.
         known.table = Arc::new(Timetable::of(&all, Settings::default().quantum_ns));
         self.version.fetch_add(1, Ordering::Release);
