@@ -75,8 +75,12 @@ const LINGER: u32 = 20;
 const ASLEEP_NS: u64 = 50_000_000;
 /// How far what a container says of when it came and of its batches may be apart, in nanoseconds.
 const DOUBT_NS: u64 = 100_000;
-/// For how long one that was belied is not believed when it came, in nanoseconds.
-const DISBELIEF_NS: u64 = 1_000_000_000;
+/// For how long one that was belied is not believed when it came, in nanoseconds. Who lies is belied by nearly all that it
+/// tells; who has several streams or processes is now and then, though honest, and needs to be believed again.
+const DISBELIEF_NS: u64 = 50_000_000;
+/// For how many times the length of the batch that belied it besides: who has long ones is belied the more seldom, the
+/// smaller its share is.
+const DISBELIEF_LENGTHS: u64 = 20;
 /// The most that a container can be made to wait for what it used too much, in nanoseconds of the
 /// GPU's whole time: a kernel of half a second at a tenth of the GPU is still paid for.
 const MOST_DEBT_NS: u64 = 5_000_000_000;
@@ -198,13 +202,19 @@ impl Member {
     /// What counts of its word that it came at `since_ns`. A batch that was on the card before and after a moment at
     /// which it says that it came with nothing there belies it, and for a while it is not believed: else who says "just
     /// now" at every look would be taken for one who rests while its kernels run, and the others be charged for them.
+    /// Belied is also the honest one that launches into an empty stream while another of its streams has work on the card
+    /// that is told of only when its batch is full. And two batches that meet where it says it came belie nothing: joined,
+    /// those of whoever launches again within 0.1 ms would.
     fn believed(&mut self, since_ns: u64, intervals: &[Interval], now_ns: u64) -> u64 {
         let belies = |batch: &Interval| {
             batch.start_ns.saturating_add(DOUBT_NS) < self.told_ns
                 && batch.end_ns > self.told_ns.saturating_add(DOUBT_NS)
         };
-        if intervals.iter().any(belies) {
-            self.doubted_until_ns = now_ns.saturating_add(DISBELIEF_NS);
+        let belied = intervals.iter().filter(|batch| belies(batch)).map(|batch| batch.length_ns());
+        if let Some(longest_ns) = belied.max() {
+            let doubt_ns =
+                DISBELIEF_NS.saturating_add(longest_ns.saturating_mul(DISBELIEF_LENGTHS));
+            self.doubted_until_ns = self.doubted_until_ns.max(now_ns.saturating_add(doubt_ns));
         }
         self.told_ns = since_ns;
         if now_ns < self.doubted_until_ns { 0 } else { since_ns }

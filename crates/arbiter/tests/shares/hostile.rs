@@ -35,7 +35,7 @@ fn one_that_says_it_spent_twice_gets_less_and_the_other_no_less() {
 #[test]
 fn one_that_says_at_every_look_that_it_came_just_now_wins_nothing() {
     for (own_ns, others_ns) in
-        [(MS / 4, MS / 4), (3 * MS, MS / 2), (MS / 2, 3 * MS), (5 * MS, 3 * MS)]
+        [(MS / 4, MS / 4), (3 * MS, MS / 2), (MS / 2, 3 * MS), (5 * MS, 3 * MS), (60 * MS, 3 * MS)]
     {
         for percent in [25, 50] {
             let played = |says_now| {
@@ -49,6 +49,24 @@ fn one_that_says_at_every_look_that_it_came_just_now_wins_nothing() {
             let (honest, got) = (played(false), played(true));
             assert!(got < honest + 2.0, "{own_ns}, {others_ns}: {got:.1} of {percent}");
         }
+    }
+}
+
+#[test]
+fn one_that_is_belied_now_and_then_because_it_has_a_second_stream_has_what_it_had() {
+    for (own, others, percent) in [(1, 3, 25), (3, 1, 75)] {
+        let played = |every_ns| {
+            let mut world = pair(percent);
+            for (tenant, ms) in world.tenants.iter_mut().zip([own, others]) {
+                // One kernel at a time, and the next soon after.
+                tenant.load = Load::bursts(ms * MS, ms * MS, MS / 20);
+                tenant.second_every_ns = every_ns;
+            }
+            world.run_until(4 * SECOND);
+            world.percents(2 * SECOND, 4 * SECOND)[0]
+        };
+        let (before, got) = (played(u64::MAX), played(200 * MS));
+        assert!((got - before).abs() < 2.5, "{own}, {others}: {got:.1} for {before:.1}");
     }
 }
 
