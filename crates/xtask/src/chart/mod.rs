@@ -91,7 +91,7 @@ const RENDERED: [(&str, &[&str]); 6] = [
 ];
 
 /// Values that are refused, and a word of why.
-const REFUSED: [(&str, &str); 10] = [
+const REFUSED: [(&str, &str); 13] = [
     ("agnet.audit=false", "agnet"),
     ("agent.config.domain=x.org", "config"),
     ("admission.mode=maybe", "mode"),
@@ -102,6 +102,10 @@ const REFUSED: [(&str, &str); 10] = [
     ("admission.translate.enabled=true,admission.mode=none", "admission.translate.enabled"),
     ("admission.translate.replicas=1", "replicas"),
     ("scheduler.ignorable=maybe", "ignorable"),
+    // Where the agent's pod has something else.
+    ("agent.pagesDir=/run/aliquot", "pagesDir"),
+    ("agent.stateDir=/run/aliquot-run/", "stateDir"),
+    ("agent.mpsPipes=/run/aliquot", "mpsPipes"),
 ];
 
 /// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
