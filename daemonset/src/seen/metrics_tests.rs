@@ -1,0 +1,115 @@
+//! What is told of a node, and that the documents speak of nothing else.
+
+use super::super::state::tests::state;
+use super::*;
+use crate::arbiter::GpuView;
+use crate::inventory::tests::uuid;
+
+fn lines() -> Vec<String> {
+    render(&state()).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_containers_share_limit_and_use_are_told_with_its_pod() {
+    let all = lines();
+    let find = |name: &str| {
+        let line = all.iter().find(|line| line.starts_with(&format!("{name}{{")));
+        line.unwrap_or_else(|| panic!("no {name} in {all:#?}")).clone()
+    };
+    let share = find("aliquot_container_share_ratios");
+    assert!(share.contains("namespace=\"default\",pod=\"a\",container=\"main\""), "{share}");
+    assert!(share.ends_with("} 0.5"), "{share}");
+    assert!(find("aliquot_container_memory_limit_bytes").ends_with("} 1048576000.0"));
+    assert!(find("aliquot_container_memory_used_bytes").ends_with("} 4096.0"));
+    assert!(find("aliquot_container_memory_measured_bytes").ends_with("} 5000.0"));
+    let spent = find("aliquot_container_gpu_seconds_total");
+    assert!(spent.contains("engine=\"co"), "{spent}");
+    // Of two GPUs, in an order that changes.
+    let measured = "aliquot_gpu_memory_measured_bytes{";
+    assert!(all.iter().any(|line| line.starts_with(measured) && line.ends_with("} 5000.0")));
+    assert!(find("aliquot_gpu_sick_info").contains("reason=\"XID 79\""));
+    let xids = find("aliquot_gpu_xids_total");
+    assert!(xids.contains("xid=\"79\"") && xids.ends_with("} 2.0"), "{xids}");
+    let refused = all.iter().find(|line| line.starts_with("aliquot_config_refused"));
+    assert!(refused.unwrap().ends_with(" 0.0"));
+    assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
+    assert_eq!(all.last().unwrap(), "# EOF");
+}
+
+#[test]
+fn the_turns_of_a_gang_are_told_with_its_number() {
+    let mut state = state();
+    let [gpu, id] = [uuid(0).to_string(), state.held[0].record.id.to_string()];
+    let seen = Seen { gang: Some(7), turns: 12, ..Seen::default() };
+    let containers = [(id, seen)].into();
+    state.times.gpus.insert(gpu, GpuView { containers, ..GpuView::default() });
+    let text = render(&state).unwrap();
+    let told = text.lines().find(|line| line.starts_with("aliquot_container_gang_turns_total{"));
+    let told = told.unwrap_or_else(|| panic!("no turns in {text}"));
+    assert!(told.contains("gang=\"0000000000000007\"") && told.ends_with("} 12.0"), "{told}");
+}
+
+/// Every series that can be scraped, by name.
+fn names() -> Vec<String> {
+    let name = |(kind, name, unit): &(&str, &str, Option<Unit>)| {
+        let unit = unit.as_ref().map(|unit| format!("_{}", unit.as_str())).unwrap_or_default();
+        let total = if *kind == "Counters" { "_total" } else { "" };
+        format!("aliquot_{name}{unit}{total}")
+    };
+    Families::NAMES.iter().map(name).collect()
+}
+
+/// Words that begin as metrics of ours do.
+fn told(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    words.filter(|word| word.starts_with("aliquot_")).collect()
+}
+
+#[test]
+fn dashboard_and_docs_speak_of_metrics_and_labels_that_there_are() {
+    let (names, root) = (names(), concat!(env!("CARGO_MANIFEST_DIR"), "/"));
+    let scraped = lines();
+    for line in scraped.iter().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap().to_owned();
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    let board = std::fs::read_to_string(format!("{root}chart/files/dashboard.json")).unwrap();
+    let board: serde_json::Value = serde_json::from_str(&board).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let targets: Vec<_> =
+        panels.iter().filter_map(|one| one["targets"].as_array()).flatten().collect();
+    assert!(targets.len() > 5, "{targets:?}");
+    for target in targets {
+        let expression = target["expr"].as_str().unwrap();
+        let spoken = told(expression);
+        assert!(!spoken.is_empty(), "{expression}");
+        assert!(spoken.iter().all(|name| names.iter().any(|known| known == name)), "{expression}");
+        let legend = target["legendFormat"].as_str().unwrap_or_default();
+        let labels = legend.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap());
+        let series = scraped.iter().filter(|line| line.starts_with(spoken[0]));
+        let sampled: Vec<_> = series.collect();
+        // Prometheus adds `instance` itself; what the sample does not have is not looked at.
+        for label in labels.filter(|label| *label != "instance" && !sampled.is_empty()) {
+            let has = sampled.iter().any(|line| line.contains(&format!("{label}=\"")));
+            assert!(has, "{label}: {expression}");
+        }
+    }
+    for entry in std::fs::read_dir(format!("{root}../docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for name in told(&text) {
+            assert!(names.iter().any(|known| known == name), "{name} in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_name_has_a_help_and_begins_with_the_projects() {
+    let all = lines();
+    let helped = |name: &str| all.iter().any(|line| line.starts_with(&format!("# HELP {name} ")));
+    for line in all.iter().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let family = name.strip_suffix("_total").unwrap_or(name);
+        assert!(name.starts_with("aliquot_") && helped(family), "{line}");
+    }
+}
