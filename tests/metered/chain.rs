@@ -84,7 +84,8 @@ fn a_kernel_that_spins_until_another_is_launched_ends() {
 #[test]
 fn what_a_stream_waits_for_behind_anothers_event_is_no_time_of_its_own() {
     let (used, _) = done("follows");
-    // Work of 19 ms, and two waits of 300.
+    // Work of 19 ms, and two waits of 300. On a busy machine what is met for the first time on a stream that had run
+    // dry takes longer, but no more than a tenth of the waits.
     assert!((15_000_000..60_000_000).contains(&used.spent_compute_ns), "{used:?}");
 }
 

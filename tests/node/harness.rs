@@ -375,10 +375,15 @@ pub(crate) fn part(path: &str, command: &str) -> PathBuf {
     full.canonicalize().unwrap()
 }
 
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_or_say(|| what.to_owned(), condition);
+}
+
+/// The same; what is said in the end is asked for then.
+pub(crate) fn wait_or_say(what: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
+        assert!(Instant::now() < end, "waited in vain until {}", what());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -50,7 +50,7 @@ fn an_order_of_the_operator_is_taken_back_by_an_agent_that_was_dead_when_its_lab
     node.expect_registered();
 }
 
-/// Whether the agent has the driver open: its library, or a connection to it.
+/// Whether the agent has the driver's library open.
 fn has_the_driver(node: &Node) -> bool {
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", node.agent_pid().unwrap()));
     maps.unwrap().contains("libnvidia-ml")

@@ -6,8 +6,8 @@ use serde_json::Value;
 use sim_world::admin::{self, Change};
 
 use crate::apiserver::ApiServer;
-use crate::cluster::{node, without_agent};
-use crate::harness::{Node, PERCENT, WHOLE, wait_until};
+use crate::cluster::node;
+use crate::harness::{Node, PERCENT, WHOLE, wait_or_say, wait_until};
 
 fn change(node: &Node, change: Change) {
     admin::change(&node.at("driver"), change).unwrap();
@@ -22,9 +22,10 @@ fn told(api: &ApiServer, reason: &str) -> Vec<String> {
 
 /// Waits for an event whose message has all these words.
 fn expect(api: &ApiServer, reason: &str, words: &[&str]) {
-    wait_until(&format!("{reason} {words:?}: {:?}", told(api, reason)), || {
-        told(api, reason).iter().any(|message| words.iter().all(|word| message.contains(word)))
-    });
+    wait_or_say(
+        || format!("{reason} {words:?}: {:?}", told(api, reason)),
+        || told(api, reason).iter().any(|message| words.iter().all(|word| message.contains(word))),
+    );
 }
 
 fn uuid(node: &Node, index: u32) -> String {
@@ -87,10 +88,7 @@ fn why_nobody_new_may_use_a_gpu_that_is_well_is_an_event_and_a_metric() {
 
 #[test]
 fn a_configuration_that_is_not_taken_is_an_event_and_a_metric_until_it_is_right() {
-    let (node, api) = without_agent("defaultMode: shared\n");
-    let mut node = node;
-    node.start_agent();
-    node.expect_registered();
+    let (node, api) = node("defaultMode: shared\n");
     let refused = || node.metric("aliquot_config_refused", &[]);
     assert_eq!(refused(), Some(0.0));
     fs::write(node.at("config.yaml"), "defaultMode: hole\n").unwrap();
