@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -49,9 +49,9 @@ pub struct Traps {
     pub ignores_preference: bool,
     /// Registrations are refused while true. Shared: it can be switched while the kubelet runs.
     pub refuse_registrations: Arc<AtomicBool>,
-    /// While true, podresources lists the node's own pods only: a kubelet that has just started serves before
-    /// the API server has told of the others, however long that takes. Shared, as above.
-    pub knows_no_pods: Arc<AtomicBool>,
+    /// So many lists of podresources have the node's own pods only: a kubelet that has just started serves before
+    /// the API server has told of the others, however long that takes. Shared, as above; each list takes one off.
+    pub knows_no_pods: Arc<AtomicU64>,
 }
 
 /// A kubelet that did not start.
@@ -77,7 +77,13 @@ impl Traps {
     }
 
     pub(crate) fn knows_no_pods(&self) -> bool {
-        self.knows_no_pods.load(Ordering::Relaxed)
+        self.knows_no_pods.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn count_list(&self) {
+        let less = |left: u64| left.checked_sub(1);
+        // Where none is left there is nothing to count.
+        let _ = self.knows_no_pods.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 
