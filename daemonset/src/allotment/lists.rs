@@ -73,11 +73,12 @@ impl<Life: PartialEq> Lists<Life> {
         if life.is_none() || life != self.life {
             (self.life, self.looks, self.empty) = (life, 0, 0);
         }
-        self.looks = self.looks.saturating_add(1);
         self.empty = if held.is_empty() { self.empty.saturating_add(1) } else { 0 };
         let has_own = self.own_pod.as_ref().is_none_or(|(namespace, name)| {
             held.iter().any(|it| it.holder.namespace == *namespace && it.holder.pod == *name)
         });
+        // Without it the API server has not answered, and pods have not begun to come.
+        self.looks = if has_own { self.looks.saturating_add(1) } else { 0 };
         let is_believed = self.looks > YOUNG && (self.empty == 0 || self.empty >= EMPTY);
         if is_believed && has_own { Listed::Whole } else { Listed::InPart }
     }
@@ -133,6 +134,15 @@ mod tests {
         let without = judge(&mut lists, 1, &[pod("static")], 100);
         assert!(without.iter().all(|listed| *listed == Listed::InPart));
         assert!(judge(&mut lists, 1, &[], 100).iter().all(|listed| *listed == Listed::InPart));
-        assert_eq!(lists.judge(Some(1), &[pod("static"), pod("agent")]), Listed::Whole);
+    }
+
+    #[test]
+    fn a_kubelet_is_young_until_it_has_listed_the_agents_own_pod_as_often() {
+        use Listed::{InPart, Whole};
+        let mut lists = Lists::new(Some(("default".into(), "agent".into())));
+        judge(&mut lists, 1, &[pod("static")], 5);
+        // The API server answers: the pods come one by one.
+        let with = judge(&mut lists, 1, &[pod("static"), pod("agent")], 3);
+        assert_eq!(with, [InPart, InPart, Whole]);
     }
 }
