@@ -76,6 +76,9 @@ pub struct Fault {
     pub at: u64,
     /// The GPU has not answered since, or the driver has said that it needs something.
     pub was_down: bool,
+    /// The driver has said so, and only by its word that nothing is needed is it over.
+    #[serde(default)]
+    pub is_told: bool,
 }
 
 /// The faults of all GPUs.
@@ -90,6 +93,10 @@ struct Kept {
     /// A reboot ends every fault.
     boot: String,
     faults: BTreeMap<String, Fault>,
+    /// GPUs that a person has called well, and what the driver goes on saying of each, which it says once more
+    /// at every look; `None` until it has said something.
+    #[serde(default)]
+    overruled: BTreeMap<String, Option<u64>>,
 }
 
 impl Faults {
@@ -99,8 +106,8 @@ impl Faults {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let text = std::fs::read(&file).unwrap_or_default();
         let kept: Kept = serde_json::from_slice(&text).unwrap_or_default();
-        let faults = if kept.boot == boot { kept.faults } else { BTreeMap::new() };
-        Self { file: Some(file), kept: Kept { boot, faults } }
+        let kept = if kept.boot == boot { kept } else { Kept { boot, ..Kept::default() } };
+        Self { file: Some(file), kept }
     }
 
     /// Why a GPU is out of order.
@@ -126,12 +133,13 @@ impl Faults {
             }
             Action::ResetGpu | Action::Reboot => {
                 warn!(%gpu, xid, ?action, "an XID");
-                let fault = Fault { xid: Some(xid), action, at: now(), was_down: false };
-                self.change(|faults| {
-                    let known = faults.entry(gpu.to_string()).or_insert_with(|| fault.clone());
+                let (xid, at) = (Some(xid), now());
+                let fault = Fault { xid, action, at, was_down: false, is_told: false };
+                self.change(|kept| {
+                    let known = kept.faults.entry(gpu.to_string()).or_insert_with(|| fault.clone());
                     // What needs a reboot still does when something follows that a reset would mend.
                     *known = match known.action {
-                        Action::Reboot => Fault { at: fault.at, was_down: false, ..known.clone() },
+                        Action::Reboot => Fault { xid: known.xid, action: known.action, ..fault },
                         _ => fault,
                     };
                 });
@@ -143,34 +151,57 @@ impl Faults {
     pub fn lost(&mut self, gpu: DeviceUuid) {
         let name = gpu.to_string();
         if self.kept.faults.get(&name).is_some_and(|fault| !fault.was_down) {
-            self.change(|faults| {
-                faults.entry(name).and_modify(|fault| fault.was_down = true);
+            self.change(|kept| {
+                kept.faults.entry(name).and_modify(|fault| fault.was_down = true);
             });
         }
     }
 
     /// A GPU answers. It is well again where it did not answer before, as after a reset, and where
     /// the driver says that nothing needs to be done after it has said that something does. What the driver
-    /// says has to be done is a fault, whatever XID it told of before.
+    /// says has to be done is a fault, whatever XID it told of before, but for what a person knew when they called
+    /// the GPU well. A driver that does not say takes nothing back that it has said.
     pub fn seen(&mut self, facts: &Facts) {
         let name = facts.uuid.to_string();
         let needed = facts.recovery.and_then(|said| RECOVERIES.iter().find(|(it, _)| *it == said));
-        match (facts.recovery, self.kept.faults.get(&name)) {
-            (Some(0) | None, Some(fault)) if fault.was_down => {
+        match (facts.recovery, self.kept.faults.get(&name).cloned()) {
+            (said, Some(fault))
+                if fault.was_down && (said == Some(0) || said.is_none() && !fault.is_told) =>
+            {
                 info!(gpu = name, xid = fault.xid, "the fault is over");
-                self.end(&name);
-            }
-            (Some(1..), Some(_)) => self.lost(facts.uuid),
-            (Some(said), None) => {
-                let Some(&(_, action)) = needed else { return };
-                warn!(gpu = name, said, ?action, "the driver says what has to be done to it");
-                let fault = Fault { xid: None, action, at: now(), was_down: true };
-                self.change(|faults| {
-                    faults.insert(name, fault);
+                self.change(|kept| {
+                    kept.faults.remove(&name);
+                    kept.overruled.remove(&name);
                 });
             }
-            (Some(0) | None, _) => {}
+            (Some(1..), Some(fault)) if !fault.is_told => self.change(|kept| {
+                let told = |fault: &mut Fault| (fault.was_down, fault.is_told) = (true, true);
+                kept.faults.entry(name).and_modify(told);
+            }),
+            (Some(said), None) if !self.is_overruled(&name, said) => {
+                let Some(&(_, action)) = needed else { return };
+                warn!(gpu = name, said, ?action, "the driver says what has to be done to it");
+                let fault = Fault { xid: None, action, at: now(), was_down: true, is_told: true };
+                self.change(|kept| {
+                    kept.faults.insert(name, fault);
+                });
+            }
+            _ => {}
         }
+    }
+
+    /// Whether a person has called the GPU well although the driver says this; of what it says else they did
+    /// not know.
+    fn is_overruled(&mut self, gpu: &str, said: u64) -> bool {
+        let Some(&known) = self.kept.overruled.get(gpu) else { return false };
+        let is_same = said != 0 && known.is_none_or(|known| known == said);
+        if !is_same || known.is_none() {
+            self.change(|kept| {
+                kept.overruled.remove(gpu);
+                kept.overruled.extend(is_same.then(|| (gpu.to_owned(), Some(said))));
+            });
+        }
+        is_same
     }
 
     /// A person has seen that a GPU is well.
@@ -181,18 +212,17 @@ impl Faults {
         let healed: Vec<String> = orders.healed.iter().filter_map(healed).collect();
         for gpu in healed {
             info!(gpu, "the fault is over: a person says so");
-            self.end(&gpu);
+            self.change(|kept| {
+                let fault = kept.faults.remove(&gpu);
+                if fault.is_some_and(|fault| fault.is_told) {
+                    kept.overruled.insert(gpu, None);
+                }
+            });
         }
     }
 
-    fn end(&mut self, gpu: &str) {
-        self.change(|faults| {
-            faults.remove(gpu);
-        });
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut BTreeMap<String, Fault>)) {
-        change(&mut self.kept.faults);
+    fn change(&mut self, change: impl FnOnce(&mut Kept)) {
+        change(&mut self.kept);
         let Some(file) = &self.file else { return };
         let text = serde_json::to_vec_pretty(&self.kept).expect("faults are plain data");
         if let Err(error) = durable::write(file, &text) {
@@ -206,145 +236,4 @@ fn now() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inventory::tests::{facts, uuid};
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_fault_of_the_memory_asks_for_a_reset_and_one_of_an_application_for_nothing() {
-        let health = Health::default();
-        let actions = [13, 31, 48, 79, 95, 4711].map(|xid| action_of(xid, &health));
-        use Action::{Ignore, Reboot, ResetGpu, RestartApp};
-        assert_eq!(actions, [RestartApp, RestartApp, ResetGpu, Reboot, ResetGpu, Ignore]);
-        let strict = Health { xids: [(31, ResetGpu)].into(), unknown_xid: Reboot };
-        assert_eq!([31, 4711, 48].map(|xid| action_of(xid, &strict)), [ResetGpu, Reboot, ResetGpu]);
-    }
-
-    #[test]
-    fn a_fault_is_over_when_the_gpu_was_away_and_is_back() {
-        let mut faults = Faults::default();
-        faults.xid(uuid(0), 48, &Health::default());
-        faults.seen(&facts(0));
-        assert!(faults.of(uuid(0)).unwrap().contains("XID 48: it has to be reset"));
-        assert_eq!(faults.of(uuid(1)), None);
-        faults.lost(uuid(0));
-        faults.seen(&facts(0));
-        assert_eq!(faults.of(uuid(0)), None);
-    }
-
-    #[test]
-    fn a_driver_that_says_what_is_needed_is_believed() {
-        let mut faults = Faults::default();
-        faults.xid(uuid(0), 95, &Health::default());
-        let said = |recovery| Facts { recovery: Some(recovery), ..facts(0) };
-        // It may not have noticed yet: nothing needed is believed after something was.
-        faults.seen(&said(0));
-        assert!(faults.of(uuid(0)).is_some());
-        faults.seen(&said(1));
-        faults.seen(&said(0));
-        assert_eq!(faults.of(uuid(0)), None);
-    }
-
-    #[test]
-    fn what_the_driver_says_has_to_be_done_is_a_fault_without_any_xid() {
-        let said = |recovery| Facts { recovery: Some(recovery), ..facts(0) };
-        let table = [
-            (0, None),
-            (1, Some("it has to be reset")),
-            (2, Some("the node has to be rebooted")),
-            (3, None),
-            (4, Some("it has to be reset")),
-            (5, None),
-            (6, Some("it has to be reset")),
-            (7, Some("the node has to be rebooted")),
-            (8, None),
-        ];
-        for (recovery, needs) in table {
-            let mut faults = Faults::default();
-            faults.seen(&said(recovery));
-            let why = faults.of(uuid(0));
-            assert_eq!(why.is_some(), needs.is_some(), "{recovery}: {why:?}");
-            if let Some((why, needs)) = why.zip(needs) {
-                assert!(why.ends_with(needs) && is_of_a_fault(&why), "{why}");
-            }
-            faults.seen(&said(0));
-            assert_eq!(faults.of(uuid(0)), None);
-        }
-        // An unlisted XID before it changes nothing.
-        let mut faults = Faults::default();
-        faults.xid(uuid(0), 4711, &Health::default());
-        faults.seen(&said(1));
-        assert!(faults.of(uuid(0)).unwrap().contains("it has to be reset"));
-    }
-
-    #[test]
-    fn a_fault_outlives_the_agent_and_ends_when_a_person_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("faults.json");
-        Faults::open(file.clone()).xid(uuid(0), 48, &Health::default());
-        let mut faults = Faults::open(file.clone());
-        assert!(faults.of(uuid(0)).is_some());
-        let healed = [(uuid(0).to_string(), now() + 1)].into();
-        faults.follow(&Orders { healed, ..Orders::default() });
-        assert_eq!(faults.of(uuid(0)), None);
-        assert_eq!(Faults::open(file).of(uuid(0)), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_gpu_is_marked_by_its_own_faults_alone_until_it_was_down_since_and_is_back(
-            happens in proptest::collection::vec((0u8..2, 0usize..7), 0..40)
-        ) {
-            let mut faults = Faults::default();
-            // Whether each was down since its last fault, and whether one asked for a reboot.
-            let mut known = [(false, false); 2];
-            for (n, what) in happens {
-                let (gpu, other) = (uuid(n), uuid(1 - n));
-                let before = [gpu, other].map(|gpu| faults.of(gpu));
-                let (was_down, needs_reboot) = &mut known[usize::from(n)];
-                let said = |recovery| Facts { recovery, ..facts(n) };
-                match what {
-                    0..3 => faults.xid(gpu, [13, 48, 79][what], &Health::default()),
-                    3 => faults.lost(gpu),
-                    _ => faults.seen(&said([None, Some(0), Some(2)][what - 4])),
-                }
-                let after = faults.of(gpu);
-                prop_assert_eq!(&faults.of(other), &before[1]);
-                let is_well = before[0].is_none();
-                match what {
-                    0 => prop_assert_eq!(&after, &before[0]),
-                    1 | 2 => {
-                        prop_assert!(after.is_some());
-                        *needs_reboot = what == 2 || *needs_reboot && !is_well;
-                        *was_down = false;
-                    }
-                    3 => {
-                        prop_assert_eq!(after.is_none(), is_well);
-                        *was_down = true;
-                    }
-                    // The driver says that the node has to be rebooted, which is a fault by itself.
-                    6 => {
-                        prop_assert!(after.is_some());
-                        *needs_reboot |= is_well;
-                        *was_down = true;
-                    }
-                    _ => prop_assert_eq!(after.is_none(), is_well || *was_down),
-                }
-                if let Some(why) = faults.of(gpu) {
-                    prop_assert_eq!(why.contains("rebooted"), *needs_reboot, "{}", why);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn faults_of_an_earlier_boot_are_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("faults.json");
-        let fault = Fault { xid: Some(79), action: Action::Reboot, at: 0, was_down: true };
-        let kept = Kept { boot: "before".into(), faults: [(uuid(0).to_string(), fault)].into() };
-        std::fs::write(&file, serde_json::to_vec(&kept).unwrap()).unwrap();
-        assert_eq!(Faults::open(file).of(uuid(0)), None);
-    }
-}
+mod tests;
