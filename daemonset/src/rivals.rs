@@ -83,24 +83,40 @@ fn find(named: Named, inventory: &Inventory) -> Option<&Gpu> {
     }
 }
 
-/// The rivals of an agent that is about to register, before it knows its cards: what the kubelet says by
-/// UUIDs, and what was so when the last agent looked. It waits for no kubelet that does not answer.
-pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> Rivals {
-    let known = load(&layout.rivals());
-    let mut found = known.clone();
+/// What others offered when an agent started that did not know its cards.
+#[derive(Debug)]
+pub(crate) struct AtStart {
+    /// What was so when the last agent looked.
+    known: Rivals,
+    claims: Vec<(Named, String)>,
+}
+
+/// What an agent that is about to register can know of rivals: what the kubelet says, and what was so when the
+/// last agent looked. It waits for no kubelet that does not answer.
+pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> AtStart {
     // Without a kubelet that answers there is none to register with either.
-    if let Ok(Ok(list)) = timeout(FIRST, identity.allocatable()).await {
-        let claims = claims(&list, &identity.domain);
-        found.extend(claims.filter_map(|(named, resource)| match named {
-            Named::Uuid(uuid) => Some((uuid.to_string(), resource)),
-            Named::Minor(_) => None,
-        }));
+    let list = timeout(FIRST, identity.allocatable()).await.ok().and_then(Result::ok);
+    let claims = list.map(|list| claims(&list, &identity.domain).collect()).unwrap_or_default();
+    AtStart { known: load(&layout.rivals()), claims }
+}
+
+impl AtStart {
+    /// The rivals, now that the cards are known. A UUID of none of them is kept: its card may come later.
+    pub(crate) fn on(self, inventory: &Inventory, layout: &Layout) -> Rivals {
+        let uuid_of = |named| match (find(named, inventory), named) {
+            (Some(gpu), _) => Some(gpu.uuid),
+            (None, Named::Uuid(uuid)) => Some(uuid),
+            (None, Named::Minor(_)) => None,
+        };
+        let claims = self.claims.into_iter();
+        let claimed = claims.filter_map(|(it, of)| Some((uuid_of(it)?.to_string(), of)));
+        let found: Rivals = self.known.clone().into_iter().chain(claimed).collect();
+        if found != self.known {
+            keep(&layout.rivals(), &found);
+        }
+        tell(&Rivals::new(), &found);
+        found
     }
-    if found != known {
-        keep(&layout.rivals(), &found);
-    }
-    tell(&Rivals::new(), &found);
-    found
 }
 
 /// Looks for rivals until `stop` is true.
@@ -209,9 +225,10 @@ mod tests {
         let layout = Layout::new(folder.path(), folder.path());
         let rivals = Rivals::from([(uuid(1).to_string(), "nvidia.com/gpu".to_owned())]);
         let nobody = Identity::new(folder.path().join("nobody.sock"), "example.com".into());
-        assert!(at_start(&nobody, &layout).await.is_empty());
+        let cards = Inventory::default();
+        assert!(at_start(&nobody, &layout).await.on(&cards, &layout).is_empty());
         keep(&layout.rivals(), &rivals);
-        assert_eq!(at_start(&nobody, &layout).await, rivals);
+        assert_eq!(at_start(&nobody, &layout).await.on(&cards, &layout), rivals);
     }
 
     #[test]

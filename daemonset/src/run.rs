@@ -23,6 +23,7 @@ use crate::driver::Driver;
 use crate::durable;
 use crate::health::Faults;
 use crate::identity::Identity;
+use crate::inventory::Inventory;
 use crate::layout::Layout;
 use crate::node::Node;
 use crate::nvml::{NvmlSource, Opening, Source, Wishes};
@@ -117,8 +118,11 @@ pub async fn serve(
     });
     let (book, wares, identity) = files(options, &first, shim)?;
     let rivals = rivals::at_start(&identity, &layout).await;
-    ordered.send_modify(|orders| Arc::make_mut(orders).rivals = rivals);
-    let scanner = opening.finish().map_err(no_gpu)?;
+    let known = |cards: &Inventory| {
+        let rivals = rivals.on(cards, &layout);
+        ordered.send_modify(|orders| Arc::make_mut(orders).rivals = rivals);
+    };
+    let scanner = opening.finish(known).map_err(no_gpu)?;
     let inventory = scanner.inventory.clone();
     let node = Node::new(inventory, config.clone(), node_is, book, wares, identity);
     let node = Arc::new(node.in_pod(options.node.own_pod()));

@@ -85,12 +85,14 @@ impl<S: Source> Opening<S> {
         thread.map(Self).map_err(|error| format!("no thread for the cards: {error}"))
     }
 
-    /// What was found, as what is wished by now makes it.
+    /// What was found, as what is wished makes it once `known` was told of the cards: it may order something of
+    /// them before anybody else sees them.
     ///
     /// # Errors
     /// Why the first look failed, or that it found no GPU.
-    pub fn finish(self) -> Result<Scanner, String> {
+    pub fn finish(self, known: impl FnOnce(&Inventory)) -> Result<Scanner, String> {
         let keeper = self.0.join().map_err(|_| "the first look at the cards ended early")?;
+        known(&keeper.refreshed());
         Scanner::start(keeper)
     }
 }

@@ -92,3 +92,14 @@ fn a_gpu_that_another_plugin_offers_is_given_to_nobody_and_the_reason_is_told() 
     drop(going);
     thread.join().unwrap();
 }
+
+#[test]
+fn a_gpu_that_another_plugin_names_by_its_minor_number_is_not_offered_beside_it_for_a_moment() {
+    let mut node = Node::without_agent(2, |_| {});
+    node.configure("");
+    node.sim.offer(RIVAL, &["nvidia0".into()]);
+    node.sim.forget_most();
+    node.start_agent();
+    node.expect(PERCENT, 100);
+    assert_eq!(node.sim.most_allocatable(PERCENT), 100);
+}
