@@ -112,7 +112,8 @@ fn install(cluster: &Cluster, admission: &str, installed: &[Value]) -> Result<Ve
     let kept: Vec<_> = objects.iter().map(key).collect();
     let gone = installed.iter().filter(|object| !kept.contains(&key(object))).cloned().collect();
     let list = |items: Vec<Value>| json!({"apiVersion": "v1", "kind": "List", "items": items});
-    let words = ["--server-side", "-f", "-"];
+    // Cases change objects of the chart and bring them back, and so come to own what they changed.
+    let words = ["--server-side", "--force-conflicts", "-f", "-"];
     let all = list(objects.clone()).to_string();
     cluster.kubectl.with(&[&["apply", "--dry-run=server"][..], &words].concat(), &all)?;
     cluster.kubectl.with(&[&["apply"][..], &words].concat(), &all)?;
