@@ -75,13 +75,16 @@ pub struct Gpu {
     pub cordon: Option<String>,
 }
 
-/// Who shares a GPU already: nobody's limits would be kept by both.
+/// Who shares a GPU already: nobody's limits would be kept by both. Agents before wrote the sentence in
+/// the place of the word, and what they wrote down is read after an upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Foreign {
     /// The vGPU manager of the host, which has cut this part of a card.
+    #[serde(alias = "it is a part of a card, cut by the vGPU manager of the host")]
     Vgpu,
     /// Clients of an MPS daemon.
+    #[serde(alias = "others share it by MPS")]
     Mps,
 }
 

@@ -228,7 +228,7 @@ mod tests {
         });
         let status = node(serde_json::json!([
             {}, { "mode": "whole" }, { "mode": "auto" }, { "cordon": "fan" },
-            { "foreign": "others share it by MPS" }, { "sick": "XID 79", "mode": "whole" },
+            { "foreign": "mps" }, { "sick": "XID 79", "mode": "whole" },
             { "slices": slices },
             { "mode": "auto", "foreign": "others share it by MPS" },
             { "mode": "auto", "no_shares": "no driver for it" },
