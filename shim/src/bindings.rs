@@ -80,6 +80,26 @@ fn remember(object: Object, start: u64, size: u64, memory: &'static Memory) {
     }
 }
 
+/// What an imported handle keeps, or the memory itself where it is none. The caller has a reference.
+#[cold]
+pub(crate) fn origin(memory: &'static Memory) -> &'static Memory {
+    let mut memory = memory;
+    while let Some(kept) = kept_by(memory) {
+        memory = kept;
+    }
+    memory
+}
+
+fn kept_by(alias: &'static Memory) -> Option<&'static Memory> {
+    let key = Object::Team(alias).key().filter(|_| alias.is_object())?;
+    let is_whole = |binding: &&Binding| {
+        binding.object.load(Ordering::Acquire) == key && binding.size.load(Ordering::Relaxed) == 0
+    };
+    let binding = reach(&BOUND, key).find(is_whole)?;
+    // SAFETY: a place of a region, which stays.
+    unsafe { binding.memory.load(Ordering::Relaxed).as_ref() }
+}
+
 /// Forgets what was bound of a device's memory over `size` bytes from `start`.
 pub(crate) fn unbound(object: Object, device: CUdevice, start: u64, size: u64) {
     let Device::Share(share) = device::of(device) else { return };

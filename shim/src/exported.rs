@@ -8,6 +8,7 @@
 
 use crate::allotments::Share;
 use crate::bindings::{self, Object};
+use crate::fabric;
 use crate::hooks::real;
 use crate::references::Memory;
 use crate::region::{Place, Region, change};
@@ -20,6 +21,7 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 const DESCRIPTOR: CUmemAllocationHandleType =
     CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+const FABRIC: CUmemAllocationHandleType = CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_FABRIC;
 /// Descriptors that one process can have exported memory by at a time.
 const MOST: usize = 1 << 12;
 /// A place that nobody uses, and one that is being filled or emptied. Descriptors lie above.
@@ -60,30 +62,53 @@ pub(crate) unsafe fn export(
             // SAFETY: of this kind the driver has just written one.
             remember(unsafe { shared.cast::<c_int>().read_unaligned() }, memory, 0);
         }
+        Some(memory) if result == SUCCESS && kind == FABRIC => {
+            // SAFETY: of this kind the driver has just written one.
+            unsafe { fabric::remember(shared.cast(), bindings::origin(memory)) };
+            memory.let_go();
+        }
         Some(memory) => memory.let_go(),
         None => {}
     }
     result
 }
 
-/// A handle was made of a descriptor: where that is one of our own memory's, the handle is one more.
-#[cold]
-pub(crate) fn imported(handle: u64, shared: *mut c_void, kind: CUmemAllocationHandleType) {
-    if kind != DESCRIPTOR || COUNT.load(Ordering::Acquire) == 0 {
-        return;
+/// The memory of ours that a handle is about to be made of, with one reference more.
+///
+/// # Safety
+/// As the driver's function.
+pub(crate) unsafe fn refer(
+    shared: *mut c_void,
+    kind: CUmemAllocationHandleType,
+) -> Option<&'static Memory> {
+    match kind {
+        DESCRIPTOR => refer_described(shared as usize as c_int),
+        // SAFETY: of this kind the caller passes one.
+        FABRIC => unsafe { fabric::refer(shared.cast()) },
+        _ => None,
     }
-    let descriptor = shared as usize as c_int;
+}
+
+fn refer_described(descriptor: c_int) -> Option<&'static Memory> {
+    if COUNT.load(Ordering::Acquire) == 0 {
+        return None;
+    }
     let key = key(descriptor);
     let is_it = |place: &&Exported| place.descriptor.load(Ordering::Acquire) == key;
-    let Some(place) = EXPORTED.known().iter().find(is_it).filter(|place| place.is_open()) else {
-        return;
-    };
-    // The handle is a piece of memory that takes nothing, and keeps the one that was exported.
-    let (Some(memory), Some(alias)) = (place.memory(), Memory::remember_object(handle)) else {
-        return;
-    };
-    memory.refer_more(1);
-    bindings::settle(SUCCESS, Some(memory), Object::Team(alias), 0, 0);
+    let place = EXPORTED.known().iter().find(is_it).filter(|place| place.is_open())?;
+    place.memory().filter(|memory| memory.refer_alive())
+}
+
+/// A handle was made of what was referred to so. It is a piece of memory that takes nothing, and keeps the
+/// one that was exported.
+#[cold]
+pub(crate) fn imported(handle: u64, memory: &'static Memory) {
+    match Memory::remember_object(handle) {
+        Some(alias) => {
+            bindings::settle(SUCCESS, Some(memory), Object::Team(alias), 0, 0);
+        }
+        None => memory.let_go(),
+    }
 }
 
 /// Lets go of memory without a handle whose descriptors are closed.

@@ -24,6 +24,7 @@ mod endpoints;
 mod entry;
 mod exported;
 mod external;
+mod fabric;
 mod folder;
 mod graph_execs;
 mod graph_launch;

@@ -41,6 +41,8 @@ pub(crate) struct Memory {
     counts: AtomicU64,
     bytes: AtomicU64,
     share: AtomicU64,
+    /// How many pieces of memory have had this place.
+    turn: AtomicU64,
 }
 
 /// Where a piece of memory is mapped. One of somebody else's has no memory here, only its size.
@@ -65,7 +67,8 @@ impl Memory {
         if let Some(memory) = memory {
             memory.bytes.store(charge.bytes, Ordering::Relaxed);
             memory.share.store(charge.share.number.into(), Ordering::Relaxed);
-            memory.counts.store(REFERENCE | HANDLE, Ordering::Relaxed);
+            memory.turn.fetch_add(1, Ordering::Relaxed);
+            memory.counts.store(REFERENCE | HANDLE, Ordering::Release);
             memory.handle.store(key, Ordering::Release);
         }
         memory
@@ -132,13 +135,38 @@ impl Memory {
 
     /// The object of a handle that somebody holds.
     pub(crate) fn object(handle: u64) -> Option<&'static Self> {
-        Self::held(handle).find(|memory| memory.bytes.load(Ordering::Relaxed) == OBJECT)
+        Self::held(handle).find(|memory| memory.is_object())
     }
 
     /// One more reference, if there is any.
     pub(crate) fn refer_alive(&self) -> bool {
         let to = |counts: u64| (counts & REFERENCES > 0).then(|| counts + REFERENCE);
         self.counts.fetch_update(Ordering::AcqRel, Ordering::Relaxed, to).is_ok()
+    }
+
+    /// A number that no other piece of memory of this process ever has.
+    pub(crate) fn name(&'static self) -> u64 {
+        let first = MEMORY.known().as_ptr().addr();
+        let place = (core::ptr::from_ref(self).addr() - first) / size_of::<Self>();
+        self.turn.load(Ordering::Relaxed) * MEMORIES as u64 + place as u64
+    }
+
+    /// One more reference to the memory of this name, if it lives.
+    pub(crate) fn refer_named(name: u64) -> Option<&'static Self> {
+        let memory = MEMORY.known().get(name as usize % MEMORIES)?;
+        if !memory.refer_alive() {
+            return None;
+        }
+        if memory.name() == name {
+            return Some(memory);
+        }
+        memory.let_go();
+        None
+    }
+
+    /// Whether it takes nothing itself.
+    pub(crate) fn is_object(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) == OBJECT
     }
 
     /// An object that took nothing keeps so much from now on, until its last reference goes. Whatever the

@@ -150,15 +150,19 @@ pub(crate) unsafe fn import(
     kind: CUmemAllocationHandleType,
 ) -> CUresult {
     let Some(driver) = real::cuMemImportFromShareableHandle.get() else { return NOT_INITIALIZED };
+    // Before the driver: another thread may release the last handle behind it.
     // SAFETY: the caller's arguments.
+    let origin = unsafe { exported::refer(shared, kind) };
+    // SAFETY: as above.
     let result = unsafe { driver(handle, shared, kind) };
-    if result == SUCCESS {
-        // SAFETY: the driver has just written it.
-        let handle = unsafe { *handle };
-        match Memory::refer(handle) {
-            Some(memory) => memory.become_handle(),
-            None => exported::imported(handle, shared, kind),
-        }
+    // SAFETY: the driver has just written it.
+    let made = (result == SUCCESS).then(|| unsafe { *handle });
+    let known = made.and_then(Memory::refer);
+    known.inspect(|memory| memory.become_handle());
+    match (origin, made) {
+        (Some(origin), Some(handle)) if known.is_none() => exported::imported(handle, origin),
+        (Some(origin), _) => origin.let_go(),
+        (None, _) => {}
     }
     result
 }

@@ -26,6 +26,8 @@ static void *cuda;
 #define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 static uint64_t place[4096];
+/* Handles for other nodes, of 64 bytes at no certain alignment. */
+static char fabric[8][65];
 static void *context;
 
 typedef struct properties {
@@ -326,6 +328,10 @@ static void run(char *text) {
         result = close((int)place[a]);
     else if (IS("import-fd"))
         result = CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &place[a], place[b], 1);
+    else if (IS("export-fabric"))
+        result = CALL("cuMemExportToShareableHandle", (void *, uint64_t, int, uint64_t), fabric[b], place[a], 8, 0);
+    else if (IS("import-fabric"))
+        result = CALL("cuMemImportFromShareableHandle", (uint64_t *, void *, int), &place[a], fabric[b], 8);
     else if (strstr(command, "tile") == command || strstr(command, "untile") == command)
         result = tile(command, text);
     else if (IS("block")) {

@@ -60,6 +60,7 @@ UNSEEN void __cyg_profile_func_exit(void *function, void *caller) {
 static struct memory {
     uint64_t size;
     int held, mapped, on_device;
+    uint64_t name;
 } memories[MEMORIES];
 #define MAPPINGS 4096
 static struct mapping {
@@ -97,8 +98,10 @@ static int create_memory(uint64_t *handle, size_t size, const properties *p, uin
         }
     return 2;
 }
+/* Handles that were imported are numbers of their own, of the same memory. */
+#define IMPORTED 0x100000
 static struct memory *memory_of(uint64_t handle) {
-    uint64_t index = handle - 0x1000;
+    uint64_t index = handle < IMPORTED ? handle - 0x1000 : handle % MEMORIES;
     return index < MEMORIES && memories[index].size ? &memories[index] : 0;
 }
 static int release_memory(uint64_t handle) {
@@ -141,6 +144,27 @@ static int retain_memory(uint64_t *handle, uint64_t address) {
             return 0;
         }
     return 1;
+}
+/* Handles for other nodes (CU_MEM_HANDLE_TYPE_FABRIC, 64 bytes) are numbers, which keep nothing. Each
+ * names what has been made in a place of memory since. */
+static int export_memory(uint64_t *shared, uint64_t handle, int kind) {
+    static uint64_t next;
+    struct memory *memory = memory_of(handle);
+    if (!memory || !memory->held || !shared || kind != 8) return 1;
+    memset(shared, 0x5a, 64);
+    if (!memory->name) memory->name = ++next;
+    shared[0] = (uint64_t)(memory - memories);
+    shared[7] = memory->name;
+    return 0;
+}
+static int import_memory(uint64_t *handle, const uint64_t *shared, int kind) {
+    static uint64_t next;
+    if (!handle || !shared || kind != 8 || shared[0] >= MEMORIES) return 1;
+    struct memory *memory = &memories[shared[0]];
+    if (!memory->size || memory->name != shared[7]) return 1;
+    memory->held++;
+    *handle = IMPORTED + ++next * MEMORIES + shared[0];
+    return 0;
 }
 static int range_of(uint64_t *start, size_t *size, uint64_t address) {
     for (int i = 0; i < MAPPINGS; i++)
@@ -224,6 +248,12 @@ int cuLogicalEndpointDestroy(unsigned endpoint) {
 
 int cuMemCreate(uint64_t *handle, size_t size, const properties *p, uint64_t flags) {
     LOCKED(create_memory(handle, size, p, flags));
+}
+int cuMemExportToShareableHandle(void *shared, uint64_t handle, int kind, uint64_t flags) {
+    LOCKED(export_memory(shared, handle, kind));
+}
+int cuMemImportFromShareableHandle(uint64_t *handle, void *shared, int kind) {
+    LOCKED(import_memory(handle, shared, kind));
 }
 int cuMemRelease(uint64_t handle) { LOCKED(release_memory(handle)); }
 int cuMemMap(uint64_t start, size_t size, size_t offset, uint64_t handle, uint64_t flags) {

@@ -105,6 +105,38 @@ fn memory_lives_as_long_as_it_is_bound_to_a_logical_endpoint() {
 }
 
 #[test]
+fn memory_lives_as_long_as_a_handle_that_came_back_over_the_fabric() {
+    let words =
+        "create=0,8 export-fabric=0,1 import-fabric=1,1 release=0 used release=1 used living";
+    assert_eq!(used(words), [8.0, 0.0]);
+    let twice = "create=0,8 export-fabric=0,1 import-fabric=1,1 import-fabric=2,1 release=1 release=0 \
+                 used map=2,0,8 release=2 used unmap=0,8 used";
+    assert_eq!(used(twice), [8.0, 8.0, 0.0]);
+}
+
+#[test]
+fn a_handle_for_the_fabric_keeps_nothing_and_lasts_as_long_as_the_memory() {
+    assert_eq!(
+        used("create=0,8 export-fabric=0,1 release=0 used import-fabric=1,1 used"),
+        [0.0, 0.0]
+    );
+    // What comes to lie in the same place is other memory.
+    let words =
+        "create=0,8 export-fabric=0,1 release=0 create=0,4 import-fabric=1,1 release=0 used";
+    assert_eq!(used(words), [0.0]);
+    let mapped = "create=0,8 export-fabric=0,1 map=0,0,8 release=0 import-fabric=1,1 unmap=0,8 used \
+                  release=1 used";
+    assert_eq!(used(mapped), [8.0, 0.0]);
+}
+
+#[test]
+fn a_handle_for_the_fabric_outlives_the_imported_handle_that_it_was_made_of() {
+    let words = "create=0,8 export-fabric=0,1 import-fabric=1,1 export-fabric=1,2 release=1 \
+                 import-fabric=2,2 release=0 used release=2 used";
+    assert_eq!(used(words), [8.0, 0.0]);
+}
+
+#[test]
 fn what_is_bound_together_is_unbound_apart() {
     let words = "create=0,2 create=1,4 bind=0,0,2 bind=1,2,4 release=0 release=1 unbind=2,4 used unbind=0,2 used";
     assert_eq!(used(words), [2.0, 0.0]);
