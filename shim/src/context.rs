@@ -12,8 +12,9 @@ use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::meter;
+use crate::primary;
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::Ordering::Release;
 use nvidia_sys::cuda::{
     CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice, CUexecAffinityParam, CUgreenCtx,
     CUresult, VdpDevice, VdpGetProcAddress,
@@ -27,13 +28,14 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 /// As the driver's function.
 pub(crate) unsafe fn retain(context: *mut CUcontext, device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxRetain.get() else { return NOT_INITIALIZED };
-    let lives = Here::of(device).is_some_and(|here| here.primary.load(Relaxed));
-    if lives {
-        // SAFETY: the caller's arguments.
-        return unsafe { driver(context, device) };
-    }
     // SAFETY: the caller's arguments.
-    unsafe { begin(context, device, true, || driver(context, device)) }
+    let driver = || unsafe { driver(context, device) };
+    match primary::living(device) {
+        // SAFETY: asked when the driver has succeeded, which it does only with a place to write to.
+        Some(here) => primary::keep(here, device, driver, || unsafe { *context }),
+        // SAFETY: the driver's to write, or null.
+        None => unsafe { begin(context, device, true, driver) },
+    }
 }
 
 /// # Safety
@@ -41,7 +43,7 @@ pub(crate) unsafe fn retain(context: *mut CUcontext, device: CUdevice) -> CUresu
 pub(crate) unsafe fn release(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxRelease.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    after_primary(device, unsafe { driver(device) })
+    primary::after_release(device, unsafe { driver(device) })
 }
 
 /// # Safety
@@ -49,25 +51,25 @@ pub(crate) unsafe fn release(device: CUdevice) -> CUresult {
 pub(crate) unsafe fn release_v2(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxRelease_v2.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    after_primary(device, unsafe { driver(device) })
+    primary::after_release(device, unsafe { driver(device) })
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn reset(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxReset.get() else { return NOT_INITIALIZED };
-    before_reset(device);
+    primary::before_reset(device);
     // SAFETY: the caller's argument.
-    after_primary(device, unsafe { driver(device) })
+    primary::after_release(device, unsafe { driver(device) })
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn reset_v2(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxReset_v2.get() else { return NOT_INITIALIZED };
-    before_reset(device);
+    primary::before_reset(device);
     // SAFETY: the caller's argument.
-    after_primary(device, unsafe { driver(device) })
+    primary::after_release(device, unsafe { driver(device) })
 }
 
 /// # Safety
@@ -198,10 +200,10 @@ pub(crate) unsafe fn green_create(
     let Some(driver) = real::cuGreenCtxCreate.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
     let driver = || unsafe { driver(context, resources, device, flags) };
-    let result = if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
-        driver()
-    } else {
-        begin_with(context.is_null(), device, true, driver, || contexts::primary_of(device))
+    let primary = || contexts::primary_of(device);
+    let result = match primary::living(device) {
+        Some(here) => primary::keep(here, device, driver, primary),
+        None => begin_with(context.is_null(), device, true, driver, primary),
     };
     if result == SUCCESS {
         contexts::count(true);
@@ -225,8 +227,8 @@ pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
         contexts::count(false);
     }
     for device in 0..device::MOST as CUdevice {
-        if Here::of(device).is_some_and(|here| here.primary.load(Relaxed)) {
-            after_primary(device, result);
+        if primary::living(device).is_some() {
+            primary::after_release(device, result);
         }
     }
     result
@@ -357,26 +359,4 @@ fn end(
         None => {}
     }
     result
-}
-
-/// After a release or a reset: gives the primary context back if it is gone.
-fn after_primary(device: CUdevice, result: CUresult) -> CUresult {
-    if let (SUCCESS, Some(here), Some(false)) =
-        (result, Here::of(device), contexts::is_active(device))
-        && here.primary.swap(false, Relaxed)
-    {
-        meter::context_ends(here.handle.load(Relaxed));
-        match Known::take(here.handle.load(Relaxed)) {
-            Some((owner, known)) => known.ended(owner),
-            None => here.give_back_if_last(device),
-        }
-    }
-    result
-}
-
-/// What a reset ends is settled before: the driver is asked nothing of it after.
-fn before_reset(device: CUdevice) {
-    if let Some(here) = Here::of(device) {
-        meter::context_ends(here.handle.load(Relaxed));
-    }
 }

@@ -54,6 +54,7 @@ mod own;
 mod pool_current;
 mod pool_lives;
 mod pools;
+mod primary;
 mod process_name;
 mod ranges;
 mod references;

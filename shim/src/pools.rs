@@ -255,7 +255,7 @@ fn look_at_charged() {
                 && pool.grown.charged() > 0
                 && let Device::Share(share) = device::of(pool.device())
             {
-                pool.look(share);
+                relaxed(|| pool.look(share));
             }
         }
     }

@@ -213,6 +213,10 @@ static void *slow_unmap(void *bytes) { return (void *)(intptr_t)unmap(0x10000000
 static void *slow_create(void *made) {
     return (void *)(intptr_t)CALL("cuCtxCreate_v2", (void *, unsigned, int), made, 0, 0);
 }
+static void *slow_release(void *none) {
+    (void)none;
+    return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+}
 static void *slow_retain(void *made) {
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRetain", (void *, int), made, 0);
 }
@@ -377,6 +381,13 @@ static void run(char *text) {
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &again, 0);
         result = result * 10 + slow_end();
         CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("primary-again")) {
+        /* It has ended, as the shim was told, and is there again before the shim has heard. */
+        slow_begin(2, slow_release, 0);
+        result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
+        CALL("cuCtxSetCurrent", (void *), context);
+        if (!result) result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place[0], 10 * MIB);
+        result = result * 10 + slow_end();
     } else if (IS("context-threads")) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_contexts, &result);

@@ -107,6 +107,13 @@ fn of_threads_that_begin_the_primary_context_together_none_is_refused_where_one_
 }
 
 #[test]
+fn a_primary_context_that_is_there_again_at_once_is_charged_with_what_was_allocated_in_it() {
+    let outcome = run_in(&half(), "primary-again used stop start used");
+    assert_eq!(outcome.of("primary-again"), "0");
+    assert_eq!(all_of(&outcome, "used"), ["265.000", "255.000"]);
+}
+
+#[test]
 fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
     for threads in [2, 8] {
         let words = format!("stop context-threads={threads} start used");

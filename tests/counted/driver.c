@@ -6,9 +6,11 @@
 static int free_buffer(unsigned long address);
 #define FREE_OTHER free_buffer
 static int come_back(unsigned long bytes, int result);
-/* In the slow table a context that begins has this size. */
+/* In the slow table a context that begins has this size, and who is told whether the primary one lives that. */
 #define CONTEXT 1
+#define STATE 2
 #define CONTEXT_BEGINS() come_back(CONTEXT, 0)
+#define STATE_TOLD() come_back(STATE, 0)
 #include "../shim/driver.c"
 
 #ifndef NVML
@@ -437,7 +439,7 @@ int cuArrayDestroy(void *array) { LOCKED(end_array(array)); }
 int cuMipmappedArrayDestroy(void *array) { LOCKED(end_array(array)); }
 
 /* A limit of this size is set, or refused, and its caller comes back when another thread says so. So does
- * the first that unmaps so much, and the first that makes a context. */
+ * the first that unmaps so much, that makes a context, or that asks whether the primary one lives. */
 static _Atomic size_t slow;
 static _Atomic int slow_result, is_held;
 

@@ -43,6 +43,10 @@ static const unsigned char uuids[CARDS][16] = {
 #ifndef CONTEXT_BEGINS
 #define CONTEXT_BEGINS()
 #endif
+/* And where it was asked whether the primary one lives. */
+#ifndef STATE_TOLD
+#define STATE_TOLD()
+#endif
 
 typedef struct context {
     int device;
@@ -183,6 +187,7 @@ int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
     if (device < 0 || device >= CARDS) return 101;
     *flags = 0;
     *active = retained[device] > 0;
+    STATE_TOLD();
     return 0;
 }
 
