@@ -216,10 +216,11 @@ impl Node {
         status::read(&self.at("state"), &self.at("pages")).unwrap().allotments
     }
 
-    /// The UUIDs of the cards, as the agent last knew them.
+    /// The UUIDs of the cards, as the agent last knew them; waits until it has written them down.
     pub(crate) fn gpus(&self) -> Vec<String> {
-        let status = status::read(&self.at("state"), &self.at("pages")).unwrap();
-        status.gpus.iter().map(|gpu| gpu.uuid.to_string()).collect()
+        let gpus = || status::read(&self.at("state"), &self.at("pages")).unwrap().gpus;
+        wait_until("the agent has written down its GPUs", || !gpus().is_empty());
+        gpus().iter().map(|gpu| gpu.uuid.to_string()).collect()
     }
 
     /// What the agent has written beside a slot of the only allotment: its generation, and the
