@@ -9,6 +9,7 @@ pub mod allotment;
 pub mod answer;
 pub mod api;
 pub mod arbiter;
+mod aside;
 pub mod audit;
 pub mod cdi;
 mod checkpoint;

@@ -4,6 +4,7 @@
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::aside::aside;
 use crate::config::Who;
 use crate::durable;
 use crate::layout::Layout;
@@ -33,7 +34,8 @@ pub(crate) async fn keep_known(
         }
         let text = serde_json::to_vec_pretty(&*who.borrow_and_update());
         let text = text.expect("a name and labels are plain data");
-        if let Err(error) = durable::write(&layout.who(), &text) {
+        let path = layout.who();
+        if let Err(error) = aside(move || durable::write(&path, &text)).await {
             warn!(%error, "the node's labels are not known when the agent starts again");
         }
     }

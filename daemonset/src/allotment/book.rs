@@ -246,7 +246,8 @@ impl Book {
         for id in ids {
             let record = &self.entries[&id].record;
             let is_whole = look.listed == Listed::Whole;
-            if is_whole && has_ended(record, self.signs(id, look), look.held) {
+            let is_lived_in = || pages::living(&self.layout, id) > 0;
+            if is_whole && has_ended(record, self.signs(id, look), look.held, is_lived_in) {
                 self.end(id);
             } else if let Some(holder) = holder_of(record, look.held) {
                 done = done.and(self.hold(id, holder));
@@ -261,7 +262,6 @@ impl Book {
             newer_than_list: entry.changed >= look.asked,
             replaced: look.replaced.contains(&id),
             age: Duration::from_secs(now().saturating_sub(entry.record.allocated_at)),
-            lived_in: pages::living(&self.layout, id) > 0,
         }
     }
 

@@ -20,18 +20,22 @@ pub(crate) struct Signs {
     pub(crate) replaced: bool,
     /// How long ago it was allocated.
     pub(crate) age: Duration,
-    /// A process has a slot in its ledger.
-    pub(crate) lived_in: bool,
 }
 
-/// Whether an allotment has ended.
-pub(crate) fn has_ended(record: &Record, signs: Signs, held: &[Held]) -> bool {
+/// Whether an allotment has ended. Whether some process has a slot in its ledger is asked last, because that
+/// is to read the whole of it.
+pub(crate) fn has_ended(
+    record: &Record,
+    signs: Signs,
+    held: &[Held],
+    is_lived_in: impl FnOnce() -> bool,
+) -> bool {
     // Its pod is there, and the kubelet remembers nothing of what it holds: the folder of its checkpoint was removed.
     let is_kept = || !signs.replaced && is_forgotten(record, held);
     let is_listed = holder_of(record, held).is_some() || is_kept();
-    let kept = signs.newer_than_list || signs.lived_in || is_listed;
+    let kept = signs.newer_than_list || is_listed;
     let was_seen = record.holder.is_some();
-    !kept && (was_seen || signs.age > ADMISSION)
+    !kept && (was_seen || signs.age > ADMISSION) && !is_lived_in()
 }
 
 #[cfg(test)]
@@ -43,12 +47,13 @@ mod tests {
     use super::*;
     use crate::decide::Grant;
 
-    const QUIET: Signs = Signs {
-        newer_than_list: false,
-        replaced: false,
-        age: Duration::from_secs(3600),
-        lived_in: false,
-    };
+    const QUIET: Signs =
+        Signs { newer_than_list: false, replaced: false, age: Duration::from_secs(3600) };
+
+    /// Where nobody lives in the ledger.
+    fn has_ended(record: &Record, signs: Signs, held: &[Held]) -> bool {
+        super::has_ended(record, signs, held, || false)
+    }
 
     fn holder() -> Holder {
         Holder { namespace: "default".into(), pod: "a".into(), container: Some("main".into()) }
@@ -92,7 +97,13 @@ mod tests {
     #[test]
     fn what_is_newer_than_the_list_or_lived_in_stays() {
         assert!(!has_ended(&record(0..50), Signs { newer_than_list: true, ..QUIET }, &[]));
-        assert!(!has_ended(&record(0..50), Signs { lived_in: true, ..QUIET }, &[]));
+        assert!(!super::has_ended(&record(0..50), QUIET, &[], || true));
+    }
+
+    #[test]
+    fn the_ledger_of_what_stays_is_not_read() {
+        let unread = || panic!("the ledger is read");
+        assert!(!super::has_ended(&record(0..50), QUIET, &held(0..50), unread));
     }
 
     #[test]

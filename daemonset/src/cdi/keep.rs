@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::aside::aside;
 use crate::config::Config;
 use crate::injection::{By, Way};
 use crate::node::Node;
@@ -28,7 +29,9 @@ pub(crate) async fn keep_specified(
             tell(&way);
             told = Some(way);
         }
-        let why = node.specify().err().map(|error| error.to_string()).unwrap_or_default();
+        let specifying = node.clone();
+        let specified = aside(move || specifying.specify()).await;
+        let why = specified.err().map(|error| error.to_string()).unwrap_or_default();
         if why != trouble && !why.is_empty() {
             warn!(why, "what comes by CDI does not start, trying again");
         }

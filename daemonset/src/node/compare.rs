@@ -8,6 +8,7 @@ use contract::{AllotmentId, DeviceId, Domain};
 
 use super::{Denial, Node};
 use crate::allotment::{Held, Listed, Look, is_forgotten};
+use crate::aside::aside;
 use crate::audit::process::pods_that_live;
 use crate::checkpoint;
 use crate::decide;
@@ -23,10 +24,10 @@ impl Node {
         let held = self.identity.list_once().await?;
         let listed = self.judge(&held);
         let again = self.make_again(&held, asked);
-        let replaced = self.replaced(&held);
+        let replaced = self.replaced(&held).await;
         let look = Look { held: &held, listed, asked, replaced };
         let done = self.book().reconcile(&look);
-        let learned = self.learn_pods();
+        let learned = self.learn_pods().await;
         self.held.send_replace(());
         if let Ok(domain) = Domain::parse(&self.identity.domain) {
             // Namespaces that are observed are so without an API server too.
@@ -55,13 +56,15 @@ impl Node {
 
     /// Allotments whose pod is gone while the kubelet lists another of its name that holds nothing: the API
     /// server knows that other one, or no process of the machine is in the first one's cgroup.
-    fn replaced(&self, held: &[Held]) -> BTreeSet<AllotmentId> {
+    async fn replaced(&self, held: &[Held]) -> BTreeSet<AllotmentId> {
         let mut forgotten = self.records();
         forgotten.retain(|record| record.pod_uid.is_some() && is_forgotten(record, held));
         if forgotten.is_empty() {
             return BTreeSet::new();
         }
-        let (pods, living) = (self.pods.borrow(), pods_that_live(&self.identity.proc));
+        let proc = self.identity.proc.clone();
+        let living = aside(move || pods_that_live(&proc)).await;
+        let pods = self.pods.borrow();
         let is_gone = |uid: &str, namespace: &str, name: &str| {
             let has_heir = pods.values().any(|it| it.namespace == namespace && it.name == name);
             !pods.contains_key(uid) && has_heir || !living.is_empty() && !living.contains(uid)
@@ -74,17 +77,116 @@ impl Node {
     }
 
     /// Which pods hold what, as the kubelet has written it down.
-    fn learn_pods(&self) -> Result<(), Denial> {
+    async fn learn_pods(&self) -> Result<(), Denial> {
         if !self.book().wants_pods() {
             return Ok(());
         }
+        let (asked, path) = (Instant::now(), self.identity.checkpoint.clone());
         // A file that cannot be read is told of by those who need it.
-        let Ok(entries) = checkpoint::read(&self.identity.checkpoint) else { return Ok(()) };
+        let Ok(entries) = aside(move || checkpoint::read(&path)).await else { return Ok(()) };
         let pod_of = |device: DeviceId| {
             let id = device.to_string();
             let its = entries.iter().find(|entry| entry.ids().any(|known| known == id));
             its.map(|entry| entry.pod.clone()).filter(|pod| !pod.is_empty())
         };
-        Ok(self.book().learn_pods(pod_of)?)
+        Ok(self.book().learn_pods(asked, pod_of)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::{Path, PathBuf};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+
+    use super::*;
+    use crate::allotment::Holder;
+    use crate::inventory::tests::uuid;
+    use crate::node::tests::Bare;
+
+    /// Far longer than anything takes that is not waited for in vain.
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A file that gives nothing to whoever opens it, until that is let go.
+    fn silent(path: &Path) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    }
+
+    fn let_go(path: &Path) {
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+        let writer = || OpenOptions::new().write(true).custom_flags(flags).open(path);
+        // Nobody reads where nothing was opened.
+        let _ = writer();
+    }
+
+    fn half(from: u8) -> Vec<String> {
+        (from..from + 50).map(|part| format!("{}::{part}", uuid(0))).collect()
+    }
+
+    fn holder() -> Holder {
+        Holder { namespace: "team".into(), pod: "a".into(), container: Some("main".into()) }
+    }
+
+    /// A node with an allotment whose pod is known, or is to be learned.
+    fn node(pod_uid: Option<&str>) -> Bare {
+        let bare = Bare::new();
+        bare.node.allocate("gpu-percent", &half(0)).unwrap();
+        let id = bare.node.records()[0].id;
+        bare.node.book().hold(id, holder()).unwrap();
+        bare.node.book().age(Duration::from_secs(60));
+        let pod_uid = pod_uid.map(str::to_owned);
+        bare.node.book().learn_pods(Instant::now(), |_| pod_uid.clone()).unwrap();
+        bare
+    }
+
+    /// Whether the node allots while `work` waits for a file that does not answer.
+    fn allots_beside(
+        bare: Bare,
+        file: PathBuf,
+        work: impl AsyncFnOnce(&Node) + Send + 'static,
+    ) -> bool {
+        silent(&file);
+        let (told, answered) = mpsc::channel();
+        // A runtime that is blocked cannot say so: it has a thread of its own, and another one waits.
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let allots = async {
+                    tokio::task::yield_now().await;
+                    bare.node.allocate("gpu-percent", &half(50)).unwrap();
+                    told.send(()).unwrap();
+                };
+                tokio::join!(work(&bare.node), allots);
+            });
+        });
+        let is_answered = answered.recv_timeout(LONG).is_ok();
+        while !thread.is_finished() {
+            let_go(&file);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        thread.join().unwrap();
+        is_answered
+    }
+
+    #[test]
+    fn an_allotment_is_made_while_the_kubelets_file_does_not_answer() {
+        let bare = node(None);
+        let file = bare.node.identity.checkpoint.clone();
+        let learn = async |node: &Node| node.learn_pods().await.unwrap();
+        assert!(allots_beside(bare, file, learn), "Allocate waited for the kubelet's checkpoint");
+    }
+
+    #[test]
+    fn an_allotment_is_made_while_the_machines_processes_are_looked_for() {
+        let bare = node(Some("uid"));
+        let file = bare.node.identity.proc.join("self/cgroup");
+        let forgotten = [Held { holder: holder(), devices: BTreeSet::new() }];
+        let look = async move |node: &Node| drop(node.replaced(&forgotten).await);
+        assert!(allots_beside(bare, file, look), "Allocate waited for procfs");
     }
 }

@@ -59,6 +59,8 @@ pub struct Node {
     pools: watch::Sender<Arc<PoolStates>>,
     runtimes: Runtimes,
     daemons: watch::Sender<Arc<Daemons>>,
+    /// Held while the CDI specifications are written: more than one thread does.
+    specifying: Mutex<()>,
 }
 
 /// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
@@ -120,6 +122,7 @@ impl Node {
             pools,
             runtimes: Runtimes::default(),
             daemons: watch::Sender::default(),
+            specifying: Mutex::default(),
         }
     }
 
@@ -297,7 +300,11 @@ pub(crate) mod tests {
             };
             let inventory = Arc::new(Inventory::new(vec![gpu(0, Mode::Shared)]));
             let book = Book::open(layout).unwrap();
-            let identity = Identity::new(at("nobody.sock"), domain);
+            let identity = Identity {
+                checkpoint: at("checkpoint"),
+                proc: at("proc"),
+                ..Identity::new(at("nobody.sock"), domain)
+            };
             let (inventory, config) =
                 (watch::channel(inventory).1, watch::Sender::new(Arc::new(config)));
             let who = watch::Sender::default();

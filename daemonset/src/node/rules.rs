@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -43,7 +43,9 @@ impl Node {
         if !wanted && !layout.cdi_used().exists() {
             return Ok(());
         }
-        cdi.write(driver, &self.inventory(), layout, self.config.borrow().unloadable)
+        let _alone = self.specifying.lock().unwrap_or_else(PoisonError::into_inner);
+        let unloadable = self.config.borrow().unloadable;
+        cdi.write(driver, &self.inventory(), layout, unloadable)
     }
 
     fn rules(&self) -> RuleBook {

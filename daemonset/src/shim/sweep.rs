@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::Shim;
+use crate::aside::aside;
 use crate::checkpoint::{self, CHECKPOINT};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
@@ -37,7 +38,14 @@ pub(crate) async fn keep_swept(
 ) {
     let (mut sweep, mut told) = (Sweep { after, unused: BTreeMap::new() }, String::new());
     loop {
-        let trouble = sweep.pass(&node, &folder, Instant::now()).err().unwrap_or_default();
+        let (at, its) = (node.clone(), folder.clone());
+        let passed = aside(move || {
+            let done = sweep.pass(&at, &its, Instant::now());
+            (sweep, done)
+        });
+        let done;
+        (sweep, done) = passed.await;
+        let trouble = done.err().unwrap_or_default();
         if trouble != told && !trouble.is_empty() {
             warn!(why = trouble, "shims of earlier releases stay");
         }

@@ -2,12 +2,14 @@
 //! what a container holds by the kubelet's word alone. None of them keeps another from being served.
 
 use std::collections::BTreeSet;
+#[cfg(test)]
+use std::time::Duration;
 use std::time::Instant;
 
 use contract::{AllotmentId, DeviceId};
 use tracing::warn;
 
-use super::{Book, BookError, now};
+use super::{Book, BookError, Entry, now};
 use crate::allotment::holders::Held;
 use crate::allotment::lists::{Listed, Look};
 use crate::allotment::record::Record;
@@ -69,16 +71,19 @@ impl Book {
         self.records().any(Self::wants_pod)
     }
 
-    /// Writes down the uid of the pods that hold allotments, by what holds their devices.
+    /// Writes down the uid of the pods that hold allotments, by what holds their devices: of those that have not
+    /// changed since that was asked for, at `asked`.
     ///
     /// # Errors
     /// The first [`BookError::File`].
     pub fn learn_pods(
         &mut self,
+        asked: Instant,
         pod_of: impl Fn(DeviceId) -> Option<String>,
     ) -> Result<(), BookError> {
         let mut done = Ok(());
-        for entry in self.entries.values_mut().filter(|entry| Self::wants_pod(&entry.record)) {
+        let wants = |entry: &&mut Entry| entry.changed < asked && Self::wants_pod(&entry.record);
+        for entry in self.entries.values_mut().filter(wants) {
             let pod_uid = entry.record.devices.first().and_then(|device| pod_of(*device));
             if pod_uid.is_some() {
                 let record = Record { pod_uid, ..entry.record.clone() };
@@ -89,6 +94,13 @@ impl Book {
             }
         }
         done
+    }
+
+    /// All allotments are so much older.
+    #[cfg(test)]
+    pub(crate) fn age(&mut self, by: Duration) {
+        let records = self.entries.values_mut().map(|entry| &mut entry.record);
+        records.for_each(|record| record.allocated_at -= by.as_secs());
     }
 
     fn wants_pod(record: &Record) -> bool {

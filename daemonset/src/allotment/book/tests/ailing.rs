@@ -79,7 +79,7 @@ fn the_pod_that_holds_an_allotment_is_written_down_once_it_can_be_known() {
     book.entries.get_mut(&record.id).unwrap().record.allocated_at -= 60;
     assert!(book.wants_pods());
     let pod_of = |device| (device == DeviceId::Percent(uuid(0), 0)).then(|| "uid".to_owned());
-    book.learn_pods(pod_of).unwrap();
+    book.learn_pods(Instant::now(), pod_of).unwrap();
     let again = Book::open(layout).unwrap();
     let uids: Vec<_> = again.records().map(|record| record.pod_uid.as_deref()).collect();
     assert_eq!(uids, [Some("uid")]);
