@@ -7,14 +7,14 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use crate::calls::{Call, Pools};
 use crate::check::{Strictness, run};
-use crate::plan::{Deaths, Round, crowded, single};
+use crate::plan::{Deaths, Looks, Round, Step, crowded, single};
 
 /// Sequences per test where nobody asks for more: a few seconds each.
 const CASES: u32 = 16;
 /// The seed of those.
 const SEED: u64 = 20_260_101;
 
-fn draw(what: &str, rounds: impl Strategy<Value = Vec<Round>>, strictness: Strictness) {
+fn draw(what: &str, steps: impl Strategy<Value = Vec<Step>>, strictness: Strictness) {
     let number = |name: &str| var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seed = number("ALIQUOT_GENERATOR_SEED").unwrap_or(SEED);
     let config = Config {
@@ -24,11 +24,11 @@ fn draw(what: &str, rounds: impl Strategy<Value = Vec<Round>>, strictness: Stric
         max_shrink_iters: 300,
         ..Config::default()
     };
-    let case = |rounds: Vec<Round>| run(&rounds, strictness).map_err(TestCaseError::fail);
-    match TestRunner::new(config).run(&rounds, case) {
+    let case = |steps: Vec<Step>| run(&steps, strictness).map_err(TestCaseError::fail);
+    match TestRunner::new(config).run(&steps, case) {
         Ok(()) => {}
-        Err(TestError::Fail(why, rounds)) => {
-            let lines: String = rounds.iter().map(|round| format!("  {round:?}\n")).collect();
+        Err(TestError::Fail(why, steps)) => {
+            let lines: String = steps.iter().map(|step| format!("  {step:?}\n")).collect();
             panic!("{what}, seed {seed}: {why}\n{lines}")
         }
         Err(TestError::Abort(why)) => panic!("{what}, seed {seed}: {why}"),
@@ -55,20 +55,28 @@ fn whoever_is_killed_in_a_call_leaves_ledger_card_and_model_equal() {
     draw("crowds and kills", crowded(Deaths::Some, Pools::With), Strictness::AtRest);
 }
 
+/// These rounds hold, whoever looks behind them.
+#[track_caller]
+fn hold(rounds: &[Round]) {
+    for looks in [Looks::All, Looks::One(0), Looks::Nobody] {
+        let step = |round: &Round| Step { round: round.clone(), looks };
+        let steps: Vec<Step> = rounds.iter().map(step).collect();
+        if let Err(wrong) = run(&steps, Strictness::ToTheByte) {
+            panic!("{wrong}");
+        }
+    }
+}
+
+/// A call of the first thread of a process.
+fn call(name: &'static str, place: usize, a: u64) -> Call {
+    Call { name, thread: 0, place, a, b: 0 }
+}
+
 /// One thread's calls of the first process, one at a time.
 #[track_caller]
 fn holds(calls: &[(&'static str, usize, u64)]) {
-    let call = |(name, place, a): &(&'static str, usize, u64)| Call {
-        name,
-        thread: 0,
-        place: *place,
-        a: *a,
-        b: 0,
-    };
-    let rounds: Vec<Round> = calls.iter().map(|of| Round::One(0, call(of))).collect();
-    if let Err(wrong) = run(&rounds, Strictness::ToTheByte) {
-        panic!("{wrong}");
-    }
+    let of = |(name, place, a): &(&'static str, usize, u64)| Round::One(0, call(name, *place, *a));
+    hold(&calls.iter().map(of).collect::<Vec<_>>());
 }
 
 #[test]
@@ -88,18 +96,15 @@ fn a_second_context_is_charged_and_given_back_with_what_is_in_it() {
 
 #[test]
 fn what_a_pool_keeps_goes_with_the_last_context() {
-    let call = |name, place, a| Round::One(0, Call { name, thread: 0, place, a, b: 0 });
-    let rounds = [call("async", 0, 40 << 20), Round::Begin, Round::Reset(0, 0)];
-    assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
+    hold(&[Round::One(0, call("async", 0, 40 << 20)), Round::Begin, Round::Reset(0, 0)]);
 }
 
 #[test]
 fn memory_of_which_a_descriptor_was_exported_ends_with_it_though_children_were_born() {
-    let call = |name, a| Round::One(0, Call { name, thread: 0, place: 0, a, b: 0 });
-    let made = [call("create", 2 << 20), call("export", 0)];
-    let ended = [Round::Children(0), call("give", 0), call("give", 0)];
-    let rounds: Vec<_> = made.into_iter().chain(ended).collect();
-    assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
+    let of = |name, a| Round::One(0, call(name, 0, a));
+    let made = [of("create", 2 << 20), of("export", 0)];
+    let ended = [Round::Children(0), of("give", 0), of("give", 0)];
+    hold(&made.into_iter().chain(ended).collect::<Vec<_>>());
 }
 
 #[test]
@@ -119,9 +124,7 @@ fn memory_lives_as_long_as_a_descriptor_of_its_addresses() {
 /// Three contexts and another gigabyte leave too little for a fourth, whose process then has none.
 #[test]
 fn memory_of_a_stream_without_a_context_is_the_drivers_to_refuse() {
-    let call = |name, a| Call { name, thread: 0, place: 0, a, b: 0 };
-    let begin = [Round::One(0, call("linear", 1000 << 20)), Round::Begin, Round::Begin];
-    let rounds: Vec<_> =
-        begin.into_iter().chain([Round::Begin, Round::One(3, call("async", 1))]).collect();
-    assert_eq!(run(&rounds, Strictness::ToTheByte), Ok(()));
+    let begin = [Round::One(0, call("linear", 0, 1000 << 20)), Round::Begin, Round::Begin];
+    let end = [Round::Begin, Round::One(3, call("async", 0, 1))];
+    hold(&begin.into_iter().chain(end).collect::<Vec<_>>());
 }

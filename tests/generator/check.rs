@@ -1,16 +1,14 @@
 //! Carries a plan out, and compares at every rest.
 
-use ledger::Kind;
-use ledger::agent::{DeviceUse, LedgerSnapshot};
-use sim_world::admin::CardReport;
+use ledger::agent::DeviceUse;
 
-use crate::calls::{Call, DEVICES, home};
-use crate::model::{Held, Process};
-use crate::plan::{PROCESSES, Round, Where};
+use crate::calls::{Call, home};
+use crate::model::Process;
+use crate::plan::{PROCESSES, Round, Step, Where};
 use crate::stage::{Client, LIMIT, Stage};
 
 const MIB: u64 = 1 << 20;
-const OUT_OF_MEMORY: i64 = 2;
+pub(crate) const OUT_OF_MEMORY: i64 = 2;
 /// The client found no use for a place.
 const SKIPPED: i64 = -1;
 
@@ -27,21 +25,22 @@ pub(crate) enum Strictness {
     AtRest,
 }
 
-/// Carries the rounds out in a container of their own.
-pub(crate) fn run(rounds: &[Round], strictness: Strictness) -> Result {
+/// Carries the steps out in a container of their own.
+pub(crate) fn run(steps: &[Step], strictness: Strictness) -> Result {
     let mut scene = Scene { stage: Stage::new(), living: vec![] };
     scene.begin()?;
-    for (number, round) in rounds.iter().enumerate() {
-        let done = scene.round(round).and_then(|()| scene.rest());
-        done.map_err(|wrong| format!("{wrong}, after round {number}: {round:?}"))?;
+    for (number, step) in steps.iter().enumerate() {
+        let done = scene.round(&step.round).and_then(|()| scene.rest(step.looks));
+        done.map_err(|wrong| format!("{wrong}, after round {number}: {step:?}"))?;
     }
     scene.peak(strictness)?;
     scene.end()
 }
 
-struct Scene {
-    stage: Stage,
-    living: Vec<(Client, Process)>,
+/// A container, its living processes and what each should hold.
+pub(crate) struct Scene {
+    pub(crate) stage: Stage,
+    pub(crate) living: Vec<(Client, Process)>,
 }
 
 impl Scene {
@@ -77,7 +76,7 @@ impl Scene {
     }
 
     /// The number of the process that this number comes to.
-    fn which(&self, process: usize) -> Option<usize> {
+    pub(crate) fn which(&self, process: usize) -> Option<usize> {
         process.checked_rem(self.living.len())
     }
 
@@ -182,70 +181,11 @@ impl Scene {
         Ok(())
     }
 
-    /// What the living hold of a device by the ledger, in bytes.
+    /// What is used of a device, in bytes: what its card holds, and managed memory, which is charged in full
+    /// and lies on the host.
     fn used(&self, device: usize) -> u64 {
-        self.stage.ledger().devices[device].held_in_all()
-    }
-
-    /// Asks every process, then compares.
-    fn rest(&mut self) -> Result {
-        let mut said = vec![];
-        for (client, model) in &mut self.living {
-            let numbers = client.numbers("rest");
-            ensure(numbers.len() == 5 * DEVICES, || "a process died by itself".to_owned())?;
-            for device in (0..DEVICES).filter(|device| model.has_any_context(*device)) {
-                let [_, total, _, refused, untouched] = of_device(&numbers, device);
-                ensure(total as u64 == LIMIT.bytes(), || format!("the card has {total} bytes"))?;
-                ensure(refused == OUT_OF_MEMORY && untouched == 1, || {
-                    format!("a request for everything: {refused}, untouched: {untouched}")
-                })?;
-            }
-            said.push(numbers);
-        }
-        let (ledger, cards) = (self.stage.ledger(), self.stage.cards());
-        for (device, card) in cards.iter().enumerate() {
-            for ((client, model), said) in self.living.iter().zip(&said) {
-                let [_, _, pools, ..] = of_device(said, device);
-                let model = model.held(device);
-                let at = (device, client.pid());
-                compare(&ledger, card, at, model, pools as u64)
-                    .map_err(|wrong| format!("device {device}: {wrong}"))?;
-            }
-            self.in_all(&ledger, card, device, &said)?;
-        }
-        Ok(())
-    }
-
-    fn in_all(
-        &self,
-        ledger: &LedgerSnapshot,
-        card: &CardReport,
-        device: usize,
-        said: &[Vec<i64>],
-    ) -> Result {
-        let of = &ledger.devices[device];
-        let held = of.held_in_all();
-        ensure(held <= LIMIT.bytes(), || format!("{held} bytes are held"))?;
-        ensure(ledger.oddities == 0, || format!("{} oddities", ledger.oddities))?;
-        ensure(card.processes.len() == self.with_memory(card), || {
-            "the card is held by a process that is gone".to_owned()
-        })?;
-        let asked = self.living.iter().zip(said).rev();
-        let last = asked.into_iter().find(|((_, model), _)| model.has_any_context(device));
-        let Some(((_, last), said)) = last else { return Ok(()) };
-        // Its refused request was the last thing that happened there: the total is exact.
-        let [free, ..] = of_device(said, device);
-        ensure(of.total == held, || format!("a total of {}, held {held}", of.total))?;
-        ensure(free as u64 == LIMIT.bytes() - held, || {
-            format!("{free} free of what {held} are held")
-        })?;
-        ensure(last.held(device).contexts > 0, || "a context that takes nothing".to_owned())
-    }
-
-    /// How many of the card's processes are ours, and alive.
-    fn with_memory(&self, card: &CardReport) -> usize {
-        let is_ours = |pid: u32| self.living.iter().any(|(client, _)| client.pid() == pid);
-        card.processes.iter().filter(|process| is_ours(process.host_pid)).count()
+        let managed = self.living.iter().map(|(_, model)| model.held(device).managed);
+        self.asked_for(&self.stage.cards()[device], device) + managed.sum::<u64>()
     }
 
     fn peak(&self, strictness: Strictness) -> Result {
@@ -268,51 +208,6 @@ impl Scene {
         let used: u64 = cards.iter().map(|card| card.memory.used).sum();
         ensure(used == 0, || format!("the cards hold {used} bytes"))
     }
-}
-
-/// What a process says of a device at a rest.
-fn of_device(said: &[i64], device: usize) -> [i64; 5] {
-    std::array::from_fn(|at| said[5 * device + at])
-}
-
-/// One process on one device: the ledger says what the card says, and both what the model says.
-fn compare(
-    ledger: &LedgerSnapshot,
-    card: &CardReport,
-    (device, pid): (usize, u32),
-    model: Held,
-    pools: u64,
-) -> Result {
-    let none = DeviceUse::default();
-    let slot = ledger.slots.iter().find(|slot| slot.pid == pid);
-    let charged = slot.map_or(&none, |slot| &slot.devices[device]);
-    let of = |kinds: &[Kind]| kinds.iter().map(|kind| charged.held_for(*kind)).sum::<u64>();
-    let expected = Held { memory: model.memory + pools, ..model };
-    let in_ledger = Held {
-        contexts: of(&[Kind::Context]),
-        memory: of(&[
-            Kind::Linear,
-            Kind::Array,
-            Kind::Vmm,
-            Kind::Pool,
-            Kind::Graph,
-            Kind::Imported,
-        ]),
-        managed: of(&[Kind::Managed]),
-        buffers: of(&[Kind::Local]),
-    };
-    let process = card.processes.iter().find(|process| process.host_pid == pid);
-    let of = |kind| process.map_or(0, |process| process.of(kind));
-    let contexts = of(sim_world::Kind::Context);
-    let all = process.map_or(0, |process| process.used_bytes);
-    // The buffers of kernels, which the card has beyond a usual size of its own.
-    let buffers = of(sim_world::Kind::Other);
-    let on_card = Held { contexts, memory: all - contexts - buffers, ..expected };
-    ensure(on_card == expected, || format!("the card: {on_card:?}, the model: {expected:?}"))?;
-    ensure(in_ledger == expected, || {
-        format!("the ledger: {in_ledger:?}, the model and the card: {expected:?}: {charged:?}")
-    })?;
-    ensure(charged.held_in_all() == in_ledger.in_all(), || format!("other kinds: {charged:?}"))
 }
 
 /// What the driver answered to one line.
@@ -357,6 +252,6 @@ fn line(call: &Call) -> String {
     format!("{call:?}\n")
 }
 
-fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result {
+pub(crate) fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result {
     if holds { Ok(()) } else { Err(wrong()) }
 }

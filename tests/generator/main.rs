@@ -1,6 +1,7 @@
 //! Random sequences of all calls that take and give back device memory, over threads and processes,
-//! against the shim on the simulated driver: at every rest the ledger, the simulated card and a model
-//! say the same, and the card was never fuller than the limit, not by a byte.
+//! against the shim on the simulated driver. At every rest the simulated card is the judge: what it holds of a
+//! process is charged to that process, whether anybody has looked or not, and it is never fuller than the
+//! limit, not by a byte. Of a process that has looked ledger, card and a model say the same.
 //!
 //! `ALIQUOT_GENERATOR_CASES` says how many sequences each test draws, `ALIQUOT_GENERATOR_SEED` from
 //! which seed, and `ALIQUOT_GENERATOR_CALLS=linear,range,give` draws these alone. A failure prints its seed and the shortest sequence that was found to fail. Each process
@@ -16,4 +17,5 @@ mod model;
 mod nulls;
 mod plan;
 mod races;
+mod rests;
 mod stage;

@@ -8,6 +8,8 @@ use crate::stage::CONTEXT;
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 2 * MIB;
+/// What the simulated driver takes for a green context.
+const GREEN: u64 = 8 * MIB;
 
 /// A process.
 #[derive(Default)]
@@ -67,6 +69,8 @@ enum Takes {
     Part(u64),
     /// It is on the host until it is touched, and charged in full.
     Managed(u64),
+    /// What a driver takes without being asked for so much: charged once the agent has measured it.
+    Unasked(u64),
 }
 
 /// What a process holds.
@@ -82,6 +86,12 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn in_all(self) -> u64 {
         self.contexts + self.memory + self.managed + self.buffers
+    }
+
+    /// Whether this is as much as that, of each.
+    pub(crate) fn covers(self, that: Self) -> bool {
+        let [contexts, memory] = [self.contexts >= that.contexts, self.memory >= that.memory];
+        contexts && memory && self.managed >= that.managed && self.buffers >= that.buffers
     }
 }
 
@@ -106,6 +116,16 @@ impl Process {
         usize::from(self.primary[device]) + own.count()
     }
 
+    /// What a device's driver has taken for it that nothing but a measurement can know.
+    pub(crate) fn unasked(&self, device: usize) -> u64 {
+        let on_device = self.objects.values().filter(|object| object.device == device);
+        let bytes = |object: &Object| match object.takes {
+            Takes::Unasked(bytes) if object.lives() => bytes,
+            _ => 0,
+        };
+        on_device.map(bytes).sum()
+    }
+
     pub(crate) fn held(&self, device: usize) -> Held {
         let contexts = self.contexts(device) as u64 * CONTEXT.bytes();
         let mut held = Held { contexts, ..Held::default() };
@@ -113,7 +133,7 @@ impl Process {
         for object in self.objects.values().filter(|object| object.device == device) {
             match object.takes {
                 _ if !object.lives() => {}
-                Takes::Nothing => {}
+                Takes::Nothing | Takes::Unasked(_) => {}
                 Takes::Pages(bytes) => held.memory += bytes,
                 Takes::Part(page) => drop(parts.insert(page)),
                 Takes::Managed(bytes) => held.managed += bytes,
@@ -194,6 +214,7 @@ impl Process {
             "array" | "mipmap" | "create" | "sparse" | "multi" => Takes::Pages(bytes),
             "managed" => Takes::Managed(taken(bytes)),
             "external" => Takes::Pages(bytes),
+            "green" => Takes::Unasked(GREEN),
             _ => Takes::Nothing,
         };
         let object = Object::new(call.name, context, Self::device(call), takes);

@@ -34,6 +34,22 @@ pub(crate) enum Round {
     Share(Where, Where),
 }
 
+/// Who looks at a rest: asks what is free and for more than there is. That brings the process's own charges
+/// and the sum of all up to date, so where nobody looks a fault shows that a look would mend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Looks {
+    Nobody,
+    One(usize),
+    All,
+}
+
+/// A round, and the rest behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) round: Round,
+    pub(crate) looks: Looks,
+}
+
 /// Whether processes are killed in a case.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Deaths {
@@ -45,11 +61,24 @@ fn device() -> std::ops::Range<usize> {
     0..DEVICES
 }
 
+/// Each round with a rest.
+fn steps(
+    round: impl Strategy<Value = Round>,
+    many: std::ops::Range<usize>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let looks = prop_oneof![
+        2 => Just(Looks::All),
+        3 => Just(Looks::Nobody),
+        3 => (0..PROCESSES).prop_map(Looks::One),
+    ];
+    vec((round, looks).prop_map(|(round, looks)| Step { round, looks }), many)
+}
+
 /// Rounds in which one call is made at a time.
-pub(crate) fn single() -> impl Strategy<Value = Vec<Round>> {
+pub(crate) fn single() -> impl Strategy<Value = Vec<Step>> {
     let process = 0..PROCESSES;
     let place = || (0..PROCESSES, 0..THREADS, 0..PLACES);
-    vec(
+    steps(
         prop_oneof![
             40 => (process.clone(), call(Pools::With)).prop_map(|(process, call)| Round::One(process, call)),
             3 => Just(Round::Begin),
@@ -64,11 +93,11 @@ pub(crate) fn single() -> impl Strategy<Value = Vec<Round>> {
 }
 
 /// Rounds in which processes and threads run beside each other.
-pub(crate) fn crowded(deaths: Deaths, pools: Pools) -> impl Strategy<Value = Vec<Round>> {
+pub(crate) fn crowded(deaths: Deaths, pools: Pools) -> impl Strategy<Value = Vec<Step>> {
     let process = 0..PROCESSES;
     let kills = if deaths == Deaths::Some { 8 } else { 0 };
     let many = || vec((0..PROCESSES, vec(call(pools), 1..60)), 1..=PROCESSES);
-    vec(
+    steps(
         prop_oneof![
             8 => many().prop_map(Round::Many),
             kills => (many(), 0..PROCESSES, 0..20_000u64)
