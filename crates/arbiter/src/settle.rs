@@ -53,7 +53,7 @@ impl Settled {
         for interval in reading.intervals {
             let is_possible = interval.start_ns < interval.end_ns
                 && interval.end_ns <= now_ns.saturating_add(SKEW_NS)
-                && interval.start_ns.saturating_add(REACH_NS) > now_ns;
+                && interval.end_ns.saturating_add(REACH_NS) > now_ns;
             if is_possible && self.waiting.len() < MOST {
                 self.waiting.push(*interval);
                 self.unshown_ns = self.unshown_ns.saturating_sub_unsigned(interval.length_ns());

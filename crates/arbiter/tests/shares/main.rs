@@ -4,6 +4,7 @@
 //! those that Aliquot promises of a real card; here they are of the card that `card` plays.
 
 mod card;
+mod debts;
 mod flight;
 mod gangs;
 mod hostile;

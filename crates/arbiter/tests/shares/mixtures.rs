@@ -186,13 +186,19 @@ fn a_neighbour_that_idles_costs_nothing() {
 fn a_newcomer_has_its_share_from_its_first_moments_and_gives_it_back() {
     let both = Load::saturating(SOME);
     let come = 3 * SECOND;
-    let mut world = world(&[(50, both.clone()), (50, both.during(come, come + SECOND))]);
-    world.run_until(6 * SECOND);
-    let soon = world.percents(come, come + 100 * MS);
-    assert!((soon[1] - 50.0).abs() < 5.0, "{soon:?}");
-    assert!((world.percents(come, come + SECOND)[1] - 50.0).abs() < 1.0);
-    let after = world.lost(come + SECOND + 50 * MS, 6 * SECOND);
-    assert!(after < 1.0, "{after}");
+    for percent in [10, 25, 50, 75, 90] {
+        let newcomer = both.clone().during(come, come + SECOND);
+        let mut world = world(&[(100 - percent, both.clone()), (percent, newcomer)]);
+        world.run_until(6 * SECOND);
+        let due = f64::from(percent);
+        let soon = world.percents(come, come + 100 * MS);
+        let then = world.percents(come, come + SECOND);
+        // What it comes with is what one has that rested: six quanta of its share.
+        assert!((due - 5.0..due + 10.0).contains(&soon[1]), "{percent}: {soon:?}");
+        assert!((then[1] - due).abs() < 2.0, "{percent}: {then:?}");
+        let after = world.lost(come + SECOND + 50 * MS, 6 * SECOND);
+        assert!(after < 1.0, "{percent}: {after}");
+    }
 }
 
 #[test]

@@ -1,0 +1,35 @@
+//! What a container used too much, and for how long it waits for it.
+
+use arbiter::Terms;
+
+use crate::load::Load;
+use crate::tenant::Tenant;
+use crate::world::{MS, SECOND, World};
+
+#[test]
+fn kernels_of_seconds_are_charged_as_all_others_are() {
+    // A third beside them makes a kernel take three times as long as it is.
+    for (long_ns, percents) in [(SECOND, vec![25, 75]), (SECOND / 2, vec![20, 40, 40])] {
+        let long = Tenant::new(Terms::fair(percents[0]), Load::saturating(long_ns));
+        let others = percents
+            .iter()
+            .skip(1)
+            .map(|percent| Tenant::new(Terms::fair(*percent), Load::saturating(MS / 4)));
+        let mut world = World::new([long].into_iter().chain(others).collect());
+        world.run_until(40 * SECOND);
+        let got = world.percents(8 * SECOND, 40 * SECOND);
+        assert!((got[0] - f64::from(percents[0])).abs() < 3.0, "{long_ns}: {got:.1?}");
+    }
+}
+
+#[test]
+fn a_debt_is_forgotten_beyond_five_seconds() {
+    // A kernel of 3 s at a tenth of the card would be paid for with 27 s of waiting.
+    for policy in [Terms::fair, Terms::strict] {
+        let long = Tenant::new(policy(10), Load::saturating(3 * SECOND));
+        let mut world = World::new(vec![long, Tenant::new(policy(90), Load::saturating(MS / 4))]);
+        world.run_until(60 * SECOND);
+        let stall = world.longest_stall_ms(0);
+        assert!((4000.0..6500.0).contains(&stall), "{:?}: {stall:.0} ms", policy(10).policy);
+    }
+}
