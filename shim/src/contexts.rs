@@ -6,7 +6,7 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
-use crate::{graph_memory, pool_current, pools, sys};
+use crate::{graph_memory, pool_current, pools, sys, unseen};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use ledger::Kind;
@@ -51,17 +51,8 @@ impl Current {
     /// Charges a context that nobody saw begin, by the first allocation in it.
     #[inline]
     pub(crate) fn charge_unseen(self, share: Share) -> Attempt {
-        if self.is_known { Attempt::Pass } else { charge_unseen(share, self.device) }
+        if self.is_known { Attempt::Pass } else { unseen::charge(share, self.device) }
     }
-}
-
-/// As [`Current::charge_unseen`], on a device.
-#[inline]
-pub(crate) fn charge_unseen(share: Share, device: CUdevice) -> Attempt {
-    if share.allotment.held(share.device, Kind::Context) > 0 {
-        return Attempt::Pass;
-    }
-    Here::of(device).map_or(Attempt::Pass, |here| here.charge_unseen(share))
 }
 
 /// The device of a context that is known.
@@ -117,7 +108,7 @@ pub(crate) struct Here {
     /// The primary one's handle, which stays the same.
     pub(crate) handle: AtomicPtr<CUctx_st>,
     /// One that came another way is charged.
-    unseen: AtomicBool,
+    pub(crate) unseen: AtomicBool,
 }
 
 impl Here {
@@ -134,18 +125,6 @@ impl Here {
         #[unsafe(link_section = ".data")]
         static DEVICES: [Here; device::MOST] = [const { Here::new() }; device::MOST];
         DEVICES.get(usize::try_from(device).ok()?)
-    }
-
-    /// Of threads that come together the first one's charge stays.
-    #[cold]
-    fn charge_unseen(&self, share: Share) -> Attempt {
-        match charge(share) {
-            Attempt::Charged(charge) if self.unseen.swap(true, Relaxed) => {
-                charge.give_back();
-                Attempt::Pass
-            }
-            attempt => attempt,
-        }
     }
 
     /// A context has begun, and is charged so much. The primary one begins once, whoever else has
@@ -187,7 +166,9 @@ impl Here {
         }
     }
 
-    /// A thread that is charged for a context lets the driver make it.
+    /// A thread that is charged for a context lets the driver make it. One that is cancelled meanwhile stays
+    /// charged, for as long as it is counted here: for the one primary context that another may make, or for
+    /// the one that it has made itself.
     pub(crate) fn makes(&self, is_primary: bool) {
         self.making.fetch_add(u32::from(is_primary), AcqRel);
     }
@@ -270,8 +251,11 @@ impl Known {
         OWNING.iter().chain(&OTHERS)
     }
 
-    /// False: there is no room.
+    /// False: there is no room, or nobody says the handle.
     fn remember(context: CUcontext, device: CUdevice, is_primary: bool, bytes: u64) -> bool {
+        if context.is_null() {
+            return false;
+        }
         let reserved = core::ptr::without_provenance_mut(1);
         let free = core::ptr::null_mut();
         let take = |place: &&Known| {

@@ -70,6 +70,7 @@ mod streams;
 mod sys;
 mod table;
 mod tiles;
+mod unseen;
 mod usage;
 mod vmm;
 mod waits;

@@ -61,6 +61,7 @@ fn ended(here: &Here, device: CUdevice, handle: CUcontext) {
         }
         None => {
             meter::context_ends(handle);
+            contexts::count(false);
             here.give_back_if_last(device);
         }
     }

@@ -11,7 +11,7 @@ use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::pools::Pool;
 use crate::slot::Slot;
-use crate::{contexts, held, leaving, pool_current, sys};
+use crate::{held, leaving, pool_current, sys, unseen};
 use ledger::{Kind, clock};
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
@@ -139,7 +139,7 @@ impl Request {
         if share.allotment.held(share.device, Kind::Context) == 0 && self.is_nowhere() {
             return driver();
         }
-        if let Attempt::Refused = contexts::charge_unseen(share, ordinal) {
+        if let Attempt::Refused = unseen::charge(share, ordinal) {
             return self.refused(driver);
         }
         if let Some(bound) = charge::at_once(share, Kind::Pool, most) {

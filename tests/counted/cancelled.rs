@@ -1,7 +1,9 @@
 //! Threads that are cancelled inside the driver, in whichever of the calls that a hook makes there: the
 //! process lives on, goes on taking memory, and is never charged less than lives.
 
-use crate::container::CONTEXT;
+use contract::Mib;
+
+use crate::container::{CONTEXT, card};
 use crate::stage::{all_of, cancelling, run_in};
 
 /// What comes before, and the command whose thread is cancelled.
@@ -62,4 +64,21 @@ fn a_thread_cancelled_in_any_call_of_a_hook_leaves_nothing_uncharged_and_nobody_
     }
     let never: Vec<_> = CALLS.iter().zip(cancelled).filter(|(_, count)| *count == 0).collect();
     assert!(never.is_empty(), "never cancelled inside: {never:?}");
+}
+
+#[test]
+fn who_was_cancelled_while_it_made_the_primary_context_stays_charged_for_one_and_lets_no_second_pass()
+ {
+    for call in (1..=4).chain(LATE + 1..=LATE + 4) {
+        let container = cancelling();
+        container.limit(card(1), Mib(CONTEXT.0 + 100));
+        // Neither a context nor memory beyond the share: what the cancelled one is charged is the primary's.
+        let words = format!(
+            "stop cancel={call} primary start context=0 stop start context=1 alloc=2,101 living"
+        );
+        let outcome = run_in(&container, &words);
+        let refused = ["context=0", "context=1", "alloc=2,101"].map(|word| outcome.of(word));
+        assert_eq!(refused, ["2"; 3], "{words}: {outcome:?}");
+        assert_eq!(all_of(&outcome, "start"), ["0"; 3], "{words}: {outcome:?}");
+    }
 }

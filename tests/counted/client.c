@@ -446,6 +446,14 @@ static void run(char *text) {
                       4096, b * MIB / 4096, 4);
     } else if (IS("context"))
         result = CALL("cuCtxCreate_v2", (uint64_t *, unsigned, int), &place[a], 0, 0);
+    else if (IS("primary"))
+        result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
+    else if (IS("mute"))
+        CALL("standin_mute", (int), (int)a);
+    else if (IS("green"))
+        result = CALL("cuGreenCtxCreate", (uint64_t *, void *, int, unsigned), &place[a], 0, 0, 1);
+    else if (IS("green-end"))
+        result = CALL("cuGreenCtxDestroy", (uint64_t), place[a]);
     else if (IS("context-end"))
         result = CALL("cuCtxDestroy_v2", (uint64_t), place[a]);
     else if (IS("pool-managed"))

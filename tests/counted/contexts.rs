@@ -83,6 +83,13 @@ fn a_green_context_keeps_the_primary_one() {
 }
 
 #[test]
+fn a_primary_context_whose_handle_nobody_says_is_given_back_with_the_green_one_that_made_it() {
+    let outcome = run_in(&half(), "stop mute=1 green=0 used mute=0 green-end=0 start used");
+    assert_eq!((outcome.of("green=0"), outcome.of("green-end=0")), ("0", "0"));
+    assert_eq!(all_of(&outcome, "used"), ["255.000", "255.000"]);
+}
+
+#[test]
 fn a_larger_stack_is_charged_for_each_thread_that_can_be_resident() {
     // 80 processors with 2,048 threads each.
     let words = "primary=9 cuCtxSetCurrent=9 limit=0,2 used limit=0,1 used limit=0,1000 used";

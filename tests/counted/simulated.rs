@@ -114,3 +114,21 @@ fn threads_of_a_pool_and_of_mapped_memory_leave_nothing_charged() {
     let words = "threads=4 used pool-threads=4 default-pool=9 trim=9,0 used";
     assert_eq!(used(words), [0.0, 0.0]);
 }
+
+#[test]
+fn no_context_is_charged_for_what_is_asked_in_one_that_has_ended() {
+    for take in ["alloc=0,2", "lend=0,2", "cuArray3DCreate_v2=0,64,64", "limit=2,64", "import=0,8"]
+    {
+        let words = format!("stop {take} start used");
+        assert_eq!((&*said(take, &words)[0] != "0", used(&words)), (true, vec![0.0]), "{take}");
+    }
+}
+
+#[test]
+fn what_no_known_context_owns_ends_with_the_last_also_after_one_that_had_ended_was_asked() {
+    // Of more contexts than are known one by one.
+    let many: String = (100..116).map(|at| format!("context={at} ")).collect();
+    let ends: String = (100..116).map(|at| format!("context-end={at} ")).collect();
+    let words = format!("stop alloc=0,2 {many} alloc=1,8 {ends} start used");
+    assert_eq!(used(&words), [0.0]);
+}

@@ -43,6 +43,10 @@ static const unsigned char uuids[CARDS][16] = {
 #ifndef CONTEXT_BEGINS
 #define CONTEXT_BEGINS()
 #endif
+/* Whether it refuses one more reference to the primary one. */
+#ifndef RETAIN_FAILS
+#define RETAIN_FAILS 0
+#endif
 /* And where it was asked whether the primary one lives. */
 #ifndef STATE_TOLD
 #define STATE_TOLD()
@@ -165,6 +169,7 @@ int cuDevicePrimaryCtxRetain(context **ctx, int device) {
     if (!initialised) return 3;
     if (device < 0 || device >= CARDS) return 101;
     if (!ctx) return 1;
+    if (RETAIN_FAILS) return 2;
     retained[device]++;
     *ctx = &primaries[device];
     CONTEXT_BEGINS();
