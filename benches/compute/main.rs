@@ -9,21 +9,16 @@
 mod kubelet;
 mod measure;
 mod node;
-mod plot;
-mod report;
-mod scenario;
-mod tenant;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use scenarios::{Mode, Report, SCENARIOS};
 
 use crate::node::Files;
-use crate::report::Report;
-use crate::scenario::{Mode, SCENARIOS};
 
 /// What the command line says.
 #[derive(Parser)]
@@ -45,7 +40,7 @@ struct Args {
     #[arg(long, default_value = "")]
     only: String,
     /// Only these modes.
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',')]
     modes: Vec<Mode>,
     /// How long each takes.
     #[arg(long, default_value_t = 12.0)]
@@ -69,16 +64,34 @@ fn run(args: &Args) -> Result<()> {
     let chosen = SCENARIOS.iter().filter(|scenario| scenario.name.contains(&args.only));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let mut report = Report::default();
+    let mut report = Report::new(None, true);
     for scenario in chosen {
         for mode in &modes {
             eprintln!("{}, {}", scenario.name, mode.name());
             let seen = runtime.block_on(measure::run(&files, scenario, *mode, args.seconds));
-            report.add(seen.with_context(|| format!("{}, {}", scenario.name, mode.name()))?);
+            let seen = seen.with_context(|| format!("{}, {}", scenario.name, mode.name()));
+            report.scenarios.push(seen?);
         }
     }
     ensure!(!report.scenarios.is_empty(), "no scenario has {:?} in its name", args.only);
-    fs::write(&args.svg, plot::draw(&report))
-        .with_context(|| format!("cannot write {}", args.svg.display()))?;
-    report.give(args.json.as_deref())
+    write(&args.svg, &scenarios::draw(&report))?;
+    give(&report, args.json.as_deref())
+}
+
+/// The table, and the JSON where it is asked for; on stdout it stands in the table's place.
+fn give(report: &Report, json: Option<&Path>) -> Result<()> {
+    let text = serde_json::to_string_pretty(report)? + "\n";
+    match json {
+        Some(path) if path.as_os_str() == "-" => print!("{text}"),
+        Some(path) => {
+            write(path, &text)?;
+            print!("{}", report.table());
+        }
+        None => print!("{}", report.table()),
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

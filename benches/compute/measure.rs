@@ -1,39 +1,17 @@
 //! Plays one scenario, and reads the card's books meanwhile.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use scenarios::{Mode, Running, Said, Sample, Scenario, Seen, Tenant, Told, reckon, seats};
 use sim_world::{Card, Engine, Process, World, now_ns};
 
 use crate::node::{Files, Node};
-use crate::report::{self, Seen};
-use crate::scenario::{Mode, Scenario};
-use crate::tenant::Running;
 
 /// How often the books are read.
 const EVERY: Duration = Duration::from_millis(100);
-
-/// What the books said at a time: for each tenant, nanoseconds of the card's processors since the begin.
-pub(crate) struct Sample {
-    pub(crate) at_ns: u64,
-    pub(crate) got_ns: Vec<u64>,
-}
-
-/// One tenant on one of its cards.
-#[derive(Clone, Copy)]
-pub(crate) struct Seat {
-    /// The tenant's number in its scenario.
-    pub(crate) tenant: usize,
-    pub(crate) card: usize,
-}
-
-/// All of a scenario, tenant by tenant.
-pub(crate) fn seats(scenario: &Scenario) -> Vec<Seat> {
-    let tenants = scenario.tenants.iter().enumerate();
-    tenants
-        .flat_map(|(tenant, its)| its.cards.iter().map(move |&card| Seat { tenant, card }))
-        .collect()
-}
 
 /// Plays it, and answers what was seen.
 pub(crate) async fn run(
@@ -47,7 +25,8 @@ pub(crate) async fn run(
     for tenant in scenario.tenants {
         let share = node.share(tenant.share_percent, tenant.cards).await?;
         let driver = node.driver();
-        tenants.push(Running::start(files, &driver, share.as_deref(), tenant, seconds)?);
+        let mut command = command(files, &driver, share.as_deref(), tenant);
+        tenants.push(Running::start(&mut command, tenant.workload, seconds)?);
     }
     let world = World::open(&node.driver())?;
     let seats = seats(scenario);
@@ -76,7 +55,36 @@ pub(crate) async fn run(
     ensure!(books.iter().all(Book::is_open), "a tenant holds nothing of its card");
     let stalls: Vec<u64> = books.iter().map(|book| book.take_gap_ns(&world)).collect();
     let said = tenants.into_iter().map(Running::finish).collect::<Result<Vec<_>>>()?;
-    Ok(report::reckon(scenario, mode, samples, &stalls, &said))
+    let told = seats.iter().zip(stalls);
+    let told =
+        told.map(|(seat, stall)| tell(&scenario.tenants[seat.tenant], &said[seat.tenant], stall));
+    let told: Vec<Told> = told.collect();
+    Ok(reckon(scenario, mode, samples, &told))
+}
+
+/// What begins a tenant, under the shim where it has a share.
+fn command(files: &Files, driver: &Path, share: Option<&Path>, tenant: &Tenant) -> Command {
+    let mut command = Command::new(files.programs.join("gpu-load"));
+    command.arg("--device").arg(tenant.cards[0].to_string());
+    command.env("LD_LIBRARY_PATH", driver.join("usr/lib/x86_64-linux-gnu"));
+    command.env_remove("CUDA_VISIBLE_DEVICES").env_remove("LD_PRELOAD");
+    if let Some(share) = share {
+        command.env("LD_PRELOAD", files.programs.join("libaliquot.so"));
+        command.env(contract::paths::ALLOTMENTS_ENV, share);
+    }
+    command
+}
+
+/// The longest time between two kernels is a stall of who always wants the card, and nobody else's.
+fn tell(tenant: &Tenant, said: &Said, stall_ns: u64) -> Told {
+    let worked_percent = said.got_ms / said.seconds / 10.0;
+    Told {
+        longest_stall_ms: tenant.saturates().then_some(stall_ns as f64 / 1e6),
+        longest_kernel_ms: said.longest_kernel_ms,
+        worked_percent: tenant.waits_on_the_card().then_some(worked_percent),
+        latency_p50_ms: said.latency_p50_ms,
+        latency_p99_ms: said.latency_p99_ms,
+    }
 }
 
 /// What the world knows of one tenant on one card, once it knows it.

@@ -10,11 +10,11 @@ use ::kubelet::deviceplugin::{
 };
 use ::kubelet::podresources::{ContainerDevices, ContainerResources, PodResources};
 use anyhow::{Context, Result, bail};
+use scenarios::Mode;
 use sim_world::admin;
 use tempfile::TempDir;
 
 use crate::kubelet::{Arrival, Kubelet};
-use crate::scenario::Mode;
 
 /// When something is broken and not slow.
 const PATIENCE: Duration = Duration::from_secs(60);

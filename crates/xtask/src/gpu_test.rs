@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Of `compute`: only scenarios with this in their names.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Of `compute`: only these modes, of none, fair and strict.
+    #[arg(long, value_name = "MODES")]
+    modes: Option<String>,
     /// Use a simulated card in place of the machine's GPU; the report then lies in target/gpu-test.
     #[arg(long, value_name = "CARD", num_args = 0..=1, default_missing_value = "h100-80gb")]
     simulated: Option<String>,
@@ -70,7 +73,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         suite.arg("--compute");
         let seconds = args.seconds.map(|seconds| ("--seconds", seconds.to_string()));
         let only = args.only.clone().map(|only| ("--only", only));
-        for (flag, value) in seconds.into_iter().chain(only) {
+        let modes = args.modes.clone().map(|modes| ("--modes", modes));
+        for (flag, value) in seconds.into_iter().chain(only).chain(modes) {
             suite.args([flag, &value]);
         }
     }

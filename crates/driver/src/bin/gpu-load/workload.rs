@@ -28,6 +28,9 @@ pub(crate) enum Workload {
     Small,
     /// Steps of thirty kernels of 1 ms, each waited for.
     Trainer,
+    /// As a server of a language model: each step a graph of 2 to 8 ms that is waited for, and half a millisecond
+    /// of the host's behind it; in place of each fiftieth 40 ms of kernels. Requests are the steps.
+    Decode,
     /// Copies of 16 MiB to the device without a pause.
     Copy,
     /// Steps of 500 µs on each of two GPUs, after each of which both wait for the other on the GPU.
@@ -41,6 +44,14 @@ const BATCH: Duration = Duration::from_millis(1);
 const PERIOD: Duration = Duration::from_millis(20);
 /// Kernels of a graph.
 const GRAPH_KERNELS: u32 = 20;
+/// Kernels of the graphs of [`Workload::Decode`], one after the other: as many requests as are batched.
+const DECODE_KERNELS: [u32; 7] = [8, 20, 12, 32, 16, 28, 24];
+const PREFILL_EACH: u32 = 50;
+/// Parts of a prefill, each counted when it has ended: a millisecond.
+const PREFILL_PARTS: u32 = 40;
+const PREFILL_KERNELS: u32 = 4;
+/// A pause and not work, which would take processors from the other tenants of a small machine.
+const HOST: Duration = Duration::from_micros(500);
 const COPY_BYTES: usize = 16 << 20;
 
 impl Workload {
@@ -48,7 +59,7 @@ impl Workload {
     pub(crate) fn kernel(self) -> Duration {
         Duration::from_micros(match self {
             Self::Tiny => 5,
-            Self::Graph => 250,
+            Self::Graph | Self::Decode => 250,
             Self::Trainer => 1_000,
             Self::Long => 50_000,
             _ => 500,
@@ -59,6 +70,7 @@ impl Workload {
     pub(crate) fn longest(self) -> Duration {
         match self {
             Self::Graph => self.kernel() * GRAPH_KERNELS,
+            Self::Decode => self.kernel() * DECODE_KERNELS.into_iter().max().unwrap_or(0),
             Self::Copy | Self::Idle => Duration::ZERO,
             _ => self.kernel(),
         }
@@ -80,6 +92,7 @@ pub(crate) fn play<'d>(
         Workload::Inference => inference(gpu, 8, tally, until),
         Workload::Small => inference(gpu, 2, tally, until),
         Workload::Trainer => train(gpu, tally, until),
+        Workload::Decode => decode(gpu, tally, until),
         Workload::Copy => copy(driver, tally, until),
         Workload::Ranks => ranks::play(driver, gpu.kernel, tally, until),
         Workload::Idle => {
@@ -142,6 +155,47 @@ fn train(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
     Ok(())
 }
 
+/// What a step of [`Workload::Decode`] is.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// A graph, by its place in [`DECODE_KERNELS`].
+    Token(usize),
+    Prefill,
+}
+
+impl Step {
+    fn of(number: u32) -> Self {
+        match number % PREFILL_EACH {
+            last if last + 1 == PREFILL_EACH => Self::Prefill,
+            _ => Self::Token(number as usize % DECODE_KERNELS.len()),
+        }
+    }
+}
+
+fn decode<'d>(gpu: &mut Gpu<'d>, tally: &mut Tally, until: Instant) -> Result<()> {
+    let graph = |count| Ok((gpu.graph(count)?, gpu.kernel * count));
+    let graphs: Vec<_> = DECODE_KERNELS.into_iter().map(graph).collect::<Result<_>>()?;
+    let mut steps = 0..;
+    while let Some(number) = steps.next().filter(|_| Instant::now() < until) {
+        let begun = Instant::now();
+        match Step::of(number) {
+            Step::Token(graph) => {
+                let (graph, takes) = &graphs[graph];
+                gpu.launch(graph, *takes, tally)?;
+                gpu.drain(tally)?;
+                tally.answered(begun.elapsed())?;
+            }
+            Step::Prefill => {
+                (0..PREFILL_PARTS).try_for_each(|_| gpu.kernels(PREFILL_KERNELS, tally))?;
+                gpu.drain(tally)?;
+            }
+        }
+        std::thread::sleep(HOST);
+        tally.rested();
+    }
+    Ok(())
+}
+
 fn copy(driver: &Driver, tally: &mut Tally, until: Instant) -> Result<()> {
     let (host, device) = (vec![1u8; COPY_BYTES], driver.alloc(COPY_BYTES as u64)?);
     while Instant::now() < until {
@@ -150,4 +204,22 @@ fn copy(driver: &Driver, tally: &mut Tally, until: Instant) -> Result<()> {
         tally.answered(begun.elapsed())?;
     }
     Ok(driver.free(device)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_is_graphs_of_two_to_eight_milliseconds_and_a_prefill_of_forty_in_fifty_steps() {
+        let steps: Vec<Step> = (0..100).map(Step::of).collect();
+        let prefills = steps.iter().filter(|step| **step == Step::Prefill).count();
+        assert_eq!((prefills, &steps[49], &steps[0]), (2, &Step::Prefill, &Step::Token(0)));
+        let kernel = Workload::Decode.kernel();
+        let takes = DECODE_KERNELS.map(|count| kernel * count);
+        let ms = Duration::from_millis;
+        assert_eq!((takes.iter().min(), takes.iter().max()), (Some(&ms(2)), Some(&ms(8))));
+        let prefill = kernel * PREFILL_KERNELS * PREFILL_PARTS;
+        assert_eq!((Workload::Decode.longest(), prefill), (ms(8), ms(40)));
+    }
 }

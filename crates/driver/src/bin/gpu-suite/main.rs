@@ -1,6 +1,5 @@
 //! `gpu-suite`: looks at every claim about memory on a real card, or on the simulated driver, and with
-//! `--compute` at how its time is shared: in
-//! containers by `aliquot run`, with real clients, beside what NVML says outside. It needs our
+//! `--compute` at how its time is shared: in containers by `aliquot run`, with real clients, beside what NVML says outside. It needs our
 //! programs in its own folder, and neither cargo nor a network. It takes up to half of one card for
 //! some minutes and leaves nothing behind.
 
@@ -21,6 +20,7 @@ use clap::{Parser, Subcommand};
 use finding::Finding;
 use place::Place;
 use report::Report;
+use scenarios::Mode;
 
 /// Looks at every claim about memory on this machine's first GPU. Exit status: 0 if all hold, 1 if
 /// one does not, 2 if there is nothing to look at.
@@ -56,6 +56,9 @@ struct Args {
     /// Of `--compute`: only scenarios with this in their names.
     #[arg(long, value_name = "NAME", default_value = "", requires = "compute")]
     only: String,
+    /// Of `--compute`: only these modes, of none, fair and strict.
+    #[arg(long, value_name = "MODES", value_delimiter = ',', requires = "compute")]
+    modes: Vec<Mode>,
     /// What a person typed, for the report.
     #[arg(long, default_value = "gpu-suite", hide = true)]
     command: String,
@@ -120,14 +123,16 @@ fn suite(args: &Args) -> Result<ExitCode> {
 }
 
 fn compute(place: &Place, args: &Args) -> Result<ExitCode> {
-    let report = compute::play(place, args.seconds, &args.only, &args.command)?;
+    let Args { seconds, only, modes, command, .. } = args;
+    let wanted = compute::Wanted { seconds: *seconds, only, modes, command };
+    let report = compute::play(place, &wanted)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report.json())?);
+        println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", report.table());
     }
     if let Some(folder) = &args.out {
-        report.write(folder)?;
+        compute::write(&report, folder)?;
     }
     Ok(ExitCode::from(u8::from(report.failures() > 0)))
 }

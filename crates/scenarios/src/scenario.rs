@@ -1,21 +1,25 @@
 //! What is played: tenants with their shares and workloads. Pure.
 
+use std::str::FromStr;
+
 /// Who divides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Mode {
-    /// The hardware alone: neither shim nor agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The hardware alone: neither shim nor arbiter.
     None,
-    /// The agent, lending idle time.
+    /// Shares that hold, idle time lent.
     Fair,
-    /// The agent, never giving more than the share.
+    /// Never more than the share.
     Strict,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 3] = [Self::None, Self::Fair, Self::Strict];
+    /// All of them, in the order in which they are played.
+    pub const ALL: [Self; 3] = [Self::None, Self::Fair, Self::Strict];
 
-    /// As it stands in the agent's configuration, and in the figures.
-    pub(crate) fn name(self) -> &'static str {
+    /// As the policy is called in a configuration, and in the figures; `none` is no policy.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Fair => "fair",
@@ -24,49 +28,83 @@ impl Mode {
     }
 }
 
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|mode| mode.name() == word);
+        found.ok_or_else(|| format!("{word:?} is no mode: write none, fair or strict"))
+    }
+}
+
 /// One tenant: its percent of each of its cards, and what `gpu-load` does for it.
-pub(crate) struct Tenant {
-    pub(crate) share_percent: u32,
-    pub(crate) workload: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant {
+    /// Of each of its cards, of time and memory alike.
+    pub share_percent: u32,
+    /// A word of `gpu-load`'s, which says there what it is.
+    pub workload: &'static str,
     /// The numbers of its cards.
-    pub(crate) cards: &'static [usize],
+    pub cards: &'static [usize],
 }
 
 impl Tenant {
-    /// How long its longest piece of work takes that cannot be stopped.
-    pub(crate) fn longest_kernel_ms(&self) -> f64 {
-        match self.workload {
-            "tiny" => 0.005,
-            "long" => 50.0,
-            "graph" => 5.0,
-            "trainer" => 1.0,
-            "idle" | "copy" => 0.0,
-            _ => 0.5,
-        }
-    }
-
     /// Whether it spins on the card, so that what it got is not what it did.
-    pub(crate) fn waits_on_the_card(&self) -> bool {
+    #[must_use]
+    pub fn waits_on_the_card(&self) -> bool {
         self.workload == "ranks"
     }
 
-    /// Whether it always wants the card, so that a pause is a stall.
-    pub(crate) fn saturates(&self) -> bool {
+    /// Whether it has work on the card at every moment, so that a pause is a stall.
+    #[must_use]
+    pub fn saturates(&self) -> bool {
         matches!(self.workload, "saturate" | "tiny" | "long" | "graph")
+    }
+
+    /// Whether it wants more than its share in all that is played, with its rests in it.
+    #[must_use]
+    pub fn wants_all(&self) -> bool {
+        self.saturates() || matches!(self.workload, "burst" | "decode" | "trainer")
+    }
+
+    /// Whether it has a context and nothing else.
+    #[must_use]
+    pub fn idles(&self) -> bool {
+        self.workload == "idle"
+    }
+
+    /// The workload that shows how much of such work a card does in a second, played alone: what rests, or
+    /// waits for its own work, leaves time to nobody there.
+    #[must_use]
+    pub fn yardstick(&self) -> &'static str {
+        match self.workload {
+            "tiny" | "long" | "copy" => self.workload,
+            "graph" | "decode" => "graph",
+            _ => "saturate",
+        }
     }
 }
 
 /// Some tenants at once.
-pub(crate) struct Scenario {
-    pub(crate) name: &'static str,
-    pub(crate) tenants: &'static [Tenant],
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// In the figures, and for choosing it.
+    pub name: &'static str,
+    /// Who is there.
+    pub tenants: &'static [Tenant],
 }
 
 impl Scenario {
     /// How many cards there are.
-    pub(crate) fn cards(&self) -> usize {
+    #[must_use]
+    pub fn cards(&self) -> usize {
         let all = self.tenants.iter().flat_map(|tenant| tenant.cards);
         all.max().map_or(1, |last| last + 1)
+    }
+
+    /// Who has a share of this card.
+    pub fn on(&self, card: usize) -> impl Iterator<Item = &Tenant> {
+        self.tenants.iter().filter(move |tenant| tenant.cards.contains(&card))
     }
 }
 
@@ -90,7 +128,7 @@ const fn busy(share_percent: u32) -> Tenant {
 const SMALL: Tenant = tenant(12, "small");
 
 /// All of them, in the order in which they are played.
-pub(crate) const SCENARIOS: &[Scenario] = &[
+pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "50-50", tenants: &[busy(50), busy(50)] },
     Scenario { name: "25-75", tenants: &[busy(25), busy(75)] },
     Scenario { name: "10-90", tenants: &[busy(10), busy(90)] },
@@ -103,6 +141,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "tiny-25-75", tenants: &[tenant(25, "tiny"), busy(75)] },
     Scenario { name: "long-25-75", tenants: &[tenant(25, "long"), busy(75)] },
     Scenario { name: "bursts-25-75", tenants: &[tenant(25, "burst"), busy(75)] },
+    Scenario { name: "decode-25-75", tenants: &[tenant(25, "decode"), busy(75)] },
+    Scenario { name: "decode-50-50", tenants: &[tenant(50, "decode"), busy(50)] },
     Scenario { name: "idle-neighbour", tenants: &[busy(50), tenant(50, "idle")] },
     Scenario {
         name: "inference-beside-trainer",
@@ -125,10 +165,15 @@ mod tests {
     fn no_scenario_gives_more_than_a_card() {
         for scenario in SCENARIOS {
             for card in 0..scenario.cards() {
-                let its = scenario.tenants.iter().filter(|tenant| tenant.cards.contains(&card));
-                let sum: u32 = its.map(|tenant| tenant.share_percent).sum();
+                let sum: u32 = scenario.on(card).map(|tenant| tenant.share_percent).sum();
                 assert!(sum <= 100 && sum > 0, "{}", scenario.name);
             }
         }
+    }
+
+    #[test]
+    fn a_mode_is_known_by_its_name() {
+        assert!(Mode::ALL.iter().all(|mode| mode.name().parse() == Ok(*mode)));
+        assert!("lenient".parse::<Mode>().unwrap_err().contains("none, fair or strict"));
     }
 }

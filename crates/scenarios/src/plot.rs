@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::report::{Report, Seen};
+use crate::reckon::Seen;
+use crate::report::Report;
 
 const PANEL: (f64, f64) = (300.0, 150.0);
 const MARGIN: f64 = 34.0;
@@ -11,15 +12,18 @@ const COLOURS: [&str; 8] =
     ["#1b6ca8", "#d1495b", "#2e933c", "#e29578", "#6a4c93", "#8d99ae", "#b08968", "#00798c"];
 
 /// Draws it.
-pub(crate) fn draw(report: &Report) -> String {
+#[must_use]
+pub fn draw(report: &Report) -> String {
     let rows = report.scenarios.len().div_ceil(COLUMNS);
     let (width, height) = (PANEL.0 + MARGIN, PANEL.1 + MARGIN);
     let size = (width * COLUMNS as f64 + MARGIN, height * rows as f64 + MARGIN);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"10\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"{MARGIN}\" y=\"14\">Share of a simulated card's time, per 100 ms; dashed: what was asked for</text>\n",
-        size.0, size.1
+         <text x=\"{MARGIN}\" y=\"14\">Share of a {}card's time, per 100 ms; dashed: what was asked for</text>\n",
+        size.0,
+        size.1,
+        if report.simulated { "simulated " } else { "" }
     );
     for (i, seen) in report.scenarios.iter().enumerate() {
         let at = ((i % COLUMNS) as f64 * width + MARGIN, (i / COLUMNS) as f64 * height + MARGIN);
