@@ -109,13 +109,20 @@ static void *set_word(void *ms) {
     return 0;
 }
 static void rest_for(void *ms) { usleep((intptr_t)ms * 1000); }
+static void called_for(void *stream, int status, void *ms) { rest_for(ms); }
 static int hold(const char *name, int ms) {
+    if (strstr(name, "HostFunc_v2"))
+        return CALL(name, (void *, void (*)(void *), void *, unsigned), 0, rest_for, (void *)(intptr_t)ms, 0);
     if (strstr(name, "HostFunc"))
         return CALL(name, (void *, void (*)(void *), void *), 0, rest_for, (void *)(intptr_t)ms);
+    if (strstr(name, "Callback"))
+        return CALL(name, (void *, void (*)(void *, int, void *), void *, unsigned), 0, called_for, (void *)(intptr_t)ms, 0);
     pthread_t thread;
     word = 0;
     pthread_create(&thread, 0, set_word, (void *)(intptr_t)ms);
     pthread_detach(thread);
+    void *semaphore = (void *)&word;
+    if (strstr(name, "Semaphores")) return CALL(name, (void **, void *, unsigned, void *), &semaphore, 0, 1, 0);
     uint64_t part[6] = {1, (uintptr_t)&word, 1};
     if (strstr(name, "Batch")) return CALL(name, (void *, unsigned, void *, unsigned), 0, 1, part, 0);
     if (strstr(name, "64")) return CALL(name, (void *, uint64_t, uint64_t, unsigned), 0, (uintptr_t)&word, 1, 0);

@@ -242,7 +242,13 @@ fn what_a_stream_waits_for_is_no_time_of_its_own() {
             names.push(format!("cuStream{name}{variant}"));
         }
     }
-    names.extend(["cuLaunchHostFunc", "cuLaunchHostFunc_ptsz"].map(str::to_owned));
+    let others = [
+        "cuLaunchHostFunc",
+        "cuLaunchHostFunc_v2",
+        "cuStreamAddCallback",
+        "cuWaitExternalSemaphoresAsync",
+    ];
+    names.extend(others.iter().flat_map(|name| ["", "_ptsz"].map(|own| format!("{name}{own}"))));
     for name in names {
         let stage = Stage::free();
         let kind = if name.ends_with("_ptsz") { "kernel-ptsz" } else { "kernel" };

@@ -426,10 +426,36 @@ static int hold_up(stream *s, void (*function)(void *), void *data) {
 int cuLaunchHostFunc(void *s, void (*function)(void *), void *data) { return hold_up(of(s, 0), function, data); }
 int cuLaunchHostFunc_ptsz(void *s, void (*function)(void *), void *data) { return hold_up(of(s, 1), function, data); }
 
+int cuLaunchHostFunc_v2(void *s, void (*function)(void *), void *data, unsigned mode) { return hold_up(of(s, 0), function, data); }
+int cuLaunchHostFunc_v2_ptsz(void *s, void (*function)(void *), void *data, unsigned mode) { return hold_up(of(s, 1), function, data); }
+/* One that is told its stream, and that all went well. */
+typedef struct told {
+    void (*function)(void *, int, void *);
+    void *stream, *data;
+} told;
+static void tell(void *at) {
+    told t = *(told *)at;
+    free(at);
+    t.function(t.stream, 0, t.data);
+}
+static int add_callback(stream *s, told t) {
+    told *kept = malloc(sizeof *kept);
+    return *kept = t, hold_up(s, tell, kept);
+}
+int cuStreamAddCallback(void *s, void (*function)(void *, int, void *), void *data, unsigned flags) {
+    return add_callback(of(s, 0), (told){function, s, data});
+}
+int cuStreamAddCallback_ptsz(void *s, void (*function)(void *, int, void *), void *data, unsigned flags) {
+    return add_callback(of(s, 1), (told){function, s, data});
+}
+
 /* A stream waits for a word as it waits for a function that looks at it. */
 static void look(void *at) {
     while (!*(volatile unsigned *)at) rest();
 }
+/* A semaphore's handle is where its word is. */
+int cuWaitExternalSemaphoresAsync(void **list, void *params, unsigned count, void *s) { return hold_up(of(s, 0), look, list[0]); }
+int cuWaitExternalSemaphoresAsync_ptsz(void **list, void *params, unsigned count, void *s) { return hold_up(of(s, 1), look, list[0]); }
 #define WAITS(name, type)                                                                                \
     int name(void *s, uint64_t at, type v, unsigned f) { return hold_up(of(s, 0), look, (void *)at); }      \
     int name##_ptsz(void *s, uint64_t at, type v, unsigned f) { return hold_up(of(s, 1), look, (void *)at); }
