@@ -114,9 +114,10 @@ pub async fn serve(
     ordered.send_modify(|orders| {
         let orders = Arc::make_mut(orders);
         orders.no_shares = no_shares;
-        orders.mps = mps::living(first.mps_pipes());
     });
     let (book, wares, identity) = files(options, &first, shim)?;
+    let tenants = mps::Tenants::new(&identity.proc, &layout.pages, book.records());
+    ordered.send_modify(|orders| Arc::make_mut(orders).mps = tenants.living(first.mps_pipes()));
     let rivals = rivals::at_start(&identity, &layout).await;
     let known = |cards: &Inventory| {
         let rivals = rivals.on(cards, &layout);

@@ -143,6 +143,43 @@ fn a_share_is_left_to_mps_only_while_its_daemon_lives_and_only_if_its_container_
     expect_bound(&node, "30.0");
 }
 
+/// The pipes are mounted into each client's container, where it can write.
+#[test]
+fn a_tenant_that_plays_the_daemon_takes_nobody_from_the_arbiter() {
+    let (node, _api) = node();
+    let daemon = start(&node);
+    wait_until("the daemon is seen", || node.metric("aliquot_mps_daemon", &[]) == Some(1.0));
+    let (pipes, go) = (node.at("mps").display().to_string(), node.at("mps/go"));
+    // It takes the daemon's files away, so that its own one finds the folder free.
+    let plays = format!(
+        "until test -e {pipes}/go; do sleep 0.1; done; rm -f {pipes}/*; \
+         export CUDA_MPS_LOG_DIRECTORY={pipes}; exec {} -f",
+        program().display()
+    );
+    let spec = PodSpec::single("tenant", PERCENT, 30, &["/bin/sh", "-c", &plays]);
+    let mut pod = node.sim.admit(spec).unwrap();
+    pod.start().unwrap();
+    wait_until("MPS holds it", || back_end(&node, "tenant") == Some(BackEnd::Mps));
+    drop(daemon);
+    wait_until("the arbiter holds it", || back_end(&node, "tenant") == Some(BackEnd::Shim));
+    fs::write(&go, "").unwrap();
+    wait_until("the tenant's daemon answers", || {
+        !go.exists() && !ask(&node, "get_default_active_thread_percentage").is_empty()
+    });
+    // Longer than the agent takes to see a daemon that lives.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(back_end(&node, "tenant"), Some(BackEnd::Shim), "a tenant's daemon is believed");
+    assert_eq!(node.metric("aliquot_mps_daemon", &[]), Some(0.0));
+    // Nor is anything waited for that it puts there.
+    let mut stuck = fs::read_dir(node.at("mps")).unwrap().map(|entry| entry.unwrap().path());
+    let lock = stuck.find(|path| path.ends_with("control_lock")).expect("its daemon has a lock");
+    fs::remove_file(&lock).unwrap();
+    assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    std::thread::sleep(Duration::from_secs(2));
+    let _next = started(&node, "next", 20);
+    assert_eq!(back_end(&node, "next"), Some(BackEnd::Shim));
+}
+
 #[test]
 fn who_was_left_to_mps_is_so_after_the_agent_was_killed_and_the_daemon_is_looked_for_anew() {
     let (mut node, _api) = node();

@@ -16,7 +16,7 @@ pub mod mounts;
 pub mod process;
 mod tracker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,9 +104,10 @@ async fn look(
     let silent = gpus().filter(|gpu| !answers(gpu));
     looks.extend(silent.map(|gpu| (gpu.uuid, Err(gpu.sick.clone().unwrap_or_default()))));
     let (records, pods) = (audit.node.records(), audit.node.pods().borrow().clone());
-    let daemons = audit.node.daemons().borrow().clone();
+    let (node, daemons) = (audit.node.clone(), audit.node.daemons().borrow().clone());
     let judged = spawn_blocking(move || {
-        let daemons = mps::pids(&daemons);
+        let daemons =
+            if daemons.is_empty() { BTreeSet::new() } else { mps::pids(&daemons, &node.tenants()) };
         let known = Known { records, pods, inventory, daemons };
         let outcome = auditor.look(looks, known);
         (auditor, outcome)

@@ -16,10 +16,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-pub(crate) use alive::is_alive;
+pub(crate) use alive::Tenants;
 pub(crate) use answer::extend;
 
 use crate::allotment::{Holding, Record};
+use crate::aside::aside;
 use crate::node::Node;
 use crate::orders::Orders;
 use bound::Bounds;
@@ -30,15 +31,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Whether a daemon lives behind each folder of pipes that is configured or that a container was told of.
 pub type Daemons = BTreeMap<PathBuf, bool>;
 
-/// The folders of these behind which a daemon lives.
-pub(crate) fn living(pipes: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    pipes.into_iter().filter(|pipes| is_alive(pipes)).collect()
-}
-
-/// The pids of those daemons that live, as far as they are shown to us.
-pub(crate) fn pids(daemons: &Daemons) -> BTreeSet<u32> {
+/// The pids of those daemons that live.
+pub(crate) fn pids(daemons: &Daemons, tenants: &Tenants) -> BTreeSet<u32> {
     let live = daemons.iter().filter(|(_, lives)| **lives);
-    live.filter_map(|(pipes, _)| alive::pid(pipes)).collect()
+    live.filter_map(|(pipes, _)| tenants.daemon(pipes)).collect()
 }
 
 /// Looks for daemons until `stop` is true. What changes is told to the node, and to whoever follows the
@@ -50,7 +46,8 @@ pub(crate) async fn keep_watched(
 ) {
     let mut bounds = Bounds::new(node.mps_control());
     loop {
-        let found = look(&node);
+        let at = node.clone();
+        let found = aside(move || look(&at)).await;
         let before = node.daemons().borrow().clone();
         if *before != found {
             tell(&before, &found);
@@ -76,7 +73,11 @@ pub(crate) async fn keep_watched(
 fn look(node: &Node) -> Daemons {
     let told = node.records().into_iter().filter_map(|record| record.mps);
     let pipes: BTreeSet<_> = node.mps_configured().into_iter().chain(told).collect();
-    pipes.into_iter().map(|pipes| (pipes.clone(), is_alive(&pipes))).collect()
+    if pipes.is_empty() {
+        return Daemons::new();
+    }
+    let tenants = node.tenants();
+    pipes.into_iter().map(|pipes| (pipes.clone(), tenants.daemon(&pipes).is_some())).collect()
 }
 
 /// The largest share behind each daemon.

@@ -14,7 +14,7 @@ use crate::config::{Compute, Exposure};
 use crate::decide::Refusal;
 use crate::durable::FileError;
 use crate::injection::{By, Way};
-use crate::mps::{Daemons, is_alive};
+use crate::mps::{Daemons, Tenants};
 
 impl Node {
     /// How containers get what they hold, at this moment.
@@ -75,7 +75,7 @@ impl Node {
         let &Holding::Share { gpu, .. } = &record.holding else { return None };
         let (config, inventory) = (self.config.borrow(), self.inventory());
         let pipes = config.compute_of(inventory.get(gpu)?.pool.as_ref()).mps_pipes()?;
-        let lives = is_alive(pipes);
+        let lives = self.tenants().daemon(pipes).is_some();
         if !lives {
             warn!(
                 allotment = %record.id, pipes = %pipes.display(),
@@ -89,6 +89,11 @@ impl Node {
     /// The folders of pipes that the configuration names.
     pub(crate) fn mps_configured(&self) -> BTreeSet<PathBuf> {
         self.config.borrow().mps_pipes()
+    }
+
+    /// Who plays no MPS daemon here.
+    pub(crate) fn tenants(&self) -> Tenants {
+        Tenants::new(&self.identity.proc, &self.wares.layout.pages, self.book().records())
     }
 
     /// The driver's program that speaks with an MPS daemon, where there is one.
