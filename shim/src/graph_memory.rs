@@ -116,7 +116,7 @@ impl Memory {
         let get = real::cuDeviceGetGraphMemAttribute.get()?;
         let mut value = 0_u64;
         // SAFETY: all attributes are numbers of 64 bits.
-        let result = unsafe { get(self.device, which, (&raw mut value).cast()) };
+        let result = relaxed(|| unsafe { get(self.device, which, (&raw mut value).cast()) });
         (result == CUresult::CUDA_SUCCESS).then_some(value)
     }
 }

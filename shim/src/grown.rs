@@ -53,9 +53,19 @@ impl Grown {
         self.word().0 != 0
     }
 
-    /// Nothing is charged and nobody lets it grow. Only before anybody else can see it.
-    pub(crate) fn clear(&self) {
-        self.0.store(0, Ordering::Relaxed);
+    /// It is no more, or another's: nothing is charged for it from here on. What was is the caller's to give
+    /// back. Those who may be letting it grow still [`Self::end`].
+    pub(crate) fn close(&self) -> u64 {
+        let mut word = self.word();
+        while !self.change(word, word.next(0, word.growers())) {
+            word = self.word();
+        }
+        word.charged()
+    }
+
+    /// Whether nobody may be letting it grow.
+    pub(crate) fn is_left(&self) -> bool {
+        self.word().growers() == 0
     }
 
     /// Somebody may let it grow from here on, and has charged a bound.

@@ -1527,6 +1527,7 @@ hooks! {
     Cuda cuFuncGetModule,
     Cuda cuKernelGetLibrary,
     Cuda cuModuleGetLoadingMode,
+    Cuda cuPointerGetAttribute,
     Cuda cuStreamGetCtx,
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,

@@ -58,16 +58,20 @@ pub(crate) unsafe fn destroy(pool: CUmemoryPool) -> CUresult {
     }
     if let (Some(known), Some(device)) = (known, device)
         && let Device::Share(share) = device::of(device)
-        && known.end_later(share)
     {
-        pool_current::replace(device, pool);
-        return SUCCESS;
+        // Before it has ended: what a stream takes meanwhile comes from the device's own, as after it.
+        if known.is_made() {
+            pool_current::replace(device, pool);
+        }
+        if known.end_later(share) {
+            return SUCCESS;
+        }
     }
     let known = Pool::take(pool);
     // SAFETY: the caller's argument.
-    let result = unsafe { driver(pool) };
+    let driver = || unsafe { driver(pool) };
+    let result = device.map_or_else(driver, |device| pool_current::setting(device, driver));
     known.inspect(|known| known.taken(pool, result));
-    device.inspect(|device| pool_current::forget(*device));
     result
 }
 

@@ -15,9 +15,11 @@ use nvidia_sys::cuda::{CUdevice, CUmemPool_attribute, CUmemoryPool, CUresult};
 
 /// Pools that one process can have at a time.
 const POOLS: usize = 256;
-/// A place that nobody uses, and one that is being filled or emptied.
+/// A place that nobody uses, one that is being filled or emptied, and one whose pool is no more while threads
+/// that took from it are still under way. Handles lie above.
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
+const GONE: u64 = 2;
 
 static KNOWN: Region<Pool, POOLS> = Region::new();
 /// One bit for each place that a pool ever had.
@@ -47,7 +49,7 @@ impl Pool {
     pub(crate) fn of(handle: CUmemoryPool) -> Option<&'static Self> {
         let key = handle as u64;
         let is_it = |pool: &&Pool| pool.handle.load(Ordering::Acquire) == key;
-        region::reach(&KNOWN, key).find(is_it).filter(|_| key > BUSY)
+        region::reach(&KNOWN, key).find(is_it).filter(|_| key > GONE)
     }
 
     /// Begins to count a pool on a device. None: there are too many.
@@ -69,8 +71,8 @@ impl Pool {
         {
             word.fetch_or(1 << (at % 64), Ordering::Relaxed);
         }
+        pool.close();
         pool.device.store(device, Ordering::Relaxed);
-        pool.grown.clear();
         pool.state.store(state, Ordering::Relaxed);
         // Whoever meets the same pool in an earlier place is waited for: of one pool there is one.
         let earlier = || places().take_while(|other| !core::ptr::eq(*other, pool));
@@ -101,22 +103,42 @@ impl Pool {
 
     /// The driver has ended it, or has not.
     pub(crate) fn taken(&self, handle: CUmemoryPool, result: CUresult) {
-        let mut left = handle as u64;
         if result == CUresult::CUDA_SUCCESS {
-            let bytes = self.grown.charged();
-            if let Device::Share(share) = device::of(self.device()) {
-                Charge::new(share, Kind::Pool, bytes).give_back();
-            }
-            left = FREE;
+            // Whoever reads its size from here on finds that it has none.
+            self.handle.store(GONE, Ordering::SeqCst);
+            self.close();
+            self.leave();
+        } else {
+            self.handle.store(handle as u64, Ordering::Release);
         }
-        self.handle.store(left, Ordering::Release);
+    }
+
+    /// Gives back what is charged for a pool that is no more.
+    fn close(&self) {
+        let bytes = self.grown.close();
+        if let Device::Share(share) = device::of(self.device()) {
+            Charge::new(share, Kind::Pool, bytes).give_back();
+        }
+    }
+
+    /// The place of a pool that is no more is free when the last has left it. One that was cancelled inside
+    /// the driver never does.
+    fn leave(&self) {
+        if self.handle.load(Ordering::SeqCst) == GONE && self.grown.is_left() {
+            region::change(&self.handle, GONE, FREE);
+        }
+    }
+
+    /// Whether the program has made it.
+    pub(crate) fn is_made(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == MADE
     }
 
     /// The program ends it while memory of it is lent, or about to be free: the driver would keep that
     /// and tell nobody how much. It is ended for the program, which sees no difference, and for the
     /// driver when nothing of it is left. False: nothing is left.
     pub(crate) fn end_later(&self, share: Share) -> bool {
-        if self.state.load(Ordering::Relaxed) != MADE {
+        if !self.is_made() {
             return false;
         }
         self.trim();
@@ -173,7 +195,9 @@ impl Pool {
 
     /// He has; `bound` is his charge. False: the pool has grown past it, and past the limit.
     pub(crate) fn end(&self, bound: Charge) -> bool {
-        self.grown.end(bound, || self.reserved())
+        let fits = self.grown.end(bound, || self.reserved());
+        self.leave();
+        fits
     }
 
     /// Charges what the pool has reserved, where that is not known.
@@ -186,7 +210,7 @@ impl Pool {
         self.ask(|handle| {
             let trim = real::cuMemPoolTrimTo.get()?;
             // SAFETY: a handle that the driver gave out and has not taken back.
-            Some(relaxed(|| unsafe { trim(handle, 0) }))
+            Some(unsafe { trim(handle, 0) })
         });
     }
 
@@ -196,7 +220,11 @@ impl Pool {
         idle.is_some_and(|idle| idle >= bytes)
     }
 
+    /// None where the driver does not say it.
     fn reserved(&self) -> Option<u64> {
+        if matches!(self.handle.load(Ordering::SeqCst), FREE | GONE) {
+            return Some(0);
+        }
         self.number(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)
     }
 
@@ -208,12 +236,12 @@ impl Pool {
         self.ask(|handle| number(handle, which))
     }
 
-    /// Asks the driver, unless the pool is being ended.
+    /// Asks the driver, unless the pool is being ended; whatever captures of streams are under way.
     fn ask<T>(&self, ask: impl FnOnce(CUmemoryPool) -> Option<T>) -> Option<T> {
         self.askers.fetch_add(1, Ordering::SeqCst);
         let key = self.handle.load(Ordering::SeqCst);
         let handle = core::ptr::with_exposed_provenance_mut(key as usize);
-        let answer = if key > BUSY { ask(handle) } else { None };
+        let answer = if key > GONE { relaxed(|| ask(handle)) } else { None };
         self.askers.fetch_sub(1, Ordering::SeqCst);
         answer
     }
@@ -251,11 +279,11 @@ fn look_at_charged() {
             let at = index * 64 + bits.trailing_zeros() as usize;
             bits &= bits - 1;
             if let Some(pool) = places.get(at)
-                && pool.handle.load(Ordering::Acquire) > BUSY
+                && pool.handle.load(Ordering::Acquire) > GONE
                 && pool.grown.charged() > 0
                 && let Device::Share(share) = device::of(pool.device())
             {
-                relaxed(|| pool.look(share));
+                pool.look(share);
             }
         }
     }
@@ -268,7 +296,7 @@ pub(crate) fn look_all(share: Share) {
 
 fn each_of(share: Share, mut of: impl FnMut(&Pool)) {
     for pool in KNOWN.known() {
-        if pool.handle.load(Ordering::Acquire) > BUSY
+        if pool.handle.load(Ordering::Acquire) > GONE
             && let Device::Share(its) = device::of(pool.device())
             && its.number == share.number
         {

@@ -9,11 +9,14 @@ use crate::capture::{self, relaxed};
 use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::hooks::real;
+use crate::pool_current::Asked;
 use crate::pools::Pool;
 use crate::slot::Slot;
 use crate::{held, leaving, pool_current, sys, unseen};
 use ledger::{Kind, clock};
-use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
+use nvidia_sys::cuda::{
+    CUdevice, CUdeviceptr, CUmemoryPool, CUpointer_attribute, CUresult, CUstream, fns,
+};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
@@ -121,7 +124,7 @@ impl Request {
         let Some(source) = pool.filter(|_| !self.address.is_null() && self.bytes > 0) else {
             return driver();
         };
-        let Some(pool) = source.known() else { return OUT_OF_MEMORY };
+        let Some(pool) = source.pool else { return OUT_OF_MEMORY };
         if pool.is_ended() {
             return CUresult::CUDA_ERROR_INVALID_VALUE;
         }
@@ -144,7 +147,7 @@ impl Request {
         }
         if let Some(bound) = charge::at_once(share, Kind::Pool, most) {
             // SAFETY: the caller's promise.
-            return unsafe { self.bounded(pool, bound, driver) };
+            return unsafe { self.bounded(pool, source.asked, bound, driver) };
         }
         if (self.form.is_captured)(self.stream) {
             return driver();
@@ -152,14 +155,14 @@ impl Request {
         if pool.has_idle(bytes) {
             let nothing = Charge::new(share, Kind::Pool, 0);
             // SAFETY: the caller's promise.
-            let result = unsafe { self.bounded(pool, nothing, &driver) };
+            let result = unsafe { self.bounded(pool, source.asked, nothing, &driver) };
             if result != OUT_OF_MEMORY {
                 return result;
             }
         }
         match charge::to_share(share, Kind::Pool, most) {
             // SAFETY: the caller's promise.
-            Attempt::Charged(bound) => unsafe { self.bounded(pool, bound, driver) },
+            Attempt::Charged(bound) => unsafe { self.bounded(pool, source.asked, bound, driver) },
             _ => self.refused(driver),
         }
     }
@@ -184,7 +187,8 @@ impl Request {
     /// As the driver's function; the address is not null.
     unsafe fn bounded(
         &self,
-        pool: &Pool,
+        mut pool: &'static Pool,
+        asked: Option<Asked>,
         bound: Charge,
         driver: impl Fn() -> CUresult,
     ) -> CUresult {
@@ -193,6 +197,15 @@ impl Request {
         let before = unsafe { *self.address };
         pool.begin();
         let result = driver();
+        if let Some(asked) = asked.filter(|asked| result == SUCCESS && !asked.still_is())
+            // SAFETY: the driver has just written it.
+            && let Some(other) = served_by(unsafe { *self.address }, asked)
+            && !core::ptr::eq(other, pool)
+        {
+            other.begin();
+            pool.end(Charge::new(share, Kind::Pool, 0));
+            pool = other;
+        }
         if pool.end(bound) || result != SUCCESS {
             return result;
         }
@@ -225,26 +238,62 @@ impl Request {
 }
 
 /// Where a request is served from.
-enum Source {
-    Known(&'static Pool),
-    /// A pool that every device has from the beginning, met for the first time.
-    Met(CUmemoryPool, CUdevice),
+struct Source {
+    /// None: there are too many to count it.
+    pool: Option<&'static Pool>,
+    /// It is not named, and was the current one then.
+    asked: Option<Asked>,
 }
 
-impl Source {
-    fn known(&self) -> Option<&'static Pool> {
-        match *self {
-            Self::Known(pool) => Some(pool),
-            Self::Met(handle, device) => Pool::remember(handle, device),
-        }
-    }
-}
+/// How often the current pool is asked for that another thread ends or replaces each time.
+const TRIES: usize = 8;
 
 /// The pool that a stream takes from; none where the driver will say what is wrong.
 fn current(stream: CUstream) -> Option<Source> {
     let device = device_of(stream)?;
-    let pool = pool_current::of(device)?;
-    Some(Pool::of(pool).map_or(Source::Met(pool, device), Source::Known))
+    let (handle, asked) = pool_current::of(device)?;
+    match Pool::of(handle).filter(|pool| !pool.is_ended()) {
+        Some(pool) => Some(Source { pool: Some(pool), asked: Some(asked) }),
+        None => met(device),
+    }
+}
+
+/// As [`current`], where the pool is met for the first time, or has ended since it was asked for.
+#[cold]
+fn met(device: CUdevice) -> Option<Source> {
+    for _ in 0..TRIES {
+        let (handle, asked) = pool_current::of(device)?;
+        let known = Pool::of(handle);
+        let is_met = || known.is_none() && pool_current::is_own(device, handle);
+        let pool = match known.filter(|pool| !pool.is_ended()) {
+            None if is_met() => Pool::remember(handle, device),
+            None => {
+                pool_current::forget(device);
+                continue;
+            }
+            known => known,
+        };
+        return Some(Source { pool, asked: Some(asked) });
+    }
+    let (handle, asked) = pool_current::of(device)?;
+    let pool = Pool::of(handle).or_else(|| Pool::remember(handle, device));
+    Some(Source { pool, asked: Some(asked) })
+}
+
+/// The pool that memory was taken from after another thread has set one: by the driver's word, or the one
+/// that is current by now.
+#[cold]
+fn served_by(address: CUdeviceptr, asked: Asked) -> Option<&'static Pool> {
+    let mut handle: CUmemoryPool = core::ptr::null_mut();
+    let which = CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE;
+    let get = real::cuPointerGetAttribute.get();
+    // SAFETY: the attribute is a handle, for which there is a place.
+    let answer =
+        get.map(|get| relaxed(|| unsafe { get((&raw mut handle).cast(), which, address) }));
+    if answer == Some(SUCCESS) && !handle.is_null() {
+        return named(handle)?.pool;
+    }
+    met(asked.device)?.pool
 }
 
 /// The device of a stream, or of the context that is current. Handles up to 2 are no streams of a
@@ -268,18 +317,19 @@ fn device_of(stream: CUstream) -> Option<CUdevice> {
 
 /// The pool of this handle, if it is on a device of this process's.
 fn named(handle: CUmemoryPool) -> Option<Source> {
-    Pool::of(handle).map(Source::Known).or_else(|| default_with(handle))
+    let pool = Pool::of(handle).map(Some).or_else(|| default_with(handle))?;
+    Some(Source { pool, asked: None })
 }
 
-/// The device whose default pool this is.
+/// The pool that some device has from the beginning, met for the first time.
 #[cold]
-fn default_with(handle: CUmemoryPool) -> Option<Source> {
+fn default_with(handle: CUmemoryPool) -> Option<Option<&'static Pool>> {
     let get = real::cuDeviceGetDefaultMemPool.get()?;
     for device in 0..device::MOST as CUdevice {
         let mut pool = core::ptr::null_mut();
         // SAFETY: the driver writes one handle.
         match unsafe { get(&mut pool, device) } {
-            SUCCESS if pool == handle => return Some(Source::Met(handle, device)),
+            SUCCESS if pool == handle => return Some(Pool::remember(handle, device)),
             CUresult::CUDA_ERROR_INVALID_DEVICE => return None,
             _ => {}
         }

@@ -448,7 +448,19 @@ static void run(char *text) {
         result = CALL("cuCtxCreate_v2", (uint64_t *, unsigned, int), &place[a], 0, 0);
     else if (IS("primary"))
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
-    else if (IS("mute"))
+    else if (IS("racing"))
+        CALL("standin_race", (int), (int)a);
+    else if (IS("raced"))
+        result = CALL("standin_raced", (void));
+    else if (IS("capture"))
+        CALL("standin_capture", (int), (int)a);
+    else if (IS("broken"))
+        result = CALL("standin_broken", (void));
+    else if (IS("mode")) {
+        int mode = (int)a;
+        CALL("cuThreadExchangeStreamCaptureMode", (int *), &mode);
+        result = mode;
+    } else if (IS("mute"))
         CALL("standin_mute", (int), (int)a);
     else if (IS("green"))
         result = CALL("cuGreenCtxCreate", (uint64_t *, void *, int, unsigned), &place[a], 0, 0, 1);

@@ -193,3 +193,59 @@ fn threads_that_share_a_pool_leave_it_charged_what_it_reserves() {
 fn a_killed_process_gives_its_pools_back() {
     assert_eq!(killed("lend=0,40 pool=9,0 lend-of=1,1,9"), (Mib(96).bytes(), 0));
 }
+
+/// What another thread does in the stand-in driver while one takes memory there, or while a pool is ended: at
+/// two places.
+const SETS: &str = "racing=1";
+const ENDS: &str = "racing=2";
+const TAKES: [&str; 2] = ["racing=3", "racing=4"];
+
+#[test]
+fn memory_of_a_pool_that_another_thread_sets_meanwhile_is_charged_and_bound_by_the_share() {
+    // Two of them would be more than the share, and nobody asks what is used before.
+    let most = ROOM * 3 / 4 / 32 * 32;
+    let words = format!(
+        "pool=9,0 {SETS} lend=0,{most} raced create=1,{most} living give=0 trim=9,0 create=1,{most}"
+    );
+    let outcome = run(&words);
+    assert_eq!((outcome.of(&format!("lend=0,{most}")), outcome.of("raced")), ("0", "0"));
+    assert_eq!(all_of(&outcome, &format!("create=1,{most}")), ["2", "0"]);
+    assert_eq!(outcome.of("living"), most.to_string());
+}
+
+#[test]
+fn nothing_stays_charged_where_another_thread_ends_the_current_pool_meanwhile() {
+    let words = format!(
+        "pool=9,0 set-pool=9 {ENDS} lend=0,1000 raced used give=0 default-pool=8 trim=8,0 living \
+         used create=2,{ROOM}"
+    );
+    let outcome = run(&words);
+    assert_eq!((outcome.of("lend=0,1000"), outcome.of("raced")), ("0", "0"));
+    assert_eq!(all_of(&outcome, "used"), ["1279.000", "255.000"]);
+    assert_eq!((outcome.of("living"), outcome.of(&format!("create=2,{ROOM}"))), ("0", "0"));
+}
+
+#[test]
+fn memory_is_taken_from_the_devices_own_pool_while_another_thread_ends_the_current_one() {
+    for takes in TAKES {
+        let outcome = run(&format!("pool=9,0 set-pool=9 lend=0,8 {takes} pool-end=9 raced used"));
+        assert_eq!((outcome.of("pool-end=9"), outcome.of("raced")), ("0", "0"), "{takes}");
+        assert!(["287.000", "319.000"].contains(&outcome.of("used")), "{takes}: {outcome:?}");
+    }
+}
+
+#[test]
+fn nothing_that_is_asked_of_pools_ends_another_threads_capture() {
+    for mode in [0, 1] {
+        for call in
+            ["lend=1,8", "lend-of=1,8,9", "give=0", "used", "sync", "pool-end=9", "alloc=1,20000"]
+        {
+            let words = format!(
+                "pool=9,0 lend-of=0,8,9 lend=2,8 mode={mode} capture=1 {call} broken mode={mode}"
+            );
+            let outcome = run(&words);
+            assert_eq!(outcome.of("broken"), "0", "{words}");
+            assert_eq!(all_of(&outcome, &format!("mode={mode}")), ["0", &mode.to_string()]);
+        }
+    }
+}
