@@ -91,7 +91,9 @@ const RENDERED: [(&str, &[&str]); 6] = [
 ];
 
 /// Values that are refused, and a word of why.
-const REFUSED: [(&str, &str); 13] = [
+const REFUSED: [(&str, &str); 15] = [
+    ("agent.maxUnavailable=0", "maxUnavailable"),
+    ("agent.log=xml", "log"),
     ("agnet.audit=false", "agnet"),
     ("agent.config.domain=x.org", "config"),
     ("admission.mode=maybe", "mode"),
@@ -110,8 +112,18 @@ const REFUSED: [(&str, &str); 13] = [
 
 /// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
 /// the agent, of kube-scheduler, and of the webhook's and the policies' words.
-const LINES: [(&str, &[&str]); 9] = [
+const LINES: [(&str, &[&str]); 14] = [
     ("", &["    defaultMode: auto", "        ignorable: false"]),
+    // An eviction is bound to no node, so the right is given only where somebody wants it.
+    ("agent.config.audit.notGiven=evict", &["    resources: [pods/eviction]"]),
+    (
+        "agent.config.nodes[0].names={a},agent.config.nodes[0].set.audit.aboveShare=evict",
+        &["    resources: [pods/eviction]"],
+    ),
+    // What an agent reads when it starts only has to start it again.
+    ("domain=x.org", &["        aliquot-domain: x.org"]),
+    ("agent.log=json", &["            - --log=json"]),
+    ("agent.maxUnavailable=10%", &["    rollingUpdate: {maxSurge: 0, maxUnavailable: 10%}"]),
     ("scheduler.ignorable=true", &["        ignorable: true"]),
     ("agent.config.defaultMode=whole", &["    defaultMode: whole"]),
     (
@@ -135,7 +147,9 @@ const LINES: [(&str, &[&str]); 9] = [
 ];
 
 /// Values, and words that nothing of what is rendered has.
-const ABSENT: [(&str, &str); 4] = [
+const ABSENT: [(&str, &str); 6] = [
+    ("", "pods/eviction"),
+    ("agent.config.audit.notGiven=never", "pods/eviction"),
     ("scheduler.enabled=false", "defaultMode"),
     ("agent.config.defaultMode=shared", "defaultMode: auto"),
     ("agent.config.exposure=cdi", "exposure: env"),
