@@ -148,7 +148,12 @@ impl Replay {
         }
         let first_ns = end.at_ns.saturating_sub(player.mean_ns);
         let is_told = end.is_first && player.mean_ns > 0;
+        // What is shorter than its like is told of from where it ran, and not from where it had work.
+        let is_early = is_told && (first_ns..holder.since_ns).contains(&end.start_ns);
         match came {
+            Some(Came::At(_)) if is_early && self.only_other(player.key) == Some(known.key) => {
+                self.turned_at(player, known.key, end.at_ns, end.start_ns);
+            }
             Some(Came::At(came_ns)) if holder.is_loose => self.move_turn(known.key, came_ns),
             _ if is_told && holder.is_loose => self.move_turn(known.key, first_ns),
             _ if is_told && holder.is_after_dry => self.learn_switch(holder.since_ns, first_ns),

@@ -71,6 +71,15 @@ fn who_comes_in_the_midst_of_anothers_batch_is_charged_its_own_work_and_not_its_
 }
 
 #[test]
+fn who_waits_for_a_slice_with_something_tiny_had_the_card_from_where_that_began() {
+    // Its work waits for the end of the other's slice; of that is told only where it ran, and not its wait.
+    let other = [(2000, 2500), (2500, 3000), (3000, 3500), (3500, 4000), (4000, 4950)];
+    let all = charges(&[300, 500], &[&[(4020, 4026), (4026, 4430)], &other]);
+    let sums: Vec<u64> = all.iter().map(|charges| charges.iter().sum()).collect();
+    assert!(sums[0].abs_diff(410) <= 1 && sums[1].abs_diff(2500) <= 5, "{all:?}");
+}
+
+#[test]
 fn how_long_it_ran_follows_from_what_the_other_had_left() {
     // Nothing is known of the one that comes: what the other's batches take tells it.
     let first = [(2000, 2700), (2700, 3400), (3400, 4540), (4540, 5240)];

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-/// A kernel in a queue, or some tiny ones that are launched together.
+/// A kernel in a queue.
 pub(crate) struct Work {
     pub(crate) left_ns: u64,
     /// Its number among its container's.

@@ -19,7 +19,7 @@ pub(crate) enum Wish {
 /// What a program does.
 #[derive(Clone)]
 pub(crate) struct Load {
-    /// Each kernel. Very short ones are launched ten at a time.
+    /// Each kernel.
     pub(crate) kernel_ns: u64,
     /// When it begins.
     from_ns: u64,
@@ -95,10 +95,6 @@ impl Load {
         Self { from_ns, until_ns, ..self }
     }
 
-    fn unit_ns(&self) -> u64 {
-        if self.kernel_ns < 20_000 { self.kernel_ns * 10 } else { self.kernel_ns }
-    }
-
     /// What it wants now that so many works were launched and are done.
     pub(crate) fn next(&mut self, now_ns: u64, (launched, done): (u64, u64)) -> Wish {
         if now_ns < self.from_ns {
@@ -124,7 +120,7 @@ impl Load {
         }
         if self.launched_ns == 0 && self.work_ns != u64::MAX {
             self.due_ns = if self.due_ns == 0 { now_ns } else { self.due_ns };
-            let last = launched + self.work_ns.div_ceil(self.unit_ns()) - 1;
+            let last = launched + self.work_ns.div_ceil(self.kernel_ns) - 1;
             if self.asked.back().is_none_or(|(number, _)| *number != last) {
                 self.asked.push_back((last, self.due_ns));
             }
@@ -139,10 +135,9 @@ impl Load {
         {
             return Wish::Await(*oldest);
         }
-        let unit = self.unit_ns();
-        self.launched_ns = self.launched_ns.saturating_add(unit);
-        self.batch_ns += unit;
-        Wish::Launch(unit)
+        self.launched_ns = self.launched_ns.saturating_add(self.kernel_ns);
+        self.batch_ns += self.kernel_ns;
+        Wish::Launch(self.kernel_ns)
     }
 
     fn next_of_rank(&mut self, launched: u64) -> Wish {
