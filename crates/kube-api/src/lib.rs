@@ -12,6 +12,6 @@ mod watch;
 pub use client::{ApiError, Body, Client, Lines};
 pub use flags::ApiFlags;
 pub use http::Method;
-pub use watch::{Change, Meta, follow, follow_from_now, list_once};
+pub use watch::{Change, Meta, follow, follow_from_now, list_once, varied};
 
 use hyper::http;

@@ -1,15 +1,17 @@
 //! Follows a set of objects by what their metadata say: listed once, then watched.
 //!
 //! A watch ends when the server likes; it is taken up where it ended. Where the server has forgotten
-//! that place (410), everything is listed again.
+//! that place (410), everything is listed again: at once where a watch stood, and with longer and longer
+//! pauses where none does, because each agent of a cluster asks the same server.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use hyper::http::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use crate::client::{ApiError, Body, Client};
@@ -114,7 +116,7 @@ async fn follow_by(
     told: &mut impl FnMut(Change),
 ) {
     let query = format!("{path}?fieldSelector={selector}");
-    let (mut place, mut pause) = (None::<String>, PAUSES.0);
+    let (mut place, mut pace) = (None::<String>, Pace::default());
     loop {
         let step = match (&place, start) {
             (None, Start::List) => list(client, &query).await.map(|(all, version)| {
@@ -124,22 +126,64 @@ async fn follow_by(
             (None, Start::Now) => {
                 page(client, &query, 1, "").await.map(|page| page.metadata.resource_version)
             }
-            (Some(version), _) => watch(client, &query, version, told).await,
+            (Some(version), _) => {
+                let began = Instant::now();
+                let watched = watch(client, &query, version, told).await;
+                if watched.is_ok() || began.elapsed() >= PAUSES.1 {
+                    pace = Pace::default();
+                }
+                watched
+            }
         };
         match step {
-            Ok(version) => {
-                pause = PAUSES.0;
-                place = Some(version);
+            Ok(version) => place = Some(version),
+            Err(Broken::Forgotten) => {
+                place = None;
+                if let Some(pause) = pace.forgotten() {
+                    warn!(path, ?pause, "the API server forgets at once what it has listed");
+                    sleep(pause).await;
+                }
             }
-            Err(Broken::Forgotten) => place = None,
             Err(Broken::Failed(error)) => {
                 warn!(path, %error, "the API server is asked again");
                 let after = if let ApiError::Refused { after, .. } = error { after } else { None };
+                let pause = pace.failed();
                 sleep(after.unwrap_or(pause)).await;
-                pause = (pause * 2).min(PAUSES.1);
             }
         }
     }
+}
+
+/// How long to wait before the next try, since a watch last stood for a while or ended as watches do.
+#[derive(Default)]
+struct Pace {
+    /// How often a place was forgotten.
+    forgotten: u32,
+    /// How often there was a pause.
+    paused: u32,
+}
+
+impl Pace {
+    /// After a call that failed.
+    fn failed(&mut self) -> Duration {
+        let pause = PAUSES.0.saturating_mul(1 << self.paused.min(16)).min(PAUSES.1);
+        self.paused += 1;
+        varied(pause)
+    }
+
+    /// After a place was forgotten: the first time there is no need to wait.
+    fn forgotten(&mut self) -> Option<Duration> {
+        self.forgotten += 1;
+        (self.forgotten > 1).then(|| self.failed())
+    }
+}
+
+/// Between three quarters and five quarters of it, so that those who failed or began together do not ask together.
+#[must_use]
+pub fn varied(pause: Duration) -> Duration {
+    // Seeded by the kernel, and another for each that is made.
+    let chance = RandomState::new().hash_one(()) % 512;
+    pause * (768 + chance as u32) / 1024
 }
 
 /// What `query` lists at this moment; it names a selector.
@@ -216,3 +260,6 @@ fn error_event(status: &Value) -> Broken {
     let message = status["message"].as_str().unwrap_or_default().to_owned();
     broken(ApiError::Refused { code, message, after: None })
 }
+
+#[cfg(test)]
+mod tests;
