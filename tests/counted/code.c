@@ -1,13 +1,17 @@
 /*
  * A program that makes contexts and loads code in every way, for tests of what is counted: it runs the
  * commands that its arguments name and prints one line for each. What a command is given stands behind
- * its name, as in module=0,64 : place 0, an image of 64 KiB. "used" is what cuMemGetInfo says, in MiB.
+ * its name, as in module=0,64 : place 0, an image of 64 KiB. "used" is what cuMemGetInfo says, in MiB;
+ * "more=N" asks until that has become N MiB more by itself, for a minute at most; "smi" is what nvidia-smi says of
+ * it, of the processes and of the card. What a process gives to others stands in the file that HANDLE names.
  */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define KIB 1024ull
@@ -17,6 +21,7 @@ static void *cuda;
 #define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 static uint64_t place[64];
+static int exported;
 
 /* PTX of so many bytes. */
 static char *image(uint64_t bytes) {
@@ -48,6 +53,68 @@ static int green(uint64_t *to) {
     if (!result)
         result = CALL("cuGreenCtxCreate", (uint64_t *, void *, int, unsigned), to, described, 0, 1);
     return result;
+}
+
+/* Memory for other processes: by a handle, or by a descriptor of the process that made it. */
+typedef struct {
+    char bytes[64];
+} ipc_handle;
+static FILE *handle_file(const char *how) {
+    FILE *file = fopen(getenv("HANDLE"), how);
+    if (!file) exit(8);
+    return file;
+}
+static int ipc_get(uint64_t address) {
+    ipc_handle handle;
+    int result = CALL("cuIpcGetMemHandle", (ipc_handle *, uint64_t), &handle, address);
+    FILE *file = handle_file("w");
+    fwrite(&handle, sizeof handle, 1, file);
+    fclose(file);
+    return result;
+}
+static int ipc_open(uint64_t *at) {
+    ipc_handle handle;
+    FILE *file = handle_file("r");
+    if (fread(&handle, sizeof handle, 1, file) != 1) exit(8);
+    fclose(file);
+    return CALL("cuIpcOpenMemHandle_v2", (uint64_t *, ipc_handle, unsigned), at, handle, 1);
+}
+static int create(uint64_t *at, uint64_t bytes) {
+    int properties[8] = {1, 1, 1};
+    return CALL("cuMemCreate", (uint64_t *, size_t, void *, uint64_t), at, bytes, properties, 0);
+}
+static int export_memory(uint64_t memory, int *descriptor) {
+    int result = CALL("cuMemExportToShareableHandle", (int *, uint64_t, int, uint64_t), descriptor, memory, 1, 0);
+    FILE *file = handle_file("w");
+    fprintf(file, "%d %d", getpid(), *descriptor);
+    fclose(file);
+    return result;
+}
+/* The descriptor goes as it would over a socket: it is the same open file. */
+static int import_memory(uint64_t *at) {
+    int process, descriptor;
+    FILE *file = handle_file("r");
+    if (fscanf(file, "%d %d", &process, &descriptor) != 2) exit(8);
+    fclose(file);
+    int of = (int)syscall(434 /* pidfd_open */, process, 0);
+    int copy = (int)syscall(438 /* pidfd_getfd */, of, descriptor, 0);
+    int result = CALL("cuMemImportFromShareableHandle", (uint64_t *, void *, int), at, (void *)(intptr_t)copy, 1);
+    close(copy);
+    close(of);
+    return result;
+}
+static double used(void) {
+    size_t free = 0, total = 0;
+    CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
+    return (double)(total - free) / MIB;
+}
+static int becomes_more(double by) {
+    double first = used();
+    for (int tries = 0; tries < 1200; tries++) {
+        if (used() >= first + by) return 0;
+        usleep(50000);
+    }
+    return 1;
 }
 
 static void run(char *text) {
@@ -83,8 +150,20 @@ static void run(char *text) {
     else if (IS("cuGreenCtxDestroy") || IS("cuCtxDestroy") || IS("cuCtxDestroy_v2") ||
              IS("cuCtxDetach") || IS("cuCtxSetCurrent") || IS("cuModuleUnload") ||
              IS("cuLibraryUnload") || IS("cuArrayDestroy") || IS("cuMemFree_v2") ||
-             IS("cuFuncLoad"))
+             IS("cuFuncLoad") || IS("cuIpcCloseMemHandle") || IS("cuMemRelease"))
         result = CALL(command, (uint64_t), *at);
+    else if (IS("ipc-get"))
+        result = ipc_get(*at);
+    else if (IS("ipc-open"))
+        result = ipc_open(at);
+    else if (IS("create"))
+        result = create(at, b * MIB);
+    else if (IS("export"))
+        result = export_memory(*at, &exported);
+    else if (IS("import"))
+        result = import_memory(at);
+    else if (IS("close"))
+        result = close(exported);
     else if (IS("cuCtxAttach"))
         result = CALL(command, (uint64_t *, unsigned), at, 0);
     else if (IS("limit"))
@@ -119,12 +198,15 @@ static void run(char *text) {
                        void *, void *, void *),
                       *at, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0);
     else if (IS("used")) {
-        size_t free = 0, total = 0;
-        CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
-        printf("used %.3f\n", (double)(total - free) / MIB);
+        printf("used %.3f\n", used());
         fflush(stdout);
         return;
-    } else if (IS("wait")) {
+    } else if (IS("more"))
+        result = becomes_more(a);
+    else if (IS("smi"))
+        result = system("nvidia-smi -i 0 --query-gpu=memory.used --format=csv,noheader,nounits;"
+                        "nvidia-smi --query-compute-apps=used_memory --format=csv,noheader,nounits");
+    else if (IS("wait")) {
         puts("waiting");
         fflush(stdout);
         char unused;

@@ -8,5 +8,6 @@ mod harness;
 mod lists;
 mod measured;
 mod namespaces;
+mod outlived;
 mod smi;
 mod tables;

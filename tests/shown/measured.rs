@@ -26,7 +26,7 @@ fn coder() -> &'static PathBuf {
 }
 
 /// A process that stands at a `wait`.
-struct Waiting {
+pub(crate) struct Waiting {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -34,7 +34,7 @@ struct Waiting {
 
 impl Waiting {
     /// One that has done what `before` says, and will do what `after` says.
-    fn start(container: &Container, before: &str, after: &str) -> Self {
+    pub(crate) fn start(container: &Container, before: &str, after: &str) -> Self {
         let words = format!("init primary=9 cuCtxSetCurrent=9 {before} wait {after}");
         let mut command = container.command(coder(), &words);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -51,8 +51,13 @@ impl Waiting {
         said.take_while(|line| line != "waiting" && line != "end").collect()
     }
 
+    /// Its pid, on the machine as in these containers.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Lets it go on to its next `wait`, or its end; what it says.
-    fn go_on(&mut self) -> Vec<String> {
+    pub(crate) fn go_on(&mut self) -> Vec<String> {
         let stdin = self.stdin.as_mut().expect("it is a pipe");
         stdin.write_all(b"x").expect("it reads");
         self.until_it_waits()
@@ -66,13 +71,13 @@ impl Drop for Waiting {
     }
 }
 
-fn used(said: &[String]) -> Vec<f64> {
+pub(crate) fn used(said: &[String]) -> Vec<f64> {
     let lines = said.iter().filter_map(|line| line.strip_prefix("used "));
     lines.map(|used| used.parse().expect("a number")).collect()
 }
 
 /// One period of the agent: what NVML says of each process, in bytes, by its pid on the machine.
-fn measure(world: &World, container: &Container) -> Vec<(u32, u64)> {
+pub(crate) fn measure(world: &World, container: &Container) -> Vec<(u32, u64)> {
     let folder = container.allotment(1);
     let ledger = read_ledger(&folder.join("ledger")).expect("it can be read");
     let report = admin::inspect(&world.root()).expect("the world answers");
@@ -89,7 +94,7 @@ fn measure(world: &World, container: &Container) -> Vec<(u32, u64)> {
     measured
 }
 
-fn near(shown: f64, bytes: u64) -> bool {
+pub(crate) fn near(shown: f64, bytes: u64) -> bool {
     let measured = bytes as f64 / Mib::BYTES as f64;
     (shown - measured).abs() <= f64::max(measured / 100.0, 4.0)
 }
@@ -162,4 +167,20 @@ fn an_estimate_above_the_driver_s_figure_is_shown_no_longer() {
     let said = process.go_on();
     assert_eq!((&*said[1], &*said[3]), ("alloc=1,15840 0", "alloc=2,15 2"), "{said:?}");
     assert_eq!(used(&said)[0], 408.0, "{said:?}");
+}
+
+#[test]
+fn a_heap_that_no_kernel_has_needed_yet_is_paid_for_since_it_was_set() {
+    let world = World::new();
+    let mine = world.half();
+    // 1000 MiB beyond the usual heap; the driver takes it with the first kernel.
+    let before = "cuModuleLoadData=4,4096 cuModuleGetFunction=5,4 limit=2,1032192";
+    let mut process =
+        Waiting::start(&mine, before, "used alloc=0,14942 alloc=1,1 launch=5 wait used");
+    assert_eq!(measure(&world, &mine)[0].1, 312 << 20);
+    let said = process.go_on();
+    assert_eq!(used(&said), [1312.0]);
+    assert_eq!(said[1..], ["alloc=0,14942 0", "alloc=1,1 2", "launch=5 0"], "{said:?}");
+    assert_eq!(measure(&world, &mine)[0].1, 16254 << 20);
+    assert_eq!(used(&process.go_on()), [16254.0]);
 }

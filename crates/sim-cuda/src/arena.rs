@@ -39,6 +39,14 @@ impl Block {
     }
 }
 
+impl Block {
+    /// Where the pages begin that it lies in, and their bytes.
+    pub(crate) fn pages(&self) -> (usize, usize) {
+        let start = self.start - self.start % PAGE;
+        (start, (self.start + self.room - start).next_multiple_of(PAGE))
+    }
+}
+
 /// What is given back to the card by a free: where the memory lies that no longer has an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Returned {

@@ -2,6 +2,7 @@
 //! that a program never asks for by its size. Code is taken in pages of 2 MiB that the modules share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use sim_world::Kind;
@@ -40,26 +41,61 @@ impl Code {
 }
 
 /// Bytes of one context's buffers beyond what every context has, by the number of the limit that sets
-/// each.
+/// each. Those of the heap and of what kernels print are taken with the first kernel, stacks at once.
 #[derive(Default)]
-pub(crate) struct Buffers(Mutex<BTreeMap<u32, u64>>);
+pub(crate) struct Buffers {
+    all: Mutex<BTreeMap<u32, Buffer>>,
+    /// Whether the next kernel needs one that is not taken.
+    are_due: AtomicBool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Buffer {
+    taken: u64,
+    wanted: u64,
+}
 
 impl Buffers {
     /// Gives a buffer another size, or keeps the one that it has.
-    pub(crate) fn set(&self, device: &Device, number: u32, bytes: u64) -> Res {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.get(&number).copied().unwrap_or(0);
-        let after = pages(bytes);
-        charge(device, Kind::Other, after.saturating_sub(before))?;
-        refund(device, Kind::Other, before.saturating_sub(after));
-        all.insert(number, after);
+    pub(crate) fn set(&self, device: &Device, number: u32, bytes: u64, at_once: bool) -> Res {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = all.entry(number).or_default();
+        let next = Buffer { wanted: pages(bytes), ..*buffer };
+        if at_once || buffer.taken > 0 {
+            *buffer = next.taken_of(device)?;
+        } else {
+            *buffer = next;
+            self.are_due.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// A kernel is about to run: what it may need is taken, or it cannot.
+    pub(crate) fn need(&self, device: &Device) -> Res {
+        if !self.are_due.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        for buffer in all.values_mut() {
+            *buffer = buffer.taken_of(device)?;
+        }
+        self.are_due.store(false, Ordering::Release);
         Ok(())
     }
 
     /// Takes all of them off the card: the context has ended.
     pub(crate) fn clear(&self, device: &Device) {
-        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        refund(device, Kind::Other, all.values().sum());
+        let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        refund(device, Kind::Other, all.values().map(|buffer| buffer.taken).sum());
+    }
+}
+
+impl Buffer {
+    /// This buffer, of the size that is wanted.
+    fn taken_of(self, device: &Device) -> Res<Self> {
+        charge(device, Kind::Other, self.wanted.saturating_sub(self.taken))?;
+        refund(device, Kind::Other, self.taken.saturating_sub(self.wanted));
+        Ok(Self { taken: self.wanted, ..self })
     }
 }
 

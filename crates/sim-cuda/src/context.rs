@@ -134,6 +134,11 @@ impl Context {
         Ok(())
     }
 
+    /// Kernels are about to run in it: the buffers that they may need are taken, or they cannot.
+    pub(crate) fn need_buffers(&self) -> Res {
+        self.buffers.need(self.device()?)
+    }
+
     /// Takes down all that lives in it, and gives its memory back.
     pub(crate) fn end(self: &Arc<Self>) {
         let handle = handle_of(self);

@@ -217,15 +217,19 @@ export! {
         out.put(limits.get(&number).copied().unwrap_or(default))
     }
 
-    /// Sets a limit. What a larger buffer takes is taken at once.
+    /// Sets a limit. Larger stacks are taken at once, a heap and what kernels print into with the first kernel:
+    /// as the header says, they cannot be set behind it.
     fn cuCtxSetLimit(number: u32, value: usize) {
         let usual = default_limit(number)?;
         let context = context::current()?;
         let beyond = (value as u64).saturating_sub(usual as u64);
         let device = context.device()?;
         match number {
-            STACK => context.buffers.set(device, number, beyond * resident_threads(device)?)?,
-            FIFO | HEAP => context.buffers.set(device, number, beyond)?,
+            STACK => {
+                let bytes = beyond * resident_threads(device)?;
+                context.buffers.set(device, number, bytes, true)?;
+            }
+            FIFO | HEAP => context.buffers.set(device, number, beyond, false)?,
             _ => {}
         }
         context.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(number, value);

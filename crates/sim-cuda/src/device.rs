@@ -1,6 +1,7 @@
 //! A device of this process: a card of the world under an ordinal, its primary context, and what this
 //! process has taken of its memory.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,8 @@ pub(crate) struct Device {
     /// Its primary context, alive or not.
     pub(crate) primary: Arc<Context>,
     memory: Mutex<Option<Taken>>,
+    /// The keys of pages of which other processes were given handles, by where they begin.
+    keys: Mutex<BTreeMap<usize, u64>>,
 }
 
 /// The addresses of a card, once this process has taken memory of it.
@@ -39,7 +42,7 @@ impl Device {
     pub(crate) fn new(ordinal: usize, card: Card) -> Self {
         let primary = Arc::new(Context::new(ordinal, true, 0));
         CONTEXTS.insert(primary.clone());
-        Self { ordinal, card, primary, memory: Mutex::new(None) }
+        Self { ordinal, card, primary, memory: Mutex::new(None), keys: Mutex::default() }
     }
 
     /// The UUID of the card, also where the device is a part of it.
@@ -125,11 +128,36 @@ impl Device {
         let (block, returned) = taken.arena.give(address).ok_or(Status::INVALID_VALUE)?;
         if let Some(pages) = returned {
             space::discard(pages.start, pages.bytes);
-            if !dma_buf::keeps(address, self.ordinal, pages.bytes) {
-                self.refund(Kind::Allocation, pages.bytes as u64);
+            let key = self.keys().remove(&pages.start);
+            if !dma_buf::keeps(address, self.ordinal, pages.bytes, key) {
+                self.give_back(pages.bytes as u64, key);
             }
         }
         Ok(block)
+    }
+
+    /// Gives back what was taken for allocations, and may have a key: then the card has it from the last
+    /// process that has it.
+    pub(crate) fn give_back(&self, bytes: u64, key: Option<u64>) {
+        match key {
+            None => self.refund(Kind::Allocation, bytes),
+            Some(key) => close_shared(key, true),
+        }
+    }
+
+    /// A key of the pages that the allocation around an address lies in; none of what lies in no pages of its
+    /// context's own.
+    pub(crate) fn key_of(&self, address: usize) -> Res<Option<u64>> {
+        let block = self.memory().as_ref().and_then(|taken| taken.arena.find(address));
+        let Some((start, bytes)) = block.map(|block| block.pages()) else { return Ok(None) };
+        let mut keys = self.keys();
+        if let Some(known) = keys.get(&start) {
+            return Ok(Some(*known));
+        }
+        let key = process::driver()?.world.share(&self.card, Kind::Allocation, bytes as u64);
+        let key = key.map_err(|error| process::world_lost(&error))?;
+        keys.insert(start, key);
+        Ok(Some(key))
     }
 
     /// Frees all that a context holds.
@@ -163,6 +191,10 @@ impl Device {
         outside::find(address).filter(|piece| piece.device == Some(self.ordinal))
     }
 
+    fn keys(&self) -> MutexGuard<'_, BTreeMap<usize, u64>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn memory(&self) -> MutexGuard<'_, Option<Taken>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,6 +210,20 @@ impl Device {
         }
         memory.as_mut().ok_or(Status::UNKNOWN)
     }
+}
+
+/// Has memory no longer that other processes may have: as who made it, or as one that opened it.
+pub(crate) fn close_shared(key: u64, made: bool) {
+    if let Ok(driver) = process::driver()
+        && let Err(error) = driver.world.close_shared(key, made)
+    {
+        process::world_lost(&error);
+    }
+}
+
+/// Has memory of another process; whether that is still there.
+pub(crate) fn open_shared(key: u64) -> Res<bool> {
+    process::driver()?.world.open_shared(key).map_err(|error| process::world_lost(&error))
 }
 
 const ADDRESSES_PER_BYTE: usize = 8;

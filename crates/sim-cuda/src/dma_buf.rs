@@ -5,8 +5,6 @@
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sim_world::Kind;
-
 use crate::arg::Opaque;
 use crate::mapping;
 use crate::memory;
@@ -41,12 +39,14 @@ struct Pages {
     /// The ordinal of their card.
     card: usize,
     bytes: usize,
+    /// By which other processes may have them too.
+    key: Option<u64>,
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
         if let Ok(device) = process::device(self.card) {
-            device.refund(Kind::Allocation, self.bytes as u64);
+            device.give_back(self.bytes as u64, self.key);
         }
     }
 }
@@ -63,11 +63,11 @@ fn ranges() -> MutexGuard<'static, Vec<Range>> {
 }
 
 /// Whether descriptors keep the pages of a plain allocation that ends; they are given back with the last.
-pub(crate) fn keeps(block: usize, card: usize, bytes: usize) -> bool {
+pub(crate) fn keeps(block: usize, card: usize, bytes: usize, key: Option<u64>) -> bool {
     let mut ranges = ranges();
     let mut open = ranges.iter_mut().filter(|range| range.block == block && !range.is_closed());
     let Some(first) = open.next() else { return false };
-    let pages = Arc::new(Pages { card, bytes });
+    let pages = Arc::new(Pages { card, bytes, key });
     for range in open {
         (range.block, range.pages) = (0, Some(pages.clone()));
     }

@@ -183,6 +183,7 @@ impl Executable {
     /// Launches it in a stream. Its memory is there first or nothing happens.
     pub(crate) fn launch(&self, target: &Target) -> Res {
         let steps = self.steps();
+        target.context.need_buffers()?;
         if self.flags & AUTO_FREE != 0 {
             graph_memory::run(&graph_memory::living(&steps))?;
         }

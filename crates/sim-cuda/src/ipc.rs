@@ -1,8 +1,10 @@
 //! Memory of one process in another of the same world. A handle names a descriptor of the process that
 //! exported it, by its process id: whoever may read that process's `/proc` may open it.
 //!
-//! The card is charged to the exporter alone. The memory is the exporter's too: when it frees it, or ends,
-//! the card has it back, and what the importer then reads means nothing.
+//! The card is charged once, to the exporter, and where that frees it or ends while another process has it, to
+//! that one (`sim_world`'s `daemon/shared.rs`); the card has it back from the last. What an importer reads after the
+//! exporter has freed it means nothing, as the documentation says; after its end it is what was there. Memory
+//! of a pool is the exporter's alone: it goes with the pool.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -11,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::arg::Out;
 use crate::context;
+use crate::device::{close_shared, open_shared};
 use crate::mapping;
 use crate::memory::device_of;
 use crate::outside::{self, Piece, What};
@@ -32,7 +35,8 @@ pub(crate) struct Handle {
     size: u64,
     id: u64,
     card: [u8; 16],
-    unused: u64,
+    /// By which the world knows the pages; 0 of a pool.
+    key: u64,
 }
 
 const _: () = assert!(size_of::<Handle>() == 64);
@@ -48,6 +52,17 @@ struct Opened {
     mapped: (usize, usize),
     times: usize,
     way: Way,
+}
+
+impl Opened {
+    /// The addresses are gone, and the memory is not this process's any more.
+    fn end(self) {
+        outside::remove(self.start);
+        mapping::release(self.mapped.0, self.mapped.1);
+        if self.handle.key != 0 {
+            close_shared(self.handle.key, false);
+        }
+    }
 }
 
 /// How memory came here, which says how it goes.
@@ -86,7 +101,7 @@ pub(crate) fn handle_of_memory(address: usize) -> Res<Handle> {
         size: block.size as u64,
         id: block.id,
         card: device.card.uuid,
-        unused: 0,
+        key: device.key_of(block.start)?.unwrap_or(0),
     })
 }
 
@@ -130,6 +145,10 @@ fn map(handle: Handle, context: usize, way: Way) -> Res<usize> {
         return Err(refusal);
     }
     let start = at + offset - first;
+    if handle.key != 0 && !open_shared(handle.key)? {
+        mapping::release(at, len);
+        return Err(Status::INVALID_VALUE);
+    }
     let device = Some(device);
     outside::insert(Piece { start, size, context, device, what: What::Imported, access: 3 });
     opened.insert(start, Opened { handle, start, mapped: (at, len), times: 1, way });
@@ -174,12 +193,10 @@ fn unmap(start: usize, way: Way) -> Res {
     let known = known.ok_or(Status::INVALID_VALUE)?;
     known.times -= 1;
     if known.times == 0 {
-        let (at, len) = known.mapped;
-        opened.remove(&start);
+        let Some(known) = opened.remove(&start) else { return Ok(()) };
         drop(opened);
         stream::synchronize_context(handle_of(&context))?;
-        outside::remove(start);
-        mapping::release(at, len);
+        known.end();
     }
     Ok(())
 }
@@ -189,9 +206,8 @@ pub(crate) fn close_all(context: usize) {
     let mut opened = opened();
     let of_context = |start: &usize| outside::find(*start).is_some_and(|p| p.context == context);
     let closed: Vec<_> = opened.extract_if(.., |start, _| of_context(start)).collect();
-    for (start, known) in closed {
-        outside::remove(start);
-        mapping::release(known.mapped.0, known.mapped.1);
+    for (_, known) in closed {
+        known.end();
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn launch(
 ) -> Res {
     let target = stream::target(stream, null)?;
     let ops = work(function, shape.grid, shape.block, parameters)?;
+    target.context.need_buffers()?;
     ops.into_iter().try_for_each(|op| front::submit(target.line, op))
 }
 

@@ -29,6 +29,7 @@ impl Part {
             return Err(Status::INVALID_VALUE);
         }
         let target = stream::target(said.hStream.cast(), Null::Legacy)?;
+        target.context.need_buffers()?;
         let grid = [said.gridDimX, said.gridDimY, said.gridDimZ];
         let block = [said.blockDimX, said.blockDimY, said.blockDimZ];
         let parameters = Parameters(said.kernelParams.cast());

@@ -35,6 +35,13 @@ pub(crate) fn duplicate(file: i32) -> Res<OwnedFd> {
     }
 }
 
+/// The file behind a descriptor, opened anew: locks of the descriptor's are not its.
+pub(crate) fn reopen(file: i32) -> Res<OwnedFd> {
+    let path = format!("/proc/self/fd/{file}");
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open(path);
+    opened.map(OwnedFd::from).map_err(|_| Status::INVALID_VALUE)
+}
+
 /// Closes a descriptor that a program has given up.
 pub(crate) fn close(descriptor: i32) {
     // SAFETY: the program has handed it over, and nobody here has it otherwise.
@@ -43,9 +50,7 @@ pub(crate) fn close(descriptor: i32) {
 
 /// A descriptor of the same file that is locked for as long as it, or a copy of it, is open anywhere.
 pub(crate) fn locked(file: BorrowedFd<'_>) -> Res<OwnedFd> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let opened = std::fs::OpenOptions::new().read(true).write(true).open(path);
-    let opened = OwnedFd::from(opened.map_err(|_| Status::OPERATING_SYSTEM)?);
+    let opened = reopen(file.as_raw_fd()).map_err(|_| Status::OPERATING_SYSTEM)?;
     match lock(opened.as_fd(), libc::F_RDLCK) {
         true => Ok(opened),
         false => Err(Status::OPERATING_SYSTEM),

@@ -1,6 +1,7 @@
 //! Memory of a card apart from addresses, and who keeps it: handles, mappings, bindings and descriptors.
-//! With the last of them the card is given it back. What one process made and another imports is charged
-//! to nobody here.
+//! With the last of them the card is given it back. What one process made and another imports is charged once:
+//! to the one that made it, and where that lets go of it, or ends, to the other (`sim_world`'s
+//! `daemon/shared.rs`). What lives by descriptors alone stays with the one that made it, and ends with it.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sim_world::Kind;
 
 use crate::arena::PAGE;
+use crate::device::{close_shared, open_shared};
 use crate::dma_buf;
 use crate::mapping;
 use crate::multicast::Multicast;
@@ -51,7 +53,7 @@ pub(crate) const DESCRIPTOR: u32 = 1;
 const FABRIC: u32 = 8;
 /// CU_MEM_CREATE_USAGE_TILE_POOL, in the low byte of the usage.
 const TILE_POOL: u8 = 1;
-/// How the files of card memory are called, before the card's UUID.
+/// How the files of card memory are called, before its key and the card's UUID.
 const NAME: &str = "simulated-gpu-";
 
 impl Properties {
@@ -80,6 +82,8 @@ pub(crate) struct Physical {
     /// What it was made as.
     pub(crate) properties: Properties,
     charged: bool,
+    /// By which the world knows memory that other processes may have; 0: it is this one's alone.
+    key: u64,
     object: Option<Multicast>,
     /// Whether there was ever a descriptor of it.
     pub(crate) exported: AtomicBool,
@@ -92,44 +96,46 @@ impl Physical {
         if size == 0 || !size.is_multiple_of(PAGE) {
             return Err(Status::INVALID_VALUE);
         }
-        let name = match device {
-            Some(ordinal) => process::device(ordinal)?.card.uuid_text(),
-            None => "host".to_owned(),
+        let can_leave = properties.handles & DESCRIPTOR != 0;
+        let key = match device {
+            Some(ordinal) => take(ordinal, size as u64, can_leave)?,
+            None => 0,
         };
-        let name = CString::new(format!("{NAME}{name}")).map_err(|_| Status::UNKNOWN)?;
-        let file = mapping::memory_file(&name, size)?;
-        if let Some(ordinal) = device {
-            charge(ordinal, size as u64)?;
-        }
-        Ok(Self {
-            file,
-            size,
-            device,
-            properties,
-            charged: device.is_some(),
-            object: None,
-            exported: no(),
-        })
+        let file = match named_file(device, key, size) {
+            Ok(file) => file,
+            Err(refusal) => {
+                device.inspect(|ordinal| refund(*ordinal, size, key));
+                return Err(refusal);
+            }
+        };
+        let (charged, object, exported) = (device.is_some(), None, no());
+        Ok(Self { file, size, device, properties, charged, key, object, exported })
     }
 
-    /// What a descriptor of another process's memory stands for. The world does not charge it twice.
+    /// What a descriptor of another process's memory stands for. The world does not charge it twice. Its file
+    /// is opened anew, because what is imported keeps no descriptor open.
     pub(crate) fn import(descriptor: i32) -> Res<Self> {
         let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}"));
         let name = name.map_err(|_| Status::INVALID_VALUE)?.to_string_lossy().into_owned();
         let name = name.strip_prefix("/memfd:").and_then(|name| name.strip_prefix(NAME));
         let name = name.ok_or(Status::INVALID_VALUE)?.trim_end_matches(" (deleted)");
+        let (key, name) = name.split_once('-').ok_or(Status::INVALID_DEVICE)?;
+        let key: u64 = key.parse().map_err(|_| Status::INVALID_DEVICE)?;
         let mut devices = process::driver()?.devices.iter();
         let device = devices.find(|device| device.card.uuid_text() == name);
         if device.is_none() && name != "host" {
             return Err(Status::INVALID_DEVICE);
         }
-        let (device, file) = (device.map(|device| device.ordinal), mapping::duplicate(descriptor)?);
+        let (device, file) = (device.map(|device| device.ordinal), mapping::reopen(descriptor)?);
+        // Of one that has ended the world knows nothing any more.
+        let key = if key != 0 && open_shared(key)? { key } else { 0 };
         let size = mapping::len_of(file.as_fd()).ok_or(Status::INVALID_VALUE)?;
         let kind = if device.is_some() { ON_DEVICE } else { *ON_HOST.start() };
         let location = Location { kind, id: device.unwrap_or(0) as i32 };
         let properties =
             Properties { kind: PINNED, handles: DESCRIPTOR, location, windows: 0, flags: [0; 8] };
-        Ok(Self { file, size, device, properties, charged: false, object: None, exported: no() })
+        let (charged, object, exported) = (false, None, no());
+        Ok(Self { file, size, device, properties, charged, key, object, exported })
     }
 
     /// A multicast object, which takes nothing.
@@ -137,8 +143,8 @@ impl Physical {
         let file = mapping::memory_file(c"simulated-gpu-multicast", size)?;
         let location = Location { kind: *ON_HOST.start(), id: 0 };
         let properties = Properties { kind: PINNED, handles, location, windows: 0, flags: [0; 8] };
-        let object = Some(object);
-        Ok(Self { file, size, device: None, properties, charged: false, object, exported: no() })
+        let (device, charged, key, object, exported) = (None, false, 0, Some(object), no());
+        Ok(Self { file, size, device, properties, charged, key, object, exported })
     }
 }
 
@@ -148,27 +154,61 @@ fn no() -> AtomicBool {
 
 impl Drop for Physical {
     fn drop(&mut self) {
-        let Some(ordinal) = self.device.filter(|_| self.charged) else { return };
+        let Some(ordinal) = self.device else { return };
+        if !self.charged {
+            if self.key != 0 {
+                close_shared(self.key, false);
+            }
+            return;
+        }
         if self.exported.load(Ordering::Relaxed)
             && let Ok(file) = self.file.try_clone()
         {
-            orphans().push((file, ordinal, self.size));
+            orphans().push(Orphan { file, ordinal, size: self.size, key: self.key });
             watch();
             return sweep_orphans();
         }
-        refund(ordinal, self.size);
+        refund(ordinal, self.size, self.key);
     }
 }
 
-fn refund(ordinal: usize, size: usize) {
+/// Takes memory of a card; its key, where other processes may have it.
+fn take(ordinal: usize, size: u64, can_leave: bool) -> Res<u64> {
+    charge(ordinal, size)?;
+    if !can_leave {
+        return Ok(0);
+    }
+    let driver = process::driver()?;
+    let key = driver.world.share(&process::device(ordinal)?.card, Kind::Allocation, size);
+    key.map_err(|error| process::world_lost(&error))
+}
+
+/// A file whose name says what it stands for.
+fn named_file(device: Option<usize>, key: u64, size: usize) -> Res<OwnedFd> {
+    let card = match device {
+        Some(ordinal) => process::device(ordinal)?.card.uuid_text(),
+        None => "host".to_owned(),
+    };
+    let name = CString::new(format!("{NAME}{key}-{card}")).map_err(|_| Status::UNKNOWN)?;
+    mapping::memory_file(&name, size)
+}
+
+fn refund(ordinal: usize, size: usize, key: u64) {
     if let Ok(device) = process::device(ordinal) {
-        device.refund(Kind::Allocation, size as u64);
+        device.give_back(size as u64, Some(key).filter(|key| *key != 0));
     }
 }
 
 /// Memory whose handles and mappings are gone, and that may live by its descriptors alone.
-fn orphans() -> MutexGuard<'static, Vec<(OwnedFd, usize, usize)>> {
-    static ORPHANS: Mutex<Vec<(OwnedFd, usize, usize)>> = Mutex::new(Vec::new());
+struct Orphan {
+    file: OwnedFd,
+    ordinal: usize,
+    size: usize,
+    key: u64,
+}
+
+fn orphans() -> MutexGuard<'static, Vec<Orphan>> {
+    static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
     ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -206,8 +246,8 @@ pub(crate) fn sweep() {
 
 fn sweep_orphans() {
     let closed: Vec<_> =
-        orphans().extract_if(.., |(file, ..)| mapping::is_unlocked(file.as_fd())).collect();
-    closed.iter().for_each(|(_, ordinal, size)| refund(*ordinal, *size));
+        orphans().extract_if(.., |one| mapping::is_unlocked(one.file.as_fd())).collect();
+    closed.iter().for_each(|one| refund(one.ordinal, one.size, one.key));
 }
 
 /// Memory with a handle: how often the program holds it, and how often it is mapped.

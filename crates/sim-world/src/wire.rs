@@ -10,7 +10,8 @@ use crate::card::CardInfo;
 use crate::condition::Condition;
 use crate::events::Xid;
 
-/// The version of this protocol and of the card's page. Raised whenever either changes.
+/// The version of this protocol and of the card's page. Raised whenever either changes in what was there
+/// before; a request that only came on top is refused by an older daemon.
 pub const PROTOCOL: u32 = 3;
 
 /// The longest packet either side sends.
@@ -101,6 +102,12 @@ pub(crate) enum Request {
     Take { card: u32, slice: Place, kind: Kind, bytes: u64 },
     /// Gives memory back.
     Give { card: u32, slice: Place, kind: Kind, bytes: u64 },
+    /// Names memory that this client holds, so that others can have it too: answered with a key.
+    Share { card: u32, slice: Place, kind: Kind, bytes: u64 },
+    /// Has shared memory too.
+    Open { key: u64 },
+    /// Has it no longer; as who made it, or as one that opened it.
+    Close { key: u64, made: bool },
     /// Asks for a card's memory, or that of a GPU instance.
     Memory { card: u32, slice: Place },
     /// Asks how a card is divided, linked and shared.
@@ -126,6 +133,8 @@ pub(crate) enum Reply {
     Card(Box<CardInfo>),
     /// Done as asked.
     Done,
+    /// By this memory is known to all.
+    Key(u64),
     /// The card's end is reached.
     Full { free: u64 },
     /// The card is lost.

@@ -176,6 +176,36 @@ impl World {
         }
     }
 
+    /// Names `bytes` that this process took from `card` for `kind`, so that other processes can have them too:
+    /// the key that they are known by. From here on [`World::close_shared`] gives them back.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to ask.
+    pub fn share(&self, card: &Card, kind: Kind, bytes: u64) -> Result<u64, WorldError> {
+        match self.ask(&Request::Share { card: card.id, slice: card.place(), kind, bytes })? {
+            Reply::Key(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has memory of another process too; whether it is still there. It stands in the figure of who made it,
+    /// and where that one lets go of it, or ends, in that of who opened it last.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to ask.
+    pub fn open_shared(&self, key: u64) -> Result<bool, WorldError> {
+        Ok(matches!(self.ask(&Request::Open { key })?, Reply::Done))
+    }
+
+    /// Has shared memory no longer: as who `made` it, or as one that opened it. The card has it back from the
+    /// last.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no daemon to give it to.
+    pub fn close_shared(&self, key: u64, made: bool) -> Result<(), WorldError> {
+        self.ask(&Request::Close { key, made }).map(drop)
+    }
+
     /// `card`'s memory, all processes together.
     ///
     /// # Errors

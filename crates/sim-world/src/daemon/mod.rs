@@ -10,6 +10,7 @@ mod client;
 mod divide;
 mod report;
 mod server;
+mod shared;
 mod state;
 #[cfg(test)]
 mod tests;

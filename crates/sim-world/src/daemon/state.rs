@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::card::CardInfo;
 use crate::condition::Condition;
 use crate::daemon::account::{CardState, Holder, Peer};
+use crate::daemon::shared::Shared;
 use crate::map::CardMap;
 use crate::spec::Spec;
 use crate::wire::{Kind, PROTOCOL, Place, Reply, Request, Welcome};
@@ -18,6 +19,9 @@ pub(crate) struct State {
     pub(super) spec: Spec,
     pub(super) cards: Vec<CardState>,
     pub(super) clients: BTreeMap<u32, Holder>,
+    /// Memory that others can have too, by its key.
+    pub(super) shared: BTreeMap<u64, Shared>,
+    pub(super) last_key: u64,
     /// Set by [`Change::Stop`].
     pub(crate) stopping: bool,
     /// Set by [`Change::Mismatch`].
@@ -49,6 +53,8 @@ impl State {
             spec,
             cards: cards.collect(),
             clients: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            last_key: 0,
             stopping: false,
             mismatched: false,
         }
@@ -63,6 +69,7 @@ impl State {
 
     /// A connection or its process ended: all it held is free.
     pub(crate) fn leave(&mut self, slot: u32) {
+        self.let_go_of_all(slot);
         let Some(client) = self.clients.remove(&slot) else { return };
         self.cards.iter().for_each(|card| card.page.leave(slot));
         for ((card, place), held) in client.held {
@@ -85,6 +92,8 @@ impl State {
                 wrong("only root and the world's own user may change it")
             }
             Request::Change(change) => return self.change(slot, change),
+            Request::Open { key } => self.open(slot, key),
+            Request::Close { key, made } => self.close(slot, key, made),
             Request::Inspect => Reply::Report(Box::new(self.report())),
             other => self.answer_for_card(slot, other),
         };
@@ -116,6 +125,7 @@ impl State {
             Request::Card { card } | Request::Condition { card } => *card,
             Request::Memory { card, .. } => *card,
             Request::Take { card, .. } | Request::Give { card, .. } => *card,
+            Request::Share { card, .. } => *card,
             Request::Processes { card, .. } => *card,
             _ => u32::MAX,
         };
@@ -126,6 +136,7 @@ impl State {
             Request::Take { .. } if card.is_lost() => Reply::Lost,
             Request::Take { slice, kind, bytes, .. } => self.take(slot, (id, slice), kind, bytes),
             Request::Give { slice, kind, bytes, .. } => self.give(slot, (id, slice), kind, bytes),
+            Request::Share { slice, kind, bytes, .. } => self.share(slot, (id, slice), kind, bytes),
             Request::Memory { slice, .. } => {
                 card.memory_of(slice).map_or_else(|| wrong("no such instance"), Reply::Memory)
             }
