@@ -241,7 +241,7 @@ impl Node {
         u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
     }
 
-    fn pages_of_the_only_one(&self) -> PathBuf {
+    pub(crate) fn pages_of_the_only_one(&self) -> PathBuf {
         let [id] = &self.pages()[..] else { panic!("not one allotment") };
         self.at("pages").join(id)
     }
@@ -374,6 +374,15 @@ pub(crate) fn part(path: &str, command: &str) -> PathBuf {
     let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     assert!(full.exists(), "{path} is missing: run `{command}`");
     full.canonicalize().unwrap()
+}
+
+/// Compiles a source of this folder into the node's.
+pub(crate) fn compiled(node: &Node, source: &str, into: &str, flags: &[&str]) -> PathBuf {
+    let (source, into) = (Path::new(env!("CARGO_MANIFEST_DIR")).join(source), node.at(into));
+    let output = Command::new("cc").arg("-o").arg(&into).arg(&source).args(flags).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} does not compile: {said}", source.display());
+    into
 }
 
 pub(crate) fn wait_until(what: &str, condition: impl FnMut() -> bool) {

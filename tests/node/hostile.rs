@@ -1,7 +1,6 @@
 //! Tenants that do not keep to their share: each is found by the audit, is an event and a metric, and
 //! is evicted where the administrator wants that.
 
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use kubelet_sim::{Pod, PodSpec, Volume};
@@ -10,22 +9,13 @@ use sim_world::admin::{self, Change};
 
 use crate::apiserver::ApiServer;
 use crate::cluster::node;
-use crate::harness::{Node, PERCENT, part, wait_until};
+use crate::harness::{Node, PERCENT, compiled, part, wait_until};
 
 /// What each takes.
 const BYTES: u64 = 64 << 20;
 
 fn client() -> String {
     part("target/dist/x86_64/gpu-client", "cargo xtask dist").display().to_string()
-}
-
-/// Compiles a source of this folder into the node's.
-fn compiled(node: &Node, source: &str, into: &str, flags: &[&str]) -> PathBuf {
-    let (source, into) = (Path::new(env!("CARGO_MANIFEST_DIR")).join(source), node.at(into));
-    let output = Command::new("cc").arg("-o").arg(&into).arg(&source).args(flags).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} does not compile: {said}", source.display());
-    into
 }
 
 /// One that holds memory past the shim, or spoils its pages while it holds some.
