@@ -5,6 +5,7 @@ use ledger::agent::DeviceUse;
 use crate::calls::{Call, home};
 use crate::model::Process;
 use crate::plan::{PROCESSES, Round, Step, Where};
+use crate::rests::on_card;
 use crate::stage::{Client, LIMIT, Stage};
 
 const MIB: u64 = 1 << 20;
@@ -181,11 +182,16 @@ impl Scene {
         Ok(())
     }
 
-    /// What is used of a device, in bytes: what its card holds, and managed memory, which is charged in full
-    /// and lies on the host.
+    /// What is used of a device, in bytes: what its card holds, and what is charged and need not lie there:
+    /// managed memory, and buffers that no kernel has needed yet.
     fn used(&self, device: usize) -> u64 {
-        let managed = self.living.iter().map(|(_, model)| model.held(device).managed);
-        self.asked_for(&self.stage.cards()[device], device) + managed.sum::<u64>()
+        let cards = self.stage.cards();
+        let elsewhere = |(client, model): &(Client, Process)| {
+            let held = model.held(device);
+            let taken = on_card(&cards[device], client.pid(), model.unasked(device)).buffers;
+            held.managed + held.buffers.saturating_sub(taken)
+        };
+        self.asked_for(&cards[device], device) + self.living.iter().map(elsewhere).sum::<u64>()
     }
 
     fn peak(&self, strictness: Strictness) -> Result {

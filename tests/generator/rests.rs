@@ -53,7 +53,8 @@ impl Scene {
         for (device, card) in cards.iter().enumerate() {
             let [free, _, pools, ..] = of_device(said, device);
             let charged = charged_to(&ledger, client.pid(), device);
-            compare(&charged, on_card(card, client.pid()), model.held(device), pools as u64)
+            let on_card = on_card(card, client.pid(), model.unasked(device));
+            compare(&charged, on_card, model.held(device), pools as u64)
                 .map_err(|wrong| format!("device {device}: {wrong}"))?;
             if model.has_any_context(device) {
                 summed(&ledger.devices[device], model, device, free as u64)?;
@@ -68,8 +69,7 @@ impl Scene {
         ensure(ledger.oddities == 0, || format!("{} oddities", ledger.oddities))?;
         for (device, card) in cards.iter().enumerate() {
             for (client, model) in &self.living {
-                let mut on_card = on_card(card, client.pid());
-                on_card.buffers -= on_card.buffers.min(model.unasked(device));
+                let on_card = on_card(card, client.pid(), model.unasked(device));
                 let charged = in_ledger(&charged_to(&ledger, client.pid(), device));
                 ensure(charged.covers(on_card), || {
                     format!("the card {device} holds {on_card:?} and {charged:?} is charged")
@@ -130,15 +130,16 @@ fn in_ledger(charged: &DeviceUse) -> Held {
     }
 }
 
-/// What a card holds of a process. Managed memory lies on the host.
-fn on_card(card: &CardReport, pid: u32) -> Held {
+/// What a card holds of a process, without what nobody asked for. Managed memory lies on the host.
+pub(crate) fn on_card(card: &CardReport, pid: u32, unasked: u64) -> Held {
     let process = card.processes.iter().find(|process| process.host_pid == pid);
     let of = |kind| process.map_or(0, |process| process.of(kind));
     let contexts = of(sim_world::Kind::Context);
     // The buffers of kernels.
     let buffers = of(sim_world::Kind::Other);
     let all = process.map_or(0, |process| process.used_bytes);
-    Held { contexts, memory: all - contexts - buffers, managed: 0, buffers }
+    let memory = all - contexts - buffers;
+    Held { contexts, memory, managed: 0, buffers: buffers.saturating_sub(unasked) }
 }
 
 /// One process on one device: the ledger says what the card says, and both what the model says.
