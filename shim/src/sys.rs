@@ -163,17 +163,18 @@ pub(crate) fn yield_now() {
     unsafe { libc::sched_yield() };
 }
 
-/// The size of a file; none where it cannot be opened.
+/// The size of a file; none where it cannot be opened. By `syscall(2)`: glibc's own open and close end a
+/// thread that is to be cancelled, and what the driver has just done would stay uncounted.
 pub(crate) fn file_bytes(path: *const c_char) -> Option<u64> {
     let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK;
     // SAFETY: the caller hands in a C string; the descriptor is ours until it is closed.
     keeping_errno(|| unsafe {
-        let file = libc::open(path, flags);
+        let file = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags) as c_int;
         if file < 0 {
             return None;
         }
         let end = libc::lseek(file, 0, libc::SEEK_END);
-        libc::close(file);
+        libc::syscall(libc::SYS_close, file);
         u64::try_from(end).ok()
     })
 }
@@ -209,13 +210,17 @@ pub(crate) fn unmap(mapped: *mut c_void, bytes: usize) {
 }
 
 /// Writes to standard error once. What cannot go out at once is lost: a pipe that nobody reads must
-/// neither hold the program up nor end it with SIGPIPE.
+/// neither hold the program up nor end it with SIGPIPE. No point at which a thread is cancelled.
 pub(crate) fn write_stderr(bytes: &[u8]) {
     let mut stderr = libc::pollfd { fd: 2, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one pollfd; the slice is readable for its length.
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let no_mask = core::ptr::null::<libc::sigset_t>();
+    // SAFETY: one pollfd, and a time that is alive; the slice is readable for its length.
     keeping_errno(|| unsafe {
-        if libc::poll(&mut stderr, 1, 0) == 1 && stderr.revents == libc::POLLOUT {
-            libc::write(2, bytes.as_ptr().cast(), bytes.len());
+        let (poll, write) = (libc::SYS_ppoll, libc::SYS_write);
+        let is_ready = libc::syscall(poll, &raw mut stderr, 1, &raw const at_once, no_mask, 8) == 1;
+        if is_ready && stderr.revents == libc::POLLOUT {
+            libc::syscall(write, 2, bytes.as_ptr(), bytes.len());
         }
     });
 }

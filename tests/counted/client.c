@@ -3,7 +3,7 @@
  * that its arguments name and prints one line for each. What a command is given stands behind its
  * name, as in create=0,2 : place 0, 2 MiB. "left" is what cuMemGetInfo calls free, in MiB below the
  * total; "living" is what the stand-in driver says lives. A command after cancel=n runs in a thread
- * that is cancelled in the n-th of its calls of the driver.
+ * that is cancelled in the n-th of its calls of the driver, or behind it where n is above 200.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -147,6 +147,29 @@ static int tile(const char *command, const char *text) {
     info.devices = 1;
     const char *name = strstr(command, "ptsz") ? "cuMemMapArrayAsync_ptsz" : "cuMemMapArrayAsync";
     return CALL(name, (void *, unsigned, void *), &info, 1, 0);
+}
+
+/* Code of a file of so many bytes. */
+static int load(uint64_t *code, uint64_t bytes, int is_library) {
+    char path[] = "/tmp/aliquot-code-XXXXXX";
+    int file = mkstemp(path);
+    if (file < 0 || ftruncate(file, (off_t)bytes)) exit(8);
+    close(file);
+    int result = is_library ? CALL("cuLibraryLoadFromFile",
+                                   (uint64_t *, char *, void *, void *, unsigned, void *, void *, unsigned), code,
+                                   path, 0, 0, 0, 0, 0, 0)
+                            : CALL("cuModuleLoad", (uint64_t *, char *), code, path);
+    unlink(path);
+    return result;
+}
+/* What names something of code. */
+static int of_code(const char *name, uint64_t *out, uint64_t code) {
+    size_t bytes = 0;
+    if (strstr(name, "Global") || strstr(name, "Managed"))
+        return CALL(name, (uint64_t *, size_t *, uint64_t, const char *), out, &bytes, code, "name");
+    if (strstr(name, "Enumerate")) return CALL(name, (uint64_t *, unsigned, uint64_t), out, 1, code);
+    if (strstr(name, "Load") || strstr(name, "Unload")) return CALL(name, (uint64_t), code);
+    return CALL(name, (uint64_t *, uint64_t, const char *), out, code, "name");
 }
 
 static volatile int is_blocked;
@@ -336,6 +359,10 @@ static void run(char *text) {
         result = CALL("cuMemExportToShareableHandle", (void *, uint64_t, int, uint64_t), fabric[b], place[a], 8, 0);
     else if (IS("import-fabric"))
         result = CALL("cuMemImportFromShareableHandle", (uint64_t *, void *, int), &place[a], fabric[b], 8);
+    else if (IS("module") || IS("library"))
+        result = load(&place[a], b * MIB, IS("library"));
+    else if (!strncmp(command, "of-", 3))
+        result = of_code(command + 3, &place[a], place[b]);
     else if (strstr(command, "tile") == command || strstr(command, "untile") == command)
         result = tile(command, text);
     else if (IS("block")) {
