@@ -1,6 +1,6 @@
 //! Policies, classes, and changes while containers run.
 
-use arbiter::{Settings, Terms};
+use arbiter::{Settings, Standing, Terms, Timetable};
 
 use crate::load::Load;
 use crate::tenant::Tenant;
@@ -68,7 +68,9 @@ fn another_weight_holds_from_the_next_tick_on() {
     world.run_until(2 * SECOND);
     world.change(0, Terms::fair(20));
     world.run_until(4 * SECOND);
-    let soon = world.percents(2 * SECOND, 2 * SECOND + 200 * MS);
+    // A quantum later, over as many rounds of the credit as show a share.
+    let since = 2 * SECOND + Settings::default().quantum_ns;
+    let soon = world.percents(since, since + 100 * MS);
     assert!((soon[0] - 28.6).abs() < 4.0, "{soon:?}");
     let then = world.percents(3 * SECOND, 4 * SECOND);
     assert!((then[0] - 28.6).abs() < 1.5, "{then:?}");
@@ -87,6 +89,56 @@ fn what_somebody_waits_for_goes_first_while_it_is_within_its_share() {
     };
     let (batch, latency) = (run(Terms::fair(25)), run(Terms::fair(25).latency()));
     assert!(latency < batch * 0.75, "{latency:.1} ms against {batch:.1}");
+}
+
+/// What one in a hundred requests takes longer than, in milliseconds: so much work, beside others of class batch that
+/// always want more. They come at all moments of a quantum.
+fn slowest_ms(terms: Terms, work_ns: u64, others: &[Terms], table: Option<Timetable>) -> f64 {
+    let batch = others.iter().map(|terms| (*terms, SOME));
+    let request = Load::periodic(MS / 2, work_ns, 100 * MS - MS / 3);
+    let mut world = world(&batch.chain([(terms, request)]).collect::<Vec<_>>());
+    world.table = table.map(|table| (table, 0));
+    world.run_until(11 * SECOND);
+    world.latency_ms(others.len(), 99)
+}
+
+/// So much longer than its own work that takes at most, in quanta beside a slice.
+#[track_caller]
+fn goes_first_within(quanta: u64, policy: fn(u32) -> Terms) {
+    let Settings { quantum_ns, slice_ns } = Settings::default();
+    for others in [&[policy(70)][..], &[policy(30), policy(40)], &[policy(12); 6]] {
+        for work_ns in [MS, 3 * MS, 6 * MS] {
+            let most = (work_ns + quanta * quantum_ns + slice_ns) as f64 / MS as f64;
+            let first = slowest_ms(policy(25).latency(), work_ns, others, None);
+            let count = others.len();
+            assert!(first <= most, "{work_ns} ns beside {count}: {first:.1} of {most:.1} ms");
+        }
+    }
+}
+
+#[test]
+fn who_goes_first_among_strict_shares_has_the_gpu_within_a_quantum_and_a_slice() {
+    goes_first_within(1, Terms::strict);
+}
+
+#[test]
+fn who_goes_first_among_fair_shares_has_the_gpu_within_four_quanta_and_a_slice() {
+    // All together hold two quanta of credit, and what they estimate of their work is longer than charged.
+    goes_first_within(4, Terms::fair);
+}
+
+#[test]
+fn who_goes_first_waits_for_a_gangs_turn_as_all_others_do() {
+    let others = [Terms::fair(50), Terms::fair(25)];
+    let standing = |card| Standing { gang: 0, card, percent: 50 };
+    let table = Timetable::of(&[standing(0), standing(1)], 5 * MS);
+    let slowest = |terms, table| slowest_ms(terms, 2 * MS, &others, table);
+    let [batch, first] =
+        [Terms::fair(25), Terms::fair(25).latency()].map(|it| slowest(it, Some(table.clone())));
+    let without = slowest(Terms::fair(25).latency(), None);
+    assert!((batch - first).abs() < 0.5, "{first:.1} ms, of class batch {batch:.1}");
+    // Its own work, a turn of half of two quanta and the half millisecond in which it closes, and a slice.
+    assert!(first > without + 1.0 && first <= 2.0 + 5.5 + 2.0, "{first:.1}, else {without:.1}");
 }
 
 #[test]
