@@ -94,6 +94,25 @@ fn a_pool_whose_nodes_differ_is_a_condition_and_a_metric_until_they_are_alike() 
 }
 
 #[test]
+fn an_annotation_says_who_goes_first_before_a_container_starts_and_while_it_runs() {
+    let (node, api) = node("");
+    let mut pod = node.share("a", 50, "sleep 1000");
+    api.cluster().put_pod(pod.uid(), "a", json!({"example.com/compute-class": "latency"}));
+    pod.start().unwrap();
+    let is = |class: &str| {
+        let label = format!("class=\"{class}\"");
+        node.metric("aliquot_container_compute_info", &["pod=\"a\"", &label]) == Some(1.0)
+    };
+    wait_until("it goes first", || is("latency"));
+    api.cluster().put_pod(pod.uid(), "a", json!({"example.com/compute-class": "urgent"}));
+    wait_until("it does not", || is("batch"));
+    wait_until("an event says what does not count", || {
+        let events = api.events("GPUAnnotationRefused");
+        events.iter().any(|event| event["message"].to_string().contains("latency or batch"))
+    });
+}
+
+#[test]
 fn annotations_lower_a_share_before_its_start_and_while_it_runs() {
     let (node, api) = node("");
     let mut pod = node.share("a", 50, "sleep 1000");

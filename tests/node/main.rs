@@ -27,4 +27,5 @@ mod restarts;
 mod runc;
 mod seen;
 mod soak;
+mod time;
 mod told;

@@ -132,6 +132,14 @@ impl Desk {
         }
     }
 
+    /// Its class, as people write it.
+    pub(super) fn class_name(&self) -> &'static str {
+        match self.class {
+            Class::Latency => "latency",
+            Class::Batch => "batch",
+        }
+    }
+
     /// The quantum that the page states, in microseconds.
     pub(super) fn quantum_us(&self) -> u32 {
         self.page.terms(self.index).map_or(5000, |terms| terms.quantum_us)

@@ -65,6 +65,8 @@ pub struct Seen {
     pub is_free: bool,
     /// Its policy, as people write it.
     pub policy: String,
+    /// Its class, as people write it.
+    pub class: String,
     /// Its weight or cap, in percent of the GPU.
     pub percent: u32,
     /// Claims that could not be.
@@ -375,6 +377,7 @@ impl Keeper {
                 is_active: self.policy.is_active(key),
                 is_free: grant.pace == arbiter::Pace::Free,
                 policy: desk.policy_name().to_owned(),
+                class: desk.class_name().to_owned(),
                 percent: terms.guaranteed_percent(),
                 oddities: self.policy.oddities(key),
                 gang: desk.gang,

@@ -239,8 +239,8 @@ impl Families {
             let gang = ("gang", format!("{gang:016x}"));
             add(&self.turns, labels().into_iter().chain([gang]).collect(), seen.turns as f64);
         }
-        let policy = ("policy", seen.policy.clone());
-        set(&self.policy, labels().into_iter().chain([policy]).collect(), 1.0);
+        let how = [("policy", seen.policy.clone()), ("class", seen.class.clone())];
+        set(&self.policy, labels().into_iter().chain(how).collect(), 1.0);
     }
 
     fn fill_audit(&self, state: &State) {

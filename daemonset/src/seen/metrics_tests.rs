@@ -36,17 +36,46 @@ fn a_containers_share_limit_and_use_are_told_with_its_pod() {
     assert_eq!(all.last().unwrap(), "# EOF");
 }
 
-#[test]
-fn the_turns_of_a_gang_are_told_with_its_number() {
+/// What is told where the arbiter knows this of the only container, by the series' name.
+fn with(seen: Seen) -> impl Fn(&str) -> String {
     let mut state = state();
     let [gpu, id] = [uuid(0).to_string(), state.held[0].record.id.to_string()];
-    let seen = Seen { gang: Some(7), turns: 12, ..Seen::default() };
     let containers = [(id, seen)].into();
     state.times.gpus.insert(gpu, GpuView { containers, ..GpuView::default() });
     let text = render(&state).unwrap();
-    let told = text.lines().find(|line| line.starts_with("aliquot_container_gang_turns_total{"));
-    let told = told.unwrap_or_else(|| panic!("no turns in {text}"));
+    move |name| {
+        let told = text.lines().find(|line| line.starts_with(&format!("aliquot_{name}{{")));
+        told.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
+    }
+}
+
+#[test]
+fn the_turns_of_a_gang_are_told_with_its_number() {
+    let told = with(Seen { gang: Some(7), turns: 12, ..Seen::default() });
+    let told = told("container_gang_turns_total");
     assert!(told.contains("gang=\"0000000000000007\"") && told.ends_with("} 12.0"), "{told}");
+}
+
+#[test]
+fn what_the_arbiter_knows_of_a_container_is_told_in_seconds_with_its_pod() {
+    let told = with(Seen {
+        charged_ns: 1_500_000_000,
+        launches: 40,
+        waiting: 3,
+        policy: "strict".into(),
+        class: "latency".into(),
+        ..Seen::default()
+    });
+    for (name, due) in [
+        ("container_gpu_charged_seconds_total", "1.5"),
+        ("container_launches_total", "40.0"),
+        ("container_waiting", "3.0"),
+    ] {
+        let told = told(name);
+        assert!(told.contains("pod=\"a\"") && told.ends_with(&format!("}} {due}")), "{told}");
+    }
+    let how = told("container_compute_info");
+    assert!(how.contains("policy=\"strict\"") && how.contains("class=\"latency\""), "{how}");
 }
 
 /// Every series that can be scraped, by name.

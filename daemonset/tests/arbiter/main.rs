@@ -31,6 +31,13 @@ fn shares(root: &Path, ids: &[u64]) -> Shares {
     BTreeMap::from([(DeviceUuid::gpu(GPU), ids.iter().map(share).collect())])
 }
 
+/// Of the first container.
+fn class(arbiter: &Arbiter) -> String {
+    let view = arbiter.view();
+    let seen = view.seen(DeviceUuid::gpu(GPU), AllotmentId(1));
+    seen.map(|seen| seen.class.clone()).unwrap_or_default()
+}
+
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
@@ -89,6 +96,44 @@ fn two_that_want_more_have_it_by_their_shares() {
         let gpu = &view.gpus[&DeviceUuid::gpu(GPU).to_string()];
         let charged = gpu.containers.values().filter(|seen| seen.charged_ns > 0).count();
         charged == 2 && gpu.work.ticks > 10
+    });
+}
+
+#[test]
+fn while_one_of_class_latency_has_work_the_others_have_no_credit() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), 1, 50, Policy::Fair);
+    make(root.path(), 2, 50, Policy::Fair);
+    let of_class = |class| {
+        let mut shares = shares(root.path(), &[1, 2]);
+        shares.values_mut().next().unwrap().get_mut(&AllotmentId(1)).unwrap().class = class;
+        shares
+    };
+    let mut arbiter = Arbiter::default();
+    arbiter.follow(of_class(Class::Latency));
+    let [first, other] = [1, 2].map(|id| Container::open(root.path(), id));
+    let (card, over) = (Mutex::new(()), AtomicBool::new(false));
+    let has_credit = || other.pace() == Pace::Metered && other.left_ns() > 0;
+    until("credit while nobody works", has_credit);
+    until("the class is told", || class(&arbiter) == "latency");
+    std::thread::scope(|scope| {
+        scope.spawn(|| first.work_until(&card, || over.load(Ordering::Relaxed)));
+        until("no credit beside one that goes first", || !has_credit());
+        over.store(true, Ordering::Relaxed);
+    });
+    until("credit again", has_credit);
+    // The same of class batch takes none away.
+    arbiter.follow(of_class(Class::Batch));
+    until("the class is told", || class(&arbiter) == "batch");
+    over.store(false, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        scope.spawn(|| first.work_until(&card, || over.load(Ordering::Relaxed)));
+        let launches = first.launches();
+        until("it works", || {
+            assert!(has_credit(), "credit of one that waits for nobody");
+            first.launches() > launches + 100
+        });
+        over.store(true, Ordering::Relaxed);
     });
 }
 

@@ -30,6 +30,8 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 const CLEAR: &str = "\x1b[H\x1b[J";
 /// How soon an end is noticed.
 const NOTICE: Duration = Duration::from_millis(50);
+/// For how long the arbiter's next word is waited for at most; it comes each second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Shows the table once, or until it is ended.
 pub(crate) fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
@@ -40,8 +42,7 @@ pub(crate) fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
     }
     let before = Sample::take(args)?;
     if args.once || args.json || !stdout().is_terminal() {
-        wait(every, &ended);
-        let table = Table::between(&before, &Sample::take(args)?);
+        let table = Table::between(&before, &once(args, &before, every, &ended)?);
         match args.json {
             true => println!("{}", serde_json::to_string_pretty(&table)?),
             false => print!("{table}"),
@@ -61,7 +62,7 @@ fn keep_showing(
     ended: &AtomicBool,
 ) -> anyhow::Result<()> {
     while wait(every, ended) {
-        let now = Sample::take(args)?;
+        let now = Sample::behind(&before, args)?;
         let table = Table::between(&before, &now);
         let mut out = stdout().lock();
         write!(out, "{CLEAR}{table}\nCtrl-C ends")?;
@@ -69,6 +70,24 @@ fn keep_showing(
         before = now;
     }
     Ok(())
+}
+
+/// The moment behind `before` that is shown where no more are: the first of which the arbiter has told anew.
+fn once(
+    args: &TopArgs,
+    before: &Sample,
+    every: Duration,
+    ended: &AtomicBool,
+) -> anyhow::Result<Sample> {
+    let patience = Instant::now() + every + PATIENCE;
+    let mut goes_on = wait(every, ended);
+    loop {
+        let now = Sample::behind(before, args)?;
+        if !goes_on || !now.is_too_soon_behind(before) || Instant::now() > patience {
+            return Ok(now);
+        }
+        goes_on = wait(NOTICE, ended);
+    }
 }
 
 /// False when it is to end.

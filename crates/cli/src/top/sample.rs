@@ -17,6 +17,7 @@ use crate::args::TopArgs;
 use crate::run::Registry;
 
 /// One moment.
+#[derive(Clone)]
 pub(super) struct Sample {
     /// By the machine's CLOCK_MONOTONIC, in nanoseconds.
     pub(super) at_ns: u64,
@@ -37,8 +38,11 @@ pub(super) struct Container {
     pub(super) name: String,
     pub(super) percent: u32,
     pub(super) policy: String,
-    /// GPU time, in nanoseconds.
-    pub(super) gpu_ns: u64,
+    /// As people write it; empty where no arbiter tells of it.
+    pub(super) class: String,
+    /// GPU time as it was told last, and as it was told before that, where somebody heard it.
+    pub(super) told: Told,
+    pub(super) earlier: Option<Told>,
     /// It is the arbiter's figure, and not the container's own.
     pub(super) is_charged: bool,
     pub(super) waited_ns: u64,
@@ -47,8 +51,18 @@ pub(super) struct Container {
     pub(super) used_bytes: u64,
     pub(super) limit_bytes: u64,
     pub(super) processes: usize,
-    /// The number that its shares of other GPUs carry too, and turns that it had of all at once.
+    /// The number that its shares of other GPUs carry too.
     pub(super) gang: Option<u64>,
+}
+
+/// What is told of a container's GPU time. The arbiter tells once a second, whenever it is asked.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Told {
+    /// When, by the machine's CLOCK_MONOTONIC, in nanoseconds.
+    pub(super) at_ns: u64,
+    /// In all, in nanoseconds.
+    pub(super) gpu_ns: u64,
+    /// Turns that it had of all its GPUs at once.
     pub(super) turns: u64,
 }
 
@@ -71,7 +85,8 @@ impl Sample {
             let Holding::Share { gpu, .. } = record.holding else { continue };
             let folder = args.pages_dir.join(record.id.to_string());
             let mut container = Container::named(record.holder.as_ref());
-            let seen = view.as_ref().and_then(|view| view.seen(gpu, record.id));
+            let seen =
+                view.as_ref().and_then(|view| Some((view.at_ns, view.seen(gpu, record.id)?)));
             sample.add(record.id, gpu, folder, &mut container, seen);
         }
         let runs = Registry::look();
@@ -80,10 +95,40 @@ impl Sample {
             let Some((gpu, ..)) = card.share() else { continue };
             let name = format!("aliquot run (pid {})", card.pid);
             let mut container = Container { name, ..Container::default() };
-            let seen = view.as_ref().and_then(|view| view.seen(gpu, id));
+            let seen = view.as_ref().and_then(|view| Some((view.at_ns, view.seen(gpu, id)?)));
             sample.add(id, gpu, runs.pages(id), &mut container, seen);
         }
         Ok(sample)
+    }
+
+    /// The same as [`Self::take`], behind another: each container's GPU time stands beside what was told of it
+    /// before.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn behind(before: &Self, args: &TopArgs) -> anyhow::Result<Self> {
+        let mut sample = Self::take(args)?;
+        sample.follow(before);
+        Ok(sample)
+    }
+
+    pub(super) fn follow(&mut self, before: &Self) {
+        for (key, container) in &mut self.containers {
+            // What was told by another is no figure to compare with.
+            let before = before.containers.get(key);
+            let before = before.filter(|before| before.is_charged == container.is_charged);
+            container.earlier = before.and_then(|before| match before.told.at_ns {
+                at_ns if at_ns == container.told.at_ns => before.earlier,
+                _ => Some(before.told),
+            });
+        }
+    }
+
+    /// Whether nothing was told since `before` of somebody who is in both: it will be within a second.
+    pub(super) fn is_too_soon_behind(&self, before: &Self) -> bool {
+        let is_known = |key| before.containers.get(key).is_some_and(|before| before.is_charged);
+        let mut charged = self.containers.iter().filter(|(_, container)| container.is_charged);
+        charged.any(|(key, container)| container.earlier.is_none() && is_known(key))
     }
 
     fn add(
@@ -92,8 +137,9 @@ impl Sample {
         gpu: DeviceUuid,
         folder: PathBuf,
         container: &mut Container,
-        seen: Option<&Seen>,
+        seen: Option<(u64, &Seen)>,
     ) {
+        container.told.at_ns = self.at_ns;
         match container.read(&folder, gpu) {
             Ok(()) => container.saw(seen),
             Err(error) => self.problems.push(format!("{id}: {error}")),
@@ -128,7 +174,7 @@ impl Container {
             Policy::Unlimited => ("unlimited".into(), device.weight),
             Policy::Observe => ("observe".into(), device.weight),
         };
-        (self.gpu_ns, self.waited_ns) = (used.spent_compute_ns, used.waited_ns);
+        (self.told.gpu_ns, self.waited_ns) = (used.spent_compute_ns, used.waited_ns);
         (self.waiting, self.launches) = (used.waiting, used.launches);
         (self.used_bytes, self.limit_bytes) = (used.held_in_all(), device.hard);
         self.processes = ledger.slots.len();
@@ -136,11 +182,13 @@ impl Container {
     }
 
     /// The arbiter knows better: it takes off others' slices.
-    fn saw(&mut self, seen: Option<&Seen>) {
-        if let Some(seen) = seen {
-            (self.gpu_ns, self.is_charged) = (seen.charged_ns, true);
+    fn saw(&mut self, seen: Option<(u64, &Seen)>) {
+        if let Some((at_ns, seen)) = seen {
+            self.told = Told { at_ns, gpu_ns: seen.charged_ns, turns: seen.turns };
+            self.is_charged = true;
             self.policy.clone_from(&seen.policy);
-            (self.gang, self.turns) = (seen.gang, seen.turns);
+            self.class.clone_from(&seen.class);
+            self.gang = seen.gang;
         }
     }
 }

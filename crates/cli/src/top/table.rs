@@ -6,7 +6,7 @@ use std::fmt;
 use contract::Mib;
 use serde::Serialize;
 
-use super::sample::{Container, Sample};
+use super::sample::{Container, Sample, Told};
 
 /// What is shown.
 #[derive(Serialize)]
@@ -49,6 +49,8 @@ struct Row {
     container: String,
     share_percent: u32,
     policy: String,
+    /// `latency` or `batch`; empty where no arbiter lives.
+    class: String,
     /// Of the GPU's time, in percent.
     got_percent: f64,
     /// `arbiter`, or `container` where no arbiter lives: others' slices are in it then.
@@ -123,10 +125,15 @@ impl NamespaceRow {
 
 impl Row {
     fn new(allotment: String, before: Option<&Container>, now: &Container, seconds: f64) -> Self {
-        // What was told by another is no figure to compare with; a container that began anew has none.
-        let before = before.filter(|before| before.is_charged == now.is_charged);
+        // A container that began anew has nothing to compare with.
         let since = |of: fn(&Container) -> u64| {
             before.map_or(0, |before| of(now).saturating_sub(of(before))) as f64 / seconds
+        };
+        let told = |of: fn(&Told) -> u64| {
+            now.earlier.map_or(0.0, |earlier| {
+                let seconds = now.told.at_ns.saturating_sub(earlier.at_ns).max(1) as f64 / 1e9;
+                of(&now.told).saturating_sub(of(&earlier)) as f64 / seconds
+            })
         };
         Self {
             allotment,
@@ -135,7 +142,8 @@ impl Row {
             container: now.name.clone(),
             share_percent: now.percent,
             policy: now.policy.clone(),
-            got_percent: since(|container| container.gpu_ns) / 1e7,
+            class: now.class.clone(),
+            got_percent: told(|told| told.gpu_ns) / 1e7,
             told_by: if now.is_charged { "arbiter" } else { "container" },
             waited_percent: since(|container| container.waited_ns) / 1e7,
             waiting_threads: now.waiting,
@@ -144,7 +152,7 @@ impl Row {
             limit_mib: Mib::floor_of_bytes(now.limit_bytes).0,
             processes: now.processes,
             gang: now.gang,
-            turns_per_second: since(|container| container.turns),
+            turns_per_second: told(|told| told.turns),
         }
     }
 
@@ -201,10 +209,11 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let memory = format!("{} / {}", Mib(self.used_mib), Mib(self.limit_mib));
         let own = if self.told_by == "container" { "  (its own figures)" } else { "" };
+        let first = if self.class == "latency" { "  (goes first)" } else { "" };
         let gang = self.gang.map_or_else(String::new, |gang| format!("  (gang {gang:016x})"));
         writeln!(
             f,
-            "  {:>4}%  {:<9} {:>5.1} {:>7.1} {:>8} {:>11.0} {memory:>17}  {:>5}  {}{own}{gang}",
+            "  {:>4}%  {:<9} {:>5.1} {:>7.1} {:>8} {:>11.0} {memory:>17}  {:>5}  {}{first}{own}{gang}",
             self.share_percent,
             self.policy,
             self.got_percent,
@@ -223,13 +232,19 @@ mod tests {
     use contract::AllotmentId;
 
     fn sample(at_ns: u64, gpu_ns: u64, is_charged: bool) -> Sample {
+        told_at(at_ns, at_ns, gpu_ns, is_charged)
+    }
+
+    /// What was told at `told_ns`.
+    fn told_at(at_ns: u64, told_ns: u64, gpu_ns: u64, is_charged: bool) -> Sample {
         let container = Container {
             name: "main".into(),
             namespace: Some("default".into()),
             pod: Some("a".into()),
             percent: 30,
             policy: "strict".into(),
-            gpu_ns,
+            class: if is_charged { "latency".into() } else { String::new() },
+            told: Told { at_ns: told_ns, gpu_ns, turns: 0 },
             is_charged,
             launches: gpu_ns / 1000,
             used_bytes: 2 << 20,
@@ -240,15 +255,46 @@ mod tests {
         Sample { at_ns, gpus: Vec::new(), containers, problems: vec!["x: cut".into()] }
     }
 
+    fn table(before: &Sample, mut now: Sample) -> Table {
+        now.follow(before);
+        Table::between(before, &now)
+    }
+
     #[test]
     fn a_row_says_what_went_on_between_two_moments() {
-        let table = Table::between(&sample(0, 0, true), &sample(2_000_000_000, 500_000_000, true));
+        let table = table(&sample(0, 0, true), sample(2_000_000_000, 500_000_000, true));
         let text = table.to_string();
         assert!(text.contains("GPU  GPU-1  25% busy"), "{text}");
         let row = text.lines().find(|line| line.contains("default/a main")).unwrap();
         let words: Vec<_> = row.split_whitespace().collect();
         assert_eq!(words[..4], ["30%", "strict", "25.0", "0.0"], "{text}");
+        assert!(row.ends_with("default/a main  (goes first)"), "{text}");
         assert!(row.contains("2MiB / 8MiB") && text.contains("problem: x: cut"), "{text}");
+    }
+
+    #[test]
+    fn gpu_time_is_of_when_it_was_told_and_not_of_when_it_was_asked_for() {
+        let got = |table: &Table| table.gpus[0].containers[0].got_percent.round();
+        let ms = 1_000_000;
+        // Asked twice within a second, between which the arbiter told twice of a half.
+        let first = told_at(1000 * ms, 10 * ms, 0, true);
+        let mut second = told_at(2030 * ms, 2020 * ms, 1005 * ms, true);
+        assert_eq!(got(&table(&first, second.clone())), 50.0);
+        // And a fifth of a second later, when nothing was told since.
+        second.follow(&first);
+        let third = told_at(2230 * ms, 2020 * ms, 1005 * ms, true);
+        assert!(!third.clone().is_too_soon_behind(&sample(0, 0, false)));
+        assert_eq!(got(&table(&second, third)), 50.0);
+    }
+
+    #[test]
+    fn what_nobody_told_of_anew_is_waited_for() {
+        let (first, mut soon) = (told_at(10, 5, 0, true), told_at(20, 5, 0, true));
+        soon.follow(&first);
+        assert!(soon.is_too_soon_behind(&first));
+        let mut later = told_at(30, 25, 0, true);
+        later.follow(&first);
+        assert!(!later.is_too_soon_behind(&first));
     }
 
     #[test]
@@ -257,11 +303,11 @@ mod tests {
             let mut one = sample(at_ns, gpu_ns, true);
             let (_, container) = one.containers.first_key_value().unwrap();
             let mut other = container.clone();
-            (other.gang, other.turns) = (Some(7), gpu_ns / 1_000_000);
+            (other.gang, other.told.turns) = (Some(7), gpu_ns / 1_000_000);
             one.containers.insert(("GPU-2".to_owned(), AllotmentId(8)), other);
             one
         };
-        let table = Table::between(&moment(0, 0), &moment(1_000_000_000, 200_000_000));
+        let table = table(&moment(0, 0), moment(1_000_000_000, 200_000_000));
         let [sum] = &table.namespaces[..] else { panic!("not one namespace") };
         assert_eq!((&*sum.namespace, sum.containers, sum.share_percent), ("default", 2, 60));
         assert_eq!((sum.got_percent, sum.used_mib, sum.limit_mib), (40.0, 4, 16));
@@ -274,9 +320,9 @@ mod tests {
 
     #[test]
     fn figures_of_two_kinds_are_not_compared() {
-        let table = Table::between(&sample(0, 9_000_000, false), &sample(1_000_000_000, 500, true));
-        assert!(table.to_string().contains(" 0.0 "), "{table}");
-        let own = Table::between(&sample(0, 0, false), &sample(1_000_000_000, 1, false));
+        let two = table(&sample(0, 9_000_000, false), sample(1_000_000_000, 500, true));
+        assert!(two.to_string().contains(" 0.0 "), "{two}");
+        let own = table(&sample(0, 0, false), sample(1_000_000_000, 1, false));
         assert!(own.to_string().contains("its own figures"), "{own}");
     }
 }
