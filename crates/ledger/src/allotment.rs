@@ -8,8 +8,8 @@
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
-use crate::abi::{AtLimit, Kind, MAX_BYTES, SUM_LOCK, SlotState, state_parts};
-use crate::charge::{self, Books};
+use crate::abi::{AtLimit, Kind, MAX_BYTES, SUM_LOCK};
+use crate::charge::{self, Books, Sum};
 use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
 use crate::map::{DeviceIndex, Own, Pages, Trust};
@@ -302,13 +302,9 @@ impl Books for DeviceBooks<'_> {
         self.allotment.correction(self.device).chargeable(self.hard())
     }
 
-    fn extent(&self) -> (usize, usize) {
-        (slot::extent(self.pages()), crate::abi::KINDS)
-    }
-
-    fn counts(&self, slot: usize) -> bool {
-        let word = self.pages().slot(slot).state.load(Ordering::Acquire);
-        state_parts(word).1 == SlotState::Live
+    fn sum(&self) -> Sum {
+        let (held, correction) = self.allotment.sum(self.device);
+        Sum { held, limit: correction.chargeable(self.hard()) }
     }
 
     #[inline]

@@ -7,9 +7,14 @@
 //! that is not admitted yet or no longer, which only over-counts, and only until the next sum.
 //!
 //! A charge that does not fit sums up before it is refused: it takes a lock that the kernel releases
-//! when its holder dies, marks the slots of the dead, puts a mark into the total, adds up the living,
-//! and sets the total if the mark is still there (`total`). The lock keeps two sums from disturbing
-//! each other; correctness rests on the mark alone, so nobody has to wait for a holder for ever.
+//! when its holder dies, marks the slots of the dead, adds to what its own slot holds, puts a mark into
+//! the total, adds up the living, and sets the total if the mark is still there (`total`). The lock
+//! keeps two sums from disturbing each other; correctness rests on the mark alone, so nobody has to
+//! wait for a holder for ever.
+//!
+//! Of estimates that were too large a part is not counted, as long as they are held. So what may be
+//! charged because of them is reckoned from the very figures that are summed up, and admitted with the
+//! sum, or not at all: an estimate that is given back in between makes no room twice.
 //!
 //! What a slot holds is its own statement of intent: a separate word for that would cost two more
 //! atomic operations per charge and tell a sum nothing that it could use.
@@ -34,14 +39,12 @@ pub(crate) trait Books {
     /// The bytes that may be charged, at this moment, as far as that is known at once: never more
     /// than [`Self::exact_limit`] answers.
     fn limit(&self) -> u64;
-    /// The same, with a look at every slot.
+    /// The same, with a look at every slot, as it was a moment ago: for what is refused, and told.
     fn exact_limit(&self) -> u64 {
         self.limit()
     }
-    /// How many slots a sum has to look at, and how many kinds.
-    fn extent(&self) -> (usize, usize);
-    /// Whether a slot's figures count: it is taken, and nobody found its process dead.
-    fn counts(&self, slot: usize) -> bool;
+    /// What the living hold, and what may be charged where they hold just that.
+    fn sum(&self) -> Sum;
     /// What a slot holds for one kind.
     fn held(&self, slot: usize, kind: usize) -> &AtomicU64;
     /// Takes the lock, with a bounded wait.
@@ -52,6 +55,22 @@ pub(crate) trait Books {
     fn bury(&self, lock: &Self::Lock);
     /// Lets others go on.
     fn pause(&self);
+}
+
+/// What the living hold, in bytes, and what may be charged then.
+#[derive(Clone, Copy)]
+pub(crate) struct Sum {
+    pub(crate) held: u64,
+    pub(crate) limit: u64,
+}
+
+/// What became of a charge with a sum.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Admitted,
+    Refused,
+    /// Others charged or released meanwhile.
+    Disturbed,
 }
 
 /// Charges `bytes` to `slot`, or says why not and charges nothing.
@@ -131,9 +150,10 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     books.bury(&lock);
     let mut admitted = false;
     for _ in 0..SUMS {
-        let settled = settle(books);
-        admitted = attempt(books, slot, kind, bytes, books.exact_limit());
-        if admitted || settled {
+        let outcome = admit(books, slot, kind, bytes);
+        admitted = outcome == Outcome::Admitted
+            || outcome == Outcome::Disturbed && attempt(books, slot, kind, bytes, books.limit());
+        if admitted || outcome == Outcome::Refused {
             break;
         }
         books.pause();
@@ -142,18 +162,27 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     if admitted { Ok(()) } else { Err(over(books)) }
 }
 
+/// Sets the total to the sum over the living, with `bytes` more if they fit, unless something happens
+/// meanwhile.
+fn admit<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Outcome {
+    let held = books.held(slot, kind);
+    held.fetch_add(bytes, Ordering::Relaxed);
+    let marked = total::mark(books.total(), books.ticket());
+    let sum = books.sum();
+    let fits = sum.held <= sum.limit.min(MAX_BYTES);
+    let rest = if fits { sum.held } else { sum.held.saturating_sub(bytes) };
+    let is_set = total::replace(books.total(), marked, rest);
+    if is_set && fits {
+        return Outcome::Admitted;
+    }
+    take_off(held, bytes);
+    if is_set { Outcome::Refused } else { Outcome::Disturbed }
+}
+
 /// Sets the total to the sum over the living, unless something happens meanwhile.
 fn settle<B: Books>(books: &B) -> bool {
     let marked = total::mark(books.total(), books.ticket());
-    let (slots, kinds) = books.extent();
-    let mut sum = 0u64;
-    for slot in (0..slots).filter(|&slot| books.counts(slot)) {
-        for kind in 0..kinds {
-            // Acquire: who sees less held sees the total that was lowered before.
-            sum = sum.saturating_add(books.held(slot, kind).load(Ordering::Acquire));
-        }
-    }
-    total::replace(books.total(), marked, sum)
+    total::replace(books.total(), marked, books.sum().held)
 }
 
 /// Takes `bytes` off what a slot holds; stops at zero, whatever a tenant wrote there.

@@ -11,7 +11,7 @@ use std::vec::Vec;
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::charge::{self, Books};
+use crate::charge::{self, Books, Sum};
 use crate::error::Refused;
 use crate::sync::{AtomicU64, Ordering};
 use crate::total::bytes_of;
@@ -35,7 +35,13 @@ struct World {
     patience: u32,
     has: [u64; SLOTS],
     admitted: Oracle,
+    /// By how much what [`ESTIMATING`] holds may be an estimate too large, and what it holds.
+    less: u64,
+    estimated: Oracle,
 }
+
+/// The slot all of whose bytes are an estimate, where any are.
+const ESTIMATING: usize = 2;
 
 impl World {
     /// Living processes that hold these bytes; `stale` more are in the total without an owner.
@@ -48,14 +54,23 @@ impl World {
         Self::with_patience(held, stale, 0)
     }
 
+    /// The same where so much of what [`ESTIMATING`] holds is not counted, as long as it holds it.
+    fn with_estimate(held: [u64; SLOTS], less: u64) -> Arc<Self> {
+        Arc::new(Self { less, ..Self::plain(held, 0, u32::MAX) })
+    }
+
     fn with_patience(held: [u64; SLOTS], stale: u64, patience: u32) -> Arc<Self> {
+        Arc::new(Self::plain(held, stale, patience))
+    }
+
+    fn plain(held: [u64; SLOTS], stale: u64, patience: u32) -> Self {
         let row = |bytes| Row {
             live: AtomicU64::new(1),
             counts: AtomicU64::new(1),
             held: AtomicU64::new(bytes),
         };
         let sum = held.iter().sum::<u64>();
-        Arc::new(Self {
+        Self {
             total: AtomicU64::new(sum + stale),
             tickets: AtomicU64::new(0),
             rows: held.map(row).into(),
@@ -63,7 +78,14 @@ impl World {
             patience,
             has: held,
             admitted: Oracle::new(sum),
-        })
+            less: 0,
+            estimated: Oracle::new(held[ESTIMATING]),
+        }
+    }
+
+    /// What may be charged where so much is estimated.
+    fn limit(&self, estimated: u64) -> u64 {
+        LIMIT + self.less.min(estimated)
     }
 
     fn total(&self) -> u64 {
@@ -107,7 +129,8 @@ impl Process {
         charge::charge(self, self.slot, 0, bytes)?;
         self.has.fetch_add(bytes, SeqCst);
         let sum = self.world.admitted.fetch_add(bytes, SeqCst) + bytes;
-        assert!(sum <= LIMIT, "{sum} bytes admitted");
+        let limit = self.world.limit(self.world.estimated.load(SeqCst));
+        assert!(sum <= limit, "{sum} bytes admitted of {limit}");
         Ok(())
     }
 
@@ -120,6 +143,9 @@ impl Process {
     fn release(&self, bytes: u64) {
         self.has.fetch_sub(bytes, SeqCst);
         self.world.admitted.fetch_sub(bytes, SeqCst);
+        if self.slot == ESTIMATING {
+            self.world.estimated.fetch_sub(bytes, SeqCst);
+        }
         charge::release(self, self.slot, 0, bytes);
     }
 
@@ -166,12 +192,20 @@ impl Books for Process {
         LIMIT
     }
 
-    fn extent(&self) -> (usize, usize) {
-        (SLOTS, 1)
+    fn exact_limit(&self) -> u64 {
+        self.world.limit(self.world.rows[ESTIMATING].held.load(Ordering::Acquire))
     }
 
-    fn counts(&self, slot: usize) -> bool {
-        self.world.rows[slot].counts.load(Ordering::Acquire) == 1
+    fn sum(&self) -> Sum {
+        let (mut held, mut estimated) = (0, 0);
+        for slot in 0..SLOTS {
+            if self.world.rows[slot].counts.load(Ordering::Acquire) == 1 {
+                let bytes = self.held(slot, 0).load(Ordering::Acquire);
+                held += bytes;
+                estimated = if slot == ESTIMATING { bytes } else { estimated };
+            }
+        }
+        Sum { held, limit: self.world.limit(estimated) }
     }
 
     fn held(&self, slot: usize, _: usize) -> &AtomicU64 {
@@ -310,7 +344,7 @@ fn a_process_killed_before_any_step_of_a_release_only_over_counts() {
 
 #[test]
 fn a_process_killed_before_any_step_of_a_sum_blocks_nobody() {
-    for at in [6, 8, 10, 12, 14, 17, 20, 23] {
+    for at in [1, 2, 3, 5, 6, 7, 8, 10, 13] {
         explore(
             || World::new([LIMIT - 1, 0, 0], 1),
             move |process| process.killed(at, |process| process.attempt(1)),
@@ -331,5 +365,15 @@ fn who_dies_makes_room() {
             }
         },
         |world| assert_eq!(world.admitted.load(SeqCst), LIMIT),
+    );
+}
+
+#[test]
+fn what_was_an_estimate_too_large_makes_no_room_once_it_is_given_back() {
+    explore(
+        || World::with_estimate([0, 2, 3], 1),
+        |process| process.attempt(3),
+        |process| process.release(3),
+        |_| (),
     );
 }

@@ -9,7 +9,7 @@
 use core::sync::atomic::Ordering;
 
 use super::Allotment;
-use crate::abi::{Kind, MAX_BYTES, SlotState, state_parts};
+use crate::abi::{KINDS, Kind, MAX_BYTES, SlotState, state_parts};
 use crate::charge;
 use crate::error::Refused;
 use crate::layout::SlotDevice;
@@ -68,36 +68,49 @@ impl Allotment {
     /// without a slot use.
     #[inline]
     pub(super) fn correction(&self, device: DeviceIndex) -> Correction {
+        let (stated, strangers) = self.stated(device);
+        match stated == Correction::default() {
+            true => strangers,
+            false => self.sum(device).1,
+        }
+    }
+
+    /// What the agent states for all slots together, and for processes without a slot.
+    #[inline]
+    fn stated(&self, device: DeviceIndex) -> (Correction, Correction) {
         let limits = self.pages.limits(device);
         let stated = Correction {
             more: limits.unasked.load(Ordering::Relaxed),
             less: limits.overestimated.load(Ordering::Relaxed),
         };
-        let strangers = Correction { more: limits.uncounted.load(Ordering::Relaxed), less: 0 };
-        match stated == Correction::default() {
-            true => strangers,
-            false => self.correction_of(device, stated).and(strangers),
-        }
+        (stated, Correction { more: limits.uncounted.load(Ordering::Relaxed), less: 0 })
     }
 
+    /// What all slots hold whose processes live as far as anybody knows, and [`Self::correction`] by these
+    /// same figures.
     #[cold]
     #[inline(never)]
-    fn correction_of(&self, device: DeviceIndex, stated: Correction) -> Correction {
+    pub(super) fn sum(&self, device: DeviceIndex) -> (u64, Correction) {
+        let (stated, strangers) = self.stated(device);
         let changes = &self.pages.limits_header().generation;
         let before = changes.load(Ordering::Acquire);
-        let mut sum = Correction::default();
+        let (mut all, mut sum) = (0_u64, Correction::default());
         for index in 0..slot::extent(&self.pages) {
             let word = self.pages.slot(index).state.load(Ordering::Acquire);
             if let (generation, SlotState::Live) = state_parts(word) {
-                sum = sum.and(self.correction_of_slot(index, generation, device));
+                let held = held(self.pages.slot_device(index, device));
+                all = held.iter().fold(all, |all, bytes| all.saturating_add(*bytes));
+                sum = sum.and(self.correction_by(index, generation, device, &held));
             }
         }
         // While the agent writes, what it states for all together holds; nobody takes it for less.
         let is_whole = before & 1 == 0 && before == changes.load(Ordering::Acquire);
-        match is_whole {
+        let sum = match is_whole {
+            _ if stated == Correction::default() => stated,
             true => Correction { more: sum.more.min(stated.more), less: sum.less },
             false => Correction { less: 0, ..stated },
-        }
+        };
+        (all, sum.and(strangers))
     }
 
     /// The correction of one slot; none where the agent speaks of another generation.
@@ -107,23 +120,37 @@ impl Allotment {
         generation: u32,
         device: DeviceIndex,
     ) -> Correction {
+        let held = held(self.pages.slot_device(index, device));
+        self.correction_by(index, generation, device, &held)
+    }
+
+    fn correction_by(
+        &self,
+        index: usize,
+        generation: u32,
+        device: DeviceIndex,
+        held: &[u64; KINDS],
+    ) -> Correction {
         let agents = self.pages.agent_slot(index);
         if agents.generation.load(Ordering::Acquire) != generation {
             return Correction::default();
         }
         match self.pages.beyond(index, device).load(Ordering::Acquire).cast_signed() {
             more @ 0.. => Correction { more: more.unsigned_abs(), less: 0 },
-            less => {
-                let estimates = estimates(self.pages.slot_device(index, device));
-                Correction { more: 0, less: less.unsigned_abs().min(estimates) }
-            }
+            less => Correction { more: 0, less: less.unsigned_abs().min(estimates(held)) },
         }
     }
 }
 
-/// What a slot has charged by estimates that a measurement can correct.
-fn estimates(slot: &SlotDevice) -> u64 {
-    let held = |kind: Kind| slot.held[kind.index()].load(Ordering::Relaxed);
+/// What a slot holds of each kind.
+fn held(slot: &SlotDevice) -> [u64; KINDS] {
+    // Acquire: who sees less held sees the total that was lowered before.
+    slot.held.each_ref().map(|word| word.load(Ordering::Acquire))
+}
+
+/// What is charged by estimates that a measurement can correct, where a slot holds so much.
+fn estimates(held: &[u64; KINDS]) -> u64 {
+    let held = |kind: Kind| held[kind.index()];
     if UNMEASURED.into_iter().any(|kind| held(kind) > 0) {
         return 0;
     }
