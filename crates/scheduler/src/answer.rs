@@ -12,8 +12,14 @@ pub fn filter<'a>(args: &'a Args<'_>, wanted: &Wanted, cluster: &Cluster) -> Fil
     let mut filtered = Filtered::default();
     let Some(names) = &args.node_names else { return no_answer(NO_NAMES.to_owned()) };
     filtered.node_names.reserve(names.len());
+    let pod = args.pod["metadata"]["uid"].as_str().unwrap_or_default();
+    let own = cluster.bound_to(pod);
     for name in names.iter().map(|name| &*name.0) {
-        let fit = if wanted.is_nothing() { Ok(()) } else { cluster.fit(name, wanted) };
+        let fit = match own {
+            _ if wanted.is_nothing() => Ok(()),
+            Some(own) if own == name => cluster.fit_without(name, &[pod], wanted),
+            _ => cluster.fit(name, wanted),
+        };
         match fit {
             Ok(()) => filtered.node_names.push(name),
             Err(why) if is_resolvable(&why) => filtered.failed_nodes.add(name, why),

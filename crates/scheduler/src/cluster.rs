@@ -159,6 +159,15 @@ impl Cluster {
         Ok(())
     }
 
+    /// The node that a pod was bound to, where no agent has published it: it may be asked about again, because nobody said
+    /// what came of that binding. What it holds there is its own.
+    #[must_use]
+    pub fn bound_to(&self, pod: &str) -> Option<&str> {
+        let name = self.ended.node_of(pod)?;
+        let known = self.nodes.get(name)?;
+        known.bound.iter().any(|one| one.pod == pod).then_some(name)
+    }
+
     /// How well a node suits a pod, 0 (it does not fit) to 10. The place of the largest share decides; a
     /// pod without a share suits all nodes alike.
     #[must_use]
@@ -177,7 +186,7 @@ impl Cluster {
     }
 
     /// Takes the room for a pod that is about to be bound, and says where its shares are meant to lie.
-    /// Twice is once.
+    /// Twice is once, and what it had on another node it has no more.
     ///
     /// # Errors
     /// [`Refused`]: the room went to another pod between filter and bind.
@@ -188,7 +197,13 @@ impl Cluster {
         wanted: &Wanted,
         now: Moment,
     ) -> Result<Vec<Planned>, Refused> {
-        self.take(name, pod, wanted, &[], now)
+        let before = self.bound_to(pod).filter(|before| *before != name).map(str::to_owned);
+        let plan = self.take(name, pod, wanted, &[], now)?;
+        if let Some(before) = before {
+            self.forget(&before, pod, now);
+            self.ended.holds(pod, &Arc::from(name));
+        }
+        Ok(plan)
     }
 
     fn take(

@@ -32,6 +32,11 @@ impl Ended {
         Some(node)
     }
 
+    /// The node on which a pod holds something.
+    pub(crate) fn node_of(&self, pod: &str) -> Option<&str> {
+        self.nodes.get(pod).map(|name| &**name)
+    }
+
     /// A pod holds something of a node, or is about to.
     pub(crate) fn holds(&mut self, pod: &str, node: &Arc<str>) {
         self.nodes.insert(pod.to_owned(), node.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube_api::{Body, Method, list_once};
 use published::PodUid;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use crate::ask::Wanted;
@@ -17,8 +17,11 @@ use crate::wire::{MetaVictims, PreemptArgs, Preempted};
 
 /// So many nodes are asked about: each costs a list of its pods.
 const LOOKED_AT: usize = 16;
-/// So long may that take in all: kube-scheduler gives a question 5 s, and schedules nobody else meanwhile.
+/// So long may it take to look whether nobody has to go.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So long may an answer take in all: kube-scheduler gives a question 5 s, schedules nobody else meanwhile, and throws
+/// away what comes later. What was found until then is an answer.
+const IN_ALL: Duration = Duration::from_millis(3500);
 
 impl Extender {
     /// On which nodes eviction helps, and whose.
@@ -26,6 +29,7 @@ impl Extender {
     /// # Errors
     /// [`NoAnswer`].
     pub async fn preempt(&self, args: PreemptArgs) -> Result<Preempted, NoAnswer> {
+        let end = Instant::now() + IN_ALL;
         self.is_ready().await?;
         let wanted = self.wanted(&args.pod)?;
         let (mut victims, mut others) = (BTreeMap::new(), Vec::new());
@@ -42,8 +46,15 @@ impl Extender {
         }
         others.sort_by_key(|(_, chosen)| (chosen.violations, chosen.pods.len()));
         for (node, chosen) in others.into_iter().take(LOOKED_AT) {
-            if let Some(chosen) = self.choose(&node, &chosen, (&args.pod, &wanted)).await {
-                victims.insert(node, chosen);
+            match timeout_at(end, self.choose(&node, &chosen, (&args.pod, &wanted))).await {
+                Ok(Some(chosen)) => drop(victims.insert(node, chosen)),
+                Ok(None) => {}
+                Err(_) => {
+                    warn!(
+                        "it takes long to list the pods of nodes: not all were looked at for victims"
+                    );
+                    break;
+                }
             }
         }
         Ok(Preempted { node_name_to_meta_victims: victims })

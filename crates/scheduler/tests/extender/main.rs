@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use peer::Peer;
 use published::{Gpu, Holder, Mode, Node, Plan};
 use serde_json::{Value, json};
@@ -162,13 +163,32 @@ fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding
     let extender = Extender::start(&peer);
     extender.fits_in_the_end(&pod("one", 60), &["a"]);
     extender.fits_in_the_end(&pod("two", 60), &["a"]);
-    peer.refuse_bindings(true);
+    peer.answer_bindings(StatusCode::CONFLICT);
     assert!(extender.bind("one", "a").contains("already assigned"));
-    peer.refuse_bindings(false);
+    peer.answer_bindings(StatusCode::CREATED);
     assert_eq!(extender.bind("two", "a"), "", "the room was given back");
     extender.filter(&pod("three", 60));
     assert_eq!(extender.bind("three", "a"), "a: no GPU has 60% left, at most 40%");
     assert_eq!(peer.bindings().len(), 1);
+}
+
+#[test]
+fn a_pod_whose_binding_nobody_answered_is_not_kept_from_its_own_place_and_has_but_one() {
+    let peer = Peer::start();
+    peer.publish("a", &node(&[0], &[]));
+    peer.publish("b", &node(&[0], &[]));
+    let extender = Extender::start(&peer);
+    let one = pod("one", 60);
+    extender.fits_in_the_end(&one, &["a", "b"]);
+    peer.answer_bindings(StatusCode::INTERNAL_SERVER_ERROR);
+    assert_ne!(extender.bind("one", "a"), "");
+    // It may be bound: to others its place is taken.
+    assert_eq!(extender.filter(&pod("two", 60))["NodeNames"], json!(["b"]));
+    assert_eq!(extender.filter(&one)["NodeNames"], json!(["a", "b"]));
+    peer.answer_bindings(StatusCode::CREATED);
+    assert_eq!(extender.bind("one", "b"), "");
+    assert_eq!(extender.filter(&pod("two", 60))["NodeNames"], json!(["a"]));
+    assert!(extender.get("/metrics").contains("aliquot_scheduler_unpublished 1"));
 }
 
 /// Waits until it is so.
@@ -293,6 +313,37 @@ fn eviction_stands_where_it_makes_room_on_one_gpu_and_is_chosen_anew_where_it_do
     let args = json!({ "Pod": wants, "NodeNameToVictims": { "together": whole } });
     let expected = json!({ "together": victims(&["together-a", "together-b"], 1) });
     assert_eq!(extender.post("/preempt", &args).1["NodeNameToMetaVictims"], expected);
+}
+
+#[test]
+fn a_list_that_is_not_answered_costs_none_of_the_victims_that_were_found() {
+    let peer = Peer::start();
+    for name in ["1", "2", "3"] {
+        let (a, b) = (format!("{name}-a"), format!("{name}-b"));
+        peer.publish(name, &node(&[60, 60], &[(&*a, 0, 60), (&*b, 1, 60)]));
+        for (uid, priority) in [(&a, 3), (&b, 100)] {
+            let mut pod = pod(uid, 60);
+            (pod["spec"]["nodeName"], pod["spec"]["priority"]) = (json!(name), json!(priority));
+            pod["status"]["phase"] = json!("Running");
+            peer.bound_elsewhere(pod);
+        }
+    }
+    let extender = Extender::start(&peer);
+    let mut wants = pod("new", 90);
+    wants["spec"]["priority"] = json!(50);
+    until(|| extender.get("/readyz") == "ok");
+    peer.hang("2");
+    // kube-scheduler's own would help nobody. The first node has the fewest.
+    let victims = |uids: &[&str], violations: i64| {
+        let pods: Vec<_> = uids.iter().map(|uid| json!({ "UID": uid })).collect();
+        json!({ "Pods": pods, "NumPDBViolations": violations })
+    };
+    let chosen = json!({ "1": victims(&[], 0), "2": victims(&["x"], 0),
+                         "3": victims(&["x", "y"], 0) });
+    let args = json!({ "Pod": wants, "NodeNameToMetaVictims": chosen });
+    let answer = extender.post("/preempt", &args).1["NodeNameToMetaVictims"].clone();
+    assert_eq!(answer, json!({ "1": victims(&["1-a"], 1) }));
+    assert_eq!(peer.asked(), ["1", "2"]);
 }
 
 #[test]

@@ -34,7 +34,11 @@ struct Kept {
     leases: BTreeMap<String, Value>,
     pods: Vec<Value>,
     bindings: Vec<Value>,
-    refuses_bindings: bool,
+    /// How it answers bindings.
+    to_bindings: StatusCode,
+    /// Nodes whose pods it lists never, and those about which it was asked.
+    hangs: Vec<String>,
+    asked: Vec<String>,
     lists: bool,
     changes: broadcast::Sender<String>,
     ends: broadcast::Sender<String>,
@@ -48,7 +52,9 @@ impl Peer {
             leases: BTreeMap::new(),
             pods: Vec::new(),
             bindings: Vec::new(),
-            refuses_bindings: false,
+            to_bindings: StatusCode::CREATED,
+            hangs: Vec::new(),
+            asked: Vec::new(),
             lists: true,
             changes: broadcast::Sender::new(64),
             ends: broadcast::Sender::new(64),
@@ -113,8 +119,19 @@ impl Peer {
         self.kept().reminders
     }
 
-    pub(crate) fn refuse_bindings(&self, refuses: bool) {
-        self.kept().refuses_bindings = refuses;
+    /// From now on it answers bindings so.
+    pub(crate) fn answer_bindings(&self, status: StatusCode) {
+        self.kept().to_bindings = status;
+    }
+
+    /// From now on it never answers which pods this node has.
+    pub(crate) fn hang(&self, node: &str) {
+        self.kept().hangs.push(node.to_owned());
+    }
+
+    /// The nodes about whose pods it was asked.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.kept().asked.clone()
     }
 
     pub(crate) fn list_nothing(&self) {
@@ -169,6 +186,15 @@ async fn pods(
     State(kept): State<Shared>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
+    let node = query["fieldSelector"].strip_prefix("spec.nodeName=");
+    let hangs = node.is_some_and(|node| {
+        let mut kept = kept.lock().expect("alone");
+        kept.asked.push(node.to_owned());
+        kept.hangs.iter().any(|one| one == node)
+    });
+    if hangs {
+        std::future::pending::<()>().await;
+    }
     let kept = kept.lock().expect("alone");
     if query["fieldSelector"] == ALIVE {
         if query.contains_key("watch") {
@@ -201,9 +227,9 @@ async fn bind(
     let mut kept = kept.lock().expect("alone");
     assert_eq!(binding["metadata"]["namespace"], json!(namespace));
     assert_eq!(binding["metadata"]["name"], json!(name));
-    if kept.refuses_bindings {
+    if kept.to_bindings != StatusCode::CREATED {
         let said = json!({ "kind": "Status", "message": "pod is already assigned to node" });
-        return (StatusCode::CONFLICT, Json(said)).into_response();
+        return (kept.to_bindings, Json(said)).into_response();
     }
     kept.bindings.push(binding);
     (StatusCode::CREATED, Json(json!({ "kind": "Status", "status": "Success" }))).into_response()
