@@ -91,8 +91,12 @@ fn asks<'a>(
 fn patch(workload: Workload, pod: Pod<'_>, asking: &[Asking<'_>], rules: &Rules) -> Patch {
     let mut draft = Draft::new(pod, rules);
     asking.iter().for_each(|one| draft.share(one));
-    if workload.wants_tolerations() && asking.iter().any(|one| one.ask.is_some()) {
+    let asks = asking.iter().any(|one| one.ask.is_some());
+    if asks && workload.wants_tolerations() {
         draft.tolerations();
+    }
+    if asks && workload.is_pod() {
+        draft.runtime_class();
     }
     draft.done()
 }

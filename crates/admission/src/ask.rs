@@ -18,7 +18,7 @@ pub(crate) struct Ask {
     pub(crate) pooled: Option<Percent>,
     /// The first resource of whole GPUs of which it asks for more than none.
     pub(crate) whole: Option<String>,
-    /// The first MIG resource that it names.
+    /// The first MIG resource of which it asks for more than none.
     pub(crate) mig: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Ask {
             percent: keep(resources.same(&rules.resource(Resource::GpuPercent), percent)),
             pooled: pools.iter().filter_map(|name| keep(resources.same(name, percent))).max(),
             whole: rules.wholes().into_iter().find(|name| resources.names_some(name)),
-            mig: resources.first_with(&rules.mig_prefix()),
+            mig: resources.first_some(&rules.mig_prefix()),
         };
         if wrong.is_empty() { Ok(ask) } else { Err(wrong) }
     }
@@ -109,8 +109,9 @@ impl<'a> Resources<'a> {
         values.map(text).any(|value| value != "0")
     }
 
-    fn first_with(&self, prefix: &str) -> Option<String> {
-        self.maps().flat_map(Map::keys).find(|name| name.starts_with(prefix)).cloned()
+    fn first_some(&self, prefix: &str) -> Option<String> {
+        let mut its = self.maps().flat_map(Map::keys).filter(|name| name.starts_with(prefix));
+        its.find(|name| self.names_some(name)).cloned()
     }
 
     fn maps(&self) -> impl Iterator<Item = &'a Map<String, Value>> {

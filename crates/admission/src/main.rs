@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 use std::io::Write;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use aliquot_admission::certificate::files::Files;
 use aliquot_admission::options::{Command, Options};
 use aliquot_admission::policies::ChartFile;
 use aliquot_admission::{policies, server};
+use anyhow::Context;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Parser;
@@ -39,7 +41,7 @@ fn write_policies(options: &Options, chart: Option<ChartFile>) -> anyhow::Result
 #[tokio::main]
 async fn run(options: &Options) -> anyhow::Result<()> {
     let rules = options.rules()?;
-    let tls = certificate(options).await?;
+    let (tls, kept) = certificate(options).await?;
     let handle = Handle::new();
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn({
@@ -49,18 +51,26 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             server::end(&handle);
         }
     });
-    tracing::info!(listen = %options.listen, "serving");
-    Ok(server::serve(options.listen, tls, rules, handle).await?)
+    let address = options.listen;
+    tokio::select! {
+        served = server::serve(address, tls, rules, handle) => {
+            served.with_context(|| format!("cannot serve on {address}"))
+        }
+        why = kept => Err(why),
+    }
 }
 
-/// The certificate to serve with, kept fresh from here on.
-async fn certificate(options: &Options) -> anyhow::Result<RustlsConfig> {
+/// Keeps a certificate fresh. It ends where there is none to serve with any more, with the reason.
+type Keeping = Pin<Box<dyn Future<Output = anyhow::Error>>>;
+
+/// The certificate to serve with, and what keeps it fresh from here on.
+async fn certificate(options: &Options) -> anyhow::Result<(RustlsConfig, Keeping)> {
     if let Some(keeper) = options.keeper()? {
         let tls = keeper.start().await?;
-        tokio::spawn(keeper.keep(tls.clone()));
-        return Ok(tls);
+        let config = tls.clone();
+        return Ok((tls, Box::pin(async move { keeper.keep(config).await.into() })));
     }
     let (files, tls) = Files::open(&options.certificate).await?;
-    tokio::spawn(files.follow(tls.clone()));
-    Ok(tls)
+    let config = tls.clone();
+    Ok((tls, Box::pin(async move { match files.follow(config).await {} })))
 }

@@ -62,6 +62,9 @@ pub struct Options {
     /// A namespace that is left alone, besides the system's own.
     #[arg(long = "leave-alone", global = true, value_name = "NAMESPACE", value_delimiter = ',')]
     leave_alone: Vec<String>,
+    /// The RuntimeClass of every new pod with a GPU that names none, such as nvidia.
+    #[arg(long, global = true, value_name = "NAME", value_parser = runtime_class)]
+    runtime_class: Option<String>,
     /// A taint that every pod with a GPU tolerates: key[=value][:effect].
     #[arg(long = "tolerate", global = true, value_name = "TAINT", value_delimiter = ',', value_parser = toleration)]
     tolerate: Vec<Value>,
@@ -108,12 +111,21 @@ impl Options {
         let rules = Rules::new(domain).with_tolerations(self.tolerate.clone());
         let rules = rules.with_pools(self.pools.iter().cloned());
         let rules = rules.translating(translation);
+        let rules = rules.with_runtime_class(self.runtime_class.clone());
         Ok(rules.leaving_alone(self.leave_alone.iter().cloned()))
     }
 }
 
 fn card_memory(text: &str) -> Result<Mib, contract::MemoryError> {
     contract::parse_memory(text)
+}
+
+/// The name of an object: a DNS subdomain.
+fn runtime_class(text: &str) -> Result<String, String> {
+    match Domain::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("a RuntimeClass has a DNS name in lower case, such as nvidia".to_owned()),
+    }
 }
 
 /// A core/v1 Toleration from the form in which `kubectl taint` writes taints.

@@ -1,4 +1,4 @@
-//! The patch: fractions become percent, in limits and requests, and the tolerations are there.
+//! The patch: fractions become percent, in limits and requests, and tolerations and RuntimeClass are there.
 
 use contract::{Percent, Resource};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation};
@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::containers::Asking;
 use crate::pod::{Container, Pod};
 use crate::rules::Rules;
+
+/// The field of a pod's `spec` that names its runtime.
+pub(crate) const RUNTIME_CLASS: &str = "runtimeClassName";
 
 /// Gathers operations under a pod's path.
 pub(crate) struct Draft<'a> {
@@ -63,6 +66,13 @@ impl<'a> Draft<'a> {
             return self.add_to_spec(&["tolerations"], Value::Array(missing));
         }
         missing.into_iter().for_each(|one| self.add_to_spec(&["tolerations", "-"], one));
+    }
+
+    /// The RuntimeClass of the rules, where the pod names none.
+    pub(crate) fn runtime_class(&mut self) {
+        if let (Some(name), None) = (self.rules.runtime_class(), self.pod.spec(RUNTIME_CLASS)) {
+            self.add_to_spec(&[RUNTIME_CLASS], json!(name));
+        }
     }
 
     pub(crate) fn done(self) -> Patch {

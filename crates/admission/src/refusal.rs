@@ -134,6 +134,12 @@ pub enum Why {
          or write percent yourself"
     )]
     NotRewritten,
+    /// The mutation did not take place, and it would have named this RuntimeClass.
+    #[error(
+        "has no runtimeClassName, without which its containers have no driver, because the mutating webhook was not \
+         asked: try again, or write runtimeClassName: {0} yourself"
+    )]
+    NoRuntimeClass(String),
     /// The annotation names a container that is not there.
     #[error("names container {name:?}, which the pod does not have: it has {has}")]
     UnknownContainer {

@@ -3,9 +3,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use json_patch::{AddOperation, PatchOperation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::patch::RUNTIME_CLASS;
 use crate::translate::translate;
 use crate::{Admission, Place, Refusal, Refusals, Rules, Why, Workload, admit};
 
@@ -112,23 +114,32 @@ impl Question {
         let response = match (result, phase) {
             (Err(refusals), _) => Response::refuse(uid, &refusals),
             (Ok(patch), Phase::Mutate) if !patch.0.is_empty() => Response::patch(uid, &patch),
-            (Ok(patch), Phase::Validate) if rewrites(&patch) => {
-                let refusal = Refusal { place: Place::Pod, why: Why::NotRewritten };
-                Response::refuse(uid, &Refusals(vec![refusal]))
-            }
-            (Ok(_), _) => Response::allow(uid),
+            (Ok(patch), Phase::Validate) => match unwritten(&patch) {
+                Some(why) => {
+                    Response::refuse(uid, &Refusals(vec![Refusal { place: Place::Pod, why }]))
+                }
+                None => Response::allow(uid),
+            },
+            (Ok(_), Phase::Mutate) => Response::allow(uid),
         };
         Answer { api_version: VERSION, kind: "AdmissionReview", response }
     }
 }
 
-/// Whether a share is still to be written. Mutation may fail open, and then this is where a pod that
-/// would run without its share is stopped. Tolerations alone are no reason: without them it waits.
-fn rewrites(patch: &json_patch::Patch) -> bool {
-    let of_resources = |operation: &json_patch::PatchOperation| {
-        operation.path().tokens().any(|token| token.encoded() == "resources")
+/// What is still to be written. Mutation may fail open, and then this is where a pod that would run without its
+/// share, or without a driver, is stopped. Tolerations alone are no reason: without them it waits.
+fn unwritten(patch: &json_patch::Patch) -> Option<Why> {
+    let writes = |name: &str| {
+        let of = |one: &PatchOperation| one.path().tokens().any(|token| token.encoded() == name);
+        patch.0.iter().find(|one| of(one))
     };
-    patch.0.iter().any(of_resources)
+    match (writes("resources"), writes(RUNTIME_CLASS)) {
+        (Some(_), _) => Some(Why::NotRewritten),
+        (None, Some(PatchOperation::Add(AddOperation { value, .. }))) => {
+            Some(Why::NoRuntimeClass(value.as_str().unwrap_or_default().to_owned()))
+        }
+        (None, _) => None,
+    }
 }
 
 impl Request {

@@ -8,6 +8,7 @@ use serde_json::Value;
 pub struct Rules {
     domain: String,
     tolerations: Vec<Value>,
+    runtime_class: Option<String>,
     left_alone: Vec<String>,
     translation: Option<Translation>,
     pools: Vec<String>,
@@ -31,6 +32,7 @@ impl Rules {
         Self {
             domain: domain.as_str().to_owned(),
             tolerations: Vec::new(),
+            runtime_class: None,
             left_alone: left_alone.map(str::to_owned).to_vec(),
             translation: None,
             pools: Vec::new(),
@@ -61,6 +63,18 @@ impl Rules {
     pub fn with_tolerations(mut self, tolerations: Vec<Value>) -> Self {
         self.tolerations = tolerations;
         self
+    }
+
+    /// With a RuntimeClass, by its name, that every new pod with a GPU gets which names none: where the driver comes by
+    /// NVIDIA's runtime, and another one is the nodes' default.
+    #[must_use]
+    pub fn with_runtime_class(mut self, name: Option<String>) -> Self {
+        self.runtime_class = name;
+        self
+    }
+
+    pub(crate) fn runtime_class(&self) -> Option<&str> {
+        self.runtime_class.as_deref()
     }
 
     /// With namespaces that are left alone besides the system's.

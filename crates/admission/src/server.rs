@@ -43,7 +43,9 @@ pub async fn serve(
     rules: Rules,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let server = axum_server::bind_rustls(address, tls).handle(handle);
+    let listener = kube_api::listen(address)?;
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
     server.serve(router(rules).into_make_service()).await
 }
 

@@ -1,6 +1,7 @@
 //! The certificate as two files, `tls.crt` and `tls.key`, the way a Secret is mounted. They
 //! are read again when they change; a pair that cannot be used leaves the one before in place.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ impl Files {
     }
 
     /// Gives `config` every later pair. Never ends.
-    pub async fn follow(mut self, config: RustlsConfig) {
+    pub async fn follow(mut self, config: RustlsConfig) -> Infallible {
         loop {
             tokio::time::sleep(EVERY).await;
             self.look(&config).await;

@@ -11,7 +11,7 @@ use rcgen::{
 /// How long a certificate holds.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How much of that is left when the next is made.
-const LEFT: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const LEFT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Clocks of other machines may be behind by so much.
 const SKEW: Duration = Duration::from_secs(3600);
 

@@ -11,12 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube_api::{ApiError, Body, Client, Method};
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use super::issue::Issued;
+use super::issue::{Issued, LEFT};
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(60);
+/// How long before its end a certificate that cannot be renewed is somebody's business.
+const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// In the Secret: when the next certificate is made, in seconds since 1970.
 const RENEW_AT: &str = "aliquot-renew-at";
 
@@ -53,9 +55,32 @@ pub enum KeeperError {
     Pair(String),
 }
 
+/// How bad it is that a certificate cannot be looked after.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Trouble {
+    /// There is time.
+    Early,
+    /// Somebody has to act.
+    Soon,
+    /// It has expired.
+    Over,
+}
+
+impl Trouble {
+    fn of(expires: SystemTime, now: SystemTime) -> Self {
+        match expires.duration_since(now) {
+            Err(_) => Self::Over,
+            Ok(left) if left < SOON => Self::Soon,
+            Ok(_) => Self::Early,
+        }
+    }
+}
+
 /// What a Secret holds.
 #[derive(Clone, PartialEq, Eq)]
 struct Held {
+    /// When the next is to be made.
+    renew_at: SystemTime,
     /// All authorities to be believed, in PEM.
     authorities: String,
     certificate: String,
@@ -73,24 +98,42 @@ impl Keeper {
         RustlsConfig::from_pem(held.certificate.into(), held.key.into()).await.map_err(broken)
     }
 
-    /// Keeps `config` fresh. Never ends.
-    pub async fn keep(self, config: RustlsConfig) {
+    /// Keeps `config` fresh, for as long as it can be served; answers why there is no later one. Who serves with a
+    /// certificate that has expired is believed by no API server, and starting again is all that is left.
+    pub async fn keep(self, config: RustlsConfig) -> KeeperError {
+        // One that is started with is renewed before.
+        let mut expires = SystemTime::now() + LEFT;
         loop {
             tokio::time::sleep(EVERY).await;
-            if let Err(error) = self.look(&config, SystemTime::now()).await {
-                warn!(%error, "the certificate is not looked after, trying again");
+            let now = SystemTime::now();
+            match (self.look(&config, now).await, Trouble::of(expires, now)) {
+                (Ok(until), _) => expires = until,
+                (Err(error), Trouble::Early) => {
+                    warn!(%error, "the certificate is not looked after, trying again");
+                }
+                (Err(error), Trouble::Soon) => error!(
+                    %error,
+                    "the certificate expires within a week and cannot be renewed: no pod with a GPU is admitted then"
+                ),
+                (Err(error), Trouble::Over) => return error,
             }
         }
     }
 
-    /// Looks once: renews what is due at `now`, and serves what the Secret holds.
+    /// Looks once: renews what is due at `now`, and serves what the Secret holds. Answers when that expires.
     ///
     /// # Errors
     /// [`KeeperError`]; the certificate before is still served.
-    pub async fn look(&self, config: &RustlsConfig, now: SystemTime) -> Result<(), KeeperError> {
+    pub async fn look(
+        &self,
+        config: &RustlsConfig,
+        now: SystemTime,
+    ) -> Result<SystemTime, KeeperError> {
         let held = self.ready(now).await?;
         let broken = |_| KeeperError::Pair(self.secret.clone());
-        config.reload_from_pem(held.certificate.into(), held.key.into()).await.map_err(broken)
+        let expires = held.renew_at + LEFT;
+        config.reload_from_pem(held.certificate.into(), held.key.into()).await.map_err(broken)?;
+        Ok(expires)
     }
 
     /// What is to be served, once the webhooks' configurations know its authority.
@@ -109,7 +152,8 @@ impl Keeper {
         // Of several replicas that write at once all but one are refused, and read again.
         for _ in 0..5 {
             let stands = self.get(&one).await?;
-            if let Some(held) = stands.as_ref().filter(|secret| !is_due(secret, now)).and_then(held)
+            if let Some(held) =
+                stands.as_ref().filter(|secret| now < renew_at(secret)).and_then(held)
             {
                 return Ok(held);
             }
@@ -193,10 +237,12 @@ impl Keeper {
 /// The last line of a certificate in PEM.
 const END: &str = "-----END CERTIFICATE-----\n";
 
-fn is_due(secret: &Value, now: SystemTime) -> bool {
-    let renew_at = secret["metadata"]["annotations"][RENEW_AT].as_str();
-    let seconds = renew_at.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-    seconds.is_none_or(|seconds| now >= UNIX_EPOCH + seconds)
+/// When a Secret is to be renewed; long ago where it does not say so.
+fn renew_at(secret: &Value) -> SystemTime {
+    let text = secret["metadata"]["annotations"][RENEW_AT].as_str();
+    // Of 32 bits: no sum of what anybody writes there can overflow.
+    let seconds: u32 = text.and_then(|text| text.parse().ok()).unwrap_or(0);
+    UNIX_EPOCH + Duration::from_secs(seconds.into())
 }
 
 /// `None` where a part is missing or is no text.
@@ -206,8 +252,24 @@ fn held(secret: &Value) -> Option<Held> {
         String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
     };
     Some(Held {
+        renew_at: renew_at(secret),
         authorities: part("ca.crt")?,
         certificate: part("tls.crt")?,
         key: part("tls.key")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_cannot_be_renewed_is_worse_the_less_it_has_left() {
+        let day = |number: u64| UNIX_EPOCH + Duration::from_secs(number * 24 * 3600);
+        let table =
+            [(60, Trouble::Early), (82, Trouble::Early), (84, Trouble::Soon), (91, Trouble::Over)];
+        for (now, expected) in table {
+            assert_eq!(Trouble::of(day(90), day(now)), expected, "{now}");
+        }
+    }
 }

@@ -58,9 +58,13 @@ pub(super) const ASKS: Variable = (
     "asks",
     "
     variables.asked != '' || variables.all.exists(c,
-      c.?resources.?limits.orValue({}).exists(name, name == '$fraction' || name in $wholes || name.startsWith('$mig') ||
+      $wholes.exists(name,
+        c.?resources.?limits[?name].orValue('0') != '0' || c.?resources.?requests[?name].orValue('0') != '0') ||
+      c.?resources.?limits.orValue({}).exists(name, name == '$fraction' ||
+        name.startsWith('$mig') && c.?resources.?limits[?name].orValue('0') != '0' ||
         name.startsWith('$domain/') && name.matches('-percent$')) ||
-      c.?resources.?requests.orValue({}).exists(name, name == '$fraction' || name in $wholes || name.startsWith('$mig') ||
+      c.?resources.?requests.orValue({}).exists(name, name == '$fraction' ||
+        name.startsWith('$mig') && c.?resources.?requests[?name].orValue('0') != '0' ||
         name.startsWith('$domain/') && name.matches('-percent$')))",
 );
 

@@ -44,8 +44,18 @@ const LARGE: Variable = (
     ).filter(names, size(names) > 0)",
 );
 
-/// Names in a list are between commas, without blanks.
-const RULES: [Rule; 5] = [
+/// Whether any container has a share, of whichever pool.
+const HAS_SHARE: Variable = (
+    "hasShare",
+    "
+    variables.asked != '' || variables.all.exists(c,
+      c.?resources.?limits.orValue({}).exists(name, name.startsWith('$domain/') && name.matches('-percent$')) ||
+      c.?resources.?requests.orValue({}).exists(name, name.startsWith('$domain/') && name.matches('-percent$')))",
+);
+
+/// Names in a list are between commas, without blanks. Who writes no compute policy has what the node's configuration
+/// says, which is `fair` where it says nothing.
+const RULES: [Rule; 6] = [
     Rule {
         holds: "
         !('$domain/largest-percent' in variables.limits) ||
@@ -83,11 +93,20 @@ const RULES: [Rule; 5] = [
         'annotation $policy: \"' + variables.annotations['$policy'] + '\" is not what this namespace may have: ' +
         variables.limits['$domain/allowed-compute-policies']",
     },
+    Rule {
+        holds: "
+        !('$domain/allowed-compute-policies' in variables.limits) || '$policy' in variables.annotations ||
+        !variables.hasShare ||
+        (',' + variables.limits['$domain/allowed-compute-policies'] + ',').contains(',fair,')",
+        message: "
+        'annotation $policy: is not there, and this namespace may have ' +
+        variables.limits['$domain/allowed-compute-policies'] + ' only: write it'",
+    },
 ];
 
 /// The policy's variables and rules, as the API has them.
 pub(super) fn spec(words: &Words) -> Value {
-    let own = [SHARES, LIMITS, LARGE, BEYOND];
+    let own = [SHARES, LIMITS, LARGE, BEYOND, HAS_SHARE];
     json!({
         "failurePolicy": "Fail",
         "variables": super::common::variables(words, SHARED.iter().chain(own.iter())),

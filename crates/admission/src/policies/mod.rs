@@ -69,6 +69,7 @@ pub fn for_the_chart(file: ChartFile) -> String {
     let tolerations = vec![Value::from(TOLERATIONS)];
     let rules = Rules::new(contract::Domain::default()).with_tolerations(tolerations);
     let rules = rules.leaving_alone([LEFT_ALONE.to_owned()]).with_pools([POOLS.to_owned()]);
+    let rules = rules.with_runtime_class(Some(RUNTIME_CLASS.to_owned()));
     let wholes = Value::from(rules.wholes()).to_string();
     let manifests = match file {
         ChartFile::Policies => manifests(&rules),
@@ -85,6 +86,8 @@ const TOLERATIONS: &str = "ALIQUOT_TOLERATIONS";
 const WHOLE: &str = "ALIQUOT_WHOLE";
 /// Stands for the pools in that list.
 const POOLS: &str = "pools";
+/// What the chart puts the name of a RuntimeClass in place of, or nothing.
+const RUNTIME_CLASS: &str = "ALIQUOT_RUNTIME_CLASS";
 /// What the chart puts a namespace in place of.
 const LEFT_ALONE: &str = "aliquot-left-alone";
 
@@ -96,7 +99,7 @@ fn mutating(rules: &Rules) -> Value {
     let own =
         own.iter().map(|(name, text)| json!({ "name": name, "expression": words.fill(text) }));
     let mutation = |text: &String| json!({ "patchType": "JSONPatch", "jsonPatch": { "expression": words.fill(text) } });
-    let mutations = mutating::mutations(!rules.tolerations().is_empty());
+    let mutations = mutating::mutations(rules);
     let has_changed_pod = "request.kind.kind != 'Pod' || request.operation == 'CREATE'";
     policy(
         "MutatingAdmissionPolicy",

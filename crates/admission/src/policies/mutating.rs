@@ -1,4 +1,4 @@
-//! The MutatingAdmissionPolicy: fractions become percent, and tolerations come with every GPU.
+//! The MutatingAdmissionPolicy: fractions become percent, and tolerations and a RuntimeClass come with every GPU.
 //!
 //! CEL cannot refuse from here, and the API server would answer a fraction that is left with no more
 //! than "must be an integer". So a fraction that is no share is handed on, in thousandths, under a name
@@ -6,6 +6,7 @@
 //! is placed nowhere.
 
 use super::common::{ASKS, SHARED, Variable};
+use crate::rules::Rules;
 
 /// More containers than this are not looked at; their fractions are refused by the API server.
 const CONTAINERS: usize = 64;
@@ -107,6 +108,12 @@ const TOLERATIONS: &str = "
       $tolerations.filter(t, !(t in variables.pod.?spec.?tolerations.orValue([]))).map(t,
         JSONPatch{op: 'add', path: variables.path + '/spec/tolerations/-', value: t})";
 
+/// The RuntimeClass, for a pod that names none. Empty: there is none to be given.
+const RUNTIME_CLASS: &str = "
+    '$runtime' == '' || variables.leftAlone || !variables.asks || request.kind.kind != 'Pod' ||
+    variables.pod.?spec.?runtimeClassName.hasValue() ? [] :
+      [JSONPatch{op: 'add', path: '/spec/runtimeClassName', value: '$runtime'}]";
+
 /// Where the pod lies in the object.
 const PATH: &str = "
     request.kind.kind == 'Pod' ? '' :
@@ -121,9 +128,10 @@ pub(super) fn variables() -> Vec<(&'static str, String)> {
     all.map(|(name, text): &Variable| (*name, expanded(text))).collect()
 }
 
-/// The mutations.
-pub(super) fn mutations(tolerations: bool) -> Vec<String> {
-    let all = [Some(PATCHES), tolerations.then_some(TOLERATIONS)];
+/// The mutations, of which the rules may have nothing for two.
+pub(super) fn mutations(rules: &Rules) -> Vec<String> {
+    let tolerations = (!rules.tolerations().is_empty()).then_some(TOLERATIONS);
+    let all = [Some(PATCHES), tolerations, rules.runtime_class().map(|_| RUNTIME_CLASS)];
     all.into_iter().flatten().map(expanded).collect()
 }
 

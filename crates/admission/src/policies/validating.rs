@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::common::{SHARED, Variable};
+use super::common::{ASKS, SHARED, Variable};
 use super::words::Words;
 
 /// A rule: what has to hold, and what is said where it does not.
@@ -115,20 +115,22 @@ const MIG: Variable = (
     "slices",
     "
     variables.all.map(c,
-      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$mig')) +
-      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$mig'))
+      c.?resources.?limits.orValue({}).filter(name, name.startsWith('$mig') &&
+        c.?resources.?limits[?name].orValue('0') != '0') +
+      c.?resources.?requests.orValue({}).filter(name, name.startsWith('$mig') &&
+        c.?resources.?requests[?name].orValue('0') != '0')
     ).flatten()",
 );
 
 /// The variables, in the order in which they need each other.
 pub(super) fn variables() -> impl Iterator<Item = &'static Variable> {
-    static OWN: [Variable; 10] =
-        [SHARES, POOLED, REFUSED, LEFT, HAS_SHARE, PERCENTS, LARGEST, TARGETS, WHOLE, MIG];
+    static OWN: [Variable; 11] =
+        [ASKS, SHARES, POOLED, REFUSED, LEFT, HAS_SHARE, PERCENTS, LARGEST, TARGETS, WHOLE, MIG];
     SHARED.iter().chain(OWN.iter())
 }
 
 /// The rules. The first that does not hold is what a user reads.
-pub(super) const RULES: [Rule; 15] = [
+pub(super) const RULES: [Rule; 16] = [
     Rule {
         holds: "size(variables.refused) == 0",
         message: "
@@ -216,7 +218,9 @@ pub(super) const RULES: [Rule; 15] = [
           e.?name.orValue('') == 'NVIDIA_VISIBLE_DEVICES' &&
           (e.?valueFrom.hasValue() || !(e.?value.orValue('') in ['', 'void', 'none']))))",
         message: "
-        'container \"' + variables.all.filter(c, c.?env.orValue([]).exists(e, e.?name.orValue('') == 'NVIDIA_VISIBLE_DEVICES'))[0].?name.orValue('') +
+        'container \"' + variables.all.filter(c, c.?env.orValue([]).exists(e,
+          e.?name.orValue('') == 'NVIDIA_VISIBLE_DEVICES' &&
+          (e.?valueFrom.hasValue() || !(e.?value.orValue('') in ['', 'void', 'none']))))[0].?name.orValue('') +
         '\": sets NVIDIA_VISIBLE_DEVICES to ' +
         variables.all.map(c, c.?env.orValue([]).filter(e, e.?name.orValue('') == 'NVIDIA_VISIBLE_DEVICES' &&
           (e.?valueFrom.hasValue() || !(e.?value.orValue('') in ['', 'void', 'none'])))
@@ -254,5 +258,12 @@ pub(super) const RULES: [Rule; 15] = [
         !variables.hasShare || variables.annotations[?'$class'].orValue('batch') in ['latency', 'batch']",
         message: "
         'annotation $class: \"' + variables.annotations['$class'] + '\" is not latency or batch'",
+    },
+    Rule {
+        holds: "
+        '$runtime' == '' || !variables.asks || request.kind.kind != 'Pod' || request.operation != 'CREATE' ||
+        variables.pod.?spec.?runtimeClassName.hasValue()",
+        message: "
+        'the pod: has no runtimeClassName, without which its containers have no driver: apply the policies again, or write runtimeClassName: $runtime'",
     },
 ];

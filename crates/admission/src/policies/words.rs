@@ -29,6 +29,7 @@ impl Words {
             ("$memory", rules.annotation(Annotation::GpuMemory)),
             ("$compute", rules.annotation(Annotation::GpuCompute)),
             ("$policy", rules.annotation(Annotation::ComputePolicy)),
+            ("$runtime", rules.runtime_class().unwrap_or_default().to_owned()),
             ("$class", rules.annotation(Annotation::ComputeClass)),
             // JSON of texts and lists is CEL, as above.
             ("$tolerations", tolerations),

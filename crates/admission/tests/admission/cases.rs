@@ -79,6 +79,17 @@ pub(crate) const TEMPLATED: [(&str, &str); 8] = [
     ("", "PodTemplate"),
 ];
 
+/// Resources of which a pod asks for one, and whether that is for a GPU.
+pub(crate) const WITH_AND_WITHOUT_A_GPU: [(&str, bool); 7] = [
+    ("example.com/gpu-fraction", true),
+    ("example.com/gpu-percent", true),
+    ("example.com/gpu-chat-percent", true),
+    ("example.com/gpu", true),
+    ("example.com/gpu-training", true),
+    ("example.com/mig-1g.10gb", true),
+    ("cpu", false),
+];
+
 /// All cases.
 pub(crate) fn all() -> Vec<Case> {
     let mut all = spellings();
@@ -205,6 +216,15 @@ fn mixtures() -> Vec<Case> {
     };
     let variable =
         |value: &str| visible(json!({ "name": "NVIDIA_VISIBLE_DEVICES", "value": value }));
+    let asks = json!({ "limits": { "example.com/gpu-percent": "50" } });
+    let with_variable = |name: &str, value: &str| {
+        json!({ "name": name, "image": "i", "resources": asks,
+                "env": [{ "name": "NVIDIA_VISIBLE_DEVICES", "value": value }] })
+    };
+    let elsewhere = pod_of(json!([with_variable("a", "void"), with_variable("b", "all")]));
+    // As templates of charts have it, where people fill in one of several.
+    let none_else = json!({ "limits": { "example.com/gpu-percent": "50", "example.com/gpu": "0",
+                                        "example.com/mig-1g.10gb": "0" } });
     let mut twice = variable("void");
     twice["spec"]["containers"][0]["env"]
         .as_array_mut()
@@ -224,6 +244,8 @@ fn mixtures() -> Vec<Case> {
         pod_case("privileged", privileged, Refused(&["\"main\"", "privileged"])),
         pod_case("all", variable("all"), Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""])),
         pod_case("void", variable("void"), HALF),
+        pod_case("void here, all there", elsewhere, Refused(&["container \"b\"", "\"all\""])),
+        pod_case("none of what else there is", pod(none_else), HALF),
         pod_case("void, and all", twice, Refused(&["NVIDIA_VISIBLE_DEVICES", "\"all\""])),
     ]
 }

@@ -170,7 +170,9 @@ async fn a_renewal_is_known_before_it_is_served_and_the_one_before_is_still_beli
     let behind = serve(late.clone()).await;
     let first = peer.object(&format!("{SECRETS}/pair"));
     let soon = SystemTime::now() + Duration::from_secs(59 * 24 * 3600);
-    keeper.look(&tls, soon).await.expect("nothing is due");
+    let expires = keeper.look(&tls, soon).await.expect("nothing is due");
+    let left = expires.duration_since(soon).expect("it holds").as_secs() / 3600;
+    assert!((30 * 24..=31 * 24).contains(&left), "{left}");
     assert_eq!(peer.object(&format!("{SECRETS}/pair")), first);
 
     let due = SystemTime::now() + Duration::from_secs(61 * 24 * 3600);

@@ -86,7 +86,17 @@ fn a_namespace_opts_out_of_webhook_policies_and_limits_alike() {
 }
 
 fn holds(expression: &Value, object: &Value, request: &Value, variables: &Value) -> bool {
+    holds_after(expression, (&Value::Null, object), request, variables)
+}
+
+fn holds_after(
+    expression: &Value,
+    (old, object): (&Value, &Value),
+    request: &Value,
+    variables: &Value,
+) -> bool {
     let mut context = environment();
+    context.add_variable_from_value("oldObject", value(old));
     for (name, json) in [("object", object), ("request", request), ("variables", variables)] {
         context.add_variable_from_value(name, value(json));
     }
@@ -121,6 +131,40 @@ fn the_webhook_is_asked_about_what_speaks_of_gpus_and_about_nothing_else() {
                 "{kind:?} without a pod"
             );
         }
+    }
+}
+
+#[test]
+fn the_webhook_is_not_asked_about_an_update_that_changes_nothing_it_looks_at() {
+    for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+        let configuration = rendered(kind, "aliquot-shares");
+        let conditions = configuration["webhooks"][0]["matchConditions"].as_array().expect("some");
+        let is_asked = |kind: (&str, &str), old: &Value, object: &Value| {
+            let operation = if old.is_null() { "CREATE" } else { "UPDATE" };
+            let request =
+                json!({ "operation": operation, "kind": { "group": kind.0, "kind": kind.1 } });
+            let holds =
+                |one: &Value| holds_after(&one["expression"], (old, object), &request, &json!({}));
+            conditions.iter().all(holds)
+        };
+        for kind in cases::TEMPLATED.into_iter().chain([("", "Pod")]) {
+            let made = |pod: &Value| match kind.1 {
+                "Pod" => pod.clone(),
+                _ => cases::templated(kind.0, kind.1, pod),
+            };
+            let half = made(&cases::fraction(json!("0.5")));
+            let mut tidied = half.clone();
+            tidied["metadata"]["finalizers"] = json!(["batch.kubernetes.io/job-tracking"]);
+            tidied["metadata"]["labels"] = json!({ "example.com/a": "b" });
+            tidied["status"] = json!({ "phase": "Succeeded" });
+            assert!(is_asked(kind, &Value::Null, &half), "{kind:?}");
+            assert!(!is_asked(kind, &half, &tidied), "{kind:?}");
+            assert!(is_asked(kind, &half, &made(&cases::fraction(json!("0.25")))), "{kind:?}");
+        }
+        let half = cases::fraction(json!("0.5"));
+        let mut refined = half.clone();
+        refined["metadata"]["annotations"] = json!({ "example.com/gpu-compute": "30" });
+        assert!(is_asked(("", "Pod"), &half, &refined));
     }
 }
 

@@ -168,6 +168,33 @@ fn tolerations_come_with_every_gpu_and_only_once() {
     assert_eq!(after(("apps", "Deployment"), &deployment), deployment);
 }
 
+#[test]
+fn a_runtime_class_comes_with_every_gpu_of_a_pod_that_names_none() {
+    let rules = rules().with_runtime_class(Some("nvidia".to_owned()));
+    let after = |kind: (&str, &str), object: &Value, old: Option<&Value>| {
+        let asked = Admission { workload: workload(kind), namespace: "team", object, old };
+        admitted(&asked, &rules).expect("admitted")
+    };
+    let pod = ("", "Pod");
+    for (resource, class) in cases::WITH_AND_WITHOUT_A_GPU {
+        let asks = cases::pod(json!({ "limits": { resource: "1" } }));
+        let once = after(pod, &asks, None);
+        assert_eq!(once["spec"].get("runtimeClassName"), class.then_some(&json!("nvidia")));
+        assert_eq!(after(pod, &once, None), once, "{resource}");
+        // Another that its author chose stays, and a pod that is there cannot change any more.
+        let mut chosen = asks.clone();
+        chosen["spec"]["runtimeClassName"] = json!("own");
+        assert_eq!(after(pod, &chosen, None)["spec"]["runtimeClassName"], "own");
+        let mut later = asks.clone();
+        later["metadata"]["annotations"] = json!({ "a": "b" });
+        assert_eq!(after(pod, &later, Some(&asks)), later, "{resource}");
+        // Templates stay as they were written: their pods get it.
+        let template =
+            after(("apps", "Deployment"), &cases::templated("apps", "Deployment", &asks), None);
+        assert!(!template.to_string().contains("runtimeClassName"), "{resource}");
+    }
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec![
         "spec",

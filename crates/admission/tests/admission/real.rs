@@ -9,16 +9,15 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use aliquot_admission::policies::{limits, manifests};
 use aliquot_admission::{Rules, Workload};
-use contract::Domain;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cases::{self, Case};
 use crate::chart::rendered;
-use crate::policy::agreement::pod;
+use crate::policy::agreement::{full, pod};
 use crate::policy::apiserver::{self, Asked, Cluster, Refused};
 use crate::policy::by_webhook;
-use crate::webhook::Server;
+use crate::webhook::{self, Server};
 
 /// An API server's plugins with these policies, in a process of their own.
 struct Real {
@@ -115,17 +114,11 @@ fn of_policy(why: String) -> Refused {
     Refused::Policy(own.unwrap_or(why))
 }
 
-fn rules() -> Rules {
-    let taint = json!({ "key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule" });
-    let rules = Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()]);
-    rules.with_tolerations(vec![taint])
-}
-
 fn create<'a>(kind: (&'a str, &'a str), object: &'a Value) -> Asked<'a> {
     Asked { kind, namespace: "team", object, old: None }
 }
 
-/// What of an object the policies can change: resources by container, and tolerations.
+/// What of an object the policies can change: resources by container, tolerations and RuntimeClass.
 fn essence(kind: (&str, &str), object: &Value) -> Value {
     let workload = Workload::of(kind.0, kind.1).expect("a known kind");
     let pod = workload.path().iter().fold(object, |value, name| &value[*name]);
@@ -136,7 +129,12 @@ fn essence(kind: (&str, &str), object: &Value) -> Value {
     };
     let list = |name: &str| pod["spec"][name].as_array().cloned().unwrap_or_default();
     let all = |name: &str| list(name).iter().map(resources).collect::<Vec<_>>();
-    json!([all("initContainers"), all("containers"), list("tolerations")])
+    json!([
+        all("initContainers"),
+        all("containers"),
+        list("tolerations"),
+        pod["spec"]["runtimeClassName"]
+    ])
 }
 
 /// One decision in a form that both sides have. The API server's own words are its own.
@@ -150,7 +148,7 @@ fn comparable(kind: (&str, &str), decided: Result<Value, Refused>) -> Result<Val
 
 #[test]
 fn the_real_compiler_takes_every_expression_and_its_type_check_warns_of_none() {
-    let real = Real::of(&rules());
+    let real = Real::of(&full());
     eprintln!("real admission: {}", real.said);
     assert_eq!(real.said["problems"], json!([]));
     assert_eq!(real.said["warnings"], json!([]));
@@ -158,7 +156,7 @@ fn the_real_compiler_takes_every_expression_and_its_type_check_warns_of_none() {
 
 #[test]
 fn real_plugins_decide_every_case_of_the_table_as_the_evaluator_does() {
-    let (mut real, cluster) = (Real::of(&rules()), Cluster::with(&rules()));
+    let (mut real, cluster) = (Real::of(&full()), Cluster::with(&full()));
     let none = json!({ "metadata": {} });
     let mut differences = Vec::new();
     for Case { name, kind, object, .. } in cases::all() {
@@ -179,7 +177,7 @@ proptest! {
         pod in pod(), before in prop::option::weighted(0.3, pod()), of in 0usize..12,
     ) {
         thread_local!(static PEERS: RefCell<(Real, Cluster)> =
-            RefCell::new((Real::of(&rules()), Cluster::with(&rules()))));
+            RefCell::new((Real::of(&full()), Cluster::with(&full()))));
         let kind = *cases::TEMPLATED.get(of).unwrap_or(&("", "Pod"));
         let made = |pod| if kind.1 == "Pod" { pod } else { cases::templated(kind.0, kind.1, &pod) };
         let (object, old) = (made(pod), before.map(made));
@@ -212,7 +210,7 @@ fn large(containers: usize, resources: usize, variables: usize, share: Value) ->
 
 #[test]
 fn large_pods_stay_within_the_real_cost_limits() {
-    let mut real = Real::of(&rules());
+    let mut real = Real::of(&full());
     let none = json!({ "metadata": {} });
     for (containers, resources, variables) in
         [(30, 20, 100), (64, 10, 50), (64, 1, 0), (4, 5, 1000)]
@@ -229,7 +227,7 @@ fn large_pods_stay_within_the_real_cost_limits() {
 
 #[test]
 fn a_real_namespace_has_no_more_than_its_annotations_say() {
-    let (mut real, mut cluster) = (Real::of(&rules()), Cluster::with(&rules()));
+    let (mut real, mut cluster) = (Real::of(&full()), Cluster::with(&full()));
     let objects = [
         cases::fraction(json!("0.5")),
         cases::pod(json!({ "limits": { "example.com/gpu": "1" } })),
@@ -244,6 +242,7 @@ fn a_real_namespace_has_no_more_than_its_annotations_say() {
         json!({ "example.com/allowed-resources": "example.com/gpu-percent" }),
         json!({ "example.com/allowed-compute-policies": "fair,strict" }),
         json!({ "example.com/allowed-compute-policies": "fair" }),
+        json!({ "example.com/allowed-compute-policies": "strict" }),
     ];
     for (annotations, object) in
         annotations.iter().flat_map(|one| objects.iter().map(move |object| (one, object)))
@@ -258,7 +257,7 @@ fn a_real_namespace_has_no_more_than_its_annotations_say() {
 
 #[test]
 fn real_plugins_leave_the_systems_namespaces_and_those_that_opted_out_alone() {
-    let mut real = Real::of(&rules());
+    let mut real = Real::of(&full());
     let object = cases::pod(json!({ "limits": { "example.com/gpu-percent": "101" } }));
     let out = json!({ "metadata": { "labels": { "example.com/gpu-admission": "disabled" } } });
     let none = json!({ "metadata": {} });
@@ -296,7 +295,7 @@ async fn the_real_webhook_plugins_get_of_our_server_what_the_decision_says() {
         for Case { name, kind, object, .. } in cases::all() {
             let asked = create(kind, &object);
             let theirs = real.admit(asked, &json!({ "metadata": {} }));
-            match (by_webhook(asked), theirs) {
+            match (by_webhook(asked, &webhook::rules()), theirs) {
                 (Ok(ours), Ok(theirs)) => {
                     assert_eq!(essence(kind, &ours), essence(kind, &theirs), "{name}: {object}");
                 }

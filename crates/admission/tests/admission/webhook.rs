@@ -17,6 +17,13 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use crate::cases::{self, Case, Expect};
 use crate::decision::percents;
 
+/// What the server goes by.
+pub(crate) fn rules() -> Rules {
+    let rules = Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()]);
+    let rules = rules.translating(Some(Translation::default()));
+    rules.with_runtime_class(Some("nvidia".to_owned()))
+}
+
 /// A server on a port of its own, with a certificate of its own.
 pub(crate) struct Server {
     folder: TempDir,
@@ -33,10 +40,8 @@ impl Server {
         let root = write_certificate(folder.path());
         let (files, tls) = Files::open(folder.path()).await.expect("the certificate");
         let handle = Handle::new();
-        let rules = Rules::new(Domain::default()).with_pools([cases::POOL.to_owned()]);
-        let rules = rules.translating(Some(Translation::default()));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        tokio::spawn(server::serve(any, tls.clone(), rules, handle.clone()));
+        tokio::spawn(server::serve(any, tls.clone(), rules(), handle.clone()));
         let address = handle.listening().await.expect("the server listens");
         Self { folder, address, handle, files, tls, root }
     }
@@ -135,6 +140,7 @@ async fn a_fraction_comes_back_as_a_patch_and_its_result_validates() {
     let object = patched(object, &answer["response"]);
     let limits = &object["spec"]["containers"][0]["resources"]["limits"];
     assert_eq!(limits, &json!({ "example.com/gpu-percent": "50" }));
+    assert_eq!(object["spec"]["runtimeClassName"], "nvidia");
     let answer = server.review("/validate", review(("", "Pod"), &object)).await;
     assert_eq!(answer["response"]["allowed"], true);
     assert!(answer["response"].get("patch").is_none());
@@ -150,6 +156,10 @@ async fn what_the_mutation_never_saw_is_not_admitted_without_its_share() {
         let said = answer["response"]["status"]["message"].as_str().expect("a reason");
         assert!(said.contains("not written as percent"), "{said}");
     }
+    let whole = cases::pod(json!({ "limits": { "example.com/gpu": "1" } }));
+    let answer = server.review("/validate", review(("", "Pod"), &whole)).await;
+    let said = answer["response"]["status"]["message"].as_str().expect("a reason");
+    assert!(said.contains("write runtimeClassName: nvidia"), "{said}");
 }
 
 #[tokio::test]

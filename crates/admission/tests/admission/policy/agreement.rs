@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::apiserver::Cluster;
-use super::{by_webhook, cluster, create};
+use super::{by_webhook, create, rules};
 use crate::cases;
+use aliquot_admission::Rules;
 
 fn container(name: &'static str) -> impl Strategy<Value = Value> {
     let amount = prop::sample::select(vec![
@@ -70,26 +71,36 @@ pub(crate) fn pod() -> impl Strategy<Value = Value> {
         prop::option::of(container("b")),
         prop::option::of(container("side")),
         annotations(),
+        prop::option::weighted(0.2, Just("own")),
     )
-        .prop_map(|(first, second, side, annotations)| {
+        .prop_map(|(first, second, side, annotations, class)| {
             let mut pod = cases::pod_of([Some(first), second].into_iter().flatten().collect());
             if let Some(side) = side {
                 pod["spec"]["initContainers"] = json!([side]);
+            }
+            if let Some(class) = class {
+                pod["spec"]["runtimeClassName"] = json!(class);
             }
             pod["metadata"]["annotations"] = annotations;
             pod
         })
 }
 
+/// Rules that have something of everything.
+pub(crate) fn full() -> Rules {
+    let taint = json!({ "key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule" });
+    rules().with_tolerations(vec![taint]).with_runtime_class(Some("nvidia".to_owned()))
+}
+
 proptest! {
     #[test]
     fn policies_and_webhook_agree_on_every_pod_and_every_template(pod in pod(), of in 0usize..12) {
-        thread_local!(static CLUSTER: Cluster = cluster());
+        thread_local!(static CLUSTER: Cluster = Cluster::with(&full()));
         let kind = *cases::TEMPLATED.get(of).unwrap_or(&("", "Pod"));
         let object = if kind.1 == "Pod" { pod } else { cases::templated(kind.0, kind.1, &pod) };
         let asked = create(kind, &object);
         let by_policy = CLUSTER.with(|cluster| cluster.admit(asked));
-        let by_webhook = by_webhook(asked);
+        let by_webhook = by_webhook(asked, &full());
         prop_assert_eq!(by_policy.clone().ok(), by_webhook.ok(), "{:?} of {}", by_policy, object);
     }
 }

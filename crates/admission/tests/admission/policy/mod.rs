@@ -171,6 +171,33 @@ fn tolerations_come_with_every_gpu_and_only_once() {
     assert!(!deployment.to_string().contains("nvidia.com/gpu"));
 }
 
+#[test]
+fn a_runtime_class_comes_with_every_gpu_of_a_pod_that_names_none() {
+    let mut cluster = Cluster::with(&rules().with_runtime_class(Some("nvidia".to_owned())));
+    let pod = ("", "Pod");
+    for (resource, class) in cases::WITH_AND_WITHOUT_A_GPU {
+        let asks = cases::pod(json!({ "limits": { resource: "1" } }));
+        let once = cluster.admit(create(pod, &asks)).expect("admitted");
+        assert_eq!(once["spec"].get("runtimeClassName"), class.then_some(&json!("nvidia")));
+        assert_eq!(cluster.admit(create(pod, &once)).as_ref(), Ok(&once), "{resource}");
+        let mut chosen = asks.clone();
+        chosen["spec"]["runtimeClassName"] = json!("own");
+        let chosen = cluster.admit(create(pod, &chosen)).expect("admitted");
+        assert_eq!(chosen["spec"]["runtimeClassName"], "own");
+        let template = cases::templated("apps", "Deployment", &asks);
+        let template = cluster.admit(create(("apps", "Deployment"), &template)).expect("admitted");
+        assert!(!template.to_string().contains("runtimeClassName"), "{resource}");
+    }
+    // Without the mutation such a pod would start without a driver. One that is there stays.
+    cluster.mutates = false;
+    let asks = cases::pod(json!({ "limits": { "example.com/gpu": "1" } }));
+    let Err(Refused::Policy(said)) = cluster.admit(create(pod, &asks)) else { panic!("no class") };
+    assert!(said.contains("write runtimeClassName: nvidia"), "{said}");
+    let mut later = asks.clone();
+    later["metadata"]["annotations"] = json!({ "a": "b" });
+    assert!(cluster.admit(Asked { old: Some(&asks), ..create(pod, &later) }).is_ok());
+}
+
 /// What only the webhook can say: all faults at once, and the same numbers in the author's spelling.
 #[test]
 fn of_several_faults_the_policy_says_the_first() {
@@ -298,6 +325,20 @@ fn a_namespace_has_no_more_than_its_annotations_say() {
             &strict,
             Some("\\\"strict\\\""),
         ),
+        // Nothing written is fair, of a share alone.
+        (json!({ "example.com/allowed-compute-policies": "fair" }), &half, None),
+        (
+            json!({ "example.com/allowed-compute-policies": "strict" }),
+            &half,
+            Some("may have strict only"),
+        ),
+        (
+            json!({ "example.com/allowed-compute-policies": "strict" }),
+            &pool,
+            Some("may have strict only"),
+        ),
+        (json!({ "example.com/allowed-compute-policies": "strict" }), &strict, None),
+        (json!({ "example.com/allowed-compute-policies": "strict" }), &whole, None),
     ];
     for (annotations, object, words) in table {
         let said = said(annotations.clone(), object);
@@ -312,10 +353,10 @@ fn a_namespace_has_no_more_than_its_annotations_say() {
 }
 
 /// Through the webhook on the same API server: mutation, the server's own validation, validation.
-pub(crate) fn by_webhook(asked: Asked<'_>) -> Result<Value, ()> {
+pub(crate) fn by_webhook(asked: Asked<'_>, rules: &Rules) -> Result<Value, ()> {
     let workload = Workload::of(asked.kind.0, asked.kind.1).expect("a known kind");
     let decided = |object: &Value| {
-        admit(&Admission { workload, namespace: asked.namespace, object, old: asked.old }, &rules())
+        admit(&Admission { workload, namespace: asked.namespace, object, old: asked.old }, rules)
     };
     let mut object = apiserver::decoded(asked.object, workload).map_err(drop)?;
     let patch = decided(&object).map_err(drop)?;
