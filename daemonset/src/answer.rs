@@ -18,11 +18,11 @@ use crate::shim::Shim;
 
 /// Names the GPUs for people and for tools that look there. No limit lives in it: a pod can override
 /// every variable.
-const VISIBLE_DEVICES: &str = "NVIDIA_VISIBLE_DEVICES";
+pub(crate) const VISIBLE_DEVICES: &str = "NVIDIA_VISIBLE_DEVICES";
 
 /// What the NVIDIA runtime takes for "nothing": with CDI it must not bring a GPU of its own accord, and
 /// many an image asks for all of them.
-const NOTHING: &str = "void";
+pub(crate) const NOTHING: &str = "void";
 
 /// What on the node goes into containers.
 #[derive(Clone, Debug)]

@@ -119,28 +119,41 @@ impl AtStart {
     }
 }
 
-/// Looks for rivals until `stop` is true.
+/// Looks for rivals until `stop` is true: again and again, and as soon as there is a card that was not there.
 pub(crate) async fn keep_watched(
     node: Arc<Node>,
     orders: watch::Sender<Arc<Orders>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut fading = Rivals::new();
+    let (mut inventory, mut fading) = (node.watch(), Rivals::new());
+    let mut is_due = true;
     loop {
+        let cards = inventory.borrow_and_update().clone();
         if let Some(found) = node.rivals().await {
             let known = orders.borrow().rivals.clone();
-            let found = lasting(&known, found, &mut fading);
+            let found = match is_due {
+                true => lasting(&known, found, &mut fading),
+                // A look between takes nobody's time to come back.
+                false => known.clone().into_iter().chain(found).collect(),
+            };
             tell(&known, &found);
             if known != found {
                 keep(&node.layout().rivals(), &found);
                 orders.send_modify(|orders| Arc::make_mut(orders).rivals = found);
             }
         }
-        tokio::select! {
+        is_due = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(PAUSE) => {}
-        }
+            () = tokio::time::sleep(PAUSE) => true,
+            Ok(_) = inventory.wait_for(|now| gains(&cards, now)) => false,
+        };
     }
+}
+
+/// Whether a card is there that was not. Who names cards by numbers may have named this one long before.
+fn gains(before: &Inventory, now: &Inventory) -> bool {
+    let is_new = |gpu: &Gpu| before.get(gpu.uuid).is_none_or(|was| was.minor != gpu.minor);
+    now.gpus().iter().any(is_new)
 }
 
 /// What was `found`, and what of those `known` is missing for the first time: a kubelet that restarts knows no
@@ -217,6 +230,15 @@ mod tests {
             assert_eq!(!known.is_empty(), expected);
         }
         assert!(lasting(&known, Rivals::new(), &mut fading).is_empty());
+    }
+
+    #[test]
+    fn only_a_card_that_was_not_there_is_looked_at_before_its_time() {
+        let of = |count: u8| Inventory::new((0..count).map(|n| gpu(n, Mode::Shared)).collect());
+        assert!(gains(&of(0), &of(1)) && gains(&of(1), &of(2)));
+        assert!(!gains(&of(2), &of(2)) && !gains(&of(2), &of(1)));
+        let renumbered = Inventory::new(vec![Gpu { minor: 7, ..gpu(0, Mode::Shared) }]);
+        assert!(gains(&of(1), &renumbered));
     }
 
     #[tokio::test]

@@ -136,7 +136,7 @@ pub async fn serve(
     let (sockets, mounted) = (place.folder.clone(), place.folder.clone());
     let (xids, refused) = (scanner.xids.clone(), problem.subscribe());
     let told = seen::Told { config: config.clone(), times, xids, refused };
-    let seeing = seen::Seeing::new(node.clone(), options, told).await?;
+    let seeing = seen::Seeing::new(node.clone(), options, told)?;
     let (trying, mut first_try) = mpsc::channel(1);
     tasks.spawn(keep_all_registered(node.clone(), place, trying, stopped.clone()));
     let _ = tokio::time::timeout(FIRST_TRY, first_try.recv()).await;

@@ -60,6 +60,17 @@ fn a_share_by_cdi_has_its_allotment_the_shim_its_card_and_a_bound() {
 }
 
 #[test]
+fn a_pod_that_asks_nvidias_runtime_for_all_gpus_by_a_variable_gets_its_share_by_cdi_all_the_same() {
+    let node = node();
+    let script = ["/bin/sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES"];
+    let mut spec = PodSpec::single("a", PERCENT, 50, &script);
+    spec.containers[0].env = [("NVIDIA_VISIBLE_DEVICES".to_owned(), "all".to_owned())].into();
+    let mut pod = node.sim.admit(spec).unwrap();
+    pod.start().unwrap();
+    assert_eq!(pod.wait().stdout.trim(), "void");
+}
+
+#[test]
 fn the_list_of_an_image_is_kept_behind_the_shim() {
     let node = node();
     let own = node.at("image");

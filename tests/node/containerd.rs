@@ -215,6 +215,8 @@ fn container(answers: &[ContainerAllocateResponse], image: &str, script: &str) -
         let names = answer.cdi_devices.iter().map(|device| CdiDevice { name: device.name.clone() });
         config.cdi_devices.extend(names);
     }
+    // Who asks NVIDIA's runtime for all GPUs gets no others than by CDI: the pod's own variables are the last.
+    config.envs.push(KeyValue { key: "NVIDIA_VISIBLE_DEVICES".into(), value: "all".into() });
     config
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::lost::Lost;
 use kube_api::{ApiError, Body, Client};
 
 /// Events that may be sent at once, and how long until there is room for another one.
@@ -59,6 +60,19 @@ struct Sent {
     is_taken_back: bool,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Told {
+    /// The API server has it.
+    Taken,
+    /// It has the same already, of a moment ago.
+    Same,
+    /// It did not take it and may take it later.
+    Later,
+    /// Nobody will see it.
+    Lost(Lost),
+}
+
 /// Sends events.
 pub(super) struct Recorder<'a> {
     client: &'a Client,
@@ -74,20 +88,23 @@ impl<'a> Recorder<'a> {
         Self { client, node, sent, room: BURST, filled }
     }
 
-    /// Sends `event`, unless the same was just sent or there were too many. Answers whether it is to be sent
-    /// again later, because the API server did not take it and may take it then. That is logged the first time.
-    pub(super) async fn record(&mut self, event: &Event, is_first: bool) -> bool {
+    /// Sends `event`, unless the same was just sent or there were too many. That the API server does not take it is
+    /// logged the first time.
+    pub(super) async fn record(&mut self, event: &Event, is_first: bool) -> Told {
         let key = (event.about.clone(), event.reason, event.which.clone());
         let is_same = |sent: &Sent| {
             !sent.is_taken_back && sent.at.elapsed() < AGAIN && sent.message == event.message
         };
-        if self.sent.get(&key).is_some_and(is_same) || !self.has_room() {
+        if self.sent.get(&key).is_some_and(is_same) {
+            return Told::Same;
+        }
+        if !self.has_room() {
             debug!(reason = event.reason, message = event.message, "an event is left out");
-            return false;
+            return Told::Lost(Lost::Burst);
         }
         let Err(error) = self.send(key, event).await else {
             self.take_back(event);
-            return false;
+            return Told::Taken;
         };
         // What the server will not have, such as one in a namespace that is gone, it will not have later.
         let is_late = error.code().is_none_or(|code| code == 429 || code >= 500);
@@ -95,7 +112,7 @@ impl<'a> Recorder<'a> {
             warn!(reason = event.reason, message = event.message, %error, is_late, "an event is not sent");
         }
         self.room += u32::from(is_late);
-        is_late
+        if is_late { Told::Later } else { Told::Lost(Lost::Refused) }
     }
 
     async fn send(&mut self, key: Key, event: &Event) -> Result<(), ApiError> {

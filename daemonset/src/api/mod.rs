@@ -4,6 +4,7 @@
 mod events;
 mod evict;
 mod labels;
+mod lost;
 mod own_node;
 mod pools;
 mod publish;
@@ -24,6 +25,7 @@ use tokio::time::interval;
 use tracing::{info, warn};
 
 pub use kube_api::{ApiFlags, Meta};
+pub(crate) use lost::LostEvents;
 pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
 pub(crate) use telling::Heard;
@@ -35,6 +37,7 @@ use crate::node::Node;
 use events::{About, Event};
 use evict::Evictor;
 use kube_api::{Change, Client, follow};
+use lost::Lost;
 
 /// The pods of the node, by uid, as far as the API server has told.
 pub type Pods = BTreeMap<String, Meta>;
@@ -61,14 +64,42 @@ pub(crate) struct Api {
     pub(crate) compare_every: Duration,
     /// The namespace in which the node's free GPUs are published.
     pub(crate) publish_in: Option<String>,
+    /// Where events are counted that are not told.
+    pub(crate) lost: Arc<LostEvents>,
+}
+
+/// Where events are handed on, to be sent in their order.
+struct Events {
+    sender: mpsc::Sender<Event>,
+    lost: Arc<LostEvents>,
+}
+
+impl Events {
+    /// Hands one on; who tells of something waits for no API server.
+    fn tell(&self, event: Event) {
+        if self.sender.try_send(event).is_err() {
+            self.lost.count(Lost::Crowded);
+        }
+    }
 }
 
 impl Api {
     /// Does it until `stop` is true.
     pub(crate) async fn keep(self, mut stop: channel::Receiver<bool>) {
-        let Self { client, name, node, config, audited, heard, lister, compare_every, publish_in } =
-            self;
-        let (events, waiting) = mpsc::channel(WAITING);
+        let Self {
+            client,
+            name,
+            node,
+            config,
+            audited,
+            heard,
+            lister,
+            compare_every,
+            publish_in,
+            lost,
+        } = self;
+        let (sender, waiting) = mpsc::channel(WAITING);
+        let events = Events { sender, lost: lost.clone() };
         let (labels, has) = channel::channel(None);
         let (compared, awaited) = (has.clone(), has.clone());
         let publish = async |namespace: Option<&str>| {
@@ -80,7 +111,7 @@ impl Api {
         let all = async {
             tokio::join!(
                 keep_pods(&client, &name, &node, &config),
-                sending::keep_sending(&client, &name, waiting, LOOK),
+                sending::keep_sending(&client, &name, waiting, LOOK, &lost),
                 keep_refining(&node, &config, &events),
                 telling::keep_telling(&node, &config, heard, &events),
                 keep_evicting(&client, &node, &config, audited, &events),
@@ -128,11 +159,7 @@ async fn keep_pods(
 }
 
 /// Applies annotations whenever pods or allotments change.
-async fn keep_refining(
-    node: &Node,
-    config: &channel::Receiver<Arc<Config>>,
-    events: &mpsc::Sender<Event>,
-) {
+async fn keep_refining(node: &Node, config: &channel::Receiver<Arc<Config>>, events: &Events) {
     let (mut pods, mut ticks) = (node.pods().subscribe(), interval(LOOK));
     loop {
         tokio::select! {
@@ -152,7 +179,7 @@ async fn keep_refining(
             let about = About::Pod(pod.namespace, pod.name, Some(pod.uid));
             let (reason, which) = ("GPUAnnotationRefused", String::new());
             let event = Event { about, warning: true, reason, which, message };
-            let _ = events.try_send(event);
+            events.tell(event);
         }
     }
 }
@@ -162,7 +189,7 @@ async fn keep_evicting(
     node: &Node,
     config: &channel::Receiver<Arc<Config>>,
     audited: channel::Receiver<Arc<Audited>>,
-    events: &mpsc::Sender<Event>,
+    events: &Events,
 ) {
     let (mut evictor, mut ticks) = (Evictor::default(), interval(LOOK));
     loop {
@@ -170,7 +197,7 @@ async fn keep_evicting(
         let (policy, pods) = (config.borrow().audit.clone(), node.pods().borrow().clone());
         let findings = audited.borrow().findings.clone();
         for event in evictor.look(client, &findings, &policy, &pods).await {
-            let _ = events.try_send(event);
+            events.tell(event);
         }
     }
 }

@@ -137,7 +137,16 @@ pub(super) async fn remove_taints(
     loop {
         ticks.tick().await;
         let keys = config.borrow().startup_taints.clone();
-        let is_complete = has.borrow().is_some() && node.registrations().missing().is_empty();
+        let (is_known, is_registered) =
+            (has.borrow().is_some(), node.registrations().missing().is_empty());
+        if !keys.is_empty() && needed.is_unheard(is_known, is_registered) {
+            warn!(
+                ?keys,
+                "start-up taints stay, because the API server does not tell of this node: the agent's service account \
+                 needs get, list and watch of nodes (the chart's ClusterRole has them)"
+            );
+        }
+        let is_complete = is_known && is_registered;
         if !needed.no_longer(&keys, is_complete) {
             continue;
         }
@@ -161,9 +170,24 @@ struct Needed {
     removed: Vec<String>,
     /// The keys with which the look before found everything registered.
     complete: Option<Vec<String>>,
+    /// How many looks found everything registered and nothing known of the node itself.
+    unheard: u32,
 }
 
+/// So many looks wait for the API server to tell of the node before somebody is told that it does not.
+const PATIENT: u32 = 15;
+
 impl Needed {
+    /// Whether it is time to say that nobody tells of the node: once, and once more where it was told of between.
+    fn is_unheard(&mut self, is_known: bool, is_registered: bool) -> bool {
+        match (is_known, is_registered) {
+            (true, _) => self.unheard = 0,
+            (false, true) => self.unheard = self.unheard.saturating_add(1),
+            (false, false) => return false,
+        }
+        self.unheard == PATIENT
+    }
+
     /// Whether taints with these keys are to be taken away. A configuration that changes is there before
     /// the resources that it brings are: only what two looks in a row find complete is.
     fn no_longer(&mut self, keys: &[String], is_complete: bool) -> bool {
@@ -199,5 +223,18 @@ mod tests {
         needed.removed = keys("a b");
         assert!(!needed.no_longer(&keys("a b"), true));
         assert!(!needed.no_longer(&keys("b"), true) && needed.no_longer(&keys("b"), true));
+    }
+
+    #[test]
+    fn that_nobody_tells_of_the_node_is_said_once_after_a_while() {
+        let mut needed = Needed::default();
+        let said = |needed: &mut Needed, known, registered, looks: u32| {
+            (0..looks).filter(|_| needed.is_unheard(known, registered)).count()
+        };
+        assert_eq!(said(&mut needed, false, false, 10 * PATIENT), 0);
+        assert_eq!(said(&mut needed, false, true, PATIENT - 1), 0);
+        assert_eq!(said(&mut needed, false, true, 10 * PATIENT), 1);
+        assert_eq!(said(&mut needed, true, true, 10), 0);
+        assert_eq!(said(&mut needed, false, true, 10 * PATIENT), 1);
     }
 }

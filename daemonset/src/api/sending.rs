@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use kube_api::Client;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::WAITING;
-use super::events::{Event, Recorder};
+use super::events::{Event, Recorder, Told};
+use super::lost::{Lost, LostEvents};
 
 /// How long an event is tried to be sent: later it says nothing of the moment.
 const STALE: Duration = Duration::from_secs(600);
@@ -28,44 +29,84 @@ impl Unsent {
     }
 }
 
-/// Sends events, and again those that the API server did not take, one every `look`. What comes meanwhile of
-/// the same thing waits behind them; what is of another does not, for it may be in a namespace that takes it.
+/// Events that the API server has yet to take, those of one thing in their order.
+#[derive(Default)]
+struct Queue {
+    unsent: VecDeque<Unsent>,
+}
+
+impl Queue {
+    fn has_of_the_same(&self, one: &Unsent) -> bool {
+        self.unsent.iter().any(|before| before.is_of_the_same(one))
+    }
+
+    /// Puts one behind all others. Where no more may wait, the oldest goes for it: of the same thing, because the later
+    /// one is the last word on it, else of all.
+    fn put(&mut self, one: Unsent, lost: &LostEvents) {
+        self.make_room(&one, lost);
+        self.unsent.push_back(one);
+    }
+
+    /// Puts what was not taken behind all others but those of the same thing, which stay behind it.
+    fn put_back(&mut self, late: Unsent, lost: &LostEvents) {
+        self.make_room(&late, lost);
+        let all = std::mem::take(&mut self.unsent).into_iter();
+        let (after, before): (Vec<_>, Vec<_>) = all.partition(|one| one.is_of_the_same(&late));
+        self.unsent.extend(before.into_iter().chain([late]).chain(after));
+    }
+
+    fn make_room(&mut self, one: &Unsent, lost: &LostEvents) {
+        if self.unsent.len() < WAITING {
+            return;
+        }
+        let oldest = self.unsent.iter().position(|before| before.is_of_the_same(one));
+        self.unsent.remove(oldest.unwrap_or(0));
+        lost.count(Lost::Crowded);
+    }
+}
+
+/// Sends events, and again those that the API server did not take, one every `look`, the next at once where it was
+/// taken. What comes meanwhile of the same thing waits behind them; what is of another does not, for it may be in a
+/// namespace that takes it.
 pub(super) async fn keep_sending(
     client: &Client,
     name: &str,
     mut waiting: mpsc::Receiver<Event>,
     look: Duration,
+    lost: &LostEvents,
 ) {
-    let (mut recorder, mut unsent) = (Recorder::new(client, name), VecDeque::new());
+    let (mut recorder, mut queue) = (Recorder::new(client, name), Queue::default());
+    // When the first of the queue is tried: however many others come until then.
+    let mut next = Instant::now();
     loop {
-        let one = tokio::select! {
+        let (one, has_waited) = tokio::select! {
+            biased;
+            () = sleep_until(next), if !queue.unsent.is_empty() => {
+                (queue.unsent.pop_front().expect("there is one: it was looked at"), true)
+            }
             event = waiting.recv() => {
                 let Some(event) = event else { return };
                 let one = Unsent { event, since: Instant::now(), is_first: true };
-                if unsent.iter().any(|before: &Unsent| before.is_of_the_same(&one)) {
-                    if unsent.len() < WAITING {
-                        unsent.push_back(one);
-                    }
+                if queue.has_of_the_same(&one) {
+                    queue.put(one, lost);
                     continue;
                 }
-                one
-            }
-            () = sleep(look), if !unsent.is_empty() => {
-                unsent.pop_front().expect("there is one: it was looked at")
+                (one, false)
             }
         };
-        let is_late = recorder.record(&one.event, one.is_first).await;
-        if is_late && one.since.elapsed() < STALE && unsent.len() < WAITING {
-            put_back(&mut unsent, Unsent { is_first: false, ..one });
+        let told = recorder.record(&one.event, one.is_first).await;
+        if has_waited || queue.unsent.is_empty() {
+            next = Instant::now() + if told == Told::Later { look } else { Duration::ZERO };
+        }
+        match told {
+            Told::Later if one.since.elapsed() < STALE => {
+                queue.put_back(Unsent { is_first: false, ..one }, lost);
+            }
+            Told::Later => lost.count(Lost::Stale),
+            Told::Lost(why) => lost.count(why),
+            Told::Taken | Told::Same => {}
         }
     }
-}
-
-/// Puts what was not taken behind all others but those of the same thing, which stay behind it.
-fn put_back(unsent: &mut VecDeque<Unsent>, late: Unsent) {
-    let all = std::mem::take(unsent).into_iter();
-    let (after, before): (Vec<_>, Vec<_>) = all.partition(|one| one.is_of_the_same(&late));
-    unsent.extend(before.into_iter().chain([late]).chain(after));
 }
 
 #[cfg(test)]
@@ -77,6 +118,7 @@ mod tests {
     use axum::http::StatusCode;
     use serde_json::Value;
     use tokio::net::TcpListener;
+    use tokio::time::sleep;
 
     use super::super::events::{About, OPPOSITES};
     use super::*;
@@ -86,10 +128,8 @@ mod tests {
         Event { about: About::Node, warning: true, reason, which: which.into(), message }
     }
 
-    /// Sends `events` to a server that refuses `refused` times what it is told first; answers the messages in
-    /// the order in which it took them.
-    async fn taken(events: &[Event], refused: usize) -> Vec<String> {
-        let (told, mut tells) = mpsc::channel(WAITING);
+    /// An API server that refuses `refused` times what it is told first, and tells `told` what it took.
+    async fn server(told: mpsc::Sender<String>, refused: usize) -> (Client, tempfile::TempDir) {
         let unwilling = Arc::new(Mutex::new((None, refused)));
         let answer = async move |body: Bytes| {
             let event: Value = serde_json::from_slice(&body).unwrap();
@@ -109,7 +149,14 @@ mod tests {
         for file in ["ca.crt", "token"] {
             std::fs::write(account.path().join(file), "").unwrap();
         }
-        let client = Client::new(&base, account.path(), "test").unwrap();
+        (Client::new(&base, account.path(), "test").unwrap(), account)
+    }
+
+    /// Sends `events` to a server that refuses `refused` times what it is told first; answers the messages in
+    /// the order in which it took them.
+    async fn taken(events: &[Event], refused: usize) -> Vec<String> {
+        let (told, mut tells) = mpsc::channel(WAITING);
+        let (client, _account) = server(told, refused).await;
         let (sender, waiting) = mpsc::channel(WAITING);
         for event in events {
             sender.try_send(event.clone()).unwrap();
@@ -120,7 +167,8 @@ mod tests {
                 all.push(tells.recv().await.unwrap());
             }
         };
-        let sending = keep_sending(&client, "n", waiting, Duration::from_millis(10));
+        let lost = LostEvents::default();
+        let sending = keep_sending(&client, "n", waiting, Duration::from_millis(10), &lost);
         tokio::select! {
             () = hear => {}
             () = sending => {}
@@ -151,5 +199,47 @@ mod tests {
                 assert_eq!(taken(&events, 0).await, [one.clone(), other, one]);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_waits_is_tried_again_however_many_of_other_things_come() {
+        let (told, mut tells) = mpsc::channel(WAITING);
+        let (client, _account) = server(told, 1).await;
+        let (sender, waiting) = mpsc::channel(WAITING);
+        let (look, lost) = (Duration::from_millis(50), LostEvents::default());
+        let come = async {
+            for number in 0..200 {
+                // What is of one thing again is left out as the same: it costs the burst nothing.
+                let which = if number == 0 { "0" } else { "1" };
+                sender.send(event("GPUUnhealthy", which)).await.unwrap();
+                sleep(look / 5).await;
+            }
+        };
+        let hear = async { while tells.recv().await.unwrap() != "GPUUnhealthy 0" {} };
+        tokio::select! {
+            () = keep_sending(&client, "n", waiting, look, &lost) => unreachable!(),
+            () = come => panic!("it still waits"),
+            () = hear => {}
+        }
+    }
+
+    #[test]
+    fn of_more_than_may_wait_the_oldest_of_the_same_thing_goes() {
+        let (mut queue, lost) = (Queue::default(), LostEvents::default());
+        let one = |reason, which: &str, number: usize| Unsent {
+            event: Event { message: number.to_string(), ..event(reason, which) },
+            since: Instant::now(),
+            is_first: false,
+        };
+        queue.put(one("GPUUnhealthy", "0", 0), &lost);
+        (1..WAITING).for_each(|number| queue.put(one("GPUHealthy", "1", number), &lost));
+        assert_eq!(lost.counts(), [].into());
+        queue.put(one("GPUHealthy", "1", WAITING), &lost);
+        queue.put(one("GPUHealthy", "2", WAITING + 1), &lost);
+        let number = |one: &Unsent| one.event.message.parse::<usize>().unwrap();
+        let numbers: Vec<_> = queue.unsent.iter().map(number).collect();
+        // The first of "1" goes for another of it, and the first of all for one of which none waits.
+        assert_eq!(numbers, (2..=WAITING + 1).collect::<Vec<_>>());
+        assert_eq!(lost.counts(), [("crowded", 2)].into());
     }
 }

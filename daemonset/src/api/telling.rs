@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::events::{About, Event};
-use super::{Pods, evict};
+use super::{Events, Pods, evict};
 use crate::audit::News;
 use crate::config::{Action, Config, Health};
 use crate::health::action_of;
@@ -30,7 +30,7 @@ pub(super) async fn keep_telling(
     node: &Node,
     config: &watch::Receiver<Arc<Config>>,
     heard: Heard,
-    events: &mpsc::Sender<Event>,
+    events: &Events,
 ) {
     let Heard { mut news, mut xids, mut refused } = heard;
     let (mut inventory, mut daemons) = (node.watch(), node.daemons());
@@ -68,7 +68,7 @@ pub(super) async fn keep_telling(
             else => return,
         };
         for event in told {
-            let _ = events.try_send(event);
+            events.tell(event);
         }
     }
 }

@@ -16,6 +16,7 @@ pub use spec::{Device, Edits, Hook, Mount, Node, Spec};
 use contract::paths::CONTAINER_SHIM;
 use contract::{DeviceUuid, START_UNLOADABLE};
 
+use crate::answer::{NOTHING, VISIBLE_DEVICES};
 use crate::config::Unloadable;
 use crate::driver::Driver;
 use crate::inventory::{Gpu, Inventory, Slice};
@@ -68,10 +69,12 @@ pub fn nvidia_device(uuid: DeviceUuid) -> String {
     format!("nvidia.com/gpu={uuid}")
 }
 
-/// The GPUs and slices of a node: the driver's files and common nodes come with each.
+/// The GPUs and slices of a node: the driver's files and common nodes come with each, and the word by which NVIDIA's
+/// runtime adds no others, whatever the pod's own variables or those of its image say.
 #[must_use]
 pub fn gpus(domain: &str, driver: &Driver, inventory: &Inventory) -> Spec {
-    let common = Edits::of(driver.common_nodes(), driver.mounts());
+    let mut common = Edits::of(driver.common_nodes(), driver.mounts());
+    common.env.push(format!("{VISIBLE_DEVICES}={NOTHING}"));
     let devices = inventory.gpus().iter().flat_map(|gpu| {
         let slices = gpu.slices.iter().flatten().map(|slice| slice_device(driver, gpu, slice));
         std::iter::once(gpu_device(driver, gpu)).chain(slices)
@@ -151,6 +154,7 @@ mod tests {
             common.iter().any(|mount| mount["containerPath"].as_str().unwrap().ends_with(path))
         };
         assert!(has("/libcuda.so.1") && has("/dev/nvidiactl"), "{common:?}");
+        assert_eq!(spec["containerEdits"]["env"], json!(["NVIDIA_VISIBLE_DEVICES=void"]));
     }
 
     #[test]

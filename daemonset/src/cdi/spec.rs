@@ -35,6 +35,9 @@ pub struct Device {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Edits {
+    /// Variables, `NAME=value`. Runtimes set them after the container's own, which they replace.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
     /// Devices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub device_nodes: Vec<Node>,
@@ -120,12 +123,12 @@ impl Edits {
         Self {
             device_nodes: devices.into_iter().map(node).collect(),
             mounts: files.chain(mounts).collect(),
-            hooks: Vec::new(),
+            ..Self::default()
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.device_nodes.is_empty() && self.mounts.is_empty() && self.hooks.is_empty()
+        *self == Self::default()
     }
 }
 

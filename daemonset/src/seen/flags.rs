@@ -8,7 +8,7 @@ use clap::Args;
 /// How the agent watches and tells.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct SeenFlags {
-    /// Serve /metrics, /healthz and /readyz there, such as 0.0.0.0:9477; nowhere where left out
+    /// Serve /metrics, /healthz and /readyz there, such as [::]:9477; nowhere where left out
     #[arg(long, value_name = "ADDRESS:PORT", env = "ALIQUOT_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,
     /// Where the machine's procfs is mounted, for the audit

@@ -85,6 +85,7 @@ families! {
     share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
     mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
     config_refused: Gauges, "config_refused", None, "1 while the configuration's file is wrong and the one before stays in force";
+    events_lost: Counters, "events_lost", None, "Events that were not told, by why";
     allotments: Gauges, "allotments", None, "Allotments on the node";
     troubles: Gauges, "allotment_trouble_info", None, "Why an allotment's record or pages are not as they should be";
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
@@ -158,6 +159,9 @@ impl Families {
         for ((gpu, xid), times) in &state.xids {
             let labels = vec![("gpu", gpu.clone()), ("xid", xid.to_string())];
             add(&self.gpu_xids, labels, *times as f64);
+        }
+        for (why, count) in &state.lost_events {
+            add(&self.events_lost, vec![("reason", (*why).to_owned())], *count as f64);
         }
         set(&self.config_refused, vec![], f64::from(u8::from(state.refused.is_some())));
         self.fill_audit(state);

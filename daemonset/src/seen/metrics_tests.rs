@@ -33,6 +33,7 @@ fn a_containers_share_limit_and_use_are_told_with_its_pod() {
     let refused = all.iter().find(|line| line.starts_with("aliquot_config_refused"));
     assert!(refused.unwrap().ends_with(" 0.0"));
     assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
+    assert!(all.contains(&"aliquot_events_lost_total{reason=\"burst\"} 3.0".to_owned()));
     assert_eq!(all.last().unwrap(), "# EOF");
 }
 

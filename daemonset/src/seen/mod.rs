@@ -19,7 +19,7 @@ pub use chargeback::Chargeback;
 pub use flags::SeenFlags;
 pub use state::{Held, State};
 
-use crate::api::{self, Api, Heard};
+use crate::api::{self, Api, Heard, LostEvents};
 use crate::arbiter;
 use crate::audit::lister::NvmlLister;
 use crate::audit::{Audit, Audited, keep_auditing};
@@ -52,6 +52,7 @@ pub(crate) struct Witness {
     times: watch::Receiver<arbiter::View>,
     xids: watch::Receiver<Xids>,
     refused: watch::Receiver<Option<String>>,
+    lost: Arc<LostEvents>,
     chargeback: Mutex<Chargeback>,
 }
 
@@ -68,13 +69,13 @@ impl Seeing {
     ///
     /// # Errors
     /// An address that cannot be listened on, a service account that cannot be read.
-    pub async fn new(node: Arc<Node>, options: &Options, told: Told) -> Result<Self> {
+    pub fn new(node: Arc<Node>, options: &Options, told: Told) -> Result<Self> {
         let Told { config, times, xids, refused } = told;
         let (audited, audited_now) = watch::channel(Arc::new(Audited::default()));
         let (news, heard) = mpsc::channel(NEWS);
         let heard = Heard { news: heard, xids: xids.clone(), refused: refused.clone() };
         let lister = Arc::new(NvmlLister::new(node.nvml()));
-        let name = options.node.node_name.clone();
+        let (name, lost) = (options.node.node_name.clone(), Arc::<LostEvents>::default());
         let api = api::client(&options.api, &name)?.map(|client| Api {
             client,
             name,
@@ -85,6 +86,7 @@ impl Seeing {
             lister: lister.clone(),
             compare_every: Duration::from_secs(options.seen.compare_pools_every),
             publish_in: options.node.publish_in.clone(),
+            lost: lost.clone(),
         });
         let proc = options.seen.proc.clone();
         let chargeback = Mutex::new(Chargeback::default());
@@ -96,9 +98,10 @@ impl Seeing {
                 times,
                 xids,
                 refused,
+                lost,
                 chargeback,
             }),
-            listener: server::bind(options.seen.metrics_address).await?,
+            listener: server::bind(options.seen.metrics_address)?,
             api,
         })
     }
@@ -132,7 +135,7 @@ impl Witness {
         let (xids, refused) = (self.xids.borrow().clone(), self.refused.borrow().clone());
         let gather = move || {
             let node = State::gather(&witness.node, audited, chargeback);
-            State { times, xids, refused, ..node }
+            State { times, xids, refused, lost_events: witness.lost.counts(), ..node }
         };
         tokio::task::spawn_blocking(gather).await.ok()
     }

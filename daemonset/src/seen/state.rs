@@ -45,6 +45,8 @@ pub struct State {
     pub times: View,
     /// How often which card told of which XID.
     pub xids: Xids,
+    /// Events that were not told since the agent started, by why.
+    pub lost_events: BTreeMap<&'static str, u64>,
     /// Why the file of the configuration does not count; `None` while it does.
     pub refused: Option<String>,
 }
@@ -85,6 +87,7 @@ impl State {
             daemons: node.daemons().borrow().clone(),
             times: View::default(),
             xids: Xids::default(),
+            lost_events: BTreeMap::new(),
             refused: None,
         }
     }
@@ -128,6 +131,7 @@ impl State {
             },
             "arbiter": self.times,
             "xids": self.xids.iter().map(|((gpu, xid), times)| (gpu, xid, times)).collect::<Vec<_>>(),
+            "events_lost": self.lost_events,
             "config_refused": self.refused,
             "mps_daemons": *self.daemons,
             "share_seconds": self.chargeback.sums().collect::<BTreeMap<_, _>>(),
@@ -174,6 +178,7 @@ pub(crate) mod tests {
             daemons: Arc::default(),
             times: View::default(),
             xids: [((uuid(1).to_string(), 79), 2)].into(),
+            lost_events: [("burst", 3)].into(),
             refused: None,
         }
     }
