@@ -45,7 +45,7 @@ const KEPT: [(&str, &str); 2] =
     [("aliquot.yaml", ""), ("aliquot-policy.yaml", "admission.mode=policy")];
 
 /// Values that change what is rendered: each rendering has to fit the API.
-const VARIANTS: [&str; 11] = [
+const VARIANTS: [&str; 13] = [
     "",
     "admission.mode=policy,domain=gpu.example.org",
     "admission.mode=none,scheduler.enabled=false",
@@ -57,6 +57,8 @@ const VARIANTS: [&str; 11] = [
     "admission.translate.enabled=true,admission.translate.cardMemory=32510Mi",
     "scheduler.slices={mig-1g.10gb},scheduler.ignorable=true,admission.leaveAlone={infra},agent.config.placement=spread",
     "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps,agent.config.compute.mpsPipeDirectory=/run/mps",
+    "admission.mode=policy,admission.runtimeClassName=nvidia",
+    "admission.pods.nodeSelector.a=b,admission.pods.tolerations[0].operator=Exists,scheduler.pods.priorityClassName=,scheduler.pods.nodeSelector.a=b",
 ];
 
 /// Values, and what has to be rendered from them: the extender is asked about every pool's resources, and the
@@ -91,7 +93,7 @@ const RENDERED: [(&str, &[&str]); 6] = [
 ];
 
 /// Values that are refused, and a word of why.
-const REFUSED: [(&str, &str); 15] = [
+const REFUSED: [(&str, &str); 18] = [
     ("agent.maxUnavailable=0", "maxUnavailable"),
     ("agent.log=xml", "log"),
     ("agnet.audit=false", "agnet"),
@@ -103,7 +105,10 @@ const REFUSED: [(&str, &str); 15] = [
     ("admission.translate.enabled=true,admission.mode=policy", "admission.translate.enabled"),
     ("admission.translate.enabled=true,admission.mode=none", "admission.translate.enabled"),
     ("admission.translate.replicas=1", "replicas"),
+    ("admission.runtimeClassName=Not A Name", "runtimeClassName"),
+    ("admission.runtimeClassName=nvidia,admission.mode=none", "admission.runtimeClassName"),
     ("scheduler.ignorable=maybe", "ignorable"),
+    ("scheduler.pods.nodeSelctor.a=b", "nodeSelctor"),
     // Where the agent's pod has something else.
     ("agent.pagesDir=/run/aliquot", "pagesDir"),
     ("agent.stateDir=/run/aliquot-run/", "stateDir"),
@@ -112,7 +117,7 @@ const REFUSED: [(&str, &str); 15] = [
 
 /// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
 /// the agent, of kube-scheduler, and of the webhook's and the policies' words.
-const LINES: [(&str, &[&str]); 14] = [
+const LINES: [(&str, &[&str]); 19] = [
     ("", &["    defaultMode: auto", "        ignorable: false"]),
     // An eviction is bound to no node, so the right is given only where somebody wants it.
     ("agent.config.audit.notGiven=evict", &["    resources: [pods/eviction]"]),
@@ -142,12 +147,23 @@ const LINES: [(&str, &[&str]); 14] = [
             "    - {name: metrics, port: 9999, targetPort: metrics}",
         ],
     ),
+    (
+        "admission.pods.nodeSelector.role=infra,admission.pods.tolerations[0].key=sku",
+        &["      nodeSelector:", "        role: infra", "      tolerations:", "        - key: sku"],
+    ),
+    (
+        "scheduler.pods.nodeSelector.role=infra,scheduler.pods.tolerations[0].key=sku",
+        &["      nodeSelector:", "        role: infra", "      tolerations:", "        - key: sku"],
+    ),
+    ("admission.mode=none", &["      priorityClassName: system-cluster-critical"]),
+    ("admission.runtimeClassName=nvidia", &["            - --runtime-class=nvidia"]),
+    ("", &["            - --metrics-address=[::]:9477", "            - --listen=[::]:8443"]),
     ("agent.config.exposure=cdi", &["    exposure: cdi"]),
     ("agent.driver.from=runtime", &["    exposure: env"]),
 ];
 
 /// Values, and words that nothing of what is rendered has.
-const ABSENT: [(&str, &str); 6] = [
+const ABSENT: [(&str, &str); 9] = [
     ("", "pods/eviction"),
     ("agent.config.audit.notGiven=never", "pods/eviction"),
     ("scheduler.enabled=false", "defaultMode"),
@@ -155,16 +171,27 @@ const ABSENT: [(&str, &str); 6] = [
     ("agent.config.exposure=cdi", "exposure: env"),
     // What stands in the files of policies for what values say.
     ("admission.mode=policy,agent.config.pools.training.mode=whole", "ALIQUOT_WHOLE"),
+    ("admission.mode=policy", "ALIQUOT_RUNTIME_CLASS"),
+    ("", "--runtime-class"),
+    (
+        "admission.pods.priorityClassName=,scheduler.pods.priorityClassName=,agent.priorityClassName=",
+        "priorityClassName:",
+    ),
 ];
 
 /// Values, and what the policies' expressions have to say then. The domain and the keys of taints may end in what
 /// stands in the files of policies for the domain.
-const LITERALS: [(&str, &str); 3] = [
+const LITERALS: [(&str, &str); 5] = [
     (
         "admission.mode=policy,domain=x.org,agent.config.pools.training.mode=whole",
         r#"["x.org/gpu","x.org/gpu-training"]"#,
     ),
-    ("admission.mode=policy,domain=gpu.example.com", r#" in ["gpu.example.com/gpu"] "#),
+    ("admission.mode=policy,domain=gpu.example.com", r#"["gpu.example.com/gpu"].exists("#),
+    ("admission.mode=policy", "'' == '' || !variables.asks"),
+    (
+        "admission.mode=policy,admission.runtimeClassName=example.com",
+        "op: 'add', path: '/spec/runtimeClassName', value: 'example.com'",
+    ),
     (
         "admission.mode=policy,domain=x.org,admission.tolerations[0].key=example.com/sku,admission.tolerations[0].operator=Exists",
         r#""key":"example.com/sku""#,

@@ -6,7 +6,7 @@ use super::manifests;
 use crate::{fetch, sh};
 
 /// Values, what the notes then have, and what they have not.
-const TOLD: [(&str, &[&str], &[&str]); 5] = [
+const TOLD: [(&str, &[&str], &[&str]); 6] = [
     (
         "domain=gpu.example.org",
         &[
@@ -18,6 +18,11 @@ const TOLD: [(&str, &[&str], &[&str]); 5] = [
             "runtimeClassName: nvidia",
         ],
         &["example.com"],
+    ),
+    (
+        "admission.runtimeClassName=gpus",
+        &["gets\nruntimeClassName: gpus.\n"],
+        &["runtimeClassName: nvidia"],
     ),
     ("agent.driver.from=root", &["aliquot doctor"], &["runtimeClassName"]),
     ("admission.mode=none", &["example.com/gpu-percent: 50"], &["gpu-fraction"]),
