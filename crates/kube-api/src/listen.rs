@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 /// # Errors
 /// The address cannot be had.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = first(address, |one| TcpListener::bind(one))?;
+    let listener = first(address, TcpListener::bind)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

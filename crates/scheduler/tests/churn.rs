@@ -332,7 +332,7 @@ fn from_environment(name: &str, default: usize) -> usize {
 fn resident_mib() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux says it");
     let pages: u64 = statm.split(' ').nth(1).expect("a field").parse().expect("a number");
-    pages * 4096 >> 20
+    pages * 4096 / (1 << 20)
 }
 
 /// Lets pods come and go, and says what came of it.
