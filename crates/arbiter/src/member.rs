@@ -107,7 +107,8 @@ pub(crate) struct Member {
     pub(crate) waiting: bool,
     pub(crate) running: u32,
     pub(crate) is_asleep: bool,
-    in_flight_ns: i64,
+    /// What it may have had of the card that it is not charged for, in nanoseconds.
+    unpaid_ns: i64,
     /// Its part of what all may be ahead, in nanoseconds.
     part_ns: i64,
     /// The most that it can have saved, in nanoseconds.
@@ -149,7 +150,7 @@ impl Member {
             waiting: reading.waiting,
             running: reading.running,
             is_asleep: false,
-            in_flight_ns: 0,
+            unpaid_ns: 0,
             part_ns: Self::most(terms, window_ns),
             most_ns: Self::most(terms, window_ns),
             grant: Grant::NOTHING,
@@ -192,9 +193,11 @@ impl Member {
         let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
         self.since_ns = may_run.then(since_ns);
         self.read_ns = now_ns;
-        // What is on the card is not charged, and what is earned meanwhile pays for it.
-        let in_flight_ns = reading.in_flight_ns.min(MOST_DEBT_NS) as i64;
-        self.in_flight_ns = if self.running > 0 { in_flight_ns } else { 0 };
+        let in_flight_ns = reading.in_flight_ns.min(MOST_DEBT_NS);
+        // What is on the card is not charged, and what is earned meanwhile pays for it. It may be longer than was
+        // thought: of what was never measured nothing is known.
+        self.unpaid_ns =
+            if may_run { in_flight_ns.max(still_ns.min(MOST_DEBT_NS)) as i64 } else { 0 };
         let busy = launched || self.waiting || self.running > 0;
         self.quiet = if busy { 0 } else { self.quiet.saturating_add(1) };
     }
@@ -271,7 +274,7 @@ impl Member {
             (Class::Batch, _) => unserved_ns.max(window_ns),
         };
         self.most_ns = Self::most(self.terms, saved_ns);
-        let unpaid = self.in_flight_ns + self.held_ns() as i64;
+        let unpaid = self.unpaid_ns + self.held_ns() as i64;
         self.own_ns = (self.own_ns + change).clamp(-debt, self.most_ns + unpaid);
         let least = if self.expected_ns() <= virtual_ns { 0 } else { -debt };
         self.bucket_ns = (self.bucket_ns + change).clamp(least, self.part_ns);

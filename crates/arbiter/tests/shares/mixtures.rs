@@ -79,13 +79,8 @@ impl Outcome {
 
     /// Two quanta and what the others' longest kernel takes beside one's own share.
     pub(crate) fn stalls_hold(&self, longest_ms: f64) {
-        self.stalls_are_within(longest_ms, 1.0);
-    }
-
-    /// The same, where that takes so many times as long.
-    fn stalls_are_within(&self, longest_ms: f64, times: f64) {
         for (stall, share) in self.stalls_ms.iter().zip(&self.shares) {
-            let most = 10.0 + (100.0 / share - 1.0) * longest_ms * times;
+            let most = 10.0 + (100.0 / share - 1.0) * longest_ms;
             assert!(*stall <= most, "{}: {stall:.1} ms of {most:.1}", self.name);
         }
     }
@@ -137,10 +132,7 @@ fn kernels_of_any_length_change_no_share() {
         let longer_than_a_slice = tenants.iter().any(|(_, load)| load.kernel_ns == 3 * MS);
         outcome.hold(if longer_than_a_slice { 3.0 } else { 1.0 }, first.max(3.0));
         let longest = tenants.iter().map(|(_, load)| load.kernel_ns).max().unwrap_or(0);
-        // Of two that both run kernels of many slices neither tells anything while both are on the card.
-        let all_are_long = tenants.iter().all(|(_, load)| load.kernel_ns == long);
-        let times = if all_are_long { 1.35 } else { 1.0 };
-        outcome.stalls_are_within(longest as f64 / MS as f64, times);
+        outcome.stalls_hold(longest as f64 / MS as f64);
     }
 }
 

@@ -50,8 +50,10 @@ fn fair_shares_hold_in_every_scenario() {
 
 #[test]
 fn strict_shares_hold_in_every_scenario() {
-    for (name, tenants, points, _) in scenarios() {
-        run(name, &tenants, 10, Terms::strict).shares_hold(points, 5.0);
+    for (name, tenants, points, longest_ms) in scenarios() {
+        let outcome = run(name, &tenants, 10, Terms::strict);
+        outcome.shares_hold(points, 5.0);
+        outcome.stalls_hold(longest_ms);
     }
 }
 
