@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use contract::AllotmentId;
+use ledger::layout::Geometry;
 
 /// The agent's two folders.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,13 +12,29 @@ pub struct Layout {
     pub state: PathBuf,
     /// The allotments' pages: memory, gone after a reboot.
     pub pages: PathBuf,
+    /// How many MiB of memory all shares' pages may have; each share's lie on a file system of their own then,
+    /// which its tenant cannot make larger.
+    pub room: Option<u32>,
 }
 
 impl Layout {
     /// These folders.
     #[must_use]
     pub fn new(state: &Path, pages: &Path) -> Self {
-        Self { state: state.to_owned(), pages: pages.to_owned() }
+        Self { state: state.to_owned(), pages: pages.to_owned(), room: None }
+    }
+
+    /// The same with so many MiB for the pages, where there is a bound.
+    #[must_use]
+    pub fn with_room(self, mib: Option<u32>) -> Self {
+        Self { room: mib, ..self }
+    }
+
+    /// How many shares have room; `None`: any number.
+    #[must_use]
+    pub fn most_shares(&self) -> Option<usize> {
+        let bytes = usize::try_from(self.room?).ok()?.checked_mul(1 << 20)?;
+        Some(bytes / room_of_a_share())
     }
 
     /// The folder of the records.
@@ -103,4 +120,10 @@ impl Layout {
     pub fn shims(&self) -> PathBuf {
         self.state.join("shim")
     }
+}
+
+/// What the pages of a share, which lies on one GPU, take of memory, in bytes.
+#[must_use]
+pub fn room_of_a_share() -> usize {
+    Geometry::ONE.room(rustix::param::page_size())
 }

@@ -57,8 +57,8 @@ pub struct Options {
     /// Where the allotments' pages are: a small tmpfs
     #[arg(long, default_value = paths::NODE_PAGES, value_name = "DIR", env = "ALIQUOT_PAGES_DIR")]
     pub pages_dir: PathBuf,
-    /// Mount a tmpfs of so many MiB on the pages' folder, unless one is mounted: needs CAP_SYS_ADMIN, and
-    /// in a pod mount propagation to the node
+    /// Keep the pages in so many MiB of memory, each share's (376 KiB) on a file system of their own: needs
+    /// CAP_SYS_ADMIN, and in a pod mount propagation to the node
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub pages_tmpfs: Option<u32>,
     /// How often allotments are compared with the kubelet's pods, in seconds

@@ -183,7 +183,8 @@ pub async fn serve(
 /// What lies on the node.
 fn files(options: &Options, config: &Config, shim: Shim) -> Result<(Book, Wares, Identity)> {
     let driver = Driver::find(&absolute(&config.driver_root)?)?;
-    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
+    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?)
+        .with_room(options.pages_tmpfs);
     if let Some(mib) = options.pages_tmpfs {
         tmpfs::ensure(&layout.pages, mib)?;
     }

@@ -1,21 +1,38 @@
-//! A small file system of its own for the pages, so that a tenant who lets its ledger grow fills
-//! that and not the node's memory.
+//! Small file systems in memory for the pages. Each share's lie on one of their own, which is just as large as
+//! they are: a tenant who lets its ledger grow meets the end of that one, and fills nobody else's.
 
 use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountFlags, mount};
+use rustix::fs::CWD;
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, move_mount, unmount,
+};
+use tracing::warn;
 
 use crate::durable::{self, FileError, failed};
 
+/// Inodes of a share's own file system: its root, two files, and as many again. Attributes of files, which a
+/// tenant can add to its ledger, are counted by them too, a KiB each.
+const INODES: &str = "6";
+
 /// Mounts a tmpfs of `mib` MiB on `folder`, unless a file system of its own is there: an agent that
-/// was killed leaves its own behind, with pages that containers use.
+/// was killed leaves its own behind, with pages that containers use. Says where shares cannot have one each.
 ///
 /// # Errors
 /// [`FileError`]: the folder cannot be made, or this process may not mount.
 pub fn ensure(folder: &Path, mib: u32) -> Result<(), FileError> {
     durable::folder(folder)?;
+    if let Ok(None) = Apart::make(0) {
+        warn!(
+            "this kernel is older than 5.2: a tenant can fill the file system that all shares' pages lie on"
+        );
+    }
     if is_mount_point(folder).map_err(failed("look at", folder))? {
         return Ok(());
     }
@@ -26,8 +43,65 @@ pub fn ensure(folder: &Path, mib: u32) -> Result<(), FileError> {
         .map_err(|error| failed("mount a tmpfs on", folder)(error.into()))
 }
 
-fn is_mount_point(folder: &Path) -> std::io::Result<bool> {
+fn is_mount_point(folder: &Path) -> io::Result<bool> {
     let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev());
     let parent = folder.parent().unwrap_or(folder);
     Ok(device(folder)? != device(parent)?)
+}
+
+/// A file system that is mounted nowhere yet; gone when dropped.
+#[derive(Debug)]
+pub struct Apart(OwnedFd);
+
+impl Apart {
+    /// One of `bytes`; `None` where the kernel has no such thing: before 5.2.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn make(bytes: usize) -> io::Result<Option<Self>> {
+        let config = match fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC) {
+            Err(Errno::NOSYS) => return Ok(None),
+            other => other?,
+        };
+        let size = bytes.to_string();
+        let options =
+            [("source", "aliquot"), ("size", &size), ("nr_inodes", INODES), ("mode", "0755")];
+        for (name, value) in options {
+            fsconfig_set_string(config.as_fd(), name, value)?;
+        }
+        fsconfig_create(config.as_fd())?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        Ok(Some(Self(fsmount(config.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)))
+    }
+
+    /// Where its root is, for this process.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+
+    /// Mounts it on `folder`, which is there.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn attach(self, folder: &Path) -> io::Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        Ok(move_mount(self.0.as_fd(), "", CWD, folder, flags)?)
+    }
+}
+
+/// Removes a folder with all that lies in it. A file system that is mounted there is taken away as it is:
+/// containers that have it too keep it whole.
+///
+/// # Errors
+/// What the kernel says; that nothing is there is none.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    // One above the other, if an agent was killed at a bad moment.
+    while unmount(folder, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {}
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -24,6 +24,7 @@ mod mounted;
 mod mps;
 mod placed;
 mod restarts;
+mod room;
 mod runc;
 mod seen;
 mod soak;

@@ -134,7 +134,7 @@ fn a_running_container_keeps_its_share_and_its_files_when_the_agent_is_uninstall
 }
 
 /// Every file below a folder, with its inode.
-fn below(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
+pub(crate) fn below(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
     use std::os::unix::fs::MetadataExt;
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -146,42 +146,4 @@ fn below(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
     }
     all.sort();
     all
-}
-
-#[test]
-fn a_tenant_that_lets_its_ledger_grow_fills_the_pages_file_system_only() {
-    let mut node = Node::without_agent();
-    let start = |node: &Node| {
-        let mut command = node.agent_command();
-        command.args(["--pages-tmpfs", "8"]).spawn().unwrap()
-    };
-    let agent = start(&node);
-    node.adopt(agent);
-    node.expect_registered();
-    let mounted = Unmount(node.at("pages"));
-    let script = "cd /run/aliquot/*/; head -c 100M /dev/zero 2>&1 >>ledger; sleep 1000";
-    let mut pod = node.share("a", 50, script);
-    pod.start().unwrap();
-    wait_until("it is full", || pod.container("main").stdout().contains("No space left"));
-    // The next agent finds the file system as it is, and the restarted container fresh pages.
-    node.kill_agent();
-    let agent = start(&node);
-    node.adopt(agent);
-    node.expect(PERCENT, 0);
-    node.expect_registered();
-    pod.start().unwrap();
-    wait_until("it is full again", || pod.container("main").stdout().contains("No space left"));
-    drop(pod);
-    node.kill_agent();
-    drop(mounted);
-    assert!(node.names_in("pages").is_empty(), "two file systems were stacked");
-}
-
-/// Unmounts once when dropped.
-struct Unmount(std::path::PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(&self.0).status();
-    }
 }

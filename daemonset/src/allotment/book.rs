@@ -13,7 +13,7 @@ use super::hands::Hands;
 use super::holders::holder_of;
 use super::lists::{Listed, Look};
 use super::pages::{self, RuleBook, Rules};
-use super::record::{Holder, Record};
+use super::record::{Holder, Holding, Record};
 use super::release::{Signs, has_ended};
 use super::store::{self, Problem};
 use crate::decide::{Grant, Taken};
@@ -40,6 +40,12 @@ pub enum BookError {
     /// Two sets of devices with one name, by a chance of one in 2^64.
     #[error("allotment {0} already belongs to other devices")]
     Taken(AllotmentId),
+    /// As many shares as there is room for.
+    #[error(
+        "the node has room for the pages of {0} shares, and has given them out: a larger --pages-tmpfs \
+         (agent.pagesTmpfsMib of the chart) makes room for more"
+    )]
+    Full(usize),
     /// A removal that does not end.
     #[error(
         "the files of an earlier allotment of these devices, {0}, are still being removed: the node's \
@@ -169,6 +175,7 @@ impl Book {
         let Told { resource, has_cdi_names } = told;
         let record = Record { resource, shim, has_cdi_names, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
+        self.check_room(&record)?;
         self.hands.await_removal(record.id)?;
         pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
@@ -279,6 +286,21 @@ impl Book {
             }
             _ => Ok(()),
         }
+    }
+
+    fn check_room(&self, record: &Record) -> Result<(), BookError> {
+        let Some(most) = self.layout.most_shares() else { return Ok(()) };
+        let is_share = |record: &Record| matches!(record.holding, Holding::Share { .. });
+        if !is_share(record) || self.records().filter(|other| is_share(other)).count() < most {
+            return Ok(());
+        }
+        // Those that it follows give it their room.
+        let follows = self.overlapping(record).len() + usize::from(self.has(record.id));
+        if follows > 0 { Ok(()) } else { Err(BookError::Full(most)) }
+    }
+
+    fn has(&self, id: AllotmentId) -> bool {
+        self.entries.contains_key(&id)
     }
 
     fn overlapping(&self, record: &Record) -> Vec<AllotmentId> {

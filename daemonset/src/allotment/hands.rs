@@ -11,11 +11,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use contract::AllotmentId;
-use ledger::agent::{Draft, Passing};
+use ledger::agent::Passing;
 use tracing::warn;
 
 use super::book::BookError;
 use super::pages;
+use super::ready::Ready;
 use super::record::Holder;
 use crate::durable::{self, FileError};
 use crate::layout::Layout;
@@ -55,7 +56,7 @@ struct Desk {
 
 #[derive(Debug, Default)]
 struct State {
-    ahead: Option<Draft>,
+    ahead: Option<Ready>,
     /// How many were made: each has a name of its own.
     made: u64,
     /// Allotments whose files are still to be removed.
@@ -97,12 +98,12 @@ impl Hands {
     }
 
     /// New pages, whether or not some lie ready.
-    pub(super) fn new_pages(&self) -> Result<Draft, BookError> {
+    pub(super) fn new_pages(&self) -> Result<Ready, BookError> {
         self.desk.draft()
     }
 
     /// Pages that lie ready, or new ones.
-    pub(super) fn pages(&self) -> Result<Draft, BookError> {
+    pub(super) fn pages(&self) -> Result<Ready, BookError> {
         let ahead = self.desk.state().ahead.take();
         let pages = ahead.map_or_else(|| self.desk.draft(), Ok)?;
         self.give(Deed::Ahead);
@@ -202,13 +203,13 @@ impl Desk {
         }
     }
 
-    fn draft(&self) -> Result<Draft, BookError> {
+    fn draft(&self) -> Result<Ready, BookError> {
         let number = {
             let mut state = self.state();
             state.made += 1;
             state.made
         };
-        pages::draft(&self.layout, number)
+        Ready::make(&self.layout, number)
     }
 
     fn remove(&self, id: AllotmentId, held_by: Option<&Holder>) {

@@ -5,6 +5,7 @@ mod hands;
 mod holders;
 mod lists;
 mod pages;
+mod ready;
 mod record;
 mod refined;
 mod release;

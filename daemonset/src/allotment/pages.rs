@@ -8,19 +8,17 @@ use std::path::{Path, PathBuf};
 
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
-use ledger::agent::{self, AllotmentSpec, DeviceSpec, Draft, LedgerSnapshot};
+use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
 use ledger::{BackEnd, PageError, Policy};
 
 use super::book::BookError;
 use super::hands::Hands;
+use super::ready::{DRAFT, in_pages};
 use super::record::{Holding, Record};
 use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
 use crate::durable::{FileError, failed};
 use crate::layout::Layout;
-use crate::selinux;
-
-/// What the names of pages begin with that were made ahead; no allotment's does.
-const DRAFT: &str = ".draft.";
+use crate::tmpfs;
 
 /// How a share is held to its limits, where its pod does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,15 +55,6 @@ impl RuleBook {
     }
 }
 
-/// Empty pages of a share, which lies on one GPU, under a passing name.
-pub(super) fn draft(layout: &Layout, number: u64) -> Result<Draft, BookError> {
-    let path = layout.pages.join(format!("{DRAFT}{number}"));
-    let draft = Draft::make(&path, 1).map_err(failed_in(&path))?;
-    let files = [LIMITS_FILE, LEDGER_FILE].map(|file| path.join(file));
-    files.iter().chain([&path]).try_for_each(|path| selinux::label(path))?;
-    Ok(draft)
-}
-
 /// Makes the pages of a share anew; a whole GPU has none.
 pub(super) fn remake(
     layout: &Layout,
@@ -75,8 +64,8 @@ pub(super) fn remake(
 ) -> Result<(), BookError> {
     let Some(spec) = spec(record, rules)? else { return Ok(()) };
     let folder = layout.pages_of(record.id);
-    let draft = match hands.pages() {
-        Ok(draft) => draft,
+    let ready = match hands.pages() {
+        Ok(ready) => ready,
         Err(_) => {
             // The old pages may be what fills the file system: their tenant can let them grow.
             hands.finish();
@@ -84,7 +73,7 @@ pub(super) fn remake(
             hands.pages()?
         }
     };
-    let placed = match draft.place(&folder, &spec) {
+    let placed = match ready.place(&folder, &spec) {
         // What lay ready may be gone with all that was in the pages' folder, or lie under a mount. And not
         // every file system exchanges two folders.
         Err(PageError::Io(..)) => {
@@ -93,7 +82,7 @@ pub(super) fn remake(
         }
         placed => placed,
     };
-    if let Some(old) = placed.map_err(failed_in(&folder))? {
+    if let Some(old) = placed.map_err(in_pages(&folder))? {
         hands.delete(old);
     }
     Ok(())
@@ -179,18 +168,8 @@ fn is_leftover(name: &OsStr, known: &BTreeSet<AllotmentId>) -> bool {
     id.parse().is_ok_and(|id| !whole || !known.contains(&id))
 }
 
-fn failed_in(path: &Path) -> impl FnOnce(PageError) -> BookError {
-    let path = path.to_owned();
-    move |error| BookError::Pages { path, error }
-}
-
 fn remove_folder(path: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(failed("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    tmpfs::remove(path).map_err(failed("remove", path))
 }
 
 /// What the record comes to without annotations; `None` for a whole GPU.

@@ -1,11 +1,12 @@
 //! Which allotments a process has mounted, read from `/proc/<pid>/mountinfo`. Pure.
 //!
 //! The kubelet tells neither a container's id nor its cgroup, but every share's container was given
-//! its allotment's folder: a mount whose root is that folder, on the file system of the pages. A
-//! tenant can mount what it has elsewhere or take it away; it cannot make its own files the root of
-//! a mount in the agent's folder.
+//! its allotment's folder: a mount whose root is that folder, on the file system of the pages, or a mount
+//! of the allotment's own file system, which the agent has mounted too. A tenant can mount what it has
+//! elsewhere or take it away; it cannot make its own files the root of a mount in the agent's folder, nor
+//! a file system of another's number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use contract::AllotmentId;
@@ -17,6 +18,9 @@ pub struct Pages {
     device: String,
     /// Their folder in it.
     root: String,
+    /// Those that have a file system of their own, by its `major:minor`. Only those that are mounted now: the
+    /// kernel gives the number of one that is gone to the next, whosever that is.
+    apart: BTreeMap<String, AllotmentId>,
 }
 
 impl Pages {
@@ -24,23 +28,32 @@ impl Pages {
     #[must_use]
     pub fn find(own: &str, folder: &Path) -> Option<Self> {
         let folder = escaped(folder);
-        let mounts = own.lines().filter_map(fields);
-        let over = mounts.filter_map(|(device, root, point)| {
+        let mounts = || own.lines().filter_map(fields);
+        let apart = mounts().filter_map(|(device, root, point)| {
+            let name = point.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/')?;
+            Some((device.to_owned(), name.parse().ok().filter(|_| root == "/")?))
+        });
+        let apart = apart.collect();
+        let over = mounts().filter_map(|(device, root, point)| {
             let rest = folder.strip_prefix(point.trim_end_matches('/'))?;
             let inside = rest.is_empty() || rest.starts_with('/');
             inside.then(|| (point.len(), device, format!("{}{rest}", root.trim_end_matches('/'))))
         });
         // The deepest; of several on one point the last covers the others.
         let (_, device, root) = over.max_by_key(|(depth, ..)| *depth)?;
-        Some(Self { device: device.to_owned(), root })
+        Some(Self { device: device.to_owned(), root, apart })
     }
 
     /// The allotments mounted in the text of a mountinfo.
     #[must_use]
     pub fn mounted(&self, text: &str) -> BTreeSet<AllotmentId> {
         let mounts = text.lines().filter_map(fields);
-        let ours = mounts.filter(|(device, ..)| *device == self.device);
-        ours.filter_map(|(_, root, _)| self.allotment(root)).collect()
+        let ours = mounts.filter_map(|(device, root, _)| match self.apart.get(device) {
+            Some(id) => Some(*id),
+            None if device == self.device => self.allotment(root),
+            None => None,
+        });
+        ours.collect()
     }
 
     /// The folder `<id>`, or a file in it. The kernel marks what was deleted since.
@@ -97,7 +110,8 @@ mod tests {
             ("/with space/a b", "8:2", "/a\\040b"),
         ];
         for (folder, device, root) in table {
-            let expected = Pages { device: device.into(), root: root.into() };
+            let apart = BTreeMap::new();
+            let expected = Pages { device: device.into(), root: root.into(), apart };
             assert_eq!(pages(folder), expected, "{folder}");
         }
         assert_eq!(Pages::find("", Path::new("/run")), None);
@@ -106,7 +120,31 @@ mod tests {
             "{OWN}40 25 0:40 / /run/aliquot-node rw - tmpfs a rw\n41 40 0:41 / /run/aliquot-node rw - tmpfs b rw\n"
         );
         let found = Pages::find(&own, Path::new("/run/aliquot-node")).unwrap();
-        assert_eq!(found, Pages { device: "0:41".into(), root: String::new() });
+        let apart = BTreeMap::new();
+        assert_eq!(found, Pages { device: "0:41".into(), root: String::new(), apart });
+    }
+
+    #[test]
+    fn a_file_system_of_its_own_names_the_allotment_on_whose_folder_the_agent_has_it() {
+        let own = format!(
+            "{OWN}40 25 0:40 / /run/aliquot-node rw - tmpfs a rw
+41 40 0:41 / /run/aliquot-node/{ID} rw - tmpfs a rw
+42 40 0:42 / /run/aliquot-node/lost+found rw - tmpfs a rw
+43 25 0:43 / /run/{ID} rw - tmpfs a rw
+44 25 0:44 /{ID} /run/aliquot-node/00000000000000cd rw - tmpfs a rw
+"
+        );
+        let pages = Pages::find(&own, Path::new("/run/aliquot-node")).unwrap();
+        let mounted = |root: &str| {
+            let text = format!("812 790 {root} /run/aliquot/x ro,relatime - tmpfs aliquot rw\n");
+            pages.mounted(&text).into_iter().map(|id| id.0).collect::<Vec<_>>()
+        };
+        for root in ["0:41 /", "0:41 /ledger", &format!("0:40 /{ID}/ledger")] {
+            assert_eq!(mounted(root), [0xab], "{root}");
+        }
+        for root in ["0:42 /", "0:43 /", "0:44 /", "0:45 /", "0:40 /"] {
+            assert!(mounted(root).is_empty(), "{root}");
+        }
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub fn create(dir: &Path, spec: &AllotmentSpec) -> Result<(), PageError> {
     if dir.symlink_metadata().is_ok() {
         return Err(PageError::Exists);
     }
-    let mut draft = Draft::make(&passing_name(dir)?, spec.devices.len())?;
-    draft.fill(spec)?;
+    let draft = Draft::make(&passing_name(dir)?, spec.devices.len())?;
+    draft.files.fill(spec)?;
     // Renaming onto an empty folder succeeds, onto a filled one fails: no race loses anything.
     match fs::rename(&draft.folder.0, dir) {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Err(PageError::Exists),
@@ -51,19 +51,55 @@ pub fn recreate(dir: &Path, spec: &AllotmentSpec) -> Result<(), PageError> {
 /// How many zeros are written at once.
 const ZEROS: usize = 64 * 1024;
 
-/// A folder with both files, of their full lengths and empty, that waits for an allotment. Deleted when
-/// dropped.
+/// Both files, of their full lengths and empty.
 #[derive(Debug)]
-pub struct Draft {
-    folder: Passing,
+pub struct Files {
     geometry: Geometry,
     limits: File,
     ledger: File,
 }
 
+/// A folder with both files that waits for an allotment. Deleted when dropped.
+#[derive(Debug)]
+pub struct Draft {
+    folder: Passing,
+    files: Files,
+}
+
 /// A folder under a passing name. Dropping it deletes what lies there then.
 #[derive(Debug)]
 pub struct Passing(PathBuf);
+
+impl Files {
+    /// Makes them in `folder`, for an allotment of so many devices.
+    ///
+    /// # Errors
+    /// [`PageError::Devices`], or [`PageError::Io`] for a folder that is not there, has such files or is full.
+    pub fn make(folder: &Path, devices: usize) -> Result<Self, PageError> {
+        let geometry = Geometry::new(devices).ok_or(PageError::Devices(devices))?;
+        let limits = empty(&folder.join(LIMITS_FILE), 0o644, geometry.limits_len())?;
+        let ledger = empty(&folder.join(LEDGER_FILE), 0o666, geometry.ledger_len())?;
+        Ok(Self { geometry, limits, ledger })
+    }
+
+    /// Writes what they begin with: from then on they are an allotment's.
+    ///
+    /// # Errors
+    /// [`PageError::Devices`] where they are for another number of devices, [`PageError::Io`], or what is
+    /// wrong with `spec`.
+    pub fn fill(&self, spec: &AllotmentSpec) -> Result<(), PageError> {
+        spec.check()?;
+        if spec.devices.len() != self.geometry.devices() {
+            return Err(PageError::Devices(spec.devices.len()));
+        }
+        let head = Head { geometry: self.geometry, allotment: spec.id.0, boot_id: boot_id() };
+        // Behind the devices all is zero, as it is in the file.
+        let limits = image::limits(spec, head, now());
+        let written = limits.get(..self.geometry.agent_slot(0)).unwrap_or(&limits);
+        self.limits.write_all_at(written, 0).map_err(failure("write"))?;
+        self.ledger.write_all_at(&image::ledger(head), 0).map_err(failure("write"))
+    }
+}
 
 impl Draft {
     /// Makes the folder `path` for an allotment of so many devices. What lies there is deleted before.
@@ -71,21 +107,20 @@ impl Draft {
     /// # Errors
     /// [`PageError::Devices`], or [`PageError::Io`]; nothing is left behind.
     pub fn make(path: &Path, devices: usize) -> Result<Self, PageError> {
-        let geometry = Geometry::new(devices).ok_or(PageError::Devices(devices))?;
+        Geometry::new(devices).ok_or(PageError::Devices(devices))?;
         // A process that was killed left it.
         let _ = fs::remove_dir_all(path);
         DirBuilder::new().mode(0o755).create(path).map_err(failure("mkdir"))?;
         let folder = Passing(path.to_path_buf());
         fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(failure("chmod"))?;
-        let limits = empty(&path.join(LIMITS_FILE), 0o644, geometry.limits_len())?;
-        let ledger = empty(&path.join(LEDGER_FILE), 0o666, geometry.ledger_len())?;
-        Ok(Self { folder, geometry, limits, ledger })
+        let files = Files::make(path, devices)?;
+        Ok(Self { folder, files })
     }
 
     /// How many devices it is for.
     #[must_use]
     pub fn devices(&self) -> usize {
-        self.geometry.devices()
+        self.files.geometry.devices()
     }
 
     /// Where it lies.
@@ -100,8 +135,8 @@ impl Draft {
     /// # Errors
     /// [`PageError::Devices`] where it is for another number of devices, [`PageError::Io`], or what is
     /// wrong with `spec`. What lay in `dir` stays then.
-    pub fn place(mut self, dir: &Path, spec: &AllotmentSpec) -> Result<Option<Passing>, PageError> {
-        self.fill(spec)?;
+    pub fn place(self, dir: &Path, spec: &AllotmentSpec) -> Result<Option<Passing>, PageError> {
+        self.files.fill(spec)?;
         // What one system call does for most is not asked about first.
         match fs::rename(&self.folder.0, dir) {
             Ok(()) => Ok(None),
@@ -112,19 +147,6 @@ impl Draft {
             }
             Err(error) => Err(failure("rename")(error)),
         }
-    }
-
-    fn fill(&mut self, spec: &AllotmentSpec) -> Result<(), PageError> {
-        spec.check()?;
-        if spec.devices.len() != self.devices() {
-            return Err(PageError::Devices(spec.devices.len()));
-        }
-        let head = Head { geometry: self.geometry, allotment: spec.id.0, boot_id: boot_id() };
-        // Behind the devices all is zero, as it is in the file.
-        let limits = image::limits(spec, head, now());
-        let written = limits.get(..self.geometry.agent_slot(0)).unwrap_or(&limits);
-        self.limits.write_all_at(written, 0).map_err(failure("write"))?;
-        self.ledger.write_all_at(&image::ledger(head), 0).map_err(failure("write"))
     }
 }
 

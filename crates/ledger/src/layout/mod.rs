@@ -118,6 +118,12 @@ impl Geometry {
     pub const fn ledger_len(self) -> usize {
         self.interval(self.devices, 0)
     }
+
+    /// Bytes of a file system that holds both files and nothing more, in pages of `page` bytes.
+    #[must_use]
+    pub const fn room(self, page: usize) -> usize {
+        self.limits_len().next_multiple_of(page) + self.ledger_len().next_multiple_of(page)
+    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -117,7 +117,7 @@ const REFUSED: [(&str, &str); 18] = [
 
 /// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
 /// the agent, of kube-scheduler, and of the webhook's and the policies' words.
-const LINES: [(&str, &[&str]); 19] = [
+const LINES: [(&str, &[&str]); 22] = [
     ("", &["    defaultMode: auto", "        ignorable: false"]),
     // An eviction is bound to no node, so the right is given only where somebody wants it.
     ("agent.config.audit.notGiven=evict", &["    resources: [pods/eviction]"]),
@@ -159,6 +159,13 @@ const LINES: [(&str, &[&str]); 19] = [
     ("admission.runtimeClassName=nvidia", &["            - --runtime-class=nvidia"]),
     ("", &["            - --metrics-address=[::]:9477", "            - --listen=[::]:8443"]),
     ("agent.config.exposure=cdi", &["    exposure: cdi"]),
+    // The pages that the agent makes are charged to it.
+    (
+        "agent.pagesTmpfsMib=300",
+        &["            - --pages-tmpfs=300", "              memory: 364Mi"],
+    ),
+    ("agent.pagesTmpfsMib=0", &["              memory: 192Mi"]),
+    ("agent.resources.limits.memory=1Gi", &["              memory: 1Gi"]),
     ("agent.driver.from=runtime", &["    exposure: env"]),
 ];
 
