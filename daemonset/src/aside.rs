@@ -14,3 +14,15 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_panics_aside_panics_whoever_waits_for_it() {
+        assert_eq!(aside(|| 7).await, 7);
+        let waited = tokio::spawn(aside::<()>(|| panic!("this test wants it"))).await;
+        assert!(waited.is_err_and(|error| error.is_panic()));
+    }
+}

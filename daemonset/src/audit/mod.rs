@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use contract::DeviceUuid;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
@@ -33,6 +32,7 @@ pub use judge::{Behind, Measured};
 pub use tracker::News;
 
 use crate::allotment::Holder;
+use crate::aside::aside;
 use crate::health::is_of_a_fault;
 use crate::inventory::Gpu;
 use crate::mps;
@@ -71,11 +71,8 @@ pub async fn keep_auditing(audit: Audit, mut stop: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        let Ok((worker, (audited, news))) = look(&audit, &mut cards, auditor).await else {
-            warn!("the audit ends: it has failed at something that it cannot");
-            return;
-        };
-        auditor = worker;
+        let (audited, news);
+        (auditor, (audited, news)) = look(&audit, &mut cards, auditor).await;
         told.tell(&audited);
         for one in news {
             log(&one);
@@ -86,18 +83,19 @@ pub async fn keep_auditing(audit: Audit, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// One look. Files are read and the driver is asked on threads that may take their time.
+/// One look. Files are read and the driver is asked on threads that may take their time; what panics there
+/// ends the agent, which has to start again: an audit that is over would look like one that finds nothing.
 async fn look(
     audit: &Audit,
     cards: &mut Cards,
     mut auditor: Auditor,
-) -> Result<(Auditor, (Audited, Vec<News>)), JoinError> {
+) -> (Auditor, (Audited, Vec<News>)) {
     let inventory = audit.node.watch().borrow().clone();
-    let prepared = spawn_blocking(move || {
+    let prepared = aside(move || {
         auditor.prepare();
         auditor
     });
-    let mut auditor = prepared.await?;
+    let mut auditor = prepared.await;
     let gpus = || inventory.gpus().iter();
     let mut looks = cards.look(gpus().filter(|gpu| answers(gpu)).map(|gpu| gpu.uuid)).await;
     // Nobody is cleared because nobody could look.
@@ -105,14 +103,14 @@ async fn look(
     looks.extend(silent.map(|gpu| (gpu.uuid, Err(gpu.sick.clone().unwrap_or_default()))));
     let (records, pods) = (audit.node.records(), audit.node.pods().borrow().clone());
     let (node, daemons) = (audit.node.clone(), audit.node.daemons().borrow().clone());
-    let judged = spawn_blocking(move || {
+    aside(move || {
         let daemons =
             if daemons.is_empty() { BTreeSet::new() } else { mps::pids(&daemons, &node.tenants()) };
         let known = Known { records, pods, inventory, daemons };
         let outcome = auditor.look(looks, known);
         (auditor, outcome)
-    });
-    judged.await
+    })
+    .await
 }
 
 /// Whether the driver is asked for a GPU's processes. With a fault it may answer still; one that does not answer
