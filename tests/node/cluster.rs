@@ -90,7 +90,24 @@ fn a_pool_whose_nodes_differ_is_a_condition_and_a_metric_until_they_are_alike() 
     api.cluster().others = vec![other("Tesla-V100-SXM2-32GB")];
     wait_until("they are alike", || condition()["status"] == "True");
     wait_until("the metric says so", || differing() == Some(0.0));
-    assert_eq!(node.metric("aliquot_pool_nodes", &["\"train\""]), Some(2.0));
+}
+
+#[test]
+fn of_a_large_pool_only_the_nodes_that_differ_are_asked_for() {
+    let (mut node, api) = without_agent(POOL);
+    node.add_flag("--compare-pools-every", "1");
+    node.start_agent_without("--gpu-mode");
+    let labels = || api.cluster().node["metadata"]["labels"].clone();
+    wait_until("it is labelled", || !labels()["example.com/gpu.pool.train.shape"].is_null());
+    let alike = |n: usize| json!({"metadata": {"name": format!("n{n}"), "labels": labels()}});
+    let mut others: Vec<_> = (2..1002).map(alike).collect();
+    others[0]["metadata"]["labels"]["example.com/gpu.pool.train.count"] = "8".into();
+    others[0]["metadata"]["labels"]["example.com/gpu.pool.train.shape"] = "other".into();
+    api.cluster().others = others;
+    let differing = || node.metric("aliquot_pool_nodes_differing", &["\"train\"", "\"count\""]);
+    wait_until("the one that differs is found", || differing() == Some(1.0));
+    let asked = api.cluster().labelled.clone();
+    assert!(asked.iter().all(|(_, named)| *named <= 1), "{asked:?}");
 }
 
 #[test]

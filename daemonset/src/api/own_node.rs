@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use kube_api::{Body, Change, Client, follow};
+use kube_api::{Body, Change, Client, follow, varied};
 use serde_json::Value;
 use tokio::sync::watch as channel;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use super::{LOOK, NodeLabels, labels, pools};
@@ -87,6 +87,10 @@ pub(super) async fn keep_labelled(
     }
 }
 
+/// How long to wait for each node that differed: all agents of a pool that is half of one kind and half of
+/// another ask for half of it.
+const PER_NODE: Duration = Duration::from_secs(1);
+
 /// Compares the node's pools with those of other nodes, again and again, and whenever the node's own
 /// labels say something else of them.
 pub(super) async fn keep_comparing(
@@ -96,14 +100,16 @@ pub(super) async fn keep_comparing(
     config: &channel::Receiver<Arc<Config>>,
     (mut has, every): (channel::Receiver<Option<NodeLabels>>, Duration),
 ) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut own, mut told) = (NodeLabels::new(), pools::Told::default());
+    let mut next = Instant::now() + varied(every);
     loop {
         let is_due = tokio::select! {
-            _ = ticks.tick() => true,
+            () = sleep_until(next) => true,
             changed = has.changed() => if changed.is_err() { return } else { false },
         };
+        if is_due {
+            next = Instant::now() + varied(every);
+        }
         let Some(labels) = has.borrow_and_update().clone() else { continue };
         let domain = config.borrow().domain.as_str().to_owned();
         let labels = pools::ours(&labels, &domain);
@@ -113,7 +119,9 @@ pub(super) async fn keep_comparing(
         own = labels;
         match pools::ask(client, &own, &domain).await {
             Ok(nodes) => {
-                let states = pools::compare(name, &nodes, &domain);
+                let differing = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+                next += PER_NODE.saturating_mul(differing);
+                let states = pools::compare(name, &own, &nodes, &domain);
                 let states = Arc::new(states);
                 node.pools().send_replace(states.clone());
                 told.tell(client, name, &domain, &states).await;

@@ -1,10 +1,12 @@
 //! Whether a pool is alike on all its nodes. Each agent says of its own part by labels, and compares it
 //! with what the others say: a condition of the node and a metric. It reads labels and writes its own
-//! node alone; nobody sees all, and nobody has to.
+//! node alone. It asks only for nodes that say something else, of the API server's memory: where all are
+//! alike, as they mostly are, the answer is empty however large the pool is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 use super::events::now;
@@ -16,14 +18,14 @@ use kube_api::{ApiError, Body, Client, Meta, Method};
 const PREFIX: &str = "gpu.pool.";
 /// What a node says of its part of a pool: the ends of the names.
 const SAID: [&str; 4] = ["count", "product", "driver", "mig"];
+/// The end of the name of a label that is the same on two nodes only where all that they say is.
+const SHAPE: &str = "shape";
 /// Nodes that a message names.
 const NAMED: usize = 3;
 
 /// A pool, as this node and the others say.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PoolState {
-    /// Nodes that have a part of it, this one included.
-    pub nodes: usize,
     /// Nodes whose part differs from this one's, by what differs.
     pub differ: BTreeMap<&'static str, BTreeSet<String>>,
     /// What this node says.
@@ -57,10 +59,18 @@ pub(super) fn labels(inventory: &Inventory, driver: Option<&str>) -> Labels {
             ("mig", one_of(&gpus.iter().map(|gpu| division(gpu)).collect())),
         ];
         said.extend(driver.map(|driver| ("driver", value(driver))));
+        said.push((SHAPE, shape(&said)));
         labels
             .extend(said.into_iter().map(|(what, word)| (format!("{PREFIX}{name}.{what}"), word)));
     }
     labels
+}
+
+/// One word for all that is said.
+fn shape(said: &[(&str, String)]) -> String {
+    let mut hash = Sha256::new();
+    said.iter().for_each(|(what, word)| hash.update(format!("{what}={word}\n")));
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn one_of(all: &BTreeSet<String>) -> String {
@@ -83,7 +93,7 @@ fn division(gpu: &Gpu) -> String {
 /// Whether a label without its domain is one of these.
 pub(super) fn is_ours(name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('.'));
-    rest.is_some_and(|(_, what)| SAID.contains(&what))
+    rest.is_some_and(|(_, what)| SAID.contains(&what) || what == SHAPE)
 }
 
 /// The pools that a node's labels name.
@@ -100,13 +110,12 @@ fn of(labels: &Labels, domain: &str) -> BTreeMap<String, BTreeMap<&'static str, 
     pools
 }
 
-/// What is true of each pool of the node called `name`, of all that `nodes` say.
+/// What is true of each pool of the node called `name`, whose labels are `own`, of what `nodes` say.
 #[must_use]
-pub(super) fn compare(name: &str, nodes: &[Meta], domain: &str) -> PoolStates {
-    let Some(own) = nodes.iter().find(|node| node.name == name) else { return PoolStates::new() };
-    let mut states: PoolStates = of(&own.labels, domain)
+pub(super) fn compare(name: &str, own: &Labels, nodes: &[Meta], domain: &str) -> PoolStates {
+    let mut states: PoolStates = of(own, domain)
         .into_iter()
-        .map(|(pool, own)| (pool, PoolState { nodes: 1, own, ..PoolState::default() }))
+        .map(|(pool, own)| (pool, PoolState { own, ..PoolState::default() }))
         .collect();
     for node in nodes.iter().filter(|node| node.name != name) {
         for (pool, said) in of(&node.labels, domain) {
@@ -120,7 +129,6 @@ pub(super) fn compare(name: &str, nodes: &[Meta], domain: &str) -> PoolStates {
 
 impl PoolState {
     fn compare(&mut self, node: &str, said: &BTreeMap<&'static str, String>) {
-        self.nodes += 1;
         for what in SAID {
             let (own, other) = (self.own.get(what), said.get(what));
             // A driver that is not known yet differs from none.
@@ -167,23 +175,30 @@ pub(super) fn condition(states: &PoolStates) -> Option<(bool, &'static str, Stri
     })
 }
 
-/// Every node that has a part of a pool of ours.
+/// Every node that has a part of a pool of ours and does not say of it what our labels say.
 ///
 /// # Errors
 /// [`ApiError`].
 pub(super) async fn ask(
     client: &Client,
-    states: &Labels,
+    own: &Labels,
     domain: &str,
 ) -> Result<Vec<Meta>, ApiError> {
     let mut nodes = BTreeMap::new();
-    for pool in of(states, domain).into_keys() {
-        // Whoever has a part of the pool has this label.
-        let query = format!("/api/v1/nodes?labelSelector={domain}%2F{PREFIX}{pool}.count");
-        let found = kube_api::list_once(client, &query).await?;
+    for pool in of(own, domain).into_keys() {
+        let found = kube_api::list_once(client, &query(&pool, own, domain)).await?;
         nodes.extend(found.into_iter().map(|node| (node.name.clone(), node)));
     }
     Ok(nodes.into_values().collect())
+}
+
+/// Whoever has a part of the pool has the first label; an agent of an earlier release lacks the other. The version
+/// is that of the server's memory: it need not read its store for an answer that may be a moment old.
+fn query(pool: &str, own: &Labels, domain: &str) -> String {
+    let label = |what: &str| format!("{domain}%2F{PREFIX}{pool}.{what}");
+    let shape = own.get(&format!("{domain}/{PREFIX}{pool}.{SHAPE}"));
+    let differs = shape.map_or(String::new(), |shape| format!("%2C{}%21%3D{shape}", label(SHAPE)));
+    format!("/api/v1/nodes?labelSelector={}{differs}&resourceVersion=0", label("count"))
 }
 
 /// The labels of pools among a node's.
@@ -269,6 +284,11 @@ mod tests {
         node
     }
 
+    fn compare_to(name: &str, nodes: &[Meta]) -> PoolStates {
+        let own = nodes.iter().find(|node| node.name == name).unwrap();
+        compare(name, &own.labels, nodes, "a.com")
+    }
+
     fn v100() -> Gpu {
         pooled(gpu(0, Mode::Whole))
     }
@@ -278,12 +298,10 @@ mod tests {
         let gpus = || vec![v100(), gpu(1, Mode::Shared)];
         let stranger = node("c", vec![gpu(0, Mode::Shared)], "1");
         let nodes = [node("a", gpus(), "570"), node("b", gpus(), "570"), stranger];
-        let states = compare("a", &nodes, "a.com");
-        assert_eq!(states["train"].nodes, 2);
+        let states = compare_to("a", &nodes);
         let (holds, reason, _) = condition(&states).unwrap();
         assert_eq!((holds, reason), (true, "NodesAlike"));
-        assert_eq!(condition(&compare("c", &nodes, "a.com")), None);
-        assert_eq!(condition(&compare("unknown", &nodes, "a.com")), None);
+        assert_eq!(condition(&compare_to("c", &nodes)), None);
     }
 
     #[test]
@@ -299,7 +317,7 @@ mod tests {
         ];
         for (gpus, driver, words) in table {
             let nodes = [node("a", vec![v100()], "570"), node("b", gpus, driver)];
-            let (holds, _, message) = condition(&compare("a", &nodes, "a.com")).unwrap();
+            let (holds, _, message) = condition(&compare_to("a", &nodes)).unwrap();
             assert_eq!(holds, words.is_none(), "{message}");
             assert!(words.is_none_or(|words| message.contains(words)), "{message}");
         }
@@ -309,8 +327,8 @@ mod tests {
     fn of_many_nodes_some_are_named_and_the_rest_is_counted() {
         let others = (0..9).map(|n| node(&format!("n{n}"), vec![v100()], "580"));
         let nodes: Vec<_> = others.chain([node("a", vec![v100()], "570")]).collect();
-        let state = compare("a", &nodes, "a.com");
-        assert_eq!((state["train"].nodes, state["train"].differ["driver"].len()), (10, 9));
+        let state = compare_to("a", &nodes);
+        assert_eq!(state["train"].differ["driver"].len(), 9);
         let (_, _, message) = condition(&state).unwrap();
         assert!(message.ends_with("580 on n0, n1, n2 and 6 more"), "{message}");
     }
@@ -319,7 +337,20 @@ mod tests {
     fn a_driver_that_is_not_known_yet_differs_from_none() {
         let mut early = node("b", vec![v100()], "580");
         early.labels.remove("a.com/gpu.pool.train.driver");
-        let states = compare("a", &[node("a", vec![v100()], "570"), early], "a.com");
+        let states = compare_to("a", &[node("a", vec![v100()], "570"), early]);
         assert!(states["train"].differ.is_empty());
+    }
+
+    #[test]
+    fn only_nodes_that_say_something_else_are_asked_for() {
+        let query = |node: &Meta| query("train", &node.labels, "a.com");
+        let of = |gpus: Vec<Gpu>, driver: &str| query(&node("a", gpus, driver));
+        let own = of(vec![v100()], "570");
+        assert_eq!(own, of(vec![v100()], "570"));
+        assert_ne!(own, of(vec![v100()], "580"));
+        assert_ne!(own, of(vec![v100(), pooled(gpu(1, Mode::Whole))], "570"));
+        let (count, shape) = own.split_once("%2C").unwrap();
+        assert!(count.ends_with("=a.com%2Fgpu.pool.train.count"), "{own}");
+        assert!(shape.starts_with("a.com%2Fgpu.pool.train.shape%21%3D"), "{own}");
     }
 }

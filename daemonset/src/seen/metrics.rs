@@ -145,7 +145,6 @@ impl Families {
         }
         for (pool, its) in &*state.pools {
             let labels = || vec![("pool", pool.clone())];
-            set(&self.pool_nodes, labels(), its.nodes as f64);
             for what in PoolState::ASPECTS {
                 let count = its.differ.get(what).map_or(0, |nodes| nodes.len());
                 let what = ("differs", what.to_owned());

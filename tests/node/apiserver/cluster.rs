@@ -27,6 +27,10 @@ pub(crate) struct Cluster {
     /// The runtime classes of pods, by the pod's name.
     pub(crate) runtime_classes: BTreeMap<String, String>,
     pub(super) changes: broadcast::Sender<(String, String)>,
+    /// How long it takes until a pod is told that is asked for by its name.
+    pub(crate) pods_take: Duration,
+    /// The lists of nodes by a label, each with how many it named.
+    pub(crate) labelled: Vec<(String, usize)>,
 }
 
 impl Cluster {
@@ -58,6 +62,8 @@ impl Cluster {
             lists: 0,
             runtime_classes: BTreeMap::new(),
             changes: broadcast::Sender::new(64),
+            pods_take: Duration::ZERO,
+            labelled: Vec::new(),
         };
         cluster.put_node(node);
         cluster
@@ -101,10 +107,18 @@ impl Cluster {
         self.tell("leases", kind, &lease);
     }
 
-    /// The nodes that have a label, whatever it says.
-    pub(super) fn labelled(&self, label: &str) -> Vec<Value> {
-        let has = |node: &&Value| node["metadata"]["labels"].get(label).is_some();
-        self.others.iter().chain([&self.node]).filter(has).cloned().collect()
+    /// The nodes that fit a selector of labels that are there, and of one that says something else or is not.
+    pub(super) fn labelled(&mut self, selector: &str) -> Vec<Value> {
+        let fits = |node: &&Value| {
+            let labels = &node["metadata"]["labels"];
+            selector.split(',').all(|term| match term.split_once("!=") {
+                Some((label, word)) => labels.get(label).is_none_or(|is| is != word),
+                None => labels.get(term).is_some(),
+            })
+        };
+        let found: Vec<_> = self.others.iter().chain([&self.node]).filter(fits).cloned().collect();
+        self.labelled.push((selector.to_owned(), found.len()));
+        found
     }
 
     pub(crate) fn put_node(&mut self, node: Value) {

@@ -128,6 +128,7 @@ async fn list_or_watch(
     let mut cluster = cluster.lock().unwrap();
     if let Some(label) = query.get("labelSelector") {
         assert!(kind == "nodes" && !query.contains_key("watch"), "{query:?}");
+        assert_eq!(query["resourceVersion"], "0", "the store is read, and not the server's memory");
         return Json(json!({"metadata": {}, "items": cluster.labelled(label)})).into_response();
     }
     let selectors: &[&str] = match kind.as_str() {
