@@ -1,5 +1,5 @@
-//! The last Allocate calls that were refused, and what the GPUs had then. Kept in a file for whoever
-//! asks why a pod does not run: the kubelet says who asked only in the pod's own status.
+//! The last calls that were refused, and what the GPUs had then. Kept in a file for whoever asks why a pod does
+//! not run: who asks for devices, the kubelet says only in the pod's own status; whose start it is, mostly.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -26,6 +26,9 @@ pub struct Refused {
     pub at: u64,
     /// How many devices were asked for.
     pub asked: usize,
+    /// The pod, with its namespace, whose start was refused; `None` where nobody said which.
+    #[serde(default)]
+    pub pod: Option<String>,
     /// The sentence that the pod's status carries.
     pub why: String,
     /// What each shared GPU had left.
@@ -121,7 +124,7 @@ mod tests {
 
     fn call(at: u64) -> Refused {
         let left = Left { gpu: uuid(0), index: 0, percent: 30, sick: None };
-        Refused { at, asked: 50, why: "no room".into(), left: vec![left] }
+        Refused { at, asked: 50, pod: None, why: "no room".into(), left: vec![left] }
     }
 
     #[tokio::test]

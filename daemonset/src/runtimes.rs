@@ -1,7 +1,10 @@
 //! Runtimes in which no share can be held: a kernel of their own stands between the container and the
 //! node, so that memory, locks and futexes of the allotment's pages are not shared with it, and gVisor
 //! runs no createContainer hook. Only the API server tells which runtime a pod is for.
+//!
+//! A start does not wait for ever: one that goes on unjudged is counted, and whoever is asked goes on asking.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,40 +15,71 @@ use crate::config::Glob;
 
 /// How long a start waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Questions that may wait.
-const WAITING: usize = 64;
+/// Questions that may wait: more than a node has containers.
+const WAITING: usize = 1024;
 
 /// Which runtime is this pod for?
 #[derive(Debug)]
 pub struct Question {
     /// The pod.
     pub holder: Holder,
-    /// Takes the handler; `None` for the node's usual runtime.
+    /// Takes the handler; `None` for the node's usual runtime. Nobody takes it once the start went on.
     pub answer: oneshot::Sender<Option<String>>,
+}
+
+/// Whether a share can be held in the runtime that its pod is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It can, or there is no API server to ask.
+    Fine,
+    /// Not in that of this handler.
+    Refused(String),
+    /// Nobody said in time.
+    Unknown,
 }
 
 /// Where to ask, once there is an API server.
 #[derive(Debug, Default)]
-pub struct Runtimes(Mutex<Option<mpsc::Sender<Question>>>);
+pub struct Runtimes {
+    questions: Mutex<Option<mpsc::Sender<Question>>>,
+    unknown: AtomicU64,
+}
 
 impl Runtimes {
     /// From now on there is somebody to ask.
     pub fn ask_here(&self) -> mpsc::Receiver<Question> {
         let (sender, questions) = mpsc::channel(WAITING);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *self.questions.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         questions
     }
 
-    /// The handler of the pod's runtime, if one of `refused` matches it. Without an answer in time, or
-    /// without anybody to ask, the start goes on.
-    pub async fn refused(&self, holder: &Holder, refused: &[Glob]) -> Option<String> {
+    /// Asks for the pod's runtime, and judges it by the handlers that are `refused`.
+    pub async fn judge(&self, holder: &Holder, refused: &[Glob]) -> Verdict {
+        let sender = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(sender) = sender.filter(|_| !refused.is_empty()) else { return Verdict::Fine };
         let (answer, told) = oneshot::channel();
         let question = Question { holder: holder.clone(), answer };
-        {
-            let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            sender.as_ref()?.try_send(question).ok()?;
+        let is_asked = sender.try_send(question).is_ok();
+        let told = tokio::time::timeout(PATIENCE, told);
+        match if is_asked { told.await.ok().and_then(Result::ok) } else { None } {
+            Some(Some(handler)) if is_refused(&handler, refused) => Verdict::Refused(handler),
+            Some(_) => Verdict::Fine,
+            None => {
+                self.unknown.fetch_add(1, Ordering::Relaxed);
+                Verdict::Unknown
+            }
         }
-        let handler = tokio::time::timeout(PATIENCE, told).await.ok()?.ok()??;
-        refused.iter().any(|glob| glob.matches(&handler)).then_some(handler)
     }
+
+    /// How many starts went on although nobody had said in time.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether one of `refused` names this handler.
+#[must_use]
+pub fn is_refused(handler: &str, refused: &[Glob]) -> bool {
+    refused.iter().any(|glob| glob.matches(handler))
 }

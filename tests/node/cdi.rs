@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kubelet_sim::{Pod, PodSpec, Volume};
 
+use crate::cluster::without_agent;
 use crate::harness::{Node, PERCENT, WHOLE, part, wait_until};
 use crate::runc::small_debian;
 
@@ -217,7 +218,7 @@ impl Drop for NoExec {
 
 #[test]
 fn no_share_is_offered_where_the_shim_would_lie_on_a_noexec_file_system() {
-    let mut node = Node::without_agent();
+    let (mut node, api) = without_agent("");
     let _mount = NoExec::on(&node.at("state"));
     node.start_agent();
     node.expect(WHOLE, 1);
@@ -225,6 +226,10 @@ fn no_share_is_offered_where_the_shim_would_lie_on_a_noexec_file_system() {
     assert_eq!(node.sim.allocatable(PERCENT), 0);
     let why = ["reason=\"the shim", "mounted noexec"];
     assert_eq!(node.metric("aliquot_gpu_no_shares_info", &why), Some(1.0));
+    wait_until("it is told", || {
+        let told = api.events("GPUBlocked");
+        told.iter().any(|it| it["message"].as_str().unwrap().contains("mounted noexec"))
+    });
     let (_, log) = node.terminate_agent();
     assert!(log.contains("no share can be held") && log.contains("mounted noexec"), "{log}");
 }

@@ -1,6 +1,7 @@
 //! The agent and the API server: what users see there, and what they can change.
 
 use std::fs;
+use std::time::Duration;
 
 use kubelet_sim::PodSpec;
 use serde_json::json;
@@ -293,4 +294,51 @@ fn a_share_does_not_start_in_a_runtime_with_a_kernel_of_its_own() {
     assert!(start("b").unwrap_err().contains("kata-closed"));
     start("c").unwrap();
     start("d").unwrap();
+    let refused = |why: &str| node.metric("aliquot_allocate_refusals_total", &[why]);
+    wait_until("both are counted", || refused("reason=\"runtime\"") == Some(2.0));
+    let why = || {
+        let mut why = std::process::Command::new(env!("CARGO_BIN_EXE_node-aliquot"));
+        why.args(["why", "a", "--state-dir"]).arg(node.at("state"));
+        let said = why.arg("--pages-dir").arg(node.at("pages")).output().unwrap();
+        String::from_utf8(said.stdout).unwrap()
+    };
+    wait_until("it says why", || why().contains("a start of default/a"));
+    let why = why();
+    assert!(why.contains("runsc-handler") && !why.contains("default/b"), "{why}");
+}
+
+#[test]
+fn starts_that_come_at_once_are_all_judged_by_their_runtimes() {
+    let (node, api) = node("refusedRuntimes: ['runsc*']\n");
+    let names: Vec<_> = (0..16).map(|n| format!("p{n}")).collect();
+    let classes = names.iter().map(|pod| (pod.clone(), "runsc".to_owned()));
+    api.cluster().runtime_classes.extend(classes);
+    api.cluster().pods_take = Duration::from_millis(300);
+    let mut pods: Vec<_> = names.iter().map(|name| node.share(name, 5, "true")).collect();
+    std::thread::scope(|scope| {
+        let starts: Vec<_> =
+            pods.iter_mut().map(|pod| scope.spawn(|| pod.start().unwrap_err())).collect();
+        for start in starts {
+            let why = start.join().unwrap();
+            assert!(why.contains("cannot be held in the runtime runsc-handler"), "{why}");
+        }
+    });
+}
+
+#[test]
+fn a_share_that_starts_before_its_runtime_is_known_is_counted_and_told_of_later() {
+    let (node, api) = node("refusedRuntimes: ['runsc*']\n");
+    api.cluster().runtime_classes.insert("a".into(), "runsc".into());
+    api.cluster().pods_take = Duration::from_secs(3);
+    let [mut refused, mut fine] = ["a", "b"].map(|name| node.share(name, 10, "sleep 1000"));
+    refused.start().unwrap();
+    fine.start().unwrap();
+    assert_eq!(node.metric("aliquot_starts_in_unknown_runtimes_total", &[]), Some(2.0));
+    wait_until("it is told", || !api.events("GPURuntimeRefused").is_empty());
+    let events = api.events("GPURuntimeRefused");
+    assert_eq!((events.len(), &events[0]["involvedObject"]["name"]), (1, &json!("a")));
+    // And where nobody says at all.
+    api.cluster().pods_take = Duration::from_secs(11);
+    node.share("c", 10, "sleep 1000").start().unwrap();
+    wait_until("it is told", || !api.events("GPURuntimeUnknown").is_empty());
 }

@@ -41,9 +41,13 @@ fn explain(pod: &str, status: &Status, refused: &[Refused], lives: bool, now: u6
     for held in &held {
         say_held(&mut text, status, held);
     }
+    let (its, anybodys) = refused_to(pod, refused);
     if held.is_empty() {
         let _ = writeln!(text, "pod {pod} holds nothing of this node's GPUs");
-        say_refused(&mut text, refused, now);
+        say_refused(&mut text, its.into_iter().chain(anybodys).collect(), now);
+    } else if !its.is_empty() {
+        // What was given to it and does not start is held meanwhile.
+        say_refused(&mut text, its, now);
     }
     if !status.gpus.is_empty() {
         say_left(&mut text, status);
@@ -65,9 +69,8 @@ fn say_no_agent(text: &mut String, status: &Status) {
 }
 
 fn is_of(pod: &str, held: &Allotment) -> bool {
-    held.record.holder.as_ref().is_some_and(|holder| {
-        pod == holder.pod || pod == format!("{}/{}", holder.namespace, holder.pod)
-    })
+    let holder = held.record.holder.as_ref();
+    holder.is_some_and(|holder| is_named(pod, &format!("{}/{}", holder.namespace, holder.pod)))
 }
 
 fn say_held(text: &mut String, status: &Status, held: &Allotment) {
@@ -92,8 +95,22 @@ fn say_held(text: &mut String, status: &Status, held: &Allotment) {
     }
 }
 
-/// The kubelet tells nobody who asked, only the pod's own status does: all of them are shown.
-fn say_refused(text: &mut String, refused: &[Refused], now: u64) {
+/// What was refused to this pod, and of what nobody knows to whom: the kubelet says only in the pod's own status
+/// who asked for devices.
+fn refused_to<'a>(pod: &str, refused: &'a [Refused]) -> (Vec<&'a Refused>, Vec<&'a Refused>) {
+    let named = |call: &&Refused| call.pod.as_deref().is_some_and(|its| is_named(pod, its));
+    let its = refused.iter().filter(named).collect();
+    (its, refused.iter().filter(|call| call.pod.is_none()).collect())
+}
+
+/// Whether `pod`, a name or `namespace/name`, is what `full` names.
+fn is_named(pod: &str, full: &str) -> bool {
+    full == pod || full.split_once('/').is_some_and(|(_, name)| name == pod)
+}
+
+/// The last of them, whoever they were refused to.
+fn say_refused(text: &mut String, mut refused: Vec<&Refused>, now: u64) {
+    refused.sort_by_key(|call| call.at);
     if refused.is_empty() {
         let _ = writeln!(
             text,
@@ -104,7 +121,8 @@ fn say_refused(text: &mut String, refused: &[Refused], now: u64) {
     let _ = writeln!(text, "refused here, the last one first (the pod's status carries its own):");
     for call in refused.iter().rev().take(SHOWN) {
         let ago = ago(now.saturating_sub(call.at));
-        let _ = writeln!(text, "  {ago} ago, {} devices: {}", call.asked, call.why);
+        let who = call.pod.as_ref().map_or(String::new(), |pod| format!(", a start of {pod}"));
+        let _ = writeln!(text, "  {ago} ago{who}, {} devices: {}", call.asked, call.why);
         for left in &call.left {
             let sick = left.sick.as_ref().map_or(String::new(), |why| format!(", sick: {why}"));
             let _ =
@@ -213,10 +231,34 @@ mod tests {
     fn a_pod_that_holds_nothing_is_told_what_was_refused_and_what_each_gpu_had() {
         let left = vec![Left { gpu: uuid(1), index: 0, percent: 30, sick: None }];
         let why = "no GPU of this node has 60 percent left".to_owned();
-        let refused = [Refused { at: 1000, asked: 60, why, left }];
+        let refused = [Refused { at: 1000, asked: 60, pod: None, why, left }];
         let text = explain("a", &Status::default(), &refused, true, 1300);
         expect(&text, &["pod a holds nothing", "GPU 0 had 30 percent left"]);
         expect(&text, &["5 min ago, 60 devices: no GPU of this node has 60"]);
+    }
+
+    #[test]
+    fn a_start_that_was_refused_is_told_of_its_own_pod_and_of_no_other() {
+        let why = || "a share cannot be held in the runtime runsc".to_owned();
+        let start = |pod: &str| Refused {
+            at: 1000,
+            asked: 25,
+            pod: Some(pod.to_owned()),
+            why: why(),
+            left: Vec::new(),
+        };
+        let refused = [start("team/a"), start("team/c")];
+        let told = |pod: &str| explain(pod, &node(serde_json::json!([{}])), &refused, true, 1001);
+        // It holds what it was given all the same.
+        expect(
+            &told("a"),
+            &["a start of team/a, 25 devices: a share cannot be held in the runtime"],
+        );
+        expect(&told("team/c"), &["holds nothing", "a start of team/c"]);
+        for other in ["b", "other/a"] {
+            let text = told(other);
+            assert!(text.contains("nothing was refused here"), "{text}");
+        }
     }
 
     #[test]

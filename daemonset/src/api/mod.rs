@@ -69,6 +69,7 @@ pub(crate) struct Api {
 }
 
 /// Where events are handed on, to be sent in their order.
+#[derive(Clone)]
 struct Events {
     sender: mpsc::Sender<Event>,
     lost: Arc<LostEvents>,
@@ -98,6 +99,7 @@ impl Api {
             publish_in,
             lost,
         } = self;
+        let client = Arc::new(client);
         let (sender, waiting) = mpsc::channel(WAITING);
         let events = Events { sender, lost: lost.clone() };
         let (labels, has) = channel::channel(None);
@@ -121,7 +123,7 @@ impl Api {
                 own_node::remove_taints(&client, &name, &node, &config, awaited),
                 publish(publish_in.as_deref()),
                 software::keep_known(&client, &name, &node),
-                runtimes::keep_answering(&client, node.runtimes().ask_here()),
+                runtimes::keep_answering(&client, &config, &events, node.runtimes().ask_here()),
             )
         };
         tokio::select! {

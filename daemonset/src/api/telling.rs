@@ -10,7 +10,7 @@ use super::{Events, Pods, evict};
 use crate::audit::News;
 use crate::config::{Action, Config, Health};
 use crate::health::action_of;
-use crate::inventory::{Gpu, Inventory};
+use crate::inventory::{Gpu, Inventory, Kind};
 use crate::mps::Daemons;
 use crate::node::Node;
 use crate::nvml::Xids;
@@ -91,35 +91,70 @@ fn of_news(news: News, pods: &Pods) -> Option<Event> {
     Some(Event { about, warning: true, reason, which, message: finding.to_string() })
 }
 
-/// A GPU's health and whether anybody new may use it, where it is not as it was; of one that was not known
-/// before, what keeps it from being used.
+/// A GPU's health, whether anybody new may use it and whether shares of it are held here, where it is not as it
+/// was; of one that was not known before, what keeps it from being used.
 fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
     let of_one = |gpu: &Gpu| {
         let (name, was) = (gpu.uuid.to_string(), before.get(gpu.uuid));
-        let sick = match (&gpu.sick, was.and_then(|was| was.sick.as_ref())) {
-            (Some(why), was) if was != Some(why) => {
-                let message = format!("nothing of {name} is allocatable: {why}");
-                Some(on_node("GPUUnhealthy", true, &name, message))
-            }
-            (None, Some(_)) => {
-                Some(on_node("GPUHealthy", false, &name, format!("{name} is well again")))
-            }
-            _ => None,
-        };
-        let closed = match (gpu.closed(), was.and_then(Gpu::closed)) {
-            (Some(why), was) if was.as_ref() != Some(&why) => {
-                let message = format!("{name} is given to nobody new: {why}");
-                Some(on_node("GPUBlocked", true, &name, message))
-            }
-            (None, Some(_)) => {
+        let sick = of_change(
+            (was.and_then(|was| was.sick.clone()), gpu.sick.clone()),
+            |why| {
+                on_node(
+                    "GPUUnhealthy",
+                    true,
+                    &name,
+                    format!("nothing of {name} is allocatable: {why}"),
+                )
+            },
+            || on_node("GPUHealthy", false, &name, format!("{name} is well again")),
+        );
+        let closed = of_change(
+            (was.and_then(Gpu::closed), gpu.closed()),
+            |why| {
+                on_node("GPUBlocked", true, &name, format!("{name} is given to nobody new: {why}"))
+            },
+            || {
                 let message = format!("the reason is gone why {name} was given to nobody new");
-                Some(on_node("GPUUnblocked", false, &name, message))
-            }
-            _ => None,
-        };
-        sick.into_iter().chain(closed)
+                on_node("GPUUnblocked", false, &name, message)
+            },
+        );
+        let which = format!("{name}, in parts");
+        let no_shares = of_change(
+            (was.and_then(no_shares), no_shares(gpu)),
+            |why| {
+                on_node(
+                    "GPUBlocked",
+                    true,
+                    &which,
+                    format!("no share of {name} is given out: {why}"),
+                )
+            },
+            || {
+                let message = format!("the reason is gone why no share of {name} was given out");
+                on_node("GPUUnblocked", false, &which, message)
+            },
+        );
+        sick.into_iter().chain(closed).chain(no_shares)
     };
     after.gpus().iter().flat_map(of_one).collect()
+}
+
+/// Why no share of a GPU can be held that is there to be shared.
+fn no_shares(gpu: &Gpu) -> Option<String> {
+    gpu.no_shares.clone().filter(|_| gpu.offers(Kind::Percent))
+}
+
+/// What is told of a trouble that came, changed or went.
+fn of_change(
+    (was, is): (Option<String>, Option<String>),
+    came: impl FnOnce(&str) -> Event,
+    went: impl FnOnce() -> Event,
+) -> Option<Event> {
+    match is {
+        Some(why) if was.as_ref() != Some(&why) => Some(came(&why)),
+        None if was.is_some() => Some(went()),
+        _ => None,
+    }
 }
 
 /// XIDs that ask for nothing but that a program starts again: what its pod shows is that it failed, and not
@@ -182,8 +217,10 @@ mod tests {
         let sick = |why: &str| all(Gpu { sick: Some(why.into()), ..second() });
         let shared = all(Gpu { foreign: Some(Foreign::Mps), ..second() });
         let cordoned = all(Gpu { cordon: Some("its fan".into()), ..second() });
+        let no_shares = |gpu: Gpu| all(Gpu { no_shares: Some("noexec".into()), ..gpu });
+        let unheld = no_shares(second());
         let (none, well) = (Inventory::default(), all(second()));
-        let table: [Row; 11] = [
+        let table: [Row; 15] = [
             (&none, &well, &[]),
             (&none, &sick("lost"), &[("GPUUnhealthy", "lost")]),
             (&well, &sick("lost"), &[("GPUUnhealthy", "lost")]),
@@ -194,6 +231,10 @@ mod tests {
             (&cordoned, &shared, &[("GPUBlocked", "MPS")]),
             (&shared, &shared, &[]),
             (&shared, &well, &[("GPUUnblocked", "is gone")]),
+            (&none, &unheld, &[("GPUBlocked", "no share of")]),
+            (&well, &unheld, &[("GPUBlocked", "noexec")]),
+            (&unheld, &unheld, &[]),
+            (&unheld, &well, &[("GPUUnblocked", "is gone")]),
             (&cordoned, &sick("lost"), &[("GPUUnhealthy", "lost"), ("GPUUnblocked", "is gone")]),
         ];
         for (before, after, expected) in table {
@@ -208,8 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_gpu_may_have_clients_of_mps() {
-        let whole = Gpu { foreign: Some(Foreign::Mps), ..gpu(0, Mode::Whole) };
+    fn a_whole_gpu_may_have_clients_of_mps_and_needs_no_shim() {
+        let no_shares = Some("noexec".into());
+        let whole = Gpu { foreign: Some(Foreign::Mps), no_shares, ..gpu(0, Mode::Whole) };
         assert_eq!(told(&Inventory::default(), &Inventory::new(vec![whole])), []);
     }
 

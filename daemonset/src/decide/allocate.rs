@@ -125,6 +125,32 @@ pub enum Refusal {
     TooSmall(#[from] share::Refusal),
 }
 
+impl Refusal {
+    /// As the metrics have it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::NotOurs(..) => "not_ours",
+            Self::Twice(_) => "twice",
+            Self::Mixed => "mixed",
+            Self::MixedPod(_) => "mixed_pod",
+            Self::Runtime(_) => "runtime",
+            Self::NoCdi(_) => "no_cdi",
+            Self::Unknown(_) => "unknown",
+            Self::Sick(..) => "sick",
+            Self::Cordoned(..) => "cordoned",
+            Self::Foreign(..) => "foreign",
+            Self::Bound(..) => "bound",
+            Self::Mode(_) => "mode",
+            Self::Scattered { .. } => "scattered",
+            Self::Spread { .. } => "spread",
+            Self::AboveOne(_) => "above_one",
+            Self::TooSmall(_) => "too_small",
+        }
+    }
+}
+
 /// What the devices with these IDs come to. What is `taken` beside them decides nothing (the kubelet
 /// keeps count): it makes a refusal worth reading.
 ///

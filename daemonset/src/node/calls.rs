@@ -15,6 +15,7 @@ use crate::inventory::{Inventory, Kind, PARTS};
 use crate::mps;
 use crate::refusals::{Left, Refused};
 use crate::rivals;
+use crate::runtimes::Verdict;
 
 impl Node {
     /// Makes an allotment of the devices with these IDs, of `resource` (without the domain). Behind
@@ -35,7 +36,7 @@ impl Node {
         }
         let way = self.way();
         let allotted = self.decide(ids, &inventory, resource, &way);
-        let record = allotted.inspect_err(|denial| self.remember(ids, denial))?;
+        let record = allotted.inspect_err(|denial| self.remember(ids, denial, None))?;
         info!(allotment = %record.id, devices = ids.len(), gpus = %gpus(&record), "allocated");
         let mut answer = self.wares.answer(&record, &inventory, &way);
         if let Some(pipes) = self.mps_pipes(&record) {
@@ -125,7 +126,10 @@ impl Node {
     /// # Errors
     /// [`Denial`].
     pub async fn prestart(&self, ids: &[String]) -> Result<(), Denial> {
-        let record = self.ready(ids).inspect_err(|why| warn!(%why, "a start is refused"))?;
+        let record = self.ready(ids).inspect_err(|why| {
+            warn!(%why, "a start is refused");
+            self.remember(ids, why, None);
+        })?;
         let (id, listed) = (record.id, self.identity.list().await);
         let held = match &listed {
             Ok(held) => held,
@@ -140,6 +144,7 @@ impl Node {
             let holder = allotment::holder_of(&record, held);
             let [namespace, pod, container] = Holder::words(holder.as_ref());
             warn!(namespace, pod, container, allotment = %id, %why, "a start is refused");
+            self.remember(ids, why, holder);
         })
     }
 
@@ -183,10 +188,15 @@ impl Node {
         let holder = allotment::holder_of(record, held).filter(|_| is_share);
         let Some(holder) = holder else { return Ok(()) };
         let refused = self.config.borrow().refused_runtimes.clone();
-        match self.runtimes.refused(&holder, &refused).await {
-            Some(handler) => Err(Refusal::Runtime(handler).into()),
-            None => Ok(()),
+        match self.runtimes.judge(&holder, &refused).await {
+            Verdict::Refused(handler) => return Err(Refusal::Runtime(handler).into()),
+            Verdict::Unknown => {
+                let Holder { namespace, pod, .. } = &holder;
+                warn!(namespace, pod, "starting although nobody says which runtime the pod is for");
+            }
+            Verdict::Fine => {}
         }
+        Ok(())
     }
 
     fn name_holder(&self, record: &Record, held: &[Held]) -> Result<(), BookError> {
@@ -202,7 +212,8 @@ impl Node {
         Some(rivals::rivals(&list, &self.identity.domain, &self.inventory()))
     }
 
-    fn remember(&self, ids: &[String], denial: &Denial) {
+    /// Keeps what was refused for whoever asks why; `holder`, where it is known for whom.
+    fn remember(&self, ids: &[String], denial: &Denial, holder: Option<Holder>) {
         let taken = self.book().taken().clone();
         let inventory = self.inventory();
         let shared = inventory.gpus().iter().filter(|gpu| gpu.offers(Kind::Percent));
@@ -214,7 +225,8 @@ impl Node {
         });
         let at = unix_s();
         let (why, asked) = (denial.to_string(), ids.len());
-        self.refusals.add(denial.word(), Refused { at, asked, why, left: left.collect() });
+        let pod = holder.map(|holder| format!("{}/{}", holder.namespace, holder.pod));
+        self.refusals.add(denial.word(), Refused { at, asked, pod, why, left: left.collect() });
     }
 }
 

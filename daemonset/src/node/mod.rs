@@ -81,7 +81,8 @@ impl Denial {
     /// As the metrics have it.
     const fn word(&self) -> &'static str {
         match self {
-            Self::Refused(_) => "refused",
+            Self::Refused(refusal) => refusal.word(),
+            Self::Failed(BookError::Full(_)) => "pages_full",
             Self::Failed(_) | Self::Unspecified(_) => "failed",
         }
     }

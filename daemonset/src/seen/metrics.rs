@@ -90,8 +90,8 @@ families! {
     troubles: Gauges, "allotment_trouble_info", None, "Why an allotment's record or pages are not as they should be";
     registered: Gauges, "registered", None, "1 while the kubelet knows the resource";
     registrations: Counters, "registrations", None, "Registrations that the kubelet has taken";
-    denials: Counters, "allocate_refusals", None, "Allocate calls that were refused, by why";
-    pool_nodes: Gauges, "pool_nodes", None, "Nodes that have GPUs of a pool of this node";
+    denials: Counters, "allocate_refusals", None, "Allocate calls and starts that were refused, by why";
+    unknown_runtimes: Counters, "starts_in_unknown_runtimes", None, "Starts of shares that went on although nobody had said in time which runtime the pod is for";
     pool_differs: Gauges, "pool_nodes_differing", None, "Nodes whose part of a pool differs from this one's, by what differs";
     findings: Gauges, "audit_findings", None, "What the audit finds wrong at this moment, by kind";
     found: Counters, "audit_found", None, "What the audit has found wrong, by kind";
@@ -143,6 +143,7 @@ impl Families {
         for (why, times) in &state.denials {
             add(&self.denials, vec![("reason", (*why).to_owned())], *times as f64);
         }
+        add(&self.unknown_runtimes, vec![], state.unknown_runtimes as f64);
         for (pool, its) in &*state.pools {
             let labels = || vec![("pool", pool.clone())];
             for what in PoolState::ASPECTS {

@@ -31,8 +31,10 @@ pub struct State {
     pub audited: Arc<Audited>,
     /// What the kubelet knows, by resource.
     pub registrations: BTreeMap<String, Registration>,
-    /// Refused Allocate calls since the agent started, by why.
+    /// Allocate calls and starts that were refused since the agent started, by why.
     pub denials: BTreeMap<&'static str, u64>,
+    /// Starts that went on although nobody had said in time which runtime the pod is for.
+    pub unknown_runtimes: u64,
     /// Who held how much for how long.
     pub chargeback: Chargeback,
     /// Whether the node's pools are alike on all their nodes.
@@ -81,6 +83,7 @@ impl State {
             audited,
             registrations: node.registrations().now(),
             denials: node.refusals().counts(),
+            unknown_runtimes: node.runtimes().unknown(),
             chargeback,
             pools: node.pools().borrow().clone(),
             planned: node.planned(),
@@ -172,6 +175,7 @@ pub(crate) mod tests {
             troubles: Vec::new(),
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),
+            unknown_runtimes: 0,
             chargeback: Chargeback::default(),
             planned: Vec::new(),
             pools: Arc::default(),

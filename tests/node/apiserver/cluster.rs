@@ -1,6 +1,7 @@
 //! What the API server keeps: objects with their versions, and who is told when they change.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -26,11 +27,11 @@ pub(crate) struct Cluster {
     pub(crate) lists: u32,
     /// The runtime classes of pods, by the pod's name.
     pub(crate) runtime_classes: BTreeMap<String, String>,
-    pub(super) changes: broadcast::Sender<(String, String)>,
     /// How long it takes until a pod is told that is asked for by its name.
     pub(crate) pods_take: Duration,
     /// The lists of nodes by a label, each with how many it named.
     pub(crate) labelled: Vec<(String, usize)>,
+    pub(super) changes: broadcast::Sender<(String, String)>,
 }
 
 impl Cluster {
@@ -61,9 +62,9 @@ impl Cluster {
             forgotten: 0,
             lists: 0,
             runtime_classes: BTreeMap::new(),
-            changes: broadcast::Sender::new(64),
             pods_take: Duration::ZERO,
             labelled: Vec::new(),
+            changes: broadcast::Sender::new(64),
         };
         cluster.put_node(node);
         cluster

@@ -205,6 +205,8 @@ async fn get_pod(
     State(cluster): Shared,
     Segments((namespace, name)): Segments<(String, String)>,
 ) -> Response {
+    let takes = cluster.lock().unwrap().pods_take;
+    tokio::time::sleep(takes).await;
     let cluster = cluster.lock().unwrap();
     let class = cluster.runtime_classes.get(&name);
     let metadata = json!({"name": name, "namespace": namespace});
