@@ -471,7 +471,9 @@ static void run(char *text) {
         size_t pitch;
         result = CALL("cuMemAllocPitch_v2", (uint64_t *, size_t *, size_t, size_t, unsigned), &place[a], &pitch,
                       4096, b * MIB / 4096, 4);
-    } else if (IS("context"))
+    } else if (!strncmp(command, "cuVDPAU", 7))
+        result = CALL(command, (uint64_t *, unsigned, int, unsigned, void *), &place[a], 0, 0, 1, 0);
+    else if (IS("context"))
         result = CALL("cuCtxCreate_v2", (uint64_t *, unsigned, int), &place[a], 0, 0);
     else if (IS("primary"))
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);

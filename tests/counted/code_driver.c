@@ -1,6 +1,6 @@
 /*
- * Code and sparse arrays of the stand-in driver. Code lives from its first function or variable on, with
- * CUDA_MODULE_LOADING=EAGER since it was loaded; its size is that of its file. Of a sparse array one part is
+ * Code and sparse arrays of the stand-in driver. Code lives since it was loaded, with CUDA_MODULE_LOADING=LAZY
+ * from its first function or variable on; its size is that of its file. Of a sparse array one part is
  * mapped at a time.
  */
 #include <fcntl.h>
@@ -29,13 +29,20 @@ static int use_code(struct code *code) {
     code->is_on_card = 1;
     return 0;
 }
-static int load_code(uint64_t *handle, uint64_t size) {
+static int is_lazy(void) {
     const char *way = getenv("CUDA_MODULE_LOADING");
+    return way && !strcmp(way, "LAZY");
+}
+int cuModuleGetLoadingMode(int *mode) {
+    *mode = 1 + is_lazy();
+    return 0;
+}
+static int load_code(uint64_t *handle, uint64_t size) {
     for (int i = 0; i < CODES; i++)
         if (!codes[i].size) {
             codes[i] = (struct code){size, 0};
             *handle = 0x7000 + i;
-            if (way && !strcmp(way, "EAGER")) use_code(&codes[i]);
+            if (!is_lazy()) use_code(&codes[i]);
             return 0;
         }
     return 2;
@@ -133,3 +140,11 @@ int cuEventRecord(void *event, void *stream) { return 0; }
 int cuEventRecord_ptsz(void *event, void *stream) { return 0; }
 int cuEventQuery(void *event) { return 0; }
 int cuEventDestroy_v2(void *event) { return 0; }
+
+/* Contexts beside VDPAU's, which are contexts as others. */
+int cuVDPAUCtxCreate(void **context, unsigned flags, int device, unsigned vdpau, void *look_up) {
+    return cuCtxCreate_v2(context, flags, device);
+}
+int cuVDPAUCtxCreate_v2(void **context, unsigned flags, int device, unsigned vdpau, void *look_up) {
+    return cuCtxCreate_v2(context, flags, device);
+}

@@ -15,6 +15,7 @@ mod graph_stage;
 mod graph_waits;
 mod graphs;
 mod limits;
+mod named;
 mod pools;
 mod refused;
 mod simulated;

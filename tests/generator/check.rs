@@ -68,7 +68,8 @@ impl Scene {
             for (device, begun) in has_context.into_iter().enumerate() {
                 let room = LIMIT.bytes() - self.used(device);
                 ensure(begun || room < crate::stage::CONTEXT.bytes(), || {
-                    format!("no context on {device}, and {} MiB are free", room / MIB)
+                    let charged = self.too_much(device);
+                    format!("no context on {device}, {} MiB are free: {charged}", room / MIB)
                 })?;
             }
             self.living.push((client, Process::new(has_context)));
@@ -87,13 +88,13 @@ impl Scene {
         let before = self.used(Process::device(&call));
         let most = self.living[at].1.most(&call);
         let lots = self.tell(&[(at, vec![call])]);
-        let (client, model) = &mut self.living[at];
-        let results = answers(client, lots[0].1.len()).ok_or("it died")?;
+        let results = answers(&mut self.living[at].0, lots[0].1.len()).ok_or("it died")?;
         let refused = results[0].result == OUT_OF_MEMORY;
         ensure(!refused || before + most > LIMIT.bytes(), || {
-            format!("refused, with {} of {} MiB used", before / MIB, LIMIT.0)
+            let charged = self.too_much(Process::device(&call));
+            format!("refused, with {} of {} MiB used: {charged}", before / MIB, LIMIT.0)
         })?;
-        settle(model, &lots[0].1, &results)
+        settle(&mut self.living[at].1, &lots[0].1, &results)
     }
 
     /// Gives processes their calls; what each was given.

@@ -12,7 +12,7 @@ use crate::calls::DEVICES;
 use crate::check::{OUT_OF_MEMORY, Result, Scene, ensure};
 use crate::model::{Held, Process};
 use crate::plan::Looks;
-use crate::stage::LIMIT;
+use crate::stage::{Client, LIMIT};
 
 impl Scene {
     /// Compares before anybody looks, lets those look, and compares again.
@@ -91,6 +91,17 @@ impl Scene {
     pub(crate) fn asked_for(&self, card: &CardReport, device: usize) -> u64 {
         let unasked: u64 = self.living.iter().map(|(_, model)| model.unasked(device)).sum();
         card.memory.used.saturating_sub(unasked)
+    }
+
+    /// What is charged to each process of a device beyond what the card holds of it, in words.
+    pub(crate) fn too_much(&self, device: usize) -> String {
+        let (ledger, cards) = (self.stage.ledger(), self.stage.cards());
+        let of = |(number, (client, model)): (usize, &(Client, Process))| {
+            let on_card = on_card(&cards[device], client.pid(), model.unasked(device));
+            let charged = charged_to(&ledger, client.pid(), device);
+            format!("process {number}: card {on_card:?}, charged {:?}", charged.held)
+        };
+        self.living.iter().enumerate().map(of).collect::<Vec<_>>().join("; ")
     }
 
     /// How many of the card's processes are ours, and alive.

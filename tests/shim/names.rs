@@ -89,3 +89,52 @@ fn every_version_and_variant_of_a_hooked_cuda_function_is_hooked() {
         cuda.filter(|name| bases.contains(base(name)) && !hooked.contains(*name)).collect();
     assert!(missing.is_empty(), "cuGetProcAddress would hide these: {missing:?}");
 }
+
+/// Hooks that no test calls by their names, beside the one that calls every hook with zeros: each a form of
+/// what tests do call, which the hook passes to the same code.
+const UNNAMED: [&str; 8] = [
+    "cuMemcpy",
+    "cuMemset",
+    "cuStreamBatchMemOp",
+    "cuStreamWaitValue",
+    "cuStreamBeginCaptureToGraph",
+    "cuStreamBeginRecaptureToGraph",
+    "cuCtxSynchronize_v2",
+    "nvmlDeviceGetAccountingStats_v2",
+];
+
+/// The sources of tests, of this folder's and of the suite for real cards.
+fn sources(folder: &std::path::Path, into: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("the sources lie here") {
+        let path = entry.expect("it can be read").path();
+        let is_source =
+            path.extension().is_some_and(|end| ["rs", "c", "h", "py"].iter().any(|e| end == *e));
+        if path.ends_with("names.rs") {
+            // This list.
+        } else if path.is_dir() {
+            sources(&path, into);
+        } else if is_source {
+            into.push_str(&std::fs::read_to_string(&path).expect("it is text"));
+            into.push('\n');
+        }
+    }
+}
+
+#[test]
+fn every_hook_is_called_by_a_test_that_knows_its_name() {
+    let mut text = String::new();
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    [here.to_owned(), here.join("../crates/driver/src")]
+        .iter()
+        .for_each(|at| sources(at, &mut text));
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let named: BTreeSet<&str> = text.split(|letter| !is_part(letter)).collect();
+    let is_form = |name: &str| UNNAMED.iter().any(|family| name.starts_with(family));
+    let hooked = hooked();
+    let unnamed: Vec<_> = hooked.iter().filter(|name| !named.contains(name.as_str())).collect();
+    let missing: Vec<_> = unnamed.iter().filter(|name| !is_form(name)).collect();
+    assert!(missing.is_empty(), "no test calls {missing:?}");
+    let is_used = |family: &&str| unnamed.iter().any(|name| name.starts_with(*family));
+    let idle: Vec<_> = UNNAMED.iter().filter(|family| !is_used(family)).collect();
+    assert!(idle.is_empty(), "tests name all of {idle:?}, which can go from the list");
+}
