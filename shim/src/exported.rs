@@ -14,7 +14,7 @@ use crate::references::Memory;
 use crate::region::{Place, Region, change};
 use crate::sys;
 use core::ffi::{c_int, c_ulonglong, c_void};
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use nvidia_sys::cuda::{CUmemAllocationHandleType, CUmemGenericAllocationHandle, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -38,6 +38,8 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 struct Exported {
     descriptor: AtomicU64,
     file: AtomicU64,
+    /// Whether its file description could be marked.
+    is_marked: AtomicBool,
     memory: AtomicPtr<Memory>,
     block: AtomicU64,
 }
@@ -64,8 +66,11 @@ pub(crate) unsafe fn export(
         }
         Some(memory) if result == SUCCESS && kind == FABRIC => {
             // SAFETY: of this kind the driver has just written one.
-            unsafe { fabric::remember(shared.cast(), bindings::origin(memory)) };
-            memory.let_go();
+            let is_known = unsafe { fabric::remember(shared.cast(), bindings::origin(memory)) };
+            // Else it stays charged: what is imported by the handle would be counted nowhere.
+            if is_known {
+                memory.let_go();
+            }
         }
         Some(memory) => memory.let_go(),
         None => {}
@@ -94,8 +99,9 @@ fn refer_described(descriptor: c_int) -> Option<&'static Memory> {
         return None;
     }
     let key = key(descriptor);
-    let is_it = |place: &&Exported| place.descriptor.load(Ordering::Acquire) == key;
-    let place = EXPORTED.known().iter().find(is_it).filter(|place| place.is_open())?;
+    let is_it =
+        |place: &&Exported| place.descriptor.load(Ordering::Acquire) == key && place.is_open(key);
+    let place = EXPORTED.known().iter().find(is_it)?;
     place.memory().filter(|memory| memory.refer_alive())
 }
 
@@ -103,7 +109,7 @@ fn refer_described(descriptor: c_int) -> Option<&'static Memory> {
 /// one that was exported.
 #[cold]
 pub(crate) fn imported(handle: u64, memory: &'static Memory) {
-    match Memory::remember_object(handle) {
+    match Memory::remember_object(handle, memory.share()) {
         Some(alias) => {
             bindings::settle(SUCCESS, Some(memory), Object::Team(alias), 0, 0);
         }
@@ -125,11 +131,21 @@ fn sweep(which: impl Fn(&Memory) -> bool) {
     for place in EXPORTED.known() {
         let known = place.descriptor.load(Ordering::Acquire);
         let is_wanted = known > BUSY && place.memory().is_some_and(&which);
-        if is_wanted && !place.is_open() && change(&place.descriptor, known, BUSY) {
-            let memory = place.memory();
-            place.descriptor.store(FREE, Ordering::Release);
-            COUNT.fetch_sub(1, Ordering::AcqRel);
-            memory.inspect(|memory| memory.let_go());
+        if is_wanted && !place.is_open(known) && change(&place.descriptor, known, BUSY) {
+            // Another thread may have emptied the place, and put a new descriptor of this number there.
+            match place.is_open(known) {
+                true => place.descriptor.store(known, Ordering::Release),
+                false => place.forget(),
+            }
+        }
+    }
+}
+
+/// The kernel has just given out this number: what had it before is closed.
+fn forget_closed(key: u64) {
+    for place in EXPORTED.known() {
+        if change(&place.descriptor, key, BUSY) {
+            place.forget();
         }
     }
 }
@@ -164,14 +180,17 @@ fn charge_keeper(block: u64, share: Share, bytes: u64) {
 
 fn of_block(block: u64) -> impl Iterator<Item = &'static Exported> {
     EXPORTED.known().iter().filter(move |place| {
-        let is_used = place.descriptor.load(Ordering::Acquire) > BUSY;
-        is_used && place.block.load(Ordering::Relaxed) == block && place.is_open()
+        let known = place.descriptor.load(Ordering::Acquire);
+        known > BUSY && place.block.load(Ordering::Relaxed) == block && place.is_open(known)
     })
 }
 
 /// Remembers a descriptor, whose reference it takes over, and the plain allocation that it is of, if it is
 /// (else 0). Where there is no room nothing keeps the memory.
 pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
+    if COUNT.load(Ordering::Acquire) > 0 {
+        forget_closed(key(descriptor));
+    }
     let claim = |place: &&Exported| change(&place.descriptor, FREE, BUSY);
     let find = || EXPORTED.places().unwrap_or(&[]).iter().find(claim);
     let place = find().or_else(|| {
@@ -181,17 +200,27 @@ pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
     let Some(place) = place else { return memory.let_go() };
     COUNT.fetch_add(1, Ordering::AcqRel);
     place.file.store(file_of(descriptor).unwrap_or(0), Ordering::Relaxed);
+    place.is_marked.store(sys::mark(descriptor), Ordering::Relaxed);
     place.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
     place.block.store(block, Ordering::Relaxed);
     place.descriptor.store(key(descriptor), Ordering::Release);
 }
 
 impl Exported {
-    /// Whether the descriptor is still the file that it was.
-    fn is_open(&self) -> bool {
-        let known = self.descriptor.load(Ordering::Acquire);
-        let Some(descriptor) = known.checked_sub(FIRST) else { return false };
+    /// Whether the descriptor of this key is still the file that it was. Drivers give all of them the same file,
+    /// opened anew: so the description tells.
+    fn is_open(&self, key: u64) -> bool {
+        let Some(descriptor) = key.checked_sub(FIRST) else { return false };
         file_of(descriptor as c_int) == Some(self.file.load(Ordering::Relaxed))
+            && (!self.is_marked.load(Ordering::Relaxed) || sys::is_marked(descriptor as c_int))
+    }
+
+    /// Empties a place that the caller holds, and lets go of its memory.
+    fn forget(&self) {
+        let memory = self.memory();
+        self.descriptor.store(FREE, Ordering::Release);
+        COUNT.fetch_sub(1, Ordering::AcqRel);
+        memory.inspect(|memory| memory.let_go());
     }
 
     fn memory(&self) -> Option<&'static Memory> {

@@ -29,28 +29,29 @@ struct Exported {
 // SAFETY: atomics, of which zero is a value.
 unsafe impl Place for Exported {}
 
-/// Remembers what a handle was made of, of which the caller has a reference. Where there is no room it is
-/// as another process's.
+/// Remembers what a handle was made of, of which the caller has a reference. False: there is no room, and what
+/// is imported by it would be taken for another process's.
 ///
 /// # Safety
 /// The handle can be read.
 #[cold]
-pub(crate) unsafe fn remember(handle: *const CUmemFabricHandle, memory: &'static Memory) {
+pub(crate) unsafe fn remember(handle: *const CUmemFabricHandle, memory: &'static Memory) -> bool {
     // SAFETY: the caller's word.
     let words = unsafe { words_of(handle) };
     if let Some(known) = find(&words) {
-        return known.let_go();
+        known.let_go();
+        return true;
     }
     let key = key(&words);
-    if let Some(place) = reach(&EXPORTED, key).find(|place| place.claim()) {
-        // Who reads any of what follows finds the key changed.
-        fence(Ordering::Release);
-        for (place, word) in place.words.iter().zip(words) {
-            place.store(word, Ordering::Relaxed);
-        }
-        place.name.store(memory.name(), Ordering::Relaxed);
-        place.key.store(key, Ordering::Release);
+    let Some(place) = reach(&EXPORTED, key).find(|place| place.claim()) else { return false };
+    // Who reads any of what follows finds the key changed.
+    fence(Ordering::Release);
+    for (place, word) in place.words.iter().zip(words) {
+        place.store(word, Ordering::Relaxed);
     }
+    place.name.store(memory.name(), Ordering::Relaxed);
+    place.key.store(key, Ordering::Release);
+    true
 }
 
 /// The memory of ours that a handle was made of, if that lives: with one reference more.
@@ -75,7 +76,16 @@ impl Exported {
     /// Takes a place that nobody has used, or whose memory is gone.
     fn claim(&self) -> bool {
         let known = self.key.load(Ordering::Acquire);
-        known != BUSY && (known == FREE || !self.is_alive()) && change(&self.key, known, BUSY)
+        let is_old = known != BUSY && (known == FREE || !self.is_alive());
+        if !is_old || !change(&self.key, known, BUSY) {
+            return false;
+        }
+        // Another thread may have filled it with the same key meanwhile.
+        let is_filled = known != FREE && self.is_alive();
+        if is_filled {
+            self.key.store(known, Ordering::Release);
+        }
+        !is_filled
     }
 
     fn is_alive(&self) -> bool {

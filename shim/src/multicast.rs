@@ -27,7 +27,7 @@ pub(crate) unsafe fn create(
         // SAFETY: the driver has read the one and written the other.
         let (handle, shared) = unsafe { (*object, (*properties).handleTypes) };
         if shared == 0 {
-            let _object = Memory::remember_object(handle);
+            let _object = Memory::remember_object(handle, 0);
         }
     }
     result

@@ -58,7 +58,7 @@ impl Contents {
             return block.map(|block| Self { keeper, block });
         }
         let number = number();
-        let keeper = Memory::remember_object(number)?;
+        let keeper = Memory::remember_object(number, 0)?;
         if block.is_none() {
             references::refer_range(address, bytes, |memory| {
                 bindings::settle(SUCCESS, Some(memory), Object::Team(keeper), 0, 0);

@@ -127,9 +127,10 @@ impl Memory {
     }
 
     /// Remembers with its first handle what is referred to as memory is, takes nothing, and lets go at its
-    /// end of what is bound to it: a multicast object, or a second handle of memory that was exported.
-    pub(crate) fn remember_object(handle: u64) -> Option<&'static Self> {
-        let share = allotments::shares().ok().and_then(|shares| shares.at(0))?;
+    /// end of what is bound to it: a multicast object, or a second handle of memory of this share that was
+    /// exported.
+    pub(crate) fn remember_object(handle: u64, share: u8) -> Option<&'static Self> {
+        let share = allotments::shares().ok().and_then(|shares| shares.at(share.into()))?;
         Self::remember(handle, Charge::new(share, Kind::Vmm, OBJECT))
     }
 

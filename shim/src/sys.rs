@@ -246,6 +246,29 @@ pub(crate) fn file_of(descriptor: c_int) -> Option<File> {
     Some(File { inode: stat.st_ino, device: stat.st_dev, node: stat.st_rdev })
 }
 
+/// fcntl(2)'s for the signal that tells of input, which means nothing without O_ASYNC. A file description
+/// has none at first; all copies of its descriptors share it.
+const SET_SIGNAL: c_int = 10;
+const GET_SIGNAL: c_int = 11;
+/// The last one, which no program asks for here.
+const MARK: c_int = 64;
+
+/// Marks the file description of a descriptor; whether that could be done.
+pub(crate) fn mark(descriptor: c_int) -> bool {
+    control(descriptor, SET_SIGNAL, MARK) == 0
+}
+
+/// Whether a descriptor's file description was marked.
+pub(crate) fn is_marked(descriptor: c_int) -> bool {
+    control(descriptor, GET_SIGNAL, 0) == MARK.into()
+}
+
+/// By system call: glibc's function may be a cancellation point.
+fn control(descriptor: c_int, command: c_int, argument: c_int) -> libc::c_long {
+    // SAFETY: these commands take and answer a number.
+    keeping_errno(|| unsafe { libc::syscall(libc::SYS_fcntl, descriptor, command, argument) })
+}
+
 /// Runs `f` and leaves errno as it was.
 #[inline]
 pub(crate) fn keeping_errno<T>(f: impl FnOnce() -> T) -> T {

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -353,6 +354,17 @@ static void run(char *text) {
         place[b] = (uint64_t)descriptor;
     } else if (IS("close"))
         result = close((int)place[a]);
+    else if (IS("open"))
+        place[a] = (uint64_t)open("/dev/null", O_RDWR);
+    else if (IS("export-many")) {
+        CALL("standin_fickle", (int), 1);
+        for (uint64_t i = 0; i < b && !result; i++)
+            result = CALL("cuMemExportToShareableHandle", (void *, uint64_t, int, uint64_t), fabric[0], place[a], 8, 0);
+    } else if (IS("start-there")) {
+        result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 1);
+        CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("unbind-there"))
+        result = CALL("cuMulticastUnbind", (uint64_t, int, size_t, size_t), 0x900, 1, a * MIB, b * MIB);
     else if (IS("import-fd"))
         result = CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &place[a], place[b], 1);
     else if (IS("export-fabric"))

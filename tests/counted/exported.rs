@@ -1,7 +1,11 @@
 //! Memory that was exported over the simulated driver: it lives, and stays charged, as long as the process
 //! has a descriptor of it, whatever becomes of its handle.
 
+use contract::Mib;
+
+use crate::container::card;
 use crate::simulated::{said, used};
+use crate::stage::{half, run, run_in, used as used_here};
 
 #[test]
 fn memory_lives_as_long_as_its_descriptor_is_open() {
@@ -70,4 +74,38 @@ fn what_has_no_range_to_describe_is_not_kept() {
     let words = "alloc=0,64 range=0,1,65 free=0 used";
     assert_eq!(used(words), [0.0]);
     assert_eq!(said("range=0,1,65", words), ["1"]);
+}
+
+#[test]
+fn a_descriptors_number_that_is_used_again_is_of_the_memory_that_was_exported_last() {
+    let words = "create-shared=0,64 export=0,1 close=1 create-shared=2,100 export=2,3 import-fd=4,3 close=3 \
+                 release=2 living used release=4 used release=0 used";
+    assert_eq!(run(words).of("living"), "164");
+    assert_eq!(used_here(words), [164.0, 64.0, 0.0]);
+    let words =
+        "create-shared=0,64 export=0,1 close=1 create-shared=2,100 export=2,3 release=0 used";
+    assert_eq!(used_here(words), [100.0]);
+}
+
+#[test]
+fn another_file_at_the_number_of_a_closed_descriptor_keeps_nothing() {
+    let words = "create-shared=0,64 export=0,1 close=1 open=1 used release=0 used";
+    assert_eq!(used_here(words), [64.0, 0.0]);
+}
+
+#[test]
+fn memory_of_the_second_card_that_is_bound_by_an_imported_handle_is_given_back_when_it_is_unbound()
+{
+    let container = half();
+    container.allot(2, &[(card(2), Mib(1000))]);
+    let words = "start-there create-there=0,64 export-fabric=0,0 import-fabric=1,0 bind=1,0,64 unbind-there=0,64 \
+                 release=1 release=0 living used";
+    let outcome = run_in(&container, words);
+    assert_eq!((outcome.of("living"), outcome.of("used")), ("0", "255.000"));
+}
+
+#[test]
+fn memory_stays_charged_of_which_more_handles_for_other_nodes_were_made_than_can_be_known() {
+    let words = "create=0,64 export-many=0,17000 import-fabric=1,0 release=0 living used";
+    assert_eq!((run(words).of("living"), &used_here(words)[..]), ("64", &[64.0][..]));
 }
