@@ -30,6 +30,8 @@ pub(crate) struct Gpu<'d> {
     pub(crate) rounds_per_us: f64,
     blocks: u32,
     under_way: VecDeque<(Event<'d>, Duration)>,
+    /// Behind the batch that ended last, unless there was a rest since.
+    last: Option<Event<'d>>,
     spare: Vec<Event<'d>>,
 }
 
@@ -42,8 +44,19 @@ impl<'d> Gpu<'d> {
         let work = Work::new(kernel);
         let module = driver.module(&work.ptx)?;
         module.kernel(&work.name)?;
-        let (under_way, spare, name) = (VecDeque::new(), Vec::new(), work.name);
-        Ok(Self { driver, stream, module, name, kernel, rounds_per_us, blocks, under_way, spare })
+        let (under_way, last, spare, name) = (VecDeque::new(), None, Vec::new(), work.name);
+        Ok(Self {
+            driver,
+            stream,
+            module,
+            name,
+            kernel,
+            rounds_per_us,
+            blocks,
+            under_way,
+            last,
+            spare,
+        })
     }
 
     /// Launches a batch of kernels.
@@ -95,12 +108,18 @@ impl<'d> Gpu<'d> {
         Ok(())
     }
 
+    /// The workload itself had nothing to do until now.
+    pub(crate) fn rested(&mut self, tally: &mut Tally) {
+        self.spare.extend(self.last.take());
+        tally.rested();
+    }
+
     fn rounds(&self) -> u64 {
         (self.kernel.as_secs_f64() * 1e6 * self.rounds_per_us) as u64
     }
 
     fn batch(&mut self, takes: Duration, tally: &mut Tally) -> Result<()> {
-        let event = self.spare.pop().map_or_else(|| self.driver.event(false), Ok)?;
+        let event = self.spare.pop().map_or_else(|| self.driver.event(true), Ok)?;
         self.stream.record(&event)?;
         self.under_way.push_back((event, takes));
         // What has ended counts at once: a launch may have waited for seconds while others ended.
@@ -116,8 +135,12 @@ impl<'d> Gpu<'d> {
     fn oldest(&mut self, tally: &mut Tally) -> Result<()> {
         if let Some((event, takes)) = self.under_way.pop_front() {
             event.synchronize()?;
-            self.spare.push(event);
-            tally.got(takes)?;
+            // By the GPU's own clock: who waits in a launch sees late what has ended.
+            let since =
+                self.last.as_ref().map(|last| event.milliseconds_since(last)).transpose()?;
+            let since = since.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 1e3));
+            tally.got(takes, since)?;
+            self.spare.extend(self.last.replace(event));
         }
         Ok(())
     }

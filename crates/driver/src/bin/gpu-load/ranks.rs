@@ -35,7 +35,7 @@ pub(crate) fn play(
             })
         });
         let first = rank(driver, 0, kernel, flags, |step, ended| {
-            (0..ended).try_for_each(|_| tally.got(kernel))?;
+            (0..ended).try_for_each(|_| tally.got(kernel, None))?;
             if Instant::now() >= until {
                 let _ = last.compare_exchange(
                     usize::MAX,

@@ -1,5 +1,6 @@
 //! What a workload got: work done, the longest time without any of it on the GPU, latencies; per 100 ms and in
-//! all. Work is counted when the host sees that it has ended.
+//! all. Work is counted when the host sees that it has ended; how long there was none, the GPU's clock tells, and the
+//! host's behind a rest.
 
 use std::time::{Duration, Instant};
 
@@ -38,11 +39,12 @@ impl Tally {
         }
     }
 
-    /// So much work has ended.
-    pub(crate) fn got(&mut self, work: Duration) -> Result<()> {
+    /// So much work has ended, so long after the work before it where the GPU tells.
+    pub(crate) fn got(&mut self, work: Duration, since: Option<Duration>) -> Result<()> {
         let now = self.look()?;
         // Of the time since work ended last this work had some itself.
-        let gap = now.saturating_sub(self.last).saturating_sub(work);
+        let since = since.unwrap_or(now.saturating_sub(self.last));
+        let gap = since.saturating_sub(work);
         self.longest = self.longest.max(gap);
         self.longest_in_window = self.longest_in_window.max(gap);
         (self.window, self.total, self.last) = (self.window + work, self.total + work, now);
@@ -109,6 +111,18 @@ fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_host_sees_late_is_no_stall_where_the_gpu_tells_when_it_ended() {
+        let ms = Duration::from_millis;
+        let mut tally = Tally::new(Instant::now() - ms(90));
+        tally.got(ms(1), Some(ms(3))).unwrap();
+        assert_eq!(tally.longest, ms(2));
+        // Behind a rest nobody but the host knows.
+        let mut tally = Tally::new(Instant::now() - ms(90));
+        tally.got(ms(1), None).unwrap();
+        assert!(tally.longest >= ms(89), "{:?}", tally.longest);
+    }
 
     #[test]
     fn quantiles_are_values_that_were_seen() {

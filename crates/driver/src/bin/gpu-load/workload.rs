@@ -125,7 +125,7 @@ fn bursts(gpu: &mut Gpu<'_>, tally: &mut Tally, until: Instant) -> Result<()> {
         }
         gpu.drain(tally)?;
         std::thread::sleep(PERIOD);
-        tally.rested();
+        gpu.rested(tally);
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn inference(gpu: &mut Gpu<'_>, kernels: u32, tally: &mut Tally, until: Instant)
     let mut due = Instant::now();
     while due < until {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        tally.rested();
+        gpu.rested(tally);
         gpu.kernels(kernels, tally)?;
         gpu.drain(tally)?;
         tally.answered(due.elapsed())?;
@@ -191,7 +191,7 @@ fn decode<'d>(gpu: &mut Gpu<'d>, tally: &mut Tally, until: Instant) -> Result<()
             }
         }
         std::thread::sleep(HOST);
-        tally.rested();
+        gpu.rested(tally);
     }
     Ok(())
 }
