@@ -58,18 +58,16 @@ pub(crate) unsafe fn release_v2(device: CUdevice) -> CUresult {
 /// As the driver's function.
 pub(crate) unsafe fn reset(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxReset.get() else { return NOT_INITIALIZED };
-    primary::before_reset(device);
     // SAFETY: the caller's argument.
-    primary::after_release(device, unsafe { driver(device) })
+    primary::reset(device, || unsafe { driver(device) })
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn reset_v2(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxReset_v2.get() else { return NOT_INITIALIZED };
-    primary::before_reset(device);
     // SAFETY: the caller's argument.
-    primary::after_release(device, unsafe { driver(device) })
+    primary::reset(device, || unsafe { driver(device) })
 }
 
 /// # Safety

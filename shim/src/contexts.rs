@@ -147,8 +147,15 @@ impl Here {
         } else {
             self.created.fetch_add(1, Relaxed);
         }
-        if !Known::remember(context, device, is_primary, bytes) {
-            self.unnamed.fetch_add(bytes, Relaxed);
+        let ended = || is_primary && !self.primary.load(SeqCst);
+        match Known::remember(context, device, is_primary, bytes) {
+            None => drop(self.unnamed.fetch_add(bytes, Relaxed)),
+            // Another thread has ended it meanwhile, and found nothing of it here.
+            Some((owner, known)) if ended() && known.leave(context) => {
+                count(true);
+                known.ended(owner);
+            }
+            Some(_) => {}
         }
     }
 
@@ -251,25 +258,33 @@ impl Known {
         OWNING.iter().chain(&OTHERS)
     }
 
-    /// False: there is no room, or nobody says the handle.
-    fn remember(context: CUcontext, device: CUdevice, is_primary: bool, bytes: u64) -> bool {
+    /// Its place, and its number as an owner. None: there is no room, or nobody says the handle.
+    fn remember(
+        context: CUcontext,
+        device: CUdevice,
+        is_primary: bool,
+        bytes: u64,
+    ) -> Option<(u8, &'static Self)> {
         if context.is_null() {
-            return false;
+            return None;
         }
         let reserved = core::ptr::without_provenance_mut(1);
         let free = core::ptr::null_mut();
-        let take = |place: &&Known| {
+        let take = |(_, place): &(usize, &Known)| {
             place.handle.compare_exchange(free, reserved, Relaxed, Relaxed).is_ok()
         };
-        let place = Self::all().find(take);
-        if let Some(place) = place {
-            place.device.store(device, Relaxed);
-            place.is_primary.store(is_primary, Relaxed);
-            place.bytes.store(bytes, Relaxed);
-            place.attached.store(0, Relaxed);
-            place.handle.store(context, Release);
-        }
-        place.is_some()
+        let (at, place) = (0..).zip(Self::all()).find(take)?;
+        place.device.store(device, Relaxed);
+        place.is_primary.store(is_primary, Relaxed);
+        place.bytes.store(bytes, Relaxed);
+        place.attached.store(0, Relaxed);
+        place.handle.store(context, SeqCst);
+        Some((Self::owner(at), place))
+    }
+
+    /// The number of the context at a place as an owner.
+    fn owner(at: usize) -> u8 {
+        if at < OWNERS { (at + FIRST) as u8 } else { UNKNOWN }
     }
 
     /// The context of this handle, and its number as an owner.
@@ -277,16 +292,18 @@ impl Known {
     fn find(context: CUcontext) -> Option<(u8, &'static Self)> {
         let is_it = |place: &&Known| !context.is_null() && place.handle.load(Acquire) == context;
         let (at, known) = (0..).zip(Self::all()).find(|(_, place)| is_it(place))?;
-        let owner = if at < OWNERS { (at + FIRST) as u8 } else { UNKNOWN };
-        Some((owner, known))
+        Some((Self::owner(at), known))
     }
 
     /// The same, which is not found by its handle any more.
     pub(crate) fn take(context: CUcontext) -> Option<(u8, &'static Self)> {
-        let (owner, known) = Self::find(context)?;
+        Self::find(context).filter(|(_, known)| known.leave(context))
+    }
+
+    /// It is not found by its handle any more. False: another thread was faster.
+    fn leave(&self, context: CUcontext) -> bool {
         let reserved = core::ptr::without_provenance_mut(1);
-        known.handle.compare_exchange(context, reserved, AcqRel, Relaxed).ok()?;
-        Some((owner, known))
+        self.handle.compare_exchange(context, reserved, SeqCst, Relaxed).is_ok()
     }
 
     /// As [`Self::take`], unless it has more references than one.
@@ -305,15 +322,22 @@ impl Known {
         }
     }
 
+    /// What it owned has ended.
+    pub(crate) fn forget_owned(&self, owner: u8) {
+        if let (Device::Share(share), true) =
+            (device::of(self.device.load(Relaxed)), owner != UNKNOWN)
+        {
+            held::forget_owned(share, owner);
+        }
+    }
+
     /// It has ended, and with it what it owned.
     pub(crate) fn ended(&self, owner: u8) {
         let device = self.device.load(Relaxed);
         let bytes = self.bytes.load(Relaxed);
         let is_primary = self.is_primary.load(Relaxed);
+        self.forget_owned(owner);
         if let Device::Share(share) = device::of(device) {
-            if owner != UNKNOWN {
-                held::forget_owned(share, owner);
-            }
             share.allotment.release(share.device, Kind::Context, bytes);
         }
         self.handle.store(core::ptr::null_mut(), Release);

@@ -67,9 +67,21 @@ fn ended(here: &Here, device: CUdevice, handle: CUcontext) {
     }
 }
 
-/// What a reset ends is settled before: the driver is asked nothing of it after.
-pub(crate) fn before_reset(device: CUdevice) {
-    if let Some(here) = Here::of(device) {
-        meter::context_ends(here.handle.load(Relaxed));
+/// A reset ends it whoever keeps it, and another thread may have it made again before anybody looks. So it is
+/// taken out before: what is allocated in the next one meanwhile is not its, and what was in it is given back
+/// whatever lives by then.
+pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let Some(here) = Here::of(device) else { return driver() };
+    let handle = here.handle.load(Acquire);
+    // The driver is asked nothing of it after.
+    meter::context_ends(handle);
+    let known = Known::take(handle);
+    let result = driver();
+    if let Some((owner, known)) = known {
+        if result == SUCCESS {
+            known.forget_owned(owner);
+        }
+        known.handle.store(handle, Release);
     }
+    after_release(device, result)
 }

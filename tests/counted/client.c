@@ -489,6 +489,8 @@ static void run(char *text) {
         result = CALL("cuCtxCreate_v2", (uint64_t *, unsigned, int), &place[a], 0, 0);
     else if (IS("primary"))
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
+    else if (IS("reset"))
+        result = CALL("cuDevicePrimaryCtxReset_v2", (int), 0);
     else if (IS("racing"))
         CALL("standin_race", (int), (int)a);
     else if (IS("raced"))

@@ -121,6 +121,13 @@ fn a_primary_context_that_is_there_again_at_once_is_charged_with_what_was_alloca
 }
 
 #[test]
+fn what_was_allocated_before_a_reset_is_given_back_though_the_primary_context_is_there_again() {
+    // The stand-in says of it that it lives, as where another thread has retained it since.
+    let outcome = run_in(&half(), "alloc=1,100 used reset used alloc=2,10 used reset used");
+    assert_eq!(all_of(&outcome, "used"), ["355.000", "255.000", "265.000", "255.000"]);
+}
+
+#[test]
 fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
     for threads in [2, 8] {
         let words = format!("stop context-threads={threads} start used");
