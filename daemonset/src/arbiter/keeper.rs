@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arbiter::{Class, Gpu, Moment, Policy, Rank, Settings, Turns};
@@ -18,6 +18,7 @@ use rustix::thread::gettid;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
+use super::board::Board;
 use super::desk::Desk;
 use super::gangs::{Gangs, Seat};
 use crate::allotment::Holder;
@@ -87,68 +88,6 @@ pub struct Work {
     pub busy_ns: u64,
     /// The latest that one came, in nanoseconds.
     pub latest_ns: u64,
-}
-
-/// What is shared with the thread.
-#[derive(Default)]
-pub(super) struct Board {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    shares: BTreeMap<AllotmentId, Share>,
-    is_news: bool,
-    is_over: bool,
-    seen: BTreeMap<AllotmentId, Seen>,
-    work: Work,
-}
-
-impl Board {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Plain values, each whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// These are the shares from now on.
-    pub(super) fn tell(&self, shares: BTreeMap<AllotmentId, Share>) {
-        let mut state = self.state();
-        state.shares = shares;
-        state.is_news = true;
-        self.changed.notify_one();
-    }
-
-    /// The thread is to end.
-    pub(super) fn end(&self) {
-        self.state().is_over = true;
-        self.changed.notify_one();
-    }
-
-    /// What is known of the containers, and of the thread.
-    pub(super) fn seen(&self) -> (BTreeMap<AllotmentId, Seen>, Work) {
-        let state = self.state();
-        (state.seen.clone(), state.work)
-    }
-
-    /// Waits until `until`; sooner where there is news. Then the shares, or `None` when it is over.
-    fn wait(&self, until: Instant) -> Option<Option<BTreeMap<AllotmentId, Share>>> {
-        let mut state = self.state();
-        loop {
-            if state.is_over {
-                return None;
-            }
-            if std::mem::take(&mut state.is_news) {
-                return Some(Some(state.shares.clone()));
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some(None);
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
 }
 
 /// Shares out `gpu` until it is over.
@@ -228,11 +167,15 @@ impl Keeper {
             }
             stays
         });
-        let is_open = |desks: &[Desk], id| desks.iter().any(|desk| desk.id == id);
-        for (id, share) in self.shares.clone() {
-            if is_open(&self.desks, id) {
-                continue;
-            }
+        let is_open = |id| self.desks.iter().any(|desk| desk.id == id);
+        let missing = self.shares.iter().filter(|(id, _)| !is_open(**id));
+        let missing: Vec<_> = missing.map(|(id, share)| (*id, share.clone())).collect();
+        if !missing.is_empty() {
+            // Where one was alone the last look is long ago: what it had since would count as had before the newcomer.
+            let now_ns = self.read();
+            self.tick(now_ns);
+        }
+        for (id, share) in missing {
             match Desk::open(id, &share, self.gpu) {
                 Ok(desk) => {
                     self.policy.join(id.0, desk.terms(), &desk.reading());
@@ -264,14 +207,11 @@ impl Keeper {
         }
         self.take_terms();
         let alone = self.is_uncontended();
-        let now_ns = clock::own_ns();
-        self.desks.iter_mut().for_each(|desk| read(desk, now_ns));
+        let now_ns = self.read();
         let turns = self.turns(now_ns);
         let turn_ns = turns.look_ns();
         self.policy.take_turns(turns);
-        let desks = &self.desks;
-        let find = |key| desks.iter().find(|desk| desk.id.0 == key);
-        self.policy.tick(now_ns, |key| find(key).map(Desk::reading));
+        self.tick(now_ns);
         for (key, mut grant) in self.policy.grants() {
             if let Some(desk) = self.desks.iter_mut().find(|desk| desk.id.0 == key) {
                 if alone {
@@ -292,6 +232,20 @@ impl Keeper {
             0..QUIET_LOOKS => Duration::from_nanos(self.policy.next_tick_ns().min(turn_ns)),
             _ => 2 * quantum,
         }
+    }
+
+    /// Reads what all say; answers when, by the machine's clock, in nanoseconds.
+    fn read(&mut self) -> u64 {
+        let now_ns = clock::own_ns();
+        self.desks.iter_mut().for_each(|desk| read(desk, now_ns));
+        now_ns
+    }
+
+    /// The policy takes in what was read.
+    fn tick(&mut self, now_ns: u64) {
+        let desks = &self.desks;
+        let find = |key| desks.iter().find(|desk| desk.id.0 == key);
+        self.policy.tick(now_ns, |key| find(key).map(Desk::reading));
     }
 
     /// What the timetable of all GPUs says of this one.
@@ -399,3 +353,7 @@ fn read(desk: &mut Desk, now_ns: u64) {
         );
     }
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@
 //! not do without: one that begins anew takes up where the pages are. What is decided is decided in the
 //! `arbiter` crate.
 
+mod board;
 mod desk;
 mod gangs;
 mod keeper;
@@ -26,8 +27,8 @@ pub use shares::Shares;
 pub use view::{GpuView, View};
 
 use crate::node::{Node, gathered};
+use board::Board;
 use gangs::Gangs;
-use keeper::Board;
 
 /// How often pages are looked for that were made anew or could not be opened, where nobody tells.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
