@@ -1,9 +1,10 @@
 //! What the kubelet has stored of the devices that it gave out, and to whom: read, never written.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::{fs, io};
 
+use contract::DeviceId;
 use serde::Deserialize;
 
 /// The kubelet's file in the folder of its plugins' sockets (pkg/kubelet/cm/devicemanager of
@@ -17,6 +18,12 @@ pub(crate) struct Entry {
     /// The uid of its pod.
     #[serde(rename = "PodUID", default)]
     pub(crate) pod: String,
+    /// The container's name, an init container's too.
+    #[serde(rename = "ContainerName", default)]
+    pub(crate) container: String,
+    /// The resource, with its domain.
+    #[serde(rename = "ResourceName", default)]
+    resource: String,
     /// The devices, by NUMA node.
     #[serde(rename = "DeviceIDs", default)]
     ids: Option<BTreeMap<String, Option<Vec<String>>>>,
@@ -43,6 +50,42 @@ impl Entry {
         let lists = self.ids.iter().flat_map(BTreeMap::values).flatten();
         lists.flatten().map(String::as_str)
     }
+
+    /// The resource without the domain, where it is `domain`'s.
+    fn resource_of(&self, domain: &str) -> Option<&str> {
+        self.resource.strip_prefix(domain)?.strip_prefix('/')
+    }
+}
+
+/// What one container was given of one resource of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Stored {
+    /// The uid of its pod.
+    pub(crate) pod_uid: String,
+    /// Its name.
+    pub(crate) container: String,
+    /// The resource, without the domain.
+    pub(crate) resource: String,
+    /// Its devices.
+    pub(crate) devices: BTreeSet<DeviceId>,
+}
+
+/// What the kubelet has stored at `path` of resources under `domain`; nothing where there is no such file.
+///
+/// # Errors
+/// Why it cannot be read, as a sentence.
+pub(crate) fn stored(path: &Path, domain: &str) -> Result<Vec<Stored>, String> {
+    let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    if fs::metadata(path).is_err_and(is_missing) {
+        return Ok(Vec::new());
+    }
+    let ours = |entry: Entry| {
+        let devices = entry.ids().filter_map(|id| id.parse().ok()).collect();
+        let resource = entry.resource_of(domain)?.to_owned();
+        Some(Stored { resource, devices, pod_uid: entry.pod, container: entry.container })
+    };
+    let all = read(path)?.into_iter().filter_map(ours);
+    Ok(all.filter(|it| !it.pod_uid.is_empty() && !it.devices.is_empty()).collect())
 }
 
 /// All that the kubelet has stored at `path`. What pods held that are gone can stand there until others ask for devices.
@@ -72,7 +115,34 @@ mod tests {
             "DeviceIDs":{"0":["x","y"],"1":["z"]},"AllocResp":""}],"RegisteredDevices":{}},"Checksum":7}"#;
         fs::write(&path, text).unwrap();
         let [entry] = &read(&path).unwrap()[..] else { panic!("one entry") };
+        assert_eq!(entry.container, "c");
         assert_eq!(entry.pod, "u");
         assert_eq!(entry.ids().collect::<Vec<_>>(), ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn what_is_stored_of_our_resources_is_known_with_its_container() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CHECKPOINT);
+        assert_eq!(stored(&path, "example.com").unwrap(), [], "no kubelet has stored anything");
+        let gpu = crate::inventory::tests::uuid(0);
+        let entry = |resource: &str, id: &str| {
+            format!(
+                r#"{{"PodUID":"u","ContainerName":"c","ResourceName":"{resource}","DeviceIDs":{{"-1":["{id}"]}},"AllocResp":""}}"#
+            )
+        };
+        let id = format!("{gpu}::7");
+        let entries = [entry("example.com/gpu-percent", &id), entry("example.computer/gpu", "x")];
+        let text = format!(
+            r#"{{"Data":{{"PodDeviceEntries":[{}],"RegisteredDevices":{{}}}},"Checksum":7}}"#,
+            entries.join(",")
+        );
+        fs::write(&path, text).unwrap();
+        let [one] = &stored(&path, "example.com").unwrap()[..] else { panic!("one of ours") };
+        let (pod, container) = (one.pod_uid.as_str(), one.container.as_str());
+        assert_eq!((pod, container, one.resource.as_str()), ("u", "c", "gpu-percent"));
+        assert_eq!(one.devices, [DeviceId::Percent(gpu, 7)].into());
+        fs::write(&path, "{").unwrap();
+        assert!(stored(&path, "example.com").is_err());
     }
 }

@@ -77,6 +77,7 @@ mod tests {
             resource: None,
             shim: None,
             has_cdi_names: None,
+            unlisted: false,
             pod_uid: None,
             mps: None,
         }

@@ -64,7 +64,7 @@ pub async fn keep_all_registered(
         {
             // Dropping the sender stops the task.
             let (going, gone) = watch::channel(false);
-            let lists = lists(&resource, offers.clone());
+            let lists = lists(&resource, offers.clone(), node.watch_again());
             tasks.spawn(keep_registered(
                 node.clone(),
                 place.offer(&resource),
@@ -169,8 +169,12 @@ async fn wait(change: impl Future<Output = ()>, is_soon: bool) {
     }
 }
 
-/// The resource's list, which changes only when what it says does.
-fn lists(resource: &str, mut offers: watch::Receiver<Arc<Offers>>) -> watch::Receiver<Vec<Device>> {
+/// The resource's list, which changes only when what it says does, and when it is to be told `again`.
+fn lists(
+    resource: &str,
+    mut offers: watch::Receiver<Arc<Offers>>,
+    mut again: watch::Receiver<()>,
+) -> watch::Receiver<Vec<Device>> {
     let resource = resource.to_owned();
     let of = move |offers: &Offers| offers.get(&resource).cloned().unwrap_or_default();
     let first = of(&offers.borrow_and_update());
@@ -179,6 +183,10 @@ fn lists(resource: &str, mut offers: watch::Receiver<Arc<Offers>>) -> watch::Rec
         loop {
             tokio::select! {
                 changed = offers.changed() => if changed.is_err() { break },
+                Ok(()) = again.changed() => {
+                    sender.send_modify(|_| ());
+                    continue;
+                }
                 () = sender.closed() => return,
             }
             let list = of(&offers.borrow_and_update());

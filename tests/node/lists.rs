@@ -76,12 +76,27 @@ fn an_agent_in_a_pod_believes_no_list_without_its_own_pod() {
 }
 
 #[test]
+fn what_runs_by_the_kubelets_checkpoint_outlasts_lists_without_it() {
+    let node = Node::new();
+    let pod = idle_whole(&node);
+    let before = node.allotments()[0].record.allocated_at;
+    knows_no_pods(&node, u64::MAX);
+    looks(&node, 6);
+    assert_eq!(node.holders(), ["default/a/main"], "{}", node.log());
+    assert_eq!(node.allotments()[0].record.allocated_at, before);
+    pod.remove();
+    node.expect_holders(&[]);
+}
+
+#[test]
 fn what_ended_too_early_is_back_when_the_kubelet_lists_it() {
     let mut node = Node::new();
     let pod = idle_whole(&node);
-    knows_no_pods(&node, u64::MAX);
-    node.expect_holders(&[]);
-    knows_no_pods(&node, 0);
+    node.kill_agent();
+    let record = || node.names_in("state/allotments").remove(0);
+    std::fs::remove_file(node.at("state/allotments").join(record())).unwrap();
+    node.start_agent();
+    node.expect_registered();
     node.expect_holders(&["default/a/main"]);
     // A record that cannot be read is as good as none, and keeps nobody waiting.
     node.kill_agent();

@@ -17,6 +17,7 @@ mod gangs;
 mod gpus;
 mod harness;
 mod hostile;
+mod inits;
 mod labelled;
 mod lists;
 mod logs;

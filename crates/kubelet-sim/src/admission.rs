@@ -11,7 +11,7 @@ use kubelet::deviceplugin::{
 use tonic::Status;
 
 use crate::devices::Holding;
-use crate::manager::{ActivePod, Endpoint, Manager};
+use crate::manager::{ActivePod, Books, Endpoint, Manager};
 use crate::pod::{ContainerSpec, PodSpec};
 
 /// Why a pod does not run on this node.
@@ -37,7 +37,9 @@ pub(crate) async fn admit(manager: &Arc<Manager>, spec: PodSpec) -> Result<Strin
     fits(manager, &spec)?;
     let uid = manager.change(|books| {
         books.admitted += 1;
-        uid(books.admitted)
+        let uid = uid(books.admitted);
+        books.admitting.insert(uid.clone());
+        uid
     });
     let mut reusable = BTreeSet::new();
     for init in &spec.init_containers {
@@ -56,7 +58,10 @@ pub(crate) async fn admit(manager: &Arc<Manager>, spec: PodSpec) -> Result<Strin
     let containers = spec.lasting().map(|container| container.name.clone()).collect();
     let pod =
         ActivePod { uid: uid.clone(), namespace: spec.namespace, name: spec.name, containers };
-    manager.change(|books| books.pods.push(pod));
+    manager.change(|books| {
+        books.pods.push(pod);
+        books.admitting.remove(&uid);
+    });
     Ok(uid)
 }
 
@@ -70,11 +75,20 @@ fn uid(admitted: u64) -> String {
 
 /// What the scheduler does: sums over the node.
 fn fits(manager: &Manager, spec: &PodSpec) -> Result<(), Refused> {
-    let books = manager.books();
-    let names = spec.lasting().flat_map(|container| container.resources.keys());
+    let mut books = manager.books();
+    books.update_allocated();
+    let all = || spec.init_containers.iter().chain(&spec.containers);
+    let names = all().flat_map(|container| container.resources.keys());
     for resource in names.collect::<BTreeSet<_>>() {
         let of = |container: &ContainerSpec| container.resources.get(resource).copied();
-        let asked = spec.lasting().filter_map(of).sum();
+        let lasting = spec.lasting().filter_map(of).sum();
+        // One after the other, each beside the sidecars before it.
+        let beside = |(at, init): (usize, &ContainerSpec)| {
+            let sidecars = spec.init_containers[..at].iter().filter(|before| before.restarts);
+            of(init).map(|own| own + sidecars.filter_map(of).sum::<usize>())
+        };
+        let inits = spec.init_containers.iter().enumerate().filter_map(beside);
+        let asked = inits.max().unwrap_or_default().max(lasting);
         let free = books.devices.available(resource).len();
         if asked > free {
             return Err(Refused::Insufficient { resource: resource.clone(), asked, free });
@@ -84,7 +98,7 @@ fn fits(manager: &Manager, spec: &PodSpec) -> Result<(), Refused> {
 }
 
 fn forget(manager: &Manager, pod: &str) {
-    manager.change(|books| books.devices.remove_pod(pod));
+    manager.change(|books| books.admitting.remove(pod));
 }
 
 async fn allocate(
@@ -94,6 +108,7 @@ async fn allocate(
     reusable: &mut BTreeSet<String>,
 ) -> Result<BTreeSet<String>, Refused> {
     let mut all = BTreeSet::new();
+    manager.change(Books::update_allocated);
     for (resource, &count) in &container.resources {
         let ids = choose(manager, resource, count, reusable).await?;
         let answer = ask(manager, resource, &ids).await?;
@@ -102,7 +117,7 @@ async fn allocate(
         all.extend(ids.iter().cloned());
         let (pod, container) = (pod.to_owned(), container.name.clone());
         let holding = Holding { pod, container, resource: resource.clone(), ids, answer };
-        manager.change(|books| books.devices.holdings.push(holding));
+        manager.change_and_store(|books| books.devices.holdings.push(holding));
     }
     Ok(all)
 }

@@ -57,11 +57,6 @@ impl Devices {
         of.flat_map(|holding| &holding.ids).collect()
     }
 
-    /// Everything that a pod holds, gone: there is no call that would tell the plugin.
-    pub(crate) fn remove_pod(&mut self, pod: &str) {
-        self.holdings.retain(|holding| holding.pod != pod);
-    }
-
     /// What one container holds.
     pub(crate) fn of_container<'a>(
         &'a self,
@@ -120,14 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn devices_come_back_when_their_pod_is_removed() {
+    fn what_is_held_or_unhealthy_is_not_available() {
         let mut devices = Devices::default();
         let list = [device("a", "Healthy"), device("b", "Healthy"), device("c", "Unhealthy")];
         devices.resources.entry("r".into()).or_default().replace(&list);
         devices.holdings.push(holding("pod", &["a"]));
         assert_eq!(devices.available("r"), BTreeSet::from(["b".to_owned()]));
-        devices.remove_pod("pod");
-        assert_eq!(devices.available("r").len(), 2);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tonic::transport::Channel;
 
 use crate::checkpoint;
-use crate::devices::{Devices, Dice};
+use crate::devices::{Devices, Dice, Holding};
 use crate::sim::{Options, Traps};
 
 /// A plugin that registered.
@@ -52,6 +52,8 @@ pub(crate) struct Books {
     pub(crate) listings: u64,
     /// Pods ever seen: makes uids.
     pub(crate) admitted: u64,
+    /// The pods that are being admitted.
+    pub(crate) admitting: BTreeSet<String>,
     era: u64,
 }
 
@@ -62,6 +64,20 @@ pub(crate) struct Manager {
     static_pods: Vec<ActivePod>,
     books: Mutex<Books>,
     changed: watch::Sender<()>,
+}
+
+impl Books {
+    fn is_active(&self, uid: &str) -> bool {
+        self.admitting.contains(uid) || self.pods.iter().any(|pod| pod.uid == uid)
+    }
+
+    /// What pods hold that are gone is free. A kubelet sees to it before it gives out devices and before it
+    /// says who holds what, and at no other time.
+    pub(crate) fn update_allocated(&mut self) {
+        let mut holdings = std::mem::take(&mut self.devices.holdings);
+        holdings.retain(|holding| self.is_active(&holding.pod));
+        self.devices.holdings = holdings;
+    }
 }
 
 impl Manager {
@@ -77,6 +93,7 @@ impl Manager {
             most: BTreeMap::new(),
             listings: 0,
             admitted: 0,
+            admitting: BTreeSet::new(),
             era: 0,
         };
         let own = |(namespace, name): &(String, String)| ActivePod {
@@ -115,14 +132,21 @@ impl Manager {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the books, writes the checkpoint and wakes whoever waits.
+    /// Changes the books and wakes whoever waits.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
-        let mut books = self.books();
-        let result = change(&mut books);
-        checkpoint::save(&self.folder, &books.devices);
-        drop(books);
+        let result = change(&mut self.books());
         self.changed.send_replace(());
         result
+    }
+
+    /// The same, and writes the checkpoint. A kubelet does so for lists of plugins and for devices that it
+    /// gives out, and for nothing else: what pods held that are gone stands there until then.
+    pub(crate) fn change_and_store<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
+        self.change(|books| {
+            let result = change(books);
+            checkpoint::save(&self.folder, &books.devices);
+            result
+        })
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
@@ -165,13 +189,16 @@ impl Manager {
     }
 
     fn replace_list(&self, resource: &str, era: u64, devices: &[Device]) {
-        self.change(|books| {
+        self.change_and_store(|books| {
             if books.era == era {
                 *books.lists.entry(resource.to_owned()).or_default() += 1;
-                let held = books.devices.holdings.iter().filter(|held| held.resource == resource);
+                let lives = |held: &&Holding| books.is_active(&held.pod);
+                let its = |held: &&Holding| held.resource == resource;
+                let held = books.devices.holdings.iter().filter(lives).filter(its);
                 let is_listed = |id: &&String| devices.iter().any(|device| device.id == **id);
                 let lost = held.flat_map(|held| &held.ids).filter(|id| !is_listed(id));
-                books.lost.extend(lost.cloned());
+                let lost: Vec<_> = lost.cloned().collect();
+                books.lost.extend(lost);
                 let known = books.devices.resources.entry(resource.to_owned()).or_default();
                 known.replace(devices);
                 let most = books.most.entry(resource.to_owned()).or_default();
@@ -209,7 +236,6 @@ impl Manager {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::Holding;
     use kubelet::deviceplugin::ContainerAllocateResponse;
 
     #[test]
@@ -228,7 +254,10 @@ mod tests {
             ids: ["a".to_owned()].into(),
             answer: ContainerAllocateResponse::default(),
         };
-        manager.change(|books| books.devices.holdings.push(holding));
+        manager.change(|books| {
+            books.admitting.insert("pod".to_owned());
+            books.devices.holdings.push(holding);
+        });
         manager.replace_list("r", 0, &list(&["a", "b"]));
         manager.replace_list("other", 0, &list(&["c"]));
         manager.replace_list("r", 0, &list(&["a"]));

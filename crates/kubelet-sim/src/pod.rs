@@ -249,10 +249,7 @@ impl Pod {
 impl Drop for Pod {
     fn drop(&mut self) {
         self.kill();
-        self.manager.change(|books| {
-            books.pods.retain(|pod| pod.uid != self.uid);
-            books.devices.remove_pod(&self.uid);
-        });
+        self.manager.change(|books| books.pods.retain(|pod| pod.uid != self.uid));
         self.options.pod_cgroup(&self.uid).map(std::fs::remove_dir);
         let _ = std::fs::remove_dir_all(self.options.folder.join("pods").join(&self.uid));
     }

@@ -23,6 +23,7 @@ impl PodResourcesLister for Lister {
     ) -> Result<Response<ListPodResourcesResponse>, Status> {
         let mut books = self.0.books();
         books.listings += 1;
+        books.update_allocated();
         let pod_resources = self.0.listed(&books).map(|pod| resources(&books, pod)).collect();
         self.0.traps.count_list();
         Ok(Response::new(ListPodResourcesResponse { pod_resources }))

@@ -35,6 +35,8 @@ impl Dice {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ask {
     Share(Percent),
+    /// The same for an init container, and less for the container after it: nothing, or half.
+    Early(Percent, bool),
     Whole(u32),
     Slices(u32),
 }
@@ -43,21 +45,36 @@ impl Ask {
     /// As the pod says it.
     fn pod(self) -> Value {
         let (resource, count) = match self {
-            Self::Share(percent) => ("gpu-percent".to_owned(), u32::from(percent.get())),
+            Self::Share(percent) | Self::Early(percent, _) => {
+                ("gpu-percent".to_owned(), u32::from(percent.get()))
+            }
             Self::Whole(count) => ("gpu".to_owned(), count),
             Self::Slices(count) => (format!("mig-{PROFILE}"), count),
         };
-        let limits = json!({ format!("example.com/{resource}"): count.to_string() });
-        json!({ "metadata": {}, "spec": { "containers": [{ "resources": { "limits": limits } }] } })
+        let (early, late) = match self {
+            Self::Early(_, false) => (count, 0),
+            Self::Early(_, true) => (count, count / 2),
+            _ => (0, count),
+        };
+        let of = |count: u32| {
+            let limits = json!({ format!("example.com/{resource}"): count.to_string() });
+            json!([{ "resources": { "limits": limits } }])
+        };
+        json!({ "metadata": {}, "spec": { "initContainers": of(early), "containers": of(late) } })
+    }
+
+    /// What one GPU has to have, for as long as the pod lives: the kubelet keeps what an init container had.
+    fn share(self) -> Option<Percent> {
+        match self {
+            Self::Share(percent) | Self::Early(percent, _) => Some(percent),
+            Self::Whole(_) | Self::Slices(_) => None,
+        }
     }
 
     /// Of a node's GPUs, in percent.
     fn percent(self) -> u32 {
-        match self {
-            Self::Share(percent) => u32::from(percent.get()),
-            Self::Whole(count) => 100 * count,
-            Self::Slices(_) => 0,
-        }
+        let whole = if let Self::Whole(count) = self { 100 * count } else { 0 };
+        self.share().map_or(whole, |percent| u32::from(percent.get()))
     }
 }
 
@@ -92,6 +109,8 @@ struct World {
     deaf: u64,
     /// Whether whole GPUs and slices are asked for beside shares.
     is_mixed: bool,
+    /// Whether some ask for more in an init container than in the one after it.
+    is_early: bool,
 }
 
 #[derive(Default, Debug)]
@@ -104,7 +123,7 @@ struct Counts {
 }
 
 impl World {
-    fn new(nodes: usize, deaf: u64, is_mixed: bool) -> Self {
+    fn new(nodes: usize, deaf: u64, is_mixed: bool, is_early: bool) -> Self {
         let mut world = Self {
             dice: Dice(7),
             names: (0..nodes).map(|node| format!("node-{node}")).collect(),
@@ -118,6 +137,7 @@ impl World {
             counts: Counts::default(),
             deaf,
             is_mixed,
+            is_early,
         };
         (0..nodes).for_each(|node| world.publish(node));
         world
@@ -169,7 +189,7 @@ impl World {
         let start = Instant::now();
         let fit = filter(&args, &wanted, &self.cluster).node_names;
         self.counts.filter.push(start.elapsed());
-        if let Ask::Share(percent) = ask {
+        if let Some(percent) = ask.share() {
             self.counts.wrong_by_sums += u64::from(self.is_wrong_by_sums(&names, percent));
         }
         let args = self::args(fit);
@@ -185,7 +205,7 @@ impl World {
         let planned = plan.first().map(|plan| plan.gpu.parse().expect("a GPU's number"));
         assert_eq!(
             planned.is_some(),
-            matches!(ask, Ask::Share(_)),
+            ask.share().is_some(),
             "shares are planned, and nothing else"
         );
         self.sums[node] -= ask.percent();
@@ -201,7 +221,11 @@ impl World {
             1 => Ask::Slices(1 + self.dice.roll(3) as u32),
             _ => {
                 let percent = [10, 20, 25, 30, 50, 60, 75, 100][self.dice.roll(8) as usize];
-                Ask::Share(Percent::new(percent).expect("a share"))
+                let percent = Percent::new(percent).expect("a share");
+                match if self.is_early { self.dice.roll(6) } else { 5 } {
+                    half @ 0..2 => Ask::Early(percent, half == 0),
+                    _ => Ask::Share(percent),
+                }
             }
         }
     }
@@ -218,7 +242,7 @@ impl World {
         let mut pod = self.waiting.swap_remove(index);
         let node = pod.node;
         let given = match pod.ask {
-            Ask::Share(percent) => self.share_for(&mut pod, percent),
+            Ask::Share(percent) | Ask::Early(percent, _) => self.share_for(&mut pod, percent),
             Ask::Whole(count) => self.wholes(node, count as usize),
             Ask::Slices(count) => self.slices[node].checked_sub(count).map(|left| {
                 self.slices[node] = left;
@@ -253,18 +277,15 @@ impl World {
     fn share_for(&mut self, pod: &mut Pod, percent: Percent) -> Option<Vec<usize>> {
         let node = pod.node;
         let others = self.waiting.iter().filter(|other| other.node == node);
-        let plan = |pod: &Pod| match pod.ask {
-            Ask::Share(percent) => pod.planned.map(|gpu| (gpu, percent)),
-            _ => None,
-        };
+        let plan = |pod: &Pod| pod.planned.zip(pod.ask.share());
         let plans: Vec<_> = others.chain([&*pod]).filter_map(plan).collect();
         let hears = self.dice.roll(100) >= self.deaf;
         let gpus: Vec<_> = free(&self.taken[node]).collect();
         let plans = if hears { &plans[..] } else { &[] };
         let gpu = share::pick_planned(percent, &gpus, plans, Policy::Pack)?;
         // A pod that was given another's place leaves its own to that one.
-        let its =
-            |other: &&mut Pod| (other.node, other.planned, other.ask) == (node, Some(gpu), pod.ask);
+        let wanted = (node, Some(gpu), Some(percent));
+        let its = |other: &&mut Pod| (other.node, other.planned, other.ask.share()) == wanted;
         if pod.planned != Some(gpu)
             && let Some(other) = self.waiting.iter_mut().find(its)
         {
@@ -336,10 +357,10 @@ fn resident_mib() -> u64 {
 }
 
 /// Lets pods come and go, and says what came of it.
-fn run(deaf: u64, is_mixed: bool) -> Counts {
+fn run(deaf: u64, is_mixed: bool, is_early: bool) -> Counts {
     let nodes = from_environment("ALIQUOT_NODES", 20);
     let pods = from_environment("ALIQUOT_PODS", 4000);
-    let mut world = World::new(nodes, deaf, is_mixed);
+    let mut world = World::new(nodes, deaf, is_mixed, is_early);
     // Nearly full: 46 percent is what a share has on average, and a pod with whole GPUs 150.
     let alive = nodes * GPUS * if is_mixed { 3 } else { 4 } / 2;
     let most = pods as u64 * 9 / 10;
@@ -367,20 +388,26 @@ fn run(deaf: u64, is_mixed: bool) -> Counts {
 
 #[test]
 fn no_card_is_overcommitted_while_pods_come_and_go_and_agents_are_late() {
-    let counts = run(100, false);
+    let counts = run(100, false, false);
     let few = counts.bound / 50;
     assert!(counts.refused_by_agents <= few, "{} of {}", counts.refused_by_agents, counts.bound);
 }
 
 #[test]
 fn an_agent_that_heard_of_the_plans_refuses_nobody_in_whatever_order_pods_are_admitted() {
-    assert_eq!(run(0, false).refused_by_agents, 0);
+    assert_eq!(run(0, false, false).refused_by_agents, 0);
+}
+
+/// Their agents publish what the kubelet keeps for them, and not what the container that runs last has.
+#[test]
+fn what_init_containers_had_is_placed_over_by_nobody_while_their_pods_live() {
+    assert_eq!(run(0, false, true).refused_by_agents, 0);
 }
 
 /// A whole GPU is not planned, and may be one that a share was meant for: that share then looks for another.
 #[test]
 fn whole_gpus_and_slices_come_and_go_beside_shares_and_no_card_is_overcommitted() {
-    let counts = run(0, true);
+    let counts = run(0, true, false);
     let few = counts.bound / 50;
     assert!(counts.refused_by_agents <= few, "{} of {}", counts.refused_by_agents, counts.bound);
 }

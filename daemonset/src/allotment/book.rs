@@ -1,6 +1,7 @@
 //! All allotments of the node: every change is on disk before anybody hears of it.
 
 mod ailing;
+mod keeping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,10 +12,11 @@ use tracing::{info, warn};
 
 use super::hands::Hands;
 use super::holders::holder_of;
+use super::kept::Kept;
 use super::lists::{Listed, Look};
 use super::pages::{self, RuleBook, Rules};
 use super::record::{Holder, Holding, Record};
-use super::release::{Signs, has_ended};
+use super::release::{Signs, has_ended, is_kept};
 use super::store::{self, Problem};
 use crate::decide::{Grant, Taken};
 use crate::durable::{self, FileError};
@@ -60,10 +62,13 @@ pub struct Book {
     layout: Layout,
     hands: Hands,
     entries: BTreeMap<AllotmentId, Entry>,
-    /// What the entries hold in all: no two hold the same.
+    /// What the entries hold in all, and what is idle: no two hold the same.
     taken: Taken,
+    /// What the kubelet keeps for pods that live and no entry has.
+    idle: Vec<Kept>,
     rules: RuleBook,
-    /// What is not as it should be, and why. Those that are no entries have a record that cannot be read.
+    /// What is not as it should be, and why. Those that are no entries have a record that cannot be read, or one that
+    /// cannot be made again.
     troubles: BTreeMap<AllotmentId, String>,
     /// When an allotment was last made or ended.
     changed: Instant,
@@ -97,15 +102,16 @@ impl Book {
         if let Err(error) = pages::sweep_drafts(&layout) {
             warn!(%error, "what an earlier agent made ahead stays");
         }
-        let (entries, taken, rules, troubles, changed) = (
+        let (entries, taken, idle, rules, troubles, changed) = (
             BTreeMap::new(),
             Taken::default(),
+            Vec::new(),
             RuleBook::default(),
             BTreeMap::new(),
             Instant::now(),
         );
         let hands = Hands::new(&layout);
-        let mut book = Self { hands, layout, entries, taken, rules, troubles, changed };
+        let mut book = Self { hands, layout, entries, taken, idle, rules, troubles, changed };
         for Problem { id, why } in loaded.problems {
             match id {
                 Some(id) => book.ails(id, why),
@@ -180,9 +186,11 @@ impl Book {
         pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
+            self.keep_rest(id, devices);
             self.end(id);
         }
         self.enter(record.clone());
+        self.count_idle();
         Ok(record)
     }
 
@@ -201,14 +209,26 @@ impl Book {
         Ok(Some(entry.record.clone()))
     }
 
-    /// Writes down who holds an allotment.
+    /// Writes down who holds an allotment, by the kubelet's lists.
     ///
     /// # Errors
     /// [`BookError::File`].
     pub fn hold(&mut self, id: AllotmentId, holder: Holder) -> Result<(), BookError> {
+        self.name(id, holder, false)
+    }
+
+    /// The same by the kubelet's checkpoint, which names the containers that are in no list as well.
+    ///
+    /// # Errors
+    /// [`BookError::File`].
+    pub fn hold_unlisted(&mut self, id: AllotmentId, holder: Holder) -> Result<(), BookError> {
+        self.name(id, holder, true)
+    }
+
+    fn name(&mut self, id: AllotmentId, holder: Holder, unlisted: bool) -> Result<(), BookError> {
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        if entry.record.holder.as_ref() != Some(&holder) {
-            let record = Record { holder: Some(holder), ..entry.record.clone() };
+        if entry.record.holder.as_ref() != Some(&holder) || entry.record.unlisted != unlisted {
+            let record = Record { holder: Some(holder), unlisted, ..entry.record.clone() };
             store::save(&self.layout, &record)?;
             entry.record = record;
         }
@@ -258,7 +278,12 @@ impl Book {
                 self.end(id);
             } else if let Some(holder) = holder_of(record, look.held) {
                 done = done.and(self.hold(id, holder));
+            } else {
+                done = done.and(self.keep(id, look));
             }
+        }
+        if let Some(kept) = &look.kept {
+            self.set_aside(kept);
         }
         done.and(self.sweep_pages())
     }
@@ -268,11 +293,15 @@ impl Book {
         Signs {
             newer_than_list: entry.changed >= look.asked,
             replaced: look.replaced.contains(&id),
+            is_kept: is_kept(&entry.record, look),
             age: Duration::from_secs(now().saturating_sub(entry.record.allocated_at)),
         }
     }
 
     fn enter(&mut self, record: Record) {
+        for kept in &mut self.idle {
+            kept.devices.retain(|id| record.devices.binary_search(id).is_err());
+        }
         self.taken.add(record.devices.iter().copied(), record.resource.as_deref());
         self.troubles.remove(&record.id);
         self.changed = Instant::now();

@@ -11,6 +11,7 @@ use std::time::Instant;
 use contract::AllotmentId;
 
 use super::holders::Held;
+use super::kept::Kept;
 use super::record::Record;
 
 /// The first looks at a kubelet's lists that end nothing: it takes its pods in one after the other.
@@ -42,13 +43,16 @@ pub struct Look<'a> {
     pub asked: Instant,
     /// Allotments whose pod is gone although another has its name.
     pub replaced: BTreeSet<AllotmentId>,
+    /// What the kubelet keeps for containers that it does not list; `None` where its checkpoint cannot be read.
+    pub kept: Option<Vec<Kept>>,
 }
 
 impl<'a> Look<'a> {
     /// At a list of all pods that was asked for at `asked`.
     #[must_use]
     pub fn whole(held: &'a [Held], asked: Instant) -> Self {
-        Self { held, listed: Listed::Whole, asked, replaced: BTreeSet::new() }
+        let (listed, replaced, kept) = (Listed::Whole, BTreeSet::new(), Some(Vec::new()));
+        Self { held, listed, asked, replaced, kept }
     }
 }
 

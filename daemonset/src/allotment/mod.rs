@@ -3,6 +3,7 @@
 mod book;
 mod hands;
 mod holders;
+mod kept;
 mod lists;
 mod pages;
 mod ready;
@@ -14,6 +15,7 @@ mod store;
 pub use book::{Book, BookError, Told};
 pub use holders::{Held, holders};
 pub(crate) use holders::{clash, holder_of};
+pub use kept::{Kept, Life};
 pub(crate) use lists::is_forgotten;
 pub use lists::{Listed, Lists, Look, PodName};
 pub(crate) use pages::read as read_pages;

@@ -7,6 +7,7 @@ use contract::{AllotmentId, DeviceId, DeviceUuid, Mib};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::holders::Held;
 use crate::decide::Grant;
 use crate::text;
 
@@ -40,6 +41,9 @@ pub struct Record {
     /// where a lost record was made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_cdi_names: Option<bool>,
+    /// Whether the kubelet's lists name no such container: it is an init container, and its checkpoint did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted: bool,
     /// The uid of the pod that holds them, once the kubelet's checkpoint has told: another pod can have its
     /// name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +94,8 @@ pub struct Holder {
     pub namespace: String,
     /// The pod's name.
     pub pod: String,
-    /// The container's name; `None` for an init container, which podresources leaves out.
+    /// The container's name; `None` for an init container of which only the pod is known, because podresources leave
+    /// it out.
     pub container: Option<String>,
 }
 
@@ -117,9 +122,24 @@ impl Record {
             resource: None,
             shim: None,
             has_cdi_names: None,
+            unlisted: false,
             pod_uid: None,
             mps: None,
         }
+    }
+}
+
+impl Record {
+    /// Whether the kubelet's lists have named the container that holds it, or its pod.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.holder.is_some() && !self.unlisted
+    }
+
+    /// As the kubelet would list it, where it is known whose it is.
+    pub(crate) fn held(&self) -> Option<Held> {
+        let devices = self.devices.iter().copied().collect();
+        Some(Held { holder: self.holder.clone()?, devices })
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::holders::{Held, holder_of};
-use super::lists::is_forgotten;
+use super::kept::{Life, kept_of};
+use super::lists::{Look, is_forgotten};
 use super::record::Record;
 
 /// How long after Allocate a pod may take to appear in podresources. One whose admission failed
@@ -18,8 +19,30 @@ pub(crate) struct Signs {
     pub(crate) newer_than_list: bool,
     /// Its pod is gone, although another has its name.
     pub(crate) replaced: bool,
+    /// The kubelet keeps its devices for an init container, as far as anybody can tell.
+    pub(crate) is_kept: bool,
     /// How long ago it was allocated.
     pub(crate) age: Duration,
+}
+
+/// Whether the kubelet keeps the devices of an allotment although it lists no container that has them. What it
+/// lists and then lists no more stands in its checkpoint until that is written again: there a process has to be
+/// seen.
+pub(crate) fn is_kept(record: &Record, look: &Look<'_>) -> bool {
+    let kept = look.kept.as_deref().map(|kept| kept_of(record, kept).map(|kept| kept.life));
+    if record.is_listed() {
+        return kept.flatten() == Some(Life::Runs);
+    }
+    let same_pod = |held: &Held| {
+        let holder = record.holder.as_ref();
+        holder
+            .is_none_or(|it| (&it.namespace, &it.pod) == (&held.holder.namespace, &held.holder.pod))
+    };
+    match kept {
+        Some(life) => life.is_some(),
+        // Nobody can tell of more than the pod.
+        None => look.held.iter().any(same_pod),
+    }
 }
 
 /// Whether an allotment has ended. Whether some process has a slot in its ledger is asked last, because that
@@ -31,9 +54,9 @@ pub(crate) fn has_ended(
     is_lived_in: impl FnOnce() -> bool,
 ) -> bool {
     // Its pod is there, and the kubelet remembers nothing of what it holds: the folder of its checkpoint was removed.
-    let is_kept = || !signs.replaced && is_forgotten(record, held);
-    let is_listed = holder_of(record, held).is_some() || is_kept();
-    let kept = signs.newer_than_list || is_listed;
+    let is_forgotten = || !signs.replaced && is_forgotten(record, held);
+    let is_listed = holder_of(record, held).is_some() || is_forgotten();
+    let kept = signs.newer_than_list || signs.is_kept || is_listed;
     let was_seen = record.holder.is_some();
     !kept && (was_seen || signs.age > ADMISSION) && !is_lived_in()
 }
@@ -41,14 +64,20 @@ pub(crate) fn has_ended(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Instant;
 
     use super::super::holders::tests::parts;
+    use super::super::kept::tests::kept;
     use super::super::record::Holder;
     use super::*;
     use crate::decide::Grant;
 
-    const QUIET: Signs =
-        Signs { newer_than_list: false, replaced: false, age: Duration::from_secs(3600) };
+    const QUIET: Signs = Signs {
+        newer_than_list: false,
+        replaced: false,
+        is_kept: false,
+        age: Duration::from_secs(3600),
+    };
 
     /// Where nobody lives in the ledger.
     fn has_ended(record: &Record, signs: Signs, held: &[Held]) -> bool {
@@ -92,6 +121,36 @@ mod tests {
     #[test]
     fn an_init_containers_allotment_stays_while_its_pod_holds_the_devices() {
         assert!(!has_ended(&record(0..50), QUIET, &held(0..20)));
+    }
+
+    #[test]
+    fn what_the_kubelet_keeps_for_an_init_container_stays_and_of_others_its_lists_decide() {
+        let held = [Held { holder: holder(), devices: BTreeSet::new() }];
+        let look = |devices: Option<BTreeSet<_>>| Look {
+            kept: devices.map(|devices| vec![kept(devices)]),
+            ..Look::whole(&held, Instant::now())
+        };
+        let (stored, others) = (look(Some(parts(0, 0..50))), look(Some(parts(0, 50..90))));
+        let init = Holder { container: Some("load".into()), ..holder() };
+        let unlisted = Record { holder: Some(init.clone()), unlisted: true, ..record(0..50) };
+        let listed = Record { holder: Some(init), ..record(0..50) };
+        let mut runs = look(Some(parts(0, 0..50)));
+        runs.kept.iter_mut().flatten().for_each(|kept| kept.life = Life::Runs);
+        for (record, look, stays) in [
+            (&record(0..50), &stored, true),
+            (&unlisted, &stored, true),
+            (&listed, &stored, false),
+            (&listed, &runs, true),
+            (&unlisted, &others, false),
+            // The checkpoint cannot be read, and its pod is listed.
+            (&unlisted, &look(None), true),
+        ] {
+            assert_eq!(is_kept(record, look), stays, "{record:?} {look:?}");
+        }
+        let gone = Holder { pod: "gone".into(), ..holder() };
+        let gone = Record { holder: Some(gone), ..unlisted };
+        assert!(!is_kept(&gone, &look(None)));
+        assert!(!has_ended(&gone, Signs { is_kept: true, ..QUIET }, &[]));
     }
 
     #[test]

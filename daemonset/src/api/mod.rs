@@ -42,6 +42,15 @@ use lost::Lost;
 /// The pods of the node, by uid, as far as the API server has told.
 pub type Pods = BTreeMap<String, Meta>;
 
+/// On the pod that stands for a static one at the API server: the uid that this has at its kubelet.
+const MIRROR_OF: &str = "kubernetes.io/config.mirror";
+
+/// The pod that has a uid at its kubelet.
+pub(crate) fn pod_of<'a>(pods: &'a Pods, uid: &str) -> Option<&'a Meta> {
+    let stands_for = |pod: &&Meta| pod.annotations.get(MIRROR_OF).is_some_and(|of| of == uid);
+    pods.get(uid).or_else(|| pods.values().find(stands_for))
+}
+
 /// The node's labels.
 type NodeLabels = BTreeMap<String, String>;
 
@@ -133,7 +142,7 @@ impl Api {
     }
 }
 
-/// Follows the pods of this node. Of their annotations ours are kept.
+/// Follows the pods of this node. Of their annotations ours are kept, and what a static pod is known by.
 async fn keep_pods(
     client: &Client,
     name: &str,
@@ -143,7 +152,7 @@ async fn keep_pods(
     let lean = |pod: Meta| {
         let ours = format!("{}/", config.borrow().domain.as_str());
         let mut pod = pod;
-        pod.annotations.retain(|name, _| name.starts_with(&ours));
+        pod.annotations.retain(|name, _| name.starts_with(&ours) || name == MIRROR_OF);
         pod.labels = BTreeMap::new();
         (pod.uid.clone(), pod)
     };
@@ -160,7 +169,7 @@ async fn keep_pods(
     follow(client, "/api/v1/pods", &format!("spec.nodeName%3D{name}"), told).await;
 }
 
-/// Applies annotations whenever pods or allotments change.
+/// Applies annotations whenever pods or allotments change, and tells of pods that hold what does not go together.
 async fn keep_refining(node: &Node, config: &channel::Receiver<Arc<Config>>, events: &Events) {
     let (mut pods, mut ticks) = (node.pods().subscribe(), interval(LOOK));
     loop {
@@ -182,6 +191,11 @@ async fn keep_refining(node: &Node, config: &channel::Receiver<Arc<Config>>, eve
             let (reason, which) = ("GPUAnnotationRefused", String::new());
             let event = Event { about, warning: true, reason, which, message };
             events.tell(event);
+        }
+        for (pod, why) in node.mixed() {
+            let about = About::Pod(pod.namespace, pod.name, Some(pod.uid));
+            let (reason, which, message) = ("GPUPodMixed", String::new(), why.to_string());
+            events.tell(Event { about, warning: true, reason, which, message });
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::{LOOK, Pods};
+use super::{LOOK, Pods, pod_of};
 use crate::allotment::{Holding, Record};
 use crate::config::{Config, MigStrategy};
 use crate::inventory::{Gpu, Inventory, Membership, Slice};
@@ -42,7 +42,8 @@ pub(super) async fn keep_published(
         let (gpus, known) =
             (inventory.borrow_and_update().clone(), pods.borrow_and_update().clone());
         held.mark_unchanged();
-        let text = published(&gpus, &node.records(), &known, settings.mig.strategy).text();
+        let all = [node.records(), node.idle()].concat();
+        let text = published(&gpus, &all, &known, settings.mig.strategy).text();
         let Ok(domain) = Domain::parse(settings.domain.as_str()) else { return };
         if text != told {
             told.clear();
@@ -204,8 +205,12 @@ fn least(inventory: &Inventory) -> u8 {
     (1..=100).filter_map(|n| Percent::new(n).ok()).find(|n| holds(*n)).map_or(100, Percent::get)
 }
 
-/// The pod that holds it, where the kubelet has named it and the API server knows it.
+/// The pod that holds it, where the kubelet has named it and the API server knows it. By its name only until its uid
+/// is known: another can have that.
 fn uid<'a>(record: &Record, pods: &'a Pods) -> Option<&'a str> {
+    if let Some(uid) = &record.pod_uid {
+        return pod_of(pods, uid).map(|pod| &*pod.uid);
+    }
     let holder = record.holder.as_ref()?;
     let its = |pod: &&super::Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
     pods.values().find(its).map(|pod| &*pod.uid)
@@ -278,6 +283,7 @@ mod tests {
             resource: None,
             shim: None,
             has_cdi_names: None,
+            unlisted: false,
             pod_uid: None,
             mps: None,
         }
@@ -310,6 +316,20 @@ mod tests {
         assert!(node.gpus[1].is_whole && !node.gpus[0].is_whole);
         assert_eq!(node.pods.len(), 1);
         assert_eq!((&*node.pods[0].uid, &node.pods[0].parts), ("uid-a", &vec![(0, 50), (1, 100)]));
+    }
+
+    #[test]
+    fn what_a_pod_holds_that_is_gone_is_not_its_successors_of_the_same_name() {
+        let inventory = Inventory::new(vec![gpu(0, modes::Mode::Shared)]);
+        let of = |uid: &str, percent| Record {
+            pod_uid: Some(uid.into()),
+            ..record(share(uuid(0), percent), "a")
+        };
+        let records = [of("uid-before", 50), of("uid-a", 20)];
+        let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
+        assert_eq!(node.gpus[0].taken_percent, 70);
+        assert_eq!(node.pods.len(), 1);
+        assert_eq!((&*node.pods[0].uid, &node.pods[0].parts), ("uid-a", &vec![(0, 20)]));
     }
 
     #[test]

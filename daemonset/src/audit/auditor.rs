@@ -170,16 +170,18 @@ impl Auditor {
         let learned = process.place.container.as_ref().and_then(|id| self.learned.get(id));
         let all = process.mounted.iter().chain(learned.into_iter().flatten());
         let mut owners: BTreeSet<_> = all.filter(|id| book.contains_key(id)).copied().collect();
-        // What is not a share brings no mount of ours: there the pod's name has to do.
-        if let Some(name) = named(process, pods) {
-            let its =
-                |holder: &Holder| (&holder.namespace, &holder.pod) == (&name.namespace, &name.pod);
-            let bare = book.values().filter(|record| {
-                !matches!(record.holding, Holding::Share { .. })
-                    && record.holder.as_ref().is_some_and(its)
-            });
-            owners.extend(bare.map(|record| record.id));
-        }
+        // What is not a share brings no mount of ours: there the pod has to do.
+        let name = named(process, pods);
+        let is_named = |holder: &Holder| {
+            name.as_ref()
+                .is_some_and(|it| (&it.namespace, &it.pod) == (&holder.namespace, &holder.pod))
+        };
+        let is_its = |record: &Record| match (&record.pod_uid, &process.place.pod) {
+            (Some(uid), Some(pod)) => uid == pod,
+            _ => record.holder.as_ref().is_some_and(is_named),
+        };
+        let is_bare = |record: &&Record| !matches!(record.holding, Holding::Share { .. });
+        owners.extend(book.values().filter(is_bare).filter(|it| is_its(it)).map(|it| it.id));
         owners
     }
 

@@ -92,11 +92,9 @@ impl Node {
         Ok(record)
     }
 
-    /// The allotment of devices that the kubelet gave out earlier, made again: what was decided then
-    /// is not judged by what is cordoned or held since.
+    /// The allotment of devices that the kubelet gave out earlier, made again.
     fn allot_again(&self, devices: &BTreeSet<DeviceId>) -> Result<Record, Denial> {
-        let inventory = self.inventory().uncordoned();
-        let grant = decide::grant(devices, &inventory, &Default::default())?;
+        let grant = self.grant_again(devices)?;
         self.allot(devices, &grant, Told::default())
     }
 
@@ -131,7 +129,7 @@ impl Node {
             self.remember(ids, why, None);
         })?;
         let (id, listed) = (record.id, self.identity.list().await);
-        let held = match &listed {
+        let mut held = match listed {
             Ok(held) => held,
             Err(why) => {
                 // One that starts again has told it before.
@@ -140,8 +138,11 @@ impl Node {
                 return Ok(());
             }
         };
-        self.let_start(&record, held).await.inspect_err(|why| {
-            let holder = allotment::holder_of(&record, held);
+        let unlisted = self.unlisted(&record, &held).await;
+        let is_listed = unlisted.is_empty();
+        held.extend(unlisted);
+        self.let_start(&record, &held, is_listed).await.inspect_err(|why| {
+            let holder = allotment::holder_of(&record, &held);
             let [namespace, pod, container] = Holder::words(holder.as_ref());
             warn!(namespace, pod, container, allotment = %id, %why, "a start is refused");
             self.remember(ids, why, holder);
@@ -172,12 +173,17 @@ impl Node {
     }
 
     /// Refuses what must not start, and writes down whose it is.
-    async fn let_start(&self, record: &Record, held: &[Held]) -> Result<(), Denial> {
+    async fn let_start(
+        &self,
+        record: &Record,
+        held: &[Held],
+        is_listed: bool,
+    ) -> Result<(), Denial> {
         if let Some(other) = allotment::clash(record, held) {
             return Err(Refusal::MixedPod(other).into());
         }
         self.refuse_runtime(record, held).await?;
-        self.name_holder(record, held)?;
+        self.name_holder(record, held, is_listed)?;
         self.refine_one(record, held);
         Ok(())
     }
@@ -199,11 +205,19 @@ impl Node {
         Ok(())
     }
 
-    fn name_holder(&self, record: &Record, held: &[Held]) -> Result<(), BookError> {
+    fn name_holder(
+        &self,
+        record: &Record,
+        held: &[Held],
+        is_listed: bool,
+    ) -> Result<(), BookError> {
         let Some(holder) = allotment::holder_of(record, held) else { return Ok(()) };
         let (pod, namespace) = (holder.pod.clone(), holder.namespace.clone());
         info!(allotment = %record.id, namespace, pod, container = holder.container, "starting");
-        self.book().hold(record.id, holder)
+        match is_listed {
+            true => self.book().hold(record.id, holder),
+            false => self.book().hold_unlisted(record.id, holder),
+        }
     }
 
     /// Resources of other plugins that offer GPUs of this node; `None` where the kubelet does not say.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use contract::{AllotmentId, DeviceId, Domain};
 
 use super::{Denial, Node};
-use crate::allotment::{Held, Listed, Look, is_forgotten};
+use crate::allotment::{Held, Kept, Listed, Look, is_forgotten};
 use crate::aside::aside;
 use crate::audit::process::pods_that_live;
 use crate::checkpoint;
@@ -23,9 +23,11 @@ impl Node {
         let asked = Instant::now();
         let held = self.identity.list_once().await?;
         let listed = self.judge(&held);
-        let again = self.make_again(&held, asked);
+        let kept = self.kept(&held, listed).await;
+        let all: Vec<_> = held.iter().cloned().chain(certain(kept.as_deref())).collect();
+        let again = self.make_again(&all, asked);
         let replaced = self.replaced(&held).await;
-        let look = Look { held: &held, listed, asked, replaced };
+        let look = Look { held: &held, listed, asked, replaced, kept };
         let done = self.book().reconcile(&look);
         let learned = self.learn_pods().await;
         self.held.send_replace(());
@@ -45,13 +47,25 @@ impl Node {
     /// Without it a GPU in use would be offered as free, and its processes would be nobody's.
     fn make_again(&self, held: &[Held], asked: Instant) -> Result<(), Denial> {
         let unknown = self.book().unknown(held, asked);
-        unknown.iter().map(|devices| self.readmit(devices)).fold(Ok(()), Result::and)
+        let readmit = |devices| {
+            let again = self.readmit(devices);
+            again.inspect_err(|why| self.book().cannot_hold(devices, why.to_string()))
+        };
+        unknown.iter().map(readmit).fold(Ok(()), Result::and)
     }
 
     fn readmit(&self, devices: &BTreeSet<DeviceId>) -> Result<(), Denial> {
-        let inventory = self.inventory().uncordoned();
-        let grant = decide::grant(devices, &inventory, &Default::default())?;
+        let grant = self.grant_again(devices)?;
         Ok(self.ruled_book().readmit(devices, &grant, self.shim_for(&grant))?)
+    }
+
+    /// What devices come to that the kubelet gave out earlier: that is not judged by what is cordoned since. A GPU
+    /// that is in use as something else by now is not given twice.
+    pub(super) fn grant_again(
+        &self,
+        devices: &BTreeSet<DeviceId>,
+    ) -> Result<decide::Grant, decide::Refusal> {
+        decide::grant(devices, &self.inventory().uncordoned(), self.book().taken())
     }
 
     /// Allotments whose pod is gone while the kubelet lists another of its name that holds nothing: the API
@@ -91,6 +105,14 @@ impl Node {
         };
         Ok(self.book().learn_pods(asked, pod_of)?)
     }
+}
+
+/// What the kubelet would list if it listed init containers, of pods that live.
+fn certain(kept: Option<&[Kept]>) -> impl Iterator<Item = Held> {
+    kept.into_iter().flatten().filter(|kept| kept.lives()).map(|kept| Held {
+        holder: kept.holder.clone().unwrap_or_default(),
+        devices: kept.devices.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 mod calls;
 mod compare;
+mod kept;
+mod lives;
 mod pods;
 mod rules;
 
@@ -31,6 +33,7 @@ use crate::mps::Daemons;
 use crate::refusals::Refusals;
 use crate::registrations::Registrations;
 use crate::runtimes::Runtimes;
+use lives::Lives;
 
 /// Allotments come in bursts, and the kubelet writes a file for every list that it is sent: one that
 /// allotments change waits so long for others. The answer to Allocate goes before it.
@@ -48,6 +51,10 @@ pub struct Node {
     wares: Wares,
     identity: Identity,
     lists: Mutex<Lists<Life>>,
+    /// What is known of pods of which the kubelet lists no device.
+    lives: Mutex<Lives>,
+    /// Moves when the kubelet is to be sent its lists once more.
+    again: watch::Sender<()>,
     registrations: Registrations,
     refusals: Refusals,
     pods: watch::Sender<Arc<Pods>>,
@@ -103,7 +110,7 @@ impl Node {
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
         let (pods, refined, classes, pools) = Default::default();
-        let lists = Mutex::new(Lists::new(None));
+        let (lists, lives) = (Mutex::new(Lists::new(None)), Mutex::default());
         let software = watch::Sender::new(None);
         Self {
             inventory,
@@ -114,6 +121,8 @@ impl Node {
             wares,
             identity,
             lists,
+            lives,
+            again: watch::Sender::new(()),
             registrations,
             refusals,
             pods,
@@ -143,6 +152,13 @@ impl Node {
     #[must_use]
     pub fn watch_held(&self) -> watch::Receiver<()> {
         self.held.subscribe()
+    }
+
+    /// Moves when the kubelet is to be sent its lists once more, although they say the same: it writes its
+    /// checkpoint then.
+    #[must_use]
+    pub fn watch_again(&self) -> watch::Receiver<()> {
+        self.again.subscribe()
     }
 
     /// The configuration, from this moment on.
@@ -211,6 +227,12 @@ impl Node {
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.book().records().cloned().collect()
+    }
+
+    /// What the kubelet keeps for pods that live and no allotment has, as if it were one for each GPU.
+    #[must_use]
+    pub fn idle(&self) -> Vec<Record> {
+        self.book().idle().collect()
     }
 
     /// Allotments that are not as they should be, and why.

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use super::{Node, unix_s};
 use crate::allotment::{self, Held, Record};
-use crate::api::{Meta, Pods, PoolStates, Refinement};
+use crate::api::{Meta, Pods, PoolStates, Refinement, pod_of};
 use crate::arbiter;
+use crate::decide::Refusal;
 use crate::planned::planned;
 
 impl Node {
@@ -57,6 +58,21 @@ impl Node {
         let pods = self.pods.borrow().clone();
         let records = self.records();
         records.iter().flat_map(|record| self.refine(record, &pods, domain)).collect()
+    }
+
+    /// Pods with whole GPUs and percents, and what is said of that: they started while nobody could tell whose
+    /// these were.
+    pub fn mixed(&self) -> Vec<(Meta, Refusal)> {
+        let (records, pods) = (self.records(), self.pods.borrow().clone());
+        let held: Vec<_> = records.iter().filter_map(Record::held).collect();
+        let mut told = BTreeMap::new();
+        for record in &records {
+            let pod = record.pod_uid.as_ref().and_then(|uid| pod_of(&pods, uid));
+            if let Some((pod, other)) = pod.zip(allotment::clash(record, &held)) {
+                told.entry(&pod.uid).or_insert_with(|| (pod.clone(), Refusal::MixedPod(other)));
+            }
+        }
+        told.into_values().collect()
     }
 
     fn refine(&self, record: &Record, pods: &Pods, domain: Domain<'_>) -> Vec<(Meta, String)> {
@@ -113,9 +129,36 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allotment::Holder;
+    use crate::allotment::{Holder, Told};
+    use crate::decide::Grant;
     use crate::inventory::tests::uuid;
     use crate::node::tests::Bare;
+    use contract::DeviceId;
+
+    #[test]
+    fn a_pod_that_holds_what_does_not_go_together_is_told_of_once() {
+        let bare = Bare::new();
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        // A second GPU, whole, as an earlier configuration gave it.
+        let (devices, whole) = ([DeviceId::Whole(uuid(7))].into(), Grant::Whole(vec![uuid(7)]));
+        bare.node.book().allot(&devices, &whole, Told::default(), None).unwrap();
+        let ids: Vec<_> = bare.node.records().iter().map(|record| record.id).collect();
+        let mut book = bare.node.book();
+        for (id, container) in ids.into_iter().zip(["load", "main"]) {
+            let container = Some(container.to_owned());
+            book.hold(id, Holder { namespace: "team".into(), pod: "a".into(), container }).unwrap();
+        }
+        book.age(std::time::Duration::from_secs(60));
+        book.learn_pods(std::time::Instant::now(), |_| Some("u".into())).unwrap();
+        drop(book);
+        assert_eq!(bare.node.mixed().len(), 0, "the API server has not told of it");
+        let meta = serde_json::json!({ "uid": "u", "name": "a", "namespace": "team" });
+        let pod = ("u".to_owned(), serde_json::from_value(meta).unwrap());
+        bare.node.pods().send_replace(Arc::new(Pods::from([pod])));
+        let [(pod, why)] = &bare.node.mixed()[..] else { panic!("one pod") };
+        assert!(pod.uid == "u" && matches!(why, Refusal::MixedPod(_)), "{why}");
+    }
 
     #[test]
     fn the_arbiter_hears_of_other_terms_once() {

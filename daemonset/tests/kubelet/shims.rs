@@ -25,6 +25,8 @@ fn an_old_shim_stays_while_an_answer_names_it_and_goes_when_none_does() {
     thread::sleep(A_WHILE);
     assert_eq!(node.shims(), ["a later one", "shim"]);
     drop(pod);
+    // What a pod had that is gone stands in the kubelet's file until another one gets something.
+    let _next = node.sim.admit(PodSpec::single("b", PERCENT, 30, &[])).unwrap();
     assert!(poll(|| node.shims() == ["a later one"]), "{:?}", node.shims());
 }
 

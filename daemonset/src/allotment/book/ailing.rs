@@ -40,10 +40,24 @@ impl Book {
         if self.changed >= asked {
             return Vec::new();
         }
-        let is_unknown = |devices: &&BTreeSet<DeviceId>| {
-            !devices.is_empty() && !devices.iter().any(|device| self.taken.has(*device))
-        };
-        held.iter().map(|held| &held.devices).filter(is_unknown).cloned().collect()
+        let is_idle =
+            |device: &DeviceId| self.idle.iter().any(|kept| kept.devices.contains(device));
+        let is_held = |device: &DeviceId| self.taken.has(*device) && !is_idle(device);
+        let mut unknown: Vec<BTreeSet<DeviceId>> = Vec::new();
+        for devices in held.iter().map(|held| &held.devices).filter(|devices| !devices.is_empty()) {
+            // Of containers of one pod that have some in common, the first.
+            let is_told = unknown.iter().any(|told| !told.is_disjoint(devices));
+            if !is_told && !devices.iter().any(is_held) {
+                unknown.push(devices.clone());
+            }
+        }
+        unknown
+    }
+
+    /// Devices that a container holds, and of which nothing can be written down: it is in
+    /// [`troubles`](Self::troubles) until that can be.
+    pub fn cannot_hold(&mut self, devices: &BTreeSet<DeviceId>, why: String) {
+        self.ails(name(devices), why);
     }
 
     /// An allotment of which a container is known to live: what it has mounted stays as it is.
@@ -138,6 +152,7 @@ impl Book {
     fn is_nobodys(&self, id: AllotmentId, look: &Look<'_>) -> bool {
         look.listed == Listed::Whole
             && !look.held.iter().any(|held| name(&held.devices) == id)
+            && look.kept.as_ref().is_some_and(|kept| !kept.iter().any(|it| name(&it.devices) == id))
             && pages::living(&self.layout, id) == 0
     }
 }

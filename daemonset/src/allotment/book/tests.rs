@@ -56,9 +56,12 @@ fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
     let last = book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();
     let left: Vec<_> = book.records().map(|record| record.devices.len()).collect();
     assert_eq!(left.iter().sum::<usize>(), 50, "{left:?}");
+    // Those who had them may be init containers of the same pod, which has the rest then.
+    assert_eq!(book.taken().percent(uuid(0)), 90);
+    reconcile(&mut book, &[]).unwrap();
+    assert_eq!(book.taken().percent(uuid(0)), 50);
     assert_eq!((pages_in(&book), count(layout.records())), (2, 2));
     assert!(layout.pages_of(last.id).join("limits").exists());
-    assert_eq!(book.taken().percent(uuid(0)), 50);
     // What is kept beside the records is what they come to, also for who reads them again.
     let again = Book::open(layout).unwrap();
     for book in [&book, &again] {

@@ -1,0 +1,69 @@
+//! What the kubelet keeps for containers that it does not list: their allotments, and what is idle.
+
+use std::collections::BTreeSet;
+
+use contract::{AllotmentId, DeviceId};
+
+use super::{Book, BookError, Entry};
+use crate::allotment::kept::{self, Kept, Life, kept_of};
+use crate::allotment::lists::Look;
+use crate::allotment::record::{Holder, Record};
+use crate::allotment::store;
+
+impl Book {
+    /// Writes down what is known of whom an allotment is kept for that no list names.
+    pub(super) fn keep(&mut self, id: AllotmentId, look: &Look<'_>) -> Result<(), BookError> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        let known = &entry.record;
+        let of = |kept| kept_of(known, kept);
+        let kept = look.kept.as_deref().and_then(of).filter(|_| !known.is_listed());
+        let Some(kept) = kept.filter(|kept| kept.lives()) else { return Ok(()) };
+        let mut record = Record { pod_uid: Some(kept.pod_uid.clone()), ..known.clone() };
+        if let Some(holder) = kept.holder.clone() {
+            (record.holder, record.unlisted) = (Some(holder), true);
+        }
+        if record != *known {
+            store::save(&self.layout, &record)?;
+            entry.record = record;
+        }
+        Ok(())
+    }
+
+    /// What is idle is as good as held: the kubelet gives it to nobody else.
+    pub(super) fn set_aside(&mut self, kept: &[Kept]) {
+        let before = std::mem::take(&mut self.idle);
+        self.taken.remove(before.iter().flat_map(|kept| kept.devices.iter().copied()));
+        self.idle = kept::idle(kept, |id| self.taken.has(id));
+        self.count_idle();
+    }
+
+    /// What an init container had and its successor has not is its pod's still. Whether it was one, the next look
+    /// decides: the kubelet writes down what it gives out after it has asked.
+    pub(super) fn keep_rest(&mut self, id: AllotmentId, but: &BTreeSet<DeviceId>) {
+        let Some(Entry { record, .. }) = self.entries.get(&id) else { return };
+        // Of an init container whose successor is listed, a list names the pod alone.
+        let has_name = |holder: &Holder| holder.container.is_some();
+        if record.is_listed() && record.holder.as_ref().is_some_and(has_name) {
+            return;
+        }
+        self.idle.push(Kept {
+            holder: record.holder.clone(),
+            pod_uid: record.pod_uid.clone().unwrap_or_default(),
+            resource: record.resource.clone().unwrap_or_default(),
+            devices: record.devices.iter().filter(|id| !but.contains(id)).copied().collect(),
+            life: Life::Lives,
+        });
+    }
+
+    pub(super) fn count_idle(&mut self) {
+        for kept in &self.idle {
+            let resource = (!kept.resource.is_empty()).then_some(&*kept.resource);
+            self.taken.add(kept.devices.iter().copied(), resource);
+        }
+    }
+
+    /// What is idle, as if it were an allotment for each GPU.
+    pub fn idle(&self) -> impl Iterator<Item = Record> {
+        self.idle.iter().flat_map(Kept::records)
+    }
+}
