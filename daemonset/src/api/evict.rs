@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{Pods, events::About, events::Event};
+use super::{Pods, events::About, events::Event, pod_of};
 use crate::audit::{Finding, Kind};
 use crate::config::{Audit, Eviction};
 use kube_api::{ApiError, Body, Client};
@@ -96,16 +96,39 @@ fn wants(policy: &Audit, kind: Kind) -> bool {
     eviction == Eviction::Evict
 }
 
-/// The pod's uid, namespace and name, if it is known and still there.
+/// The uid, namespace and name of the pod that does it, if the API server knows it. By its uid alone: its successor of
+/// the same name has done nothing.
 pub(super) fn pod(finding: &Finding, pods: &Pods) -> Option<(String, String, String)> {
-    let its = |uid: &str| {
-        let pod = pods.get(uid)?;
-        Some((uid.to_owned(), pod.namespace.clone(), pod.name.clone()))
-    };
-    if let Some(uid) = &finding.culprit.place.pod {
-        return its(uid);
+    let uid = finding.culprit.place.pod.as_ref().or(finding.pod_uid.as_ref())?;
+    let pod = pod_of(pods, uid)?;
+    Some((pod.uid.clone(), pod.namespace.clone(), pod.name.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allotment::Holder;
+    use crate::audit::Culprit;
+    use crate::inventory::tests::uuid;
+
+    #[test]
+    fn a_pods_successor_of_the_same_name_is_not_taken_for_it() {
+        let meta = json!({ "uid": "new", "name": "web-0", "namespace": "team" });
+        let pods = Pods::from([("new".to_owned(), serde_json::from_value(meta).unwrap())]);
+        let holder = Holder { namespace: "team".into(), pod: "web-0".into(), container: None };
+        let culprit = Culprit { holder: Some(holder), ..Culprit::default() };
+        let finding = |pod_uid: Option<&str>| Finding {
+            kind: Kind::Above,
+            gpu: uuid(0),
+            culprit: culprit.clone(),
+            processes: Vec::new(),
+            bytes: 0,
+            limit: None,
+            why: String::new(),
+            pod_uid: pod_uid.map(str::to_owned),
+        };
+        for (pod_uid, known) in [(Some("old"), false), (None, false), (Some("new"), true)] {
+            assert_eq!(pod(&finding(pod_uid), &pods).is_some(), known, "{pod_uid:?}");
+        }
     }
-    let holder = finding.culprit.holder.as_ref()?;
-    let same = |pod: &super::Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
-    pods.iter().find(|(_, pod)| same(pod)).and_then(|(uid, _)| its(uid))
 }

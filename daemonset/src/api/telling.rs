@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::events::{About, Event};
-use super::{Events, Pods, evict};
+use super::{Events, Meta, Pods, evict};
 use crate::audit::News;
 use crate::config::{Action, Config, Health};
 use crate::health::action_of;
@@ -83,7 +83,14 @@ fn of_news(news: News, pods: &Pods) -> Option<Event> {
     let about = match evict::pod(&finding, pods) {
         Some((uid, namespace, name)) => About::Pod(namespace, name, Some(uid)),
         None => match &finding.culprit.holder {
-            Some(holder) => About::Pod(holder.namespace.clone(), holder.pod.clone(), None),
+            Some(holder) => {
+                let (namespace, pod) = (holder.namespace.clone(), holder.pod.clone());
+                // Until its uid is known the name has to do.
+                let named = |it: &&Meta| it.namespace == namespace && it.name == pod;
+                let by_name = || pods.values().find(named).map(|it| it.uid.clone());
+                let uid = finding.pod_uid.clone().or_else(by_name);
+                About::Pod(namespace, pod, uid)
+            }
             None => About::Node,
         },
     };

@@ -100,6 +100,8 @@ pub struct Finding {
     pub limit: Option<u64>,
     /// Why a ledger cannot be read, where that is what is wrong; else empty.
     pub why: String,
+    /// The uid of the culprit's pod, where the kubelet or a process's cgroup has told: another pod can have its name.
+    pub pod_uid: Option<String>,
 }
 
 /// What tells a finding from others, over its life.

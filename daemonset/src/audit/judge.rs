@@ -119,7 +119,8 @@ impl Scene<'_> {
             holder: owner.and_then(|one| one.record.holder.clone()).or(name.cloned()),
             place: if owner.is_some() { Default::default() } else { process.place.clone() },
         };
-        accuse(verdict, kind, gpu, culprit, on, process);
+        let pod_uid = owner.and_then(|one| one.record.pod_uid.clone());
+        accuse(verdict, kind, gpu, (culprit, pod_uid), on, process);
     }
 
     /// What is wrong with a process on a GPU that no allotment of its own names.
@@ -154,15 +155,10 @@ impl Scene<'_> {
                 continue;
             }
             if held > limit.saturating_add(SLACK.bytes().max(limit / 100)) {
-                let culprit = culprit(&allotted.record);
                 let finding = Finding {
-                    kind: Kind::Above,
-                    gpu,
-                    culprit,
-                    processes: self.of(*id, gpu),
                     bytes: held,
                     limit: Some(limit),
-                    why: String::new(),
+                    ..self.finding(Kind::Above, gpu, &allotted.record)
                 };
                 verdict.findings.insert(finding.key(), finding);
             }
@@ -181,10 +177,7 @@ impl Scene<'_> {
                 listed.filter(|on| self.owners.get(&on.pid).is_some_and(|all| all.contains(id)));
             let busy: u32 = its.map(|on| on.busy_percent).fold(0, u32::saturating_add);
             if busy >= BUSY_PERCENT && told.saturating_mul(FAR) < busy {
-                let (culprit, processes) = (culprit(&allotted.record), self.of(*id, gpu));
-                let kind = Kind::Untold;
-                let why = String::new();
-                let finding = Finding { kind, gpu, culprit, processes, bytes: 0, limit: None, why };
+                let finding = self.finding(Kind::Untold, gpu, &allotted.record);
                 verdict.findings.insert(finding.key(), finding);
             }
         }
@@ -192,14 +185,21 @@ impl Scene<'_> {
 
     /// Whose ledger says nothing, whether it uses its GPU or not: nobody else could tell of it.
     fn find_unreadable(&self, verdict: &mut Verdict) {
-        for (id, allotted) in self.allotments {
+        for allotted in self.allotments.values() {
             let &Holding::Share { gpu, .. } = &allotted.record.holding else { continue };
             let Some(why) = allotted.unreadable.clone() else { continue };
-            let (culprit, processes) = (culprit(&allotted.record), self.of(*id, gpu));
-            let kind = Kind::Unreadable;
-            let finding = Finding { kind, gpu, culprit, processes, bytes: 0, limit: None, why };
+            let finding = Finding { why, ..self.finding(Kind::Unreadable, gpu, &allotted.record) };
             verdict.findings.insert(finding.key(), finding);
         }
+    }
+
+    /// What an allotment's container does wrong there.
+    fn finding(&self, kind: Kind, gpu: DeviceUuid, record: &Record) -> Finding {
+        let processes = self.of(record.id, gpu);
+        let place = |(pid, _): &(u32, String)| self.processes.get(pid)?.place.pod.clone();
+        let pod_uid = record.pod_uid.clone().or_else(|| processes.iter().find_map(place));
+        let (culprit, why) = (culprit(record), String::new());
+        Finding { kind, gpu, culprit, processes, bytes: 0, limit: None, why, pod_uid }
     }
 
     /// The processes of an allotment on a GPU.
@@ -255,7 +255,8 @@ fn count(
         behind.bytes[at] = on.bytes;
     } else {
         add(&mut measured.uncounted);
-        accuse(verdict, Kind::Uncounted, gpu, culprit(record), on, process);
+        let who = (culprit(record), record.pod_uid.clone());
+        accuse(verdict, Kind::Uncounted, gpu, who, on, process);
     }
 }
 
@@ -279,7 +280,7 @@ fn accuse(
     verdict: &mut Verdict,
     kind: Kind,
     gpu: DeviceUuid,
-    culprit: Culprit,
+    (culprit, pod_uid): (Culprit, Option<String>),
     on: OnGpu,
     process: &Process,
 ) {
@@ -292,6 +293,7 @@ fn accuse(
         bytes: 0,
         limit: None,
         why: String::new(),
+        pod_uid: pod_uid.or_else(|| process.place.pod.clone()),
     });
     // On several slices it is listed for each.
     if finding.processes.last().is_none_or(|(pid, _)| *pid != on.pid) {

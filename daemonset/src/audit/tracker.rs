@@ -108,6 +108,7 @@ mod tests {
             bytes: 0,
             limit: None,
             why: String::new(),
+            pod_uid: None,
         }
     }
 
