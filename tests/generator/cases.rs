@@ -128,3 +128,15 @@ fn memory_of_a_stream_without_a_context_is_the_drivers_to_refuse() {
     let end = [Round::Begin, Round::One(3, call("async", 0, 1))];
     hold(&begin.into_iter().chain(end).collect::<Vec<_>>());
 }
+
+#[test]
+fn memory_that_another_process_has_opened_outlives_its_maker_and_is_given_back_once() {
+    let made = [Round::One(0, call("linear", 0, 3 << 20)), Round::Begin];
+    let opened = [Round::Share((0, 0, 0), (1, 0, 0)), Round::One(0, call("linear", 1, 5 << 20))];
+    let let_go = Round::One(0, call("give", 0, 0));
+    for ends in [let_go, Round::Reset(0, 0), Round::End(0)] {
+        let rounds = made.iter().chain(&opened).cloned().chain([ends]);
+        hold(&rounds.clone().collect::<Vec<_>>());
+        hold(&rounds.chain([Round::One(1, call("give", 0, 0))]).collect::<Vec<_>>());
+    }
+}

@@ -173,12 +173,18 @@ impl Scene {
             return Ok(());
         };
         let said = self.living[one].0.ask(&format!("export {} {}", from.1, from.2));
-        let Some(handle) = said.strip_prefix("0 ").filter(|_| one != other) else { return Ok(()) };
-        let device = usize::from(handle.starts_with('1'));
+        let words: Vec<&str> = said.split(' ').collect();
+        let ["0", place, device, handle] = words[..] else { return Ok(()) };
+        if one == other {
+            return Ok(());
+        }
+        let (place, on) = (number(place)?, number(device)?);
+        let lent =
+            self.living[one].1.lent(from.1, place).ok_or("what is no memory was exported")?;
         let (client, model) = &mut self.living[other];
-        let result = client.numbers(&format!("import {} {} {handle}", to.1, to.2))[0];
-        if result == 0 {
-            model.opened(to.1, to.2, device);
+        let said = client.numbers(&format!("import {} {} {device} {handle}", to.1, to.2));
+        if let [0, place] = said[..] {
+            model.opened(to.1, place as usize, on, lent);
         }
         Ok(())
     }
@@ -253,6 +259,10 @@ fn settle(model: &mut Process, calls: &[Call], answers: &[Answer]) -> Result {
         }
     }
     Ok(())
+}
+
+fn number(word: &str) -> Result<usize> {
+    word.parse().map_err(|_| format!("{word} is no number"))
 }
 
 fn line(call: &Call) -> String {

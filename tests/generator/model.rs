@@ -2,6 +2,7 @@
 //! is asked of the shim or of the simulated card.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::calls::{Call, DEVICES, THREADS, home};
 use crate::stage::CONTEXT;
@@ -37,6 +38,8 @@ struct Object {
     /// Where the memory lies.
     device: usize,
     takes: Takes,
+    /// No other object of any process has it.
+    serial: u64,
     /// A handle is held; it is mapped, or bound.
     handle: bool,
     mapped: bool,
@@ -48,8 +51,10 @@ struct Object {
 
 impl Object {
     fn new(what: &'static str, context: Context, device: usize, takes: Takes) -> Self {
-        let rows = BTreeSet::new();
-        Self { what, context, device, takes, handle: true, mapped: false, exported: false, rows }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (serial, rows) = (NEXT.fetch_add(1, Ordering::Relaxed), BTreeSet::new());
+        let (handle, mapped, exported) = (true, false, false);
+        Self { what, context, device, takes, serial, handle, mapped, exported, rows }
     }
 
     /// Whether anything keeps its memory.
@@ -71,6 +76,8 @@ enum Takes {
     Managed(u64),
     /// What a driver takes without being asked for so much: charged once the agent has measured it.
     Unasked(u64),
+    /// What another process made, by its serial, as long as that has it: so many bytes at most.
+    Borrowed(u64, u64),
 }
 
 /// What a process holds.
@@ -133,7 +140,7 @@ impl Process {
         for object in self.objects.values().filter(|object| object.device == device) {
             match object.takes {
                 _ if !object.lives() => {}
-                Takes::Nothing | Takes::Unasked(_) => {}
+                Takes::Nothing | Takes::Unasked(_) | Takes::Borrowed(..) => {}
                 Takes::Pages(bytes) => held.memory += bytes,
                 Takes::Part(page) => drop(parts.insert(page)),
                 Takes::Managed(bytes) => held.managed += bytes,
@@ -193,10 +200,34 @@ impl Process {
         }
     }
 
+    /// The serial of what another process opened of this one, and what it takes at most.
+    pub(crate) fn lent(&self, thread: usize, place: usize) -> Option<(u64, u64)> {
+        let object = self.objects.get(&(thread, place))?;
+        match object.takes {
+            Takes::Pages(bytes) => Some((object.serial, bytes)),
+            Takes::Part(_) => Some((object.serial, PAGE)),
+            _ => None,
+        }
+    }
+
     /// Memory of another process was opened here.
-    pub(crate) fn opened(&mut self, thread: usize, place: usize, device: usize) {
-        let object = Object::new("import", device, device, Takes::Nothing);
+    pub(crate) fn opened(&mut self, thread: usize, place: usize, device: usize, of: (u64, u64)) {
+        let object = Object::new("import", device, device, Takes::Borrowed(of.0, of.1));
         self.objects.insert((thread, place), object);
+    }
+
+    /// Whether it still has what it lent under this serial.
+    pub(crate) fn has(&self, serial: u64) -> bool {
+        self.objects.values().any(|object| object.serial == serial && object.lives())
+    }
+
+    /// What it has of other processes on a device: serials and bytes.
+    pub(crate) fn borrowed(&self, device: usize) -> impl Iterator<Item = (u64, u64)> {
+        let here = self.objects.values().filter(move |of| of.device == device && of.lives());
+        here.filter_map(|object| match object.takes {
+            Takes::Borrowed(serial, bytes) => Some((serial, bytes)),
+            _ => None,
+        })
     }
 
     /// The primary context of a device has ended, and has begun again or not.

@@ -53,7 +53,11 @@ impl Scene {
         for (device, card) in cards.iter().enumerate() {
             let [free, _, pools, ..] = of_device(said, device);
             let charged = charged_to(&ledger, client.pid(), device);
-            let on_card = on_card(card, client.pid(), model.unasked(device));
+            let mut on_card = on_card(card, client.pid(), model.unasked(device));
+            // Whose it is of several that have it, and whether others of its page live, only the card knows.
+            if self.outlived(model, device) > 0 {
+                on_card.memory = model.held(device).memory + pools as u64;
+            }
             compare(&charged, on_card, model.held(device), pools as u64)
                 .map_err(|wrong| format!("device {device}: {wrong}"))?;
             if model.has_any_context(device) {
@@ -69,7 +73,9 @@ impl Scene {
         ensure(ledger.oddities == 0, || format!("{} oddities", ledger.oddities))?;
         for (device, card) in cards.iter().enumerate() {
             for (client, model) in &self.living {
-                let on_card = on_card(card, client.pid(), model.unasked(device));
+                let mut on_card = on_card(card, client.pid(), model.unasked(device));
+                let outlived = self.outlived(model, device);
+                on_card.memory = on_card.memory.saturating_sub(outlived);
                 let charged = in_ledger(&charged_to(&ledger, client.pid(), device));
                 ensure(charged.covers(on_card), || {
                     format!("the card {device} holds {on_card:?} and {charged:?} is charged")
@@ -89,8 +95,17 @@ impl Scene {
 
     /// What a card holds, without what nobody can know before it is measured.
     pub(crate) fn asked_for(&self, card: &CardReport, device: usize) -> u64 {
-        let unasked: u64 = self.living.iter().map(|(_, model)| model.unasked(device)).sum();
-        card.memory.used.saturating_sub(unasked)
+        let unknown =
+            |(_, model): &(_, Process)| model.unasked(device) + self.outlived(model, device);
+        let unknown: u64 = self.living.iter().map(unknown).sum();
+        card.memory.used.saturating_sub(unknown)
+    }
+
+    /// What a process has of others that have let go of it, at most: charged once the agent has measured it.
+    fn outlived(&self, model: &Process, device: usize) -> u64 {
+        let is_had = |serial| self.living.iter().any(|(_, maker)| maker.has(serial));
+        let borrowed = model.borrowed(device).filter(|(serial, _)| !is_had(*serial));
+        borrowed.map(|(_, bytes)| bytes).sum()
     }
 
     /// What is charged to each process of a device beyond what the card holds of it, in words.

@@ -237,7 +237,7 @@ fn room(
 /// Gives room back, when the work of its context is done.
 fn give(start: usize, context: usize, behind: Option<&Arc<Behind>>) -> Res {
     match behind {
-        Some(_) => stream::synchronize_context(context),
+        Some(_) => stream::wait_for_context(context),
         None => memory::free(start),
     }
 }

@@ -33,7 +33,7 @@ fn destroy(handle: usize) -> Res {
     if context.primary {
         return Err(Status::INVALID_CONTEXT);
     }
-    stream::synchronize_context(handle)?;
+    stream::wait_for_context(handle)?;
     CONTEXTS.remove(handle).ok_or(Status::INVALID_CONTEXT)?.end();
     if context::current_handle() == handle {
         context::pop()?;

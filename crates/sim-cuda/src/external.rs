@@ -136,7 +136,7 @@ pub(crate) fn free(address: usize) -> Res<bool> {
     let Some(piece) = outside::find(address).filter(|piece| piece.what == What::External) else {
         return Ok(false);
     };
-    stream::synchronize_context(piece.context)?;
+    stream::wait_for_context(piece.context)?;
     let gone: Vec<_> = mapped().extract_if(.., |one| one.start == piece.start).collect();
     Ok(!gone.is_empty())
 }

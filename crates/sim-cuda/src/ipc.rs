@@ -195,7 +195,7 @@ fn unmap(start: usize, way: Way) -> Res {
     if known.times == 0 {
         let Some(known) = opened.remove(&start) else { return Ok(()) };
         drop(opened);
-        stream::synchronize_context(handle_of(&context))?;
+        stream::wait_for_context(handle_of(&context))?;
         known.end();
     }
     Ok(())

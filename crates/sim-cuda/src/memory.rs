@@ -55,17 +55,15 @@ pub(crate) fn free(address: usize) -> Res {
     }
     let Some(device) = device_of(address) else { return host::free_managed(address) };
     let block = device.find(address).filter(|block| block.start == address);
-    stream::synchronize_context(block.ok_or(Status::INVALID_VALUE)?.owner)?;
+    stream::wait_for_context(block.ok_or(Status::INVALID_VALUE)?.owner)?;
     device.free(address).map(drop)
 }
 
 /// Frees memory of a pool out of any stream's order.
 fn free_lent(address: usize) -> Res {
     let context = handle_of(&context::current()?);
-    stream::synchronize_context(context)?;
-    pool::pools().give(address, LineId::legacy(context), Arc::new(Mark::at(0)))?;
-    pool::synchronised();
-    Ok(())
+    stream::wait_for_context(context)?;
+    pool::pools().give(address, LineId::legacy(context), Arc::new(Mark::at(0)))
 }
 
 export! {

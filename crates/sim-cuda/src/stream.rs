@@ -91,12 +91,18 @@ pub(crate) fn synchronize(handle: Opaque, null: Null) -> Res {
     Ok(())
 }
 
-/// Sleeps until all that is in a context has ended.
+/// Sleeps until all that is in a context has ended, because the program asks for it.
 pub(crate) fn synchronize_context(context: usize) -> Res {
-    capture::unsafe_call()?;
-    front::marks_of(context).iter().try_for_each(|mark| front::wait(mark))?;
+    wait_for_context(context)?;
     pool::synchronised();
     Ok(())
+}
+
+/// The same before memory of it is freed. Pools give nothing back then: the header says that they do on the
+/// next call to synchronise a stream, an event or a context.
+pub(crate) fn wait_for_context(context: usize) -> Res {
+    capture::unsafe_call()?;
+    front::marks_of(context).iter().try_for_each(|mark| front::wait(mark))
 }
 
 /// Ready, or 600.

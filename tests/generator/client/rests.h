@@ -90,12 +90,20 @@ static void children(void) {
     printf("%d\n", child);
 }
 
+/* The next place of a thread, from one on, that has this in it. */
+static int next_place(int thread, int place, const char *kind) {
+    for (int i = 0; i < PLACES; i++, place = (place + 1) % PLACES)
+        if (!strcmp(threads[thread].places[place].kind, kind)) break;
+    return place;
+}
+
 static void export_of(int thread, int place) {
     unsigned char handle[64] = {0};
+    place = next_place(thread, place, "linear");
     struct place *at = &threads[thread].places[place];
     int result = SKIPPED;
     if (WAS("linear")) result = CALL("cuIpcGetMemHandle", (void *, uint64_t), handle, at->handle);
-    printf("%d %d ", result, at->device);
+    printf("%d %d %d ", result, place, at->device);
     for (int i = 0; i < 64; i++) printf("%02x", handle[i]);
     puts("");
 }
@@ -106,6 +114,7 @@ typedef struct {
 
 static void import_of(int thread, int place, int device, const char *hex) {
     ipc handle;
+    place = next_place(thread, place, "");
     struct place *at = &threads[thread].places[place];
     int result = SKIPPED;
     for (int i = 0; i < 64; i++) sscanf(hex + 2 * i, "%2hhx", &handle.bytes[i]);
@@ -118,5 +127,5 @@ static void import_of(int thread, int place, int device, const char *hex) {
             at->device = device;
         }
     }
-    printf("%d\n", result);
+    printf("%d %d\n", result, place);
 }
