@@ -16,6 +16,7 @@ mod graph_waits;
 mod graphs;
 mod limits;
 mod named;
+mod old_drivers;
 mod pools;
 mod refused;
 mod simulated;

@@ -23,8 +23,13 @@ pub(crate) fn said_on(card: &str, command: &str, words: &str) -> Vec<String> {
 }
 
 fn lines_on(card: &str, words: &str) -> Vec<String> {
+    lines_of(&["--sim", card], words)
+}
+
+/// What it says with half of the first card that these options of `aliquot run` name.
+pub(crate) fn lines_of(options: &[&str], words: &str) -> Vec<String> {
     let mut run = Command::new(dist("x86_64/aliquot"));
-    run.args(["run", "--sim", card, "--fraction", "0.5", "--"]).arg(client()).arg("start");
+    run.arg("run").args(options).args(["--fraction", "0.5", "--"]).arg(client()).arg("start");
     let output = run.args(words.split_whitespace()).output().expect("aliquot starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.ends_with("end\n"), "{output:?}");
@@ -38,8 +43,13 @@ pub(crate) fn used(words: &str) -> Vec<f64> {
 
 /// The same with half of another card.
 pub(crate) fn used_on(card: &str, words: &str) -> Vec<f64> {
-    let numbers = said_on(card, "used", &format!("used {words}"));
-    let numbers: Vec<f64> = numbers.iter().map(|text| text.parse().expect("a number")).collect();
+    beyond_first(&lines_on(card, &format!("used {words}")))
+}
+
+/// What is used at each `used` beyond the first.
+pub(crate) fn beyond_first(lines: &[String]) -> Vec<f64> {
+    let said = lines.iter().filter_map(|line| line.strip_prefix("used "));
+    let numbers: Vec<f64> = said.map(|text| text.parse().expect("a number")).collect();
     numbers.iter().map(|used| used - numbers[0]).skip(1).collect()
 }
 

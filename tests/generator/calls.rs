@@ -58,7 +58,7 @@ pub(crate) fn home(thread: usize) -> usize {
     thread * DEVICES / THREADS
 }
 
-const CALLS: [(u32, &str, Numbers); 37] = [
+const CALLS: [(u32, &str, Numbers); 38] = [
     (30, "give", Way),
     (12, "linear", Bytes),
     (4, "managed", Bytes),
@@ -69,6 +69,7 @@ const CALLS: [(u32, &str, Numbers); 37] = [
     (6, "lent", Bytes),
     (3, "pool", None),
     (3, "trim", None),
+    (2, "pick", Way),
     (6, "create", Pages),
     (5, "map", None),
     (5, "unmap", None),
@@ -110,8 +111,9 @@ pub(crate) enum Pools {
 /// Any call.
 pub(crate) fn call(pools: Pools) -> impl Strategy<Value = Call> {
     // What a green context takes of its own nobody says before the agent measures it.
-    let fits =
-        move |name: &str| pools == Pools::With || !matches!(name, "async" | "lent" | "green");
+    let fits = move |name: &str| {
+        pools == Pools::With || !matches!(name, "async" | "lent" | "pick" | "green")
+    };
     let asked = std::env::var("ALIQUOT_GENERATOR_CALLS").ok();
     let is_asked = |name: &str| asked.as_ref().is_none_or(|all| all.split(',').any(|n| n == name));
     let drawn = |name: &str| fits(name) && is_asked(name);

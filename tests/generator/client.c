@@ -61,6 +61,8 @@ static void run(struct line *line) {
         line->result = CALL("cuCtxSynchronize", (void));
     else if (IS("trim"))
         line->result = WAS("pool") ? CALL("cuMemPoolTrimTo", (uint64_t, size_t), at->handle, 0) : SKIPPED;
+    else if (IS("pick"))
+        line->result = pick_pool(home(line->thread), line->a & 1);
     else if ((IS("heap") || IS("print")) && !me->own && line->thread && home(line->thread) == home(line->thread - 1))
         line->result = SKIPPED; /* One thread alone sets the limits of a context that all share. */
     else if (IS("heap"))

@@ -194,7 +194,7 @@ impl Process {
             }
             "heap" => drop(self.buffers.insert((context, "heap"), beyond(call.a, 8 * MIB))),
             "print" => drop(self.buffers.insert((context, "print"), beyond(call.a, MIB))),
-            "trim" | "retain" | "sync" | "launch" | "upload" | "clone" | "update"
+            "trim" | "pick" | "retain" | "sync" | "launch" | "upload" | "clone" | "update"
             | "graph-trim" => {}
             _ => self.take(call, at, context, address),
         }

@@ -3,6 +3,13 @@
 #include "graphs.h"
 #include "objects.h"
 
+/* The device's current pool is its own one, or the one that all share. */
+static int pick_pool(int device, int is_shared) {
+    uint64_t pool = shared_pool[device].handle;
+    if (!is_shared && CALL("cuDeviceGetDefaultMemPool", (uint64_t *, int), &pool, device)) return SKIPPED;
+    return pool ? CALL("cuDeviceSetMemPool", (int, uint64_t), device, pool) : SKIPPED;
+}
+
 /* Takes into a free place. Arguments are in units of their own, so that no sequence is without sense. */
 static int take(struct line *line, struct place *at) {
     int here = home(line->thread), pool_of = IS("lent") && line->b ? !here : here;
