@@ -42,6 +42,8 @@ pub struct Cluster {
     pools: Pools,
     /// The same as the nodes' holes, for the questions.
     rooms: Rooms,
+    /// Pods that were bound and ended before any agent had given them anything.
+    unstarted: u64,
     /// Nodes that have more room than when this was last taken.
     grown: HashSet<String>,
 }
@@ -96,9 +98,18 @@ impl Cluster {
     pub fn end(&mut self, pod: &str, now: Moment) {
         let Some(name) = self.ended.end(pod, now) else { return };
         let Some(known) = self.nodes.get_mut(&*name) else { return self.ended.forget(pod) };
+        let is_unstarted = known.bound.iter().any(|one| one.pod == pod && one.is_told);
+        self.unstarted += u64::from(is_unstarted);
         known.bound.retain(|one| one.pod != pod);
         let before = known.count(&self.ended, &mut self.pools);
         self.counted(&name, Some(&before), now);
+    }
+
+    /// How many pods were bound and ended before their agent had given them anything: it refused them
+    /// (UnexpectedAdmissionError), or somebody took them away.
+    #[must_use]
+    pub fn unstarted(&self) -> u64 {
+        self.unstarted
     }
 
     /// The API server has bound a pod.

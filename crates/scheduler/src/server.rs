@@ -121,13 +121,18 @@ async fn metrics(State(server): State<Server>) -> Response {
     registry.register("bindings_refused", "Bindings that were refused", refused);
     let reminders = ConstCounter::new(server.extender.reminders());
     registry.register("reminders", "Times kube-scheduler was told of room", reminders);
-    let (nodes, unpublished) = {
+    let (nodes, bound) = (Gauge::<i64>::default(), Gauge::<i64>::default());
+    let unstarted = {
         let cluster = server.extender.cluster();
-        (Gauge::<i64>::default(), (cluster.nodes() as i64, cluster.unpublished() as i64))
+        nodes.set(cluster.nodes() as i64);
+        bound.set(cluster.unpublished() as i64);
+        ConstCounter::new(cluster.unstarted())
     };
-    let bound = Gauge::<i64>::default();
-    nodes.set(unpublished.0);
-    bound.set(unpublished.1);
+    registry.register(
+        "unstarted",
+        "Bound pods that ended before an agent gave them anything, such as by UnexpectedAdmissionError",
+        unstarted,
+    );
     registry.register("nodes", "Nodes whose agents have published", nodes);
     registry.register("unpublished", "Bound pods that no agent has published yet", bound);
     let mut text = String::new();

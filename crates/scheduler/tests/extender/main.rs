@@ -170,6 +170,14 @@ fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding
     extender.filter(&pod("three", 60));
     assert_eq!(extender.bind("three", "a"), "a: no GPU has 60% left, at most 40%");
     assert_eq!(peer.bindings().len(), 1);
+    let metrics = extender.get("/metrics");
+    for line in ["bindings_total 1", "bindings_refused_total 2", "nodes 1", "unstarted_total 0"] {
+        assert!(metrics.contains(&format!("aliquot_scheduler_{line}\n")), "{line}: {metrics}");
+    }
+    // Its agent refuses it.
+    until(|| peer.is_watched());
+    peer.end(&pod("two", 60));
+    until(|| extender.get("/metrics").contains("aliquot_scheduler_unstarted_total 1\n"));
 }
 
 #[test]
@@ -428,6 +436,7 @@ fn an_extender_that_knows_no_nodes_yet_says_so_and_places_nothing() {
     let answer = extender.filter(&pod("one", 60));
     assert_eq!(answer["Error"], "the GPUs of the nodes were not listed yet");
     assert_eq!(answer["NodeNames"], json!([]));
+    assert!(extender.get("/metrics").contains("aliquot_scheduler_unanswered_total 1\n"));
     assert_eq!(extender.get("/readyz"), "nodes were not listed yet");
     let args = json!({ "Pod": pod("one", 60), "NodeNameToMetaVictims": {} });
     assert_eq!(extender.post("/preempt", &args).0, 503);
