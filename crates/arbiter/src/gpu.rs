@@ -240,7 +240,13 @@ impl Gpu {
         // Who has no work may come back beside others who come back as well.
         let all = if member.is_backlogged() { weights } else { (weights + weight).max(100) };
         let window_ns = self.settings.window_ns(self.backlogged());
-        let lead = window_ns * 100 / all.max(1);
+        // What batch work has in flight is in the way of one that goes first, whenever it comes.
+        let may_come = self.members.iter().any(|one| one.terms.class == Class::Latency);
+        let lead_ns = match member.terms.class {
+            Class::Batch if may_come => window_ns / 2,
+            _ => window_ns,
+        };
+        let lead = lead_ns * 100 / all.max(1);
         let is_asleep = member.is_asleep;
         let free = Grant { pace: Pace::Free, credit_ns: window_ns, is_asleep };
         let held = member.held_ns() as i64;

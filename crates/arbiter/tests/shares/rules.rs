@@ -117,14 +117,10 @@ fn goes_first_within(quanta: u64, policy: fn(u32) -> Terms) {
 }
 
 #[test]
-fn who_goes_first_among_strict_shares_has_the_gpu_within_a_quantum_and_a_slice() {
-    goes_first_within(1, Terms::strict);
-}
-
-#[test]
-fn who_goes_first_among_fair_shares_has_the_gpu_within_four_quanta_and_a_slice() {
-    // All together hold two quanta of credit, and what they estimate of their work is longer than charged.
-    goes_first_within(4, Terms::fair);
+fn who_goes_first_has_the_gpu_within_a_quantum_and_a_slice() {
+    for policy in [Terms::fair, Terms::strict] {
+        goes_first_within(1, policy);
+    }
 }
 
 #[test]
