@@ -1,9 +1,17 @@
 //! What is told of a node, and that the documents speak of nothing else.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::Percent;
+
 use super::super::state::tests::state;
 use super::*;
-use crate::arbiter::GpuView;
+use crate::arbiter::{GpuView, Work};
+use crate::audit::Audited;
+use crate::inventory::Inventory;
 use crate::inventory::tests::uuid;
+use crate::registrations::Registration;
 
 fn lines() -> Vec<String> {
     render(&state()).unwrap().lines().map(str::to_owned).collect()
@@ -77,6 +85,102 @@ fn what_the_arbiter_knows_of_a_container_is_told_in_seconds_with_its_pod() {
     }
     let how = told("container_compute_info");
     assert!(how.contains("policy=\"strict\"") && how.contains("class=\"latency\""), "{how}");
+}
+
+/// A node of which something is known under every name.
+fn full() -> State {
+    let mut state = state();
+    let id = state.held[0].record.id;
+    let used = &mut state.held[0].ledger.as_mut().unwrap().devices[0];
+    (used.refusals, used.observed, used.waited_ns) = (3, 4, 5_000_000_000);
+    let [shared, sick] = [0, 1].map(|n| uuid(n).to_string());
+    let seen = Seen {
+        charged_ns: 6_000_000_000,
+        launches: 7,
+        waiting: 2,
+        is_active: true,
+        oddities: 8,
+        policy: "fair".into(),
+        gang: Some(1),
+        turns: 9,
+        ..Seen::default()
+    };
+    let work = Work { ticks: 10, busy_ns: 11_000_000_000, latest_ns: 12_000_000_000 };
+    let containers = [(id.to_string(), seen)].into();
+    state.times.gpus.insert(shared, GpuView { work, containers });
+    let mut gpus = state.gpus.gpus().to_vec();
+    gpus[0].no_shares = Some("noexec".into());
+    gpus[0].cordon = Some("fan".into());
+    state.gpus = Arc::new(Inventory::new(gpus));
+    state.troubles = vec![(id, "no pages".into())];
+    let records = [state.held[0].record.clone()];
+    state.chargeback.add(&records, Duration::from_secs(26));
+    state.chargeback.used(&records, &state.times);
+    state.planned = vec![(uuid(0), Percent::new(30).unwrap())];
+    state.registrations.insert("a/b".into(), Registration { holds: true, times: 14 });
+    state.denials.insert("refused", 15);
+    let pool = PoolState { nodes: 16, ..PoolState::default() };
+    state.pools = Arc::new([("p".to_owned(), pool)].into());
+    state.daemons = Arc::new([("/run/mps".into(), true)].into());
+    state.xids = [((sick, 79), 2)].into();
+    state.refused = Some("line 3".into());
+    state.audited = Arc::new(Audited { hidden: 17, unknown: 18, ..(*state.audited).clone() });
+    state
+}
+
+#[test]
+fn every_family_says_what_is_known_of_it() {
+    let text = render(&full()).unwrap();
+    let of = |name: &str| -> Vec<&str> {
+        let its = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+        text.lines().filter(its).collect()
+    };
+    let silent: Vec<_> = names().into_iter().filter(|name| of(name).is_empty()).collect();
+    assert!(silent.is_empty(), "{silent:?} are never told");
+    let table = [
+        ("build_info", "1.0"),
+        ("gpu_memory_usable_bytes", ".0"),
+        ("gpu_allotted_ratios", "0.5"),
+        ("gpu_allotments", " 1.0"),
+        ("gpu_planned_ratios", " 0.3"),
+        ("gpu_healthy", " 1.0"),
+        ("gpu_blocked_info", " 1.0"),
+        ("gpu_no_shares_info", " 1.0"),
+        ("gpu_audited", " 1.0"),
+        ("container_processes", " 0.0"),
+        ("container_memory_refusals_total", " 3.0"),
+        ("container_memory_observed_total", " 4.0"),
+        ("container_waited_seconds_total", " 5.0"),
+        ("container_gpu_charged_seconds_total", " 6.0"),
+        ("container_launches_total", " 7.0"),
+        ("container_waiting", " 2.0"),
+        ("container_active", " 1.0"),
+        ("container_time_oddities_total", " 8.0"),
+        ("container_gang_turns_total", " 9.0"),
+        ("container_compute_info", " 1.0"),
+        ("arbiter_looks_total", " 10.0"),
+        ("arbiter_busy_seconds_total", " 11.0"),
+        ("arbiter_latest_seconds", " 12.0"),
+        ("namespace_share_seconds_total", " 13.0"),
+        ("namespace_gpu_seconds_total", " 6.0"),
+        ("mps_daemon", " 1.0"),
+        ("config_refused", " 1.0"),
+        ("allotments", " 1.0"),
+        ("allotment_trouble_info", " 1.0"),
+        ("registered", " 1.0"),
+        ("registrations_total", " 14.0"),
+        ("allocate_refusals_total", " 15.0"),
+        ("pool_nodes", " 16.0"),
+        ("pool_nodes_differing", " 0.0"),
+        ("audit_hidden_processes", " 17.0"),
+        ("audit_unknown_processes", " 18.0"),
+    ];
+    for (name, value) in table {
+        let lines = of(&format!("aliquot_{name}"));
+        assert!(lines.iter().any(|line| line.ends_with(value)), "{name} {value}: {lines:?}");
+    }
+    let trouble = of("aliquot_allotment_trouble_info")[0];
+    assert!(trouble.contains("reason=\"no pages\""), "{trouble}");
 }
 
 /// Every series that can be scraped, by name.
