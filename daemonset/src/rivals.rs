@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::DeviceUuid;
+use contract::{DeviceId, DeviceUuid};
 use kubelet::podresources::AllocatableResourcesResponse;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -28,8 +28,8 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The resource of another plugin by the UUID of the GPU that it offers too.
 pub type Rivals = BTreeMap<String, String>;
 
-/// The rivals in what the kubelet can give out. What is under our own domain is ours: a resource of
-/// ours that is offered no more is listed for a while.
+/// The rivals in what the kubelet can give out. A resource of ours that is offered no more is listed for a while
+/// and is no rival's.
 #[must_use]
 pub fn rivals(list: &AllocatableResourcesResponse, domain: &str, inventory: &Inventory) -> Rivals {
     let of = |(named, resource)| Some((find(named, inventory)?.uuid.to_string(), resource));
@@ -41,13 +41,23 @@ fn claims<'a>(
     list: &'a AllocatableResourcesResponse,
     domain: &'a str,
 ) -> impl Iterator<Item = (Named, String)> + 'a {
-    let is_ours =
-        move |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
-    let others = list.devices.iter().filter(move |devices| !is_ours(&devices.resource_name));
-    others.flat_map(|devices| {
-        let named = devices.device_ids.iter().filter_map(|id| named(id));
-        named.map(|named| (named, devices.resource_name.clone()))
+    list.devices.iter().flat_map(move |devices| {
+        let name = &devices.resource_name;
+        let others = devices.device_ids.iter().filter(move |id| !is_ours(name, id, domain));
+        let named = others.filter_map(|id| named(id));
+        named.map(|named| (named, name.clone()))
     })
+}
+
+/// Whether an agent of ours offers, or has offered, such a device under such a name. Others can have resources under
+/// our domain, above all where that is `nvidia.com`: parts of GPUs are ours under names for percents, and there
+/// nothing else is. A name that two plugins register is the kubelet's for one of them at a time.
+fn is_ours(name: &str, id: &str, domain: &str) -> bool {
+    let Some((prefix, name)) = name.split_once('/') else { return false };
+    prefix == domain
+        && id.parse().is_ok_and(|id: DeviceId| {
+            matches!(id, DeviceId::Percent(..)) == name.ends_with("-percent")
+        })
 }
 
 /// What another plugin's device says of its GPU.
@@ -217,6 +227,36 @@ mod tests {
         let orders = Orders { rivals: found, ..Orders::default() };
         assert!(orders.cordon(uuid(1)).unwrap().contains("nvidia.com/gpu"));
         assert_eq!(orders.cordon(uuid(0)), None);
+    }
+
+    #[test]
+    fn another_plugin_under_our_own_domain_is_a_rival_by_what_its_devices_are() {
+        let inventory =
+            Inventory::new(vec![gpu(0, Mode::Shared), divided(1, vec![slice(7, "1g.10gb")])]);
+        let slice = inventory.gpus()[1].slices.as_ref().unwrap()[0].uuid;
+        let of = |n: u8| uuid(n).to_string();
+        let table = [
+            ("gpu-percent", format!("{}::99", of(0)), false),
+            ("gpu-training-percent", format!("{}::0", of(0)), false),
+            ("gpu", of(0), false),
+            ("gpu-training", of(0), false),
+            ("mig-1g.10gb", slice.to_string(), false),
+            ("gpu", slice.to_string(), false),
+            // NVIDIA's time-slicing, with its other name and without; HAMi's.
+            ("gpu.shared", format!("{}::3", of(0)), true),
+            ("gpu", format!("{}::3", of(0)), true),
+            ("gpu", format!("{}-3", of(0)), true),
+            ("mig-1g.10gb", format!("{slice}::1"), true),
+            ("gpu-percent", of(0), true),
+        ];
+        for (name, id, is_rival) in table {
+            let resource_name = format!("nvidia.com/{name}");
+            let device =
+                ContainerDevices { resource_name, device_ids: vec![id.clone()], topology: None };
+            let list = AllocatableResourcesResponse { devices: vec![device], ..Default::default() };
+            let found = rivals(&list, "nvidia.com", &inventory);
+            assert_eq!(!found.is_empty(), is_rival, "{name} {id}: {found:?}");
+        }
     }
 
     #[test]

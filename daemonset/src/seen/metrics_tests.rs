@@ -119,11 +119,11 @@ fn full() -> State {
     state.planned = vec![(uuid(0), Percent::new(30).unwrap())];
     state.registrations.insert("a/b".into(), Registration { holds: true, times: 14 });
     state.denials.insert("refused", 15);
-    let pool = PoolState { nodes: 16, ..PoolState::default() };
-    state.pools = Arc::new([("p".to_owned(), pool)].into());
+    state.pools = Arc::new([("p".to_owned(), PoolState::default())].into());
     state.daemons = Arc::new([("/run/mps".into(), true)].into());
     state.xids = [((sick, 79), 2)].into();
     state.refused = Some("line 3".into());
+    state.unknown_runtimes = 16;
     state.audited = Arc::new(Audited { hidden: 17, unknown: 18, ..(*state.audited).clone() });
     state
 }
@@ -170,8 +170,8 @@ fn every_family_says_what_is_known_of_it() {
         ("registered", " 1.0"),
         ("registrations_total", " 14.0"),
         ("allocate_refusals_total", " 15.0"),
-        ("pool_nodes", " 16.0"),
         ("pool_nodes_differing", " 0.0"),
+        ("starts_in_unknown_runtimes_total", " 16.0"),
         ("audit_hidden_processes", " 17.0"),
         ("audit_unknown_processes", " 18.0"),
     ];
