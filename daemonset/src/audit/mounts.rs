@@ -29,12 +29,12 @@ impl Pages {
     pub fn find(own: &str, folder: &Path) -> Option<Self> {
         let folder = escaped(folder);
         let mounts = || own.lines().filter_map(fields);
-        let apart = mounts().filter_map(|(device, root, point)| {
+        let apart = mounts().filter_map(|Mount { device, root, point, .. }| {
             let name = point.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/')?;
             Some((device.to_owned(), name.parse().ok().filter(|_| root == "/")?))
         });
         let apart = apart.collect();
-        let over = mounts().filter_map(|(device, root, point)| {
+        let over = mounts().filter_map(|Mount { device, root, point, .. }| {
             let rest = folder.strip_prefix(point.trim_end_matches('/'))?;
             let inside = rest.is_empty() || rest.starts_with('/');
             inside.then(|| (point.len(), device, format!("{}{rest}", root.trim_end_matches('/'))))
@@ -47,10 +47,14 @@ impl Pages {
     /// The allotments mounted in the text of a mountinfo.
     #[must_use]
     pub fn mounted(&self, text: &str) -> BTreeSet<AllotmentId> {
-        let mounts = text.lines().filter_map(fields);
-        let ours = mounts.filter_map(|(device, root, _)| match self.apart.get(device) {
+        let mounts = || text.lines().filter_map(fields);
+        let on_ours: BTreeSet<_> =
+            mounts().filter(|mount| mount.device == self.device).map(|mount| mount.id).collect();
+        let ours = mounts().filter_map(|mount| match self.apart.get(mount.device) {
+            // Where the agent has put it: whoever sees the machine's mounts sees all of these.
+            Some(_) if on_ours.contains(mount.parent) => None,
             Some(id) => Some(*id),
-            None if device == self.device => self.allotment(root),
+            None if mount.device == self.device => self.allotment(mount.root),
             None => None,
         });
         ours.collect()
@@ -66,10 +70,20 @@ impl Pages {
     }
 }
 
-/// Device, root and mount point of `36 35 98:0 /root /mount/point …`
-fn fields(line: &str) -> Option<(&str, &str, &str)> {
-    let mut fields = line.split(' ').skip(2);
-    Some((fields.next()?, fields.next()?, fields.next()?))
+/// What the begin of a line `36 35 98:0 /root /mount/point …` says of a mount.
+struct Mount<'a> {
+    id: &'a str,
+    /// The mount that it is mounted on.
+    parent: &'a str,
+    device: &'a str,
+    root: &'a str,
+    point: &'a str,
+}
+
+fn fields(line: &str) -> Option<Mount<'_>> {
+    let mut fields = line.split(' ');
+    let mut next = || fields.next();
+    Some(Mount { id: next()?, parent: next()?, device: next()?, root: next()?, point: next()? })
 }
 
 /// A path as the kernel writes it there.
@@ -145,6 +159,10 @@ mod tests {
         for root in ["0:42 /", "0:43 /", "0:44 /", "0:45 /", "0:40 /"] {
             assert!(mounted(root).is_empty(), "{root}");
         }
+        // Of the machine itself, and of a container that has the machine's folder.
+        assert!(pages.mounted(&own).is_empty());
+        let moved = own.replace("/run/aliquot-node", "/host/pages");
+        assert!(pages.mounted(&moved).is_empty());
     }
 
     #[test]
