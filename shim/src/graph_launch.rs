@@ -62,7 +62,7 @@ impl Launch<'_> {
                 return self.within(memory, bound, needs, alone);
             }
             Some(bound) => {
-                if let Some(result) = self.uploaded(memory, bound) {
+                if let Some(result) = self.uploaded_new(memory, bound, need) {
                     return result;
                 }
             }
@@ -80,7 +80,7 @@ impl Launch<'_> {
         }
         match charge::to_share(share, Kind::Graph, most) {
             Attempt::Charged(bound) if grows => {
-                self.uploaded(memory, bound).unwrap_or(OUT_OF_MEMORY)
+                self.uploaded_new(memory, bound, need).unwrap_or(OUT_OF_MEMORY)
             }
             Attempt::Charged(bound) => self.within(memory, bound, needs, alone),
             _ => OUT_OF_MEMORY,
@@ -113,12 +113,20 @@ impl Launch<'_> {
     fn tried(&self, memory: Memory, need: Need) -> Option<CUresult> {
         let nothing = memory.nothing();
         if let Some(pages) = charge::at_once(nothing.share, Kind::Graph, need.bytes) {
-            return self.uploaded(memory, pages);
+            return self.uploaded_new(memory, pages, need);
         }
         if !memory.claim(need.bytes) {
             return None;
         }
         let result = self.uploaded(memory, nothing);
+        memory.unclaim(need.bytes);
+        result
+    }
+
+    /// Into memory that it lets grow itself, within a bound.
+    fn uploaded_new(&self, memory: Memory, bound: Charge, need: Need) -> Option<CUresult> {
+        memory.claim_new(need.bytes);
+        let result = self.uploaded(memory, bound);
         memory.unclaim(need.bytes);
         result
     }

@@ -78,6 +78,12 @@ impl Memory {
         is_idle
     }
 
+    /// As [`Self::claim`] of what a launch is about to let grow itself: nobody else's claim is to count that as
+    /// idle between its upload and its launch.
+    pub(crate) fn claim_new(&self, bytes: u64) {
+        self.place.claimed.fetch_add(bytes, Ordering::SeqCst);
+    }
+
     /// The launch that claimed is over.
     pub(crate) fn unclaim(&self, bytes: u64) {
         if self.place.claimed.fetch_sub(bytes, Ordering::SeqCst) == bytes {
