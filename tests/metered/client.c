@@ -24,7 +24,7 @@
 #define ONES 1, 1, 1, 1, 1, 1, 0
 
 static void *cuda;
-static void *streams[16], *graphs[16], *execs[16], *contexts[4];
+static void *streams[16], *graphs[16], *execs[16], *contexts[24];
 static void *find(const char *name) {
     void *at = dlsym(cuda, name);
     if (!at) fprintf(stderr, "no %s\n", name), exit(2);

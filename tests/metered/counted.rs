@@ -276,6 +276,27 @@ fn a_driver_whose_events_fail_is_counted_by_estimate_and_said_once() {
 }
 
 #[test]
+fn of_more_contexts_than_can_be_timed_the_time_is_estimated_and_that_is_said_once() {
+    let run = |contexts: u64| {
+        let stage = Stage::free();
+        // The first is the primary one.
+        let others = (1..contexts).map(|at| format!(" context={at} launch=kernel,2000,-1,4 sync"));
+        let outcome =
+            stage.run(&format!("launch=kernel,2000,-1,4 sync{}", others.collect::<String>()));
+        let (truth, used) = (contexts * 4 * 2_000_000, stage.used());
+        assert_eq!(used.launches, contexts * 4);
+        (outcome.stderr, used.spent_compute_ns as f64 / truth as f64)
+    };
+    let (said, spent) = run(16);
+    assert_eq!(said, "");
+    assert!(spent > 0.95, "{spent}");
+    let (said, spent) = run(20);
+    assert_eq!(said.matches("more contexts than can be timed").count(), 1, "{said}");
+    // The same kernel was measured in the others.
+    assert!(spent > 0.9, "{spent}");
+}
+
+#[test]
 fn who_has_no_events_is_still_held_to_credit() {
     let stage = Stage::new().with(|terms| ledger::Terms { weight: 5, ..terms });
     stage.run("book=no_events saturate=kernel,20,300");

@@ -97,7 +97,7 @@ fn unmeasured(why: &str) {
 }
 
 impl Timer {
-    /// The timer of a context and its number; none where too many contexts are timed.
+    /// The timer of a context and its number; none where too many contexts are timed, which is said once.
     pub(crate) fn of(context: CUcontext) -> Option<(u32, &'static Self)> {
         let handle = context.expose_provenance() as u64;
         if handle <= 1 {
@@ -105,11 +105,14 @@ impl Timer {
         }
         let timers = TIMERS.places()?;
         let is_it = |timer: &&Self| timer.context.load(Acquire) == handle;
-        let find = || (1..).zip(timers).find(|(_, timer)| is_it(timer));
-        find().or_else(|| {
-            let free = |timer: &Self| timer.context.compare_exchange(0, handle, AcqRel, Relaxed);
-            (1..).zip(timers).find(|(_, timer)| free(timer).is_ok())
-        })
+        let free =
+            |timer: &&Self| timer.context.compare_exchange(0, handle, AcqRel, Relaxed).is_ok();
+        let found = (1..).zip(timers).find(|(_, timer)| is_it(timer));
+        let found = found.or_else(|| (1..).zip(timers).find(|(_, timer)| free(timer)));
+        if found.is_none() {
+            unmeasured("more contexts than can be timed");
+        }
+        found
     }
 
     /// The number of a context's timer, if it has one.
