@@ -1,5 +1,8 @@
 //! What a user sees of one node: its GPUs, what a container has of them, and what is said of it.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -21,6 +24,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "what does not fit on the node waits for its turn", run: waits },
     Case { name: "a GPU in mode auto becomes what its first container wants", run: auto },
     Case { name: "init containers, sidecars and containers have their shares", run: initial },
+    Case { name: "an init container that alone asks keeps its share while it runs", run: early },
     Case { name: "a share with its own cores and memory is held too", run: guaranteed },
     Case { name: "whole and fraction in one pod are refused with a reason", run: mixed },
     Case { name: "an annotation that asks for more is an event on the pod", run: annotated },
@@ -148,6 +152,25 @@ fn initial(cluster: &mut Cluster) -> Result<()> {
     for (name, percent) in [("warm", 60), ("side", 30), ("main", 40)] {
         let said = said(&pod, name);
         ensure!(said.contains(&shown(percent)), "{name} has not {percent}%: {said}");
+    }
+    Ok(())
+}
+
+/// Nothing but the kubelet's checkpoint names it: an allotment that no list names was kept for 15 s.
+fn early(cluster: &mut Cluster) -> Result<()> {
+    let load = container("load", &json!({PERCENT: "60"}), &format!("sleep 30; {MEM}"));
+    let mut pod = pod_of("early", &[container("main", &json!({}), "exec sleep 1000")]);
+    pod["spec"]["initContainers"] = json!([load]);
+    let path = stays(cluster, &pod)?;
+    let said = said(&cluster.api.get(&path)?, "load");
+    ensure!(said.contains(&shown(60)), "it has not 60%: {said}");
+    let why = in_agent(cluster, &["aliquot", "why", "default/early"])?;
+    ensure!(why.contains("container load holds 60%"), "{why}");
+    cluster.api.delete(&path)?;
+    let end = Instant::now() + PATIENCE;
+    while in_agent(cluster, &["aliquot", "status", "--json"])?.contains("default/early") {
+        ensure!(Instant::now() < end, "its allotment stays");
+        sleep(Duration::from_secs(1));
     }
     Ok(())
 }
