@@ -303,5 +303,6 @@ fn accuse(
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
-pub(super) mod tests;
+pub(super) mod stage;
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ fn figures(behind: &Behind, after: &SlotUse, before: &[SlotUse]) -> (u32, Vec<Op
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::tests::slot;
+    use super::super::judge::stage::slot;
     use super::*;
 
     fn holding(bytes: u64) -> SlotUse {
