@@ -7,49 +7,17 @@
 #![allow(non_snake_case)]
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 #[macro_use]
 #[path = "driver.rs"]
 mod driver;
+#[path = "addresses.rs"]
+mod addresses;
+
+use addresses::{give, take};
 
 /// The card's memory in bytes.
 const CARD: usize = 80 << 30;
-
-/// One thread's addresses, on cache lines of its own. Not atomic together, and so as cheap as can be.
-#[repr(align(128))]
-struct Addresses {
-    /// The address given back last: given out next, as drivers do.
-    returned: AtomicU64,
-    /// How many bytes were ever given out.
-    given: AtomicU64,
-}
-
-/// By the place of the thread's stack, which costs less to ask than a thread-local.
-static THREADS: [Addresses; 64] =
-    [const { Addresses { returned: AtomicU64::new(0), given: AtomicU64::new(0) } }; 64];
-
-/// An address that nobody else has.
-#[inline]
-fn take() -> u64 {
-    let mark = 0_u8;
-    let thread = (&raw const mark).addr() >> 21 & 63;
-    let own = &THREADS[thread];
-    let returned = own.returned.load(Relaxed);
-    if returned != 0 {
-        own.returned.store(0, Relaxed);
-        return returned;
-    }
-    let given = own.given.load(Relaxed);
-    own.given.store(given + 512, Relaxed);
-    0x7f00_0000_0000 + ((thread as u64) << 34) + given
-}
-
-#[inline]
-fn give(address: u64) {
-    let mark = 0_u8;
-    THREADS[(&raw const mark).addr() >> 21 & 63].returned.store(address, Relaxed);
-}
 
 driver! {
     fn cuInit(_flags: c_uint) {}
@@ -79,6 +47,10 @@ driver! {
         *handle = take()
     }
     fn cuMemRelease(handle: u64) { give(handle) }
+    fn cuMemMap(_address: u64, _bytes: usize, _offset: usize, _handle: u64, _flags: u64) {}
+    fn cuMemUnmap(_address: u64, _bytes: usize) {}
+    fn cuCtxCreate_v2(context: *mut u64, _flags: c_uint, _device: c_int) { *context = take() }
+    fn cuCtxDestroy_v2(context: u64) { give(context) }
     fn cuArray3DCreate_v2(array: *mut u64, _descriptor: *const c_void) { *array = take() }
     fn cuArrayDestroy(array: u64) { give(array) }
     fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) {
@@ -105,11 +77,9 @@ driver! {
     // What a driver has and nobody calls here: the shim looks each up once, and to find is cheaper
     // than to miss.
     fn cuCtxCreate() {}
-    fn cuCtxCreate_v2() {}
     fn cuCtxCreate_v3() {}
     fn cuCtxCreate_v4() {}
     fn cuCtxDestroy() {}
-    fn cuCtxDestroy_v2() {}
     fn cuDevicePrimaryCtxRelease() {}
     fn cuDevicePrimaryCtxReset() {}
     fn cuDevicePrimaryCtxReset_v2() {}
@@ -119,8 +89,6 @@ driver! {
     fn cuMemAllocPitch_v2() {}
     fn cuMemFree() {}
     fn cuMemGetInfo() {}
-    fn cuMemMap() {}
-    fn cuMemUnmap() {}
     fn cuMemRetainAllocationHandle() {}
     fn cuMemImportFromShareableHandle() {}
     fn cuMemAllocAsync() {}

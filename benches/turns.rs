@@ -6,7 +6,10 @@
 mod allotment;
 #[allow(dead_code, reason = "the other program uses more of it")]
 #[path = "client/clock.rs"]
-mod clock;
+pub(crate) mod clock;
+#[allow(dead_code, reason = "one program uses more of it than the other")]
+#[path = "client/setting.rs"]
+pub(crate) mod setting;
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +26,7 @@ use nvidia_sys::cuda::{CUresult, fns};
 use serde::Serialize;
 
 use allotment::Allotments;
-pub(crate) use clock::per_call;
+use setting::{Figure, Setting};
 
 /// Turns of each measurement: the quietest counts.
 const TURNS: u32 = 5;
@@ -64,6 +67,11 @@ enum Arguments {
         /// Which.
         name: String,
     },
+    /// Call one thing until killed, as the others beside a measured process do.
+    Load {
+        /// Which, without what says its company.
+        kind: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -83,11 +91,14 @@ struct Run {
 }
 
 #[derive(Serialize)]
-struct Figure {
+struct Compared {
     name: &'static str,
     what: &'static str,
     bare_ns: f64,
     ours_ns: f64,
+    /// What processes beside ours had meanwhile, in processors, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others_cpus: Option<f64>,
     aim_ns: Option<f64>,
 }
 
@@ -97,9 +108,8 @@ pub(crate) fn main(about: &'static str, benches: &[Bench], measure: Measure) -> 
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match arguments {
         Arguments::Run(arguments) => run(&arguments, benches),
-        Arguments::Measure { name } => {
-            begun().and_then(|driver| measure(&name, driver)).map(|ns| println!("{ns}"))
-        }
+        Arguments::Measure { name } => measured(measure, &Setting::of(&name)),
+        Arguments::Load { kind } => measured(measure, &Setting::load(&kind)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,8 +120,15 @@ pub(crate) fn main(about: &'static str, benches: &[Bench], measure: Measure) -> 
     }
 }
 
-/// Measures the bench of a name over a driver; answers nanoseconds.
-type Measure = fn(&str, Library) -> Result<f64>;
+/// Measures over a driver what a setting says.
+type Measure = fn(&Setting<'_>, Library) -> Result<Figure>;
+
+fn measured(measure: Measure, setting: &Setting<'_>) -> Result<()> {
+    clock::come_first();
+    let figure = measure(setting, begun()?)?;
+    println!("{}", figure.text());
+    Ok(())
+}
 
 fn run(arguments: &Run, benches: &[Bench]) -> Result<()> {
     let Run { shim, driver, only, json } = arguments;
@@ -126,20 +143,24 @@ fn run(arguments: &Run, benches: &[Bench]) -> Result<()> {
     {
         let terms = page.terms(0).context("it has a device")?;
         page.set_terms(0, &Terms { policy: bench.policy, ..terms })?;
-        let mut best = [f64::MAX; 2];
+        let mut best = [Figure::alone(f64::MAX); 2];
         for _ in 0..TURNS {
             for (best, shim) in best.iter_mut().zip([None, Some(shim.as_path())]) {
-                *best = best.min(one(bench.name, folder.path(), shim, &allotments.path())?);
+                let figure = one(bench.name, folder.path(), shim, &allotments.path())?;
+                if figure.ns < best.ns {
+                    *best = figure;
+                }
             }
         }
-        let ([bare_ns, ours_ns], &Bench { name, what, aim_ns, .. }) = (best, bench);
-        figures.push(Figure { name, what, bare_ns, ours_ns, aim_ns });
+        let ([bare, ours], &Bench { name, what, aim_ns, .. }) = (best, bench);
+        let (bare_ns, ours_ns, others_cpus) = (bare.ns, ours.ns, ours.others_cpus);
+        figures.push(Compared { name, what, bare_ns, ours_ns, others_cpus, aim_ns });
     }
     ensure!(!figures.is_empty(), "nothing is named {only:?}");
     give(&figures, json.as_deref())
 }
 
-fn one(name: &str, driver: &Path, shim: Option<&Path>, allotments: &Path) -> Result<f64> {
+fn one(name: &str, driver: &Path, shim: Option<&Path>, allotments: &Path) -> Result<Figure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["measure", name]).env("LD_LIBRARY_PATH", driver).env_remove("LD_PRELOAD");
     if let Some(shim) = shim {
@@ -149,10 +170,11 @@ fn one(name: &str, driver: &Path, shim: Option<&Path>, allotments: &Path) -> Res
     if !output.status.success() {
         bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    let text = String::from_utf8(output.stdout)?;
+    Figure::parse(&text).with_context(|| format!("not a number: {text:?}"))
 }
 
-fn give(figures: &[Figure], json: Option<&Path>) -> Result<()> {
+fn give(figures: &[Compared], json: Option<&Path>) -> Result<()> {
     let text = serde_json::to_string_pretty(&serde_json::json!({ "benches": figures }))?;
     match json {
         Some(path) if path.as_os_str() == "-" => {
@@ -167,13 +189,14 @@ fn give(figures: &[Figure], json: Option<&Path>) -> Result<()> {
         "{:<38} {:>9} {:>9} {:>9} {:>7} {:>6}",
         "", "bare ns", "ours ns", "more", "ratio", "aim"
     );
-    for Figure { what, bare_ns, ours_ns, aim_ns, .. } in figures {
+    for Compared { what, bare_ns, ours_ns, others_cpus, aim_ns, .. } in figures {
         let (more, ratio) = (ours_ns - bare_ns, ours_ns / bare_ns);
         let aim = aim_ns.map_or_else(|| "-".to_owned(), |aim| format!("{aim:.0}"));
         // Marked, and not an error: machines differ.
         let past = if aim_ns.is_some_and(|aim| more > aim) { "  past its aim" } else { "" };
+        let others = Figure::beside(*others_cpus);
         println!(
-            "{what:<38} {bare_ns:>9.1} {ours_ns:>9.1} {more:>+9.1} {ratio:>7.1} {aim:>6}{past}"
+            "{what:<38} {bare_ns:>9.1} {ours_ns:>9.1} {more:>+9.1} {ratio:>7.1} {aim:>6}{past}{others}"
         );
     }
     Ok(())

@@ -2,10 +2,18 @@
 
 use std::mem::MaybeUninit;
 
-/// Calls per sample.
-const BATCH: u32 = 500;
-/// Samples.
-const SAMPLES: usize = 400;
+/// How often a call is made to be timed.
+#[derive(Clone, Copy)]
+pub(crate) struct Calls {
+    /// Calls per sample.
+    batch: u32,
+    samples: usize,
+}
+
+/// Of a call of nanoseconds.
+pub(crate) const SHORT: Calls = Calls { batch: 500, samples: 400 };
+/// Of one of many microseconds.
+pub(crate) const LONG: Calls = Calls { batch: 20, samples: 100 };
 
 /// Nanoseconds that this thread has run, system calls and page faults included.
 pub(crate) fn thread_time() -> u64 {
@@ -26,28 +34,28 @@ pub(crate) fn come_first() {
 }
 
 /// The median over samples of what one call takes, in nanoseconds of this thread's own time.
-pub(crate) fn per_call(mut call: impl FnMut()) -> f64 {
-    sampled(|| {
+pub(crate) fn per_call(calls: Calls, mut call: impl FnMut()) -> f64 {
+    sampled(calls, || {
         let start = thread_time();
-        for _ in 0..BATCH {
+        for _ in 0..calls.batch {
             call();
         }
         thread_time() - start
     })
 }
 
-/// The same, where each sample of [`BATCH`] calls is prepared first.
+/// The same of a [`SHORT`] one, where each sample is prepared first.
 pub(crate) fn per_prepared_call<T>(mut prepare: impl FnMut() -> T, mut call: impl FnMut(T)) -> f64 {
-    sampled(|| {
-        let prepared: Vec<T> = (0..BATCH).map(|_| prepare()).collect();
+    sampled(SHORT, || {
+        let prepared: Vec<T> = (0..SHORT.batch).map(|_| prepare()).collect();
         let start = thread_time();
         prepared.into_iter().for_each(&mut call);
         thread_time() - start
     })
 }
 
-fn sampled(mut sample: impl FnMut() -> u64) -> f64 {
-    let mut samples: Vec<u64> = (0..SAMPLES).map(|_| sample()).collect();
+fn sampled(calls: Calls, mut sample: impl FnMut() -> u64) -> f64 {
+    let mut samples: Vec<u64> = (0..calls.samples).map(|_| sample()).collect();
     samples.sort_unstable();
-    samples[SAMPLES / 2] as f64 / f64::from(BATCH)
+    samples[calls.samples / 2] as f64 / f64::from(calls.batch)
 }

@@ -18,8 +18,12 @@ pub(crate) struct Cuda {
     alloc_managed: fns::cuMemAllocManaged,
     create: fns::cuMemCreate,
     release: fns::cuMemRelease,
+    map: fns::cuMemMap,
+    unmap: fns::cuMemUnmap,
     create_array: fns::cuArray3DCreate_v2,
     destroy_array: fns::cuArrayDestroy,
+    create_context: fns::cuCtxCreate_v2,
+    destroy_context: fns::cuCtxDestroy_v2,
     context: usize,
     set_current: fns::cuCtxSetCurrent,
     info: fns::cuMemGetInfo_v2,
@@ -73,8 +77,12 @@ impl Cuda {
             alloc_managed: find!(handle, cuMemAllocManaged),
             create: find!(handle, cuMemCreate),
             release: find!(handle, cuMemRelease),
+            map: find!(handle, cuMemMap),
+            unmap: find!(handle, cuMemUnmap),
             create_array: find!(handle, cuArray3DCreate_v2),
             destroy_array: find!(handle, cuArrayDestroy),
+            create_context: find!(handle, cuCtxCreate_v2),
+            destroy_context: find!(handle, cuCtxDestroy_v2),
             context: context.expose_provenance(),
             set_current: set,
             info: find!(handle, cuMemGetInfo_v2),
@@ -129,6 +137,41 @@ impl Cuda {
     pub(crate) fn release(&self, handle: u64) {
         // SAFETY: a handle that `create` gave.
         let result = unsafe { (self.release)(handle) };
+        assert_eq!(result, SUCCESS);
+    }
+
+    /// Maps memory at an address.
+    #[inline]
+    pub(crate) fn map(&self, address: u64, bytes: usize, handle: u64) {
+        // SAFETY: a handle that `create` gave; the stand-in has nothing at any address.
+        let result = unsafe { (self.map)(address, bytes, 0, handle, 0) };
+        assert_eq!(result, SUCCESS);
+    }
+
+    /// Ends a mapping.
+    #[inline]
+    pub(crate) fn unmap(&self, address: u64, bytes: usize) {
+        // SAFETY: what `map` has mapped.
+        let result = unsafe { (self.unmap)(address, bytes) };
+        assert_eq!(result, SUCCESS);
+    }
+
+    /// Makes one more context. In the stand-in the first one stays current.
+    #[inline]
+    pub(crate) fn create_context(&self) -> u64 {
+        let mut context = std::ptr::null_mut();
+        // SAFETY: a place for one handle.
+        let result = unsafe { (self.create_context)(&mut context, 0, 0) };
+        assert_eq!(result, SUCCESS);
+        context.expose_provenance() as u64
+    }
+
+    /// Ends a context.
+    #[inline]
+    pub(crate) fn destroy_context(&self, context: u64) {
+        let context = std::ptr::with_exposed_provenance_mut(context as usize);
+        // SAFETY: a context that `create_context` gave.
+        let result = unsafe { (self.destroy_context)(context) };
         assert_eq!(result, SUCCESS);
     }
 

@@ -9,11 +9,13 @@ mod cuda;
 mod measure;
 mod report;
 mod run;
+mod setting;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use setting::Setting;
 
 /// What the command line says.
 #[derive(Parser)]
@@ -26,15 +28,18 @@ enum Command {
         /// Which.
         name: String,
     },
-    /// Allocate and free until killed.
-    Load,
+    /// Call one thing until killed, as the others beside a measured process do.
+    Load {
+        /// Which, without what says its company.
+        kind: String,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Run(args) => run::run(&args),
-        Command::Measure { name } => measure::print(&name),
-        Command::Load => measure::load(),
+        Command::Measure { name } => measure::print(&Setting::of(&name)),
+        Command::Load { kind } => measure::print(&Setting::load(&kind)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,9 +48,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Where this program lies.
-fn own_path() -> std::io::Result<PathBuf> {
-    std::env::current_exe()
 }

@@ -5,6 +5,8 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::setting::Figure;
+
 /// All figures of a run.
 #[derive(Default, Serialize)]
 pub(crate) struct Report {
@@ -21,8 +23,8 @@ pub(crate) struct Bench {
     /// What processes beside ours had meanwhile, in processors, where there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) others_cpus: Option<f64>,
-    /// How much more than bare it is to be at most.
-    pub(crate) aim_ns: f64,
+    /// How much more than bare it is to be at most, where that is said.
+    pub(crate) aim_ns: Option<f64>,
 }
 
 impl Report {
@@ -32,11 +34,11 @@ impl Report {
         for bench in &self.benches {
             let Bench { what, bare_ns, ours_ns, aim_ns, .. } = bench;
             let more = ours_ns - bare_ns;
-            let mark = if more > *aim_ns { "  past its aim" } else { "" };
-            let others = bench.others_cpus.map(|cpus| format!("  beside {cpus:.2} processors"));
-            let others = others.unwrap_or_default();
+            let aim = aim_ns.map_or_else(|| "-".to_owned(), |aim| format!("{aim:.0}"));
+            let mark = if aim_ns.is_some_and(|aim| more > aim) { "  past its aim" } else { "" };
+            let others = Figure::beside(bench.others_cpus);
             println!(
-                "{what:<31} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim_ns:>10.0}{mark}{others}"
+                "{what:<31} {bare_ns:>10.1} {ours_ns:>10.1} {more:>+10.1} {aim:>10}{mark}{others}"
             );
         }
     }

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use contract::paths::ALLOTMENTS_ENV;
 
 use crate::allotment::Allotments;
-use crate::measure::{BENCHES, Figure};
+use crate::measure::BENCHES;
 use crate::report::{Bench, Report};
+use crate::setting::Figure;
 
 /// Turns of each measurement: the quietest counts.
 const TURNS: u32 = 5;
@@ -83,7 +84,7 @@ impl Client<'_> {
     }
 
     fn one(&self, name: &str, with_shim: bool) -> Result<Figure> {
-        let mut command = Command::new(crate::own_path()?);
+        let mut command = Command::new(std::env::current_exe()?);
         command.args(["measure", name]).env("LD_LIBRARY_PATH", &self.args.driver);
         command.env_remove("LD_PRELOAD");
         if with_shim {

@@ -11,61 +11,93 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use nvidia_sys::cuda::{CUmemoryPool, CUresult};
 
-use turns::{Bench, Library, find, handle, per_call};
+use turns::setting::{Figure, Part, Setting, hold};
+use turns::{Bench, Library, find, handle};
 
-const BENCHES: [Bench; 4] = [
-    Bench::new("pool", "cuMemAllocAsync + cuMemFreeAsync"),
-    Bench::new("named_pool", "the same from a pool that is named"),
+/// With one process and one thread, and with many: as of any allocation and its free.
+const FEW: f64 = 100.0;
+const MANY: f64 = 300.0;
+const BENCHES: [Bench; 14] = [
+    Bench::new("pool", "cuMemAllocAsync + cuMemFreeAsync").aims_at(FEW),
+    Bench::new("pool_20000_live", "the same, 20,000 alive").aims_at(FEW),
+    Bench::new("pool_8_threads", "the same, 8 threads").aims_at(MANY),
+    Bench::new("pool_8_threads_20000_live", "8 threads, 20,000 alive").aims_at(MANY),
+    Bench::new("pool_16_processes", "the same, 15 others at it").aims_at(MANY),
+    Bench::new("pool_16_processes_20000_live", "15 others, 20,000 alive").aims_at(MANY),
+    Bench::new("named_pool", "the same from a pool that is named").aims_at(FEW),
+    Bench::new("named_pool_20000_live", "the same, 20,000 alive").aims_at(FEW),
+    Bench::new("named_pool_8_threads", "the same, 8 threads").aims_at(MANY),
+    Bench::new("named_pool_8_threads_20000_live", "8 threads, 20,000 alive").aims_at(MANY),
+    Bench::new("named_pool_16_processes", "the same, 15 others at it").aims_at(MANY),
+    Bench::new("named_pool_16_processes_20000_live", "15 others, 20,000 alive").aims_at(MANY),
     Bench::new("launch", "cuGraphLaunch"),
     Bench::new("launch_allocating", "the same of a graph that allocates"),
 ];
+/// What is taken and given back.
+const TAKEN: usize = 1 << 20;
+/// Each of what is alive: so many of them fit into what the pool has reserved.
+const SMALL: usize = 512;
 
 fn main() -> ExitCode {
     turns::main("What the shim adds to pools and graphs.", &BENCHES, measure)
 }
 
-fn measure(name: &str, driver: Library) -> Result<f64> {
-    match name {
-        "pool" | "named_pool" => pool(driver, name == "named_pool"),
-        "launch" => launch(driver, 1),
-        "launch_allocating" => launch(driver, 2),
+fn measure(setting: &Setting<'_>, driver: Library) -> Result<Figure> {
+    match setting.kind {
+        "pool" | "named_pool" => pool(setting, driver, setting.kind == "named_pool"),
+        "launch" => launch(setting, driver, 1),
+        "launch_allocating" => launch(setting, driver, 2),
         other => bail!("no such measurement: {other}"),
     }
 }
 
-fn pool(driver: Library, named: bool) -> Result<f64> {
+fn pool(setting: &Setting<'_>, driver: Library, named: bool) -> Result<Figure> {
     let take = find!(driver, cuMemAllocAsync);
     let take_named = find!(driver, cuMemAllocFromPoolAsync);
     let give = find!(driver, cuMemFreeAsync);
     let get = find!(driver, cuDeviceGetDefaultMemPool);
-    let (stream, mut own): (_, CUmemoryPool) = (handle(0x100), std::ptr::null_mut());
+    let mut own: CUmemoryPool = std::ptr::null_mut();
     // SAFETY: a place for one handle.
     ensure!(unsafe { get(&mut own, 0) } == CUresult::CUDA_SUCCESS, "no pool");
-    Ok(per_call(|| {
-        let mut address = 0;
-        let bytes = black_box(1 << 20);
-        // SAFETY: a place for one address, and the stand-in's own pool.
-        let results = unsafe {
-            let taken = match named {
-                false => take(&mut address, bytes, stream),
-                true => take_named(&mut address, bytes, own, stream),
+    let own = own.expose_provenance();
+    setting.pair(|Part { thread, live }| {
+        // Each thread takes in the order of a stream of its own.
+        let stream = move || handle(0x100 * (thread + 1));
+        let take = move |bytes| {
+            let mut address = 0;
+            // SAFETY: a place for one address, and the stand-in's own pool.
+            let result = unsafe {
+                match named {
+                    false => take(&mut address, bytes, stream()),
+                    true => take_named(&mut address, bytes, handle(own), stream()),
+                }
             };
-            [taken, give(black_box(address), stream)]
+            assert_eq!(result, CUresult::CUDA_SUCCESS);
+            address
         };
-        assert_eq!(results, [CUresult::CUDA_SUCCESS; 2]);
-    }))
+        hold(live, || take(SMALL));
+        let give = move |address| {
+            // SAFETY: what was taken just now.
+            let result = unsafe { give(address, stream()) };
+            assert_eq!(result, CUresult::CUDA_SUCCESS);
+        };
+        (move || take(black_box(TAKEN)), give)
+    })
 }
 
-fn launch(driver: Library, graph: usize) -> Result<f64> {
+fn launch(setting: &Setting<'_>, driver: Library, graph: usize) -> Result<Figure> {
     let make = find!(driver, cuGraphInstantiateWithFlags);
     let launch = find!(driver, cuGraphLaunch);
     let mut exec = std::ptr::null_mut();
     // SAFETY: a place for one handle.
     let made = unsafe { make(&mut exec, handle(graph), 0) };
     ensure!(made == CUresult::CUDA_SUCCESS, "the driver answers {made:?}");
-    Ok(per_call(|| {
-        // SAFETY: what was made just now.
-        let result = unsafe { launch(black_box(exec), handle(0x100)) };
-        assert_eq!(result, CUresult::CUDA_SUCCESS);
-    }))
+    let exec = exec.expose_provenance();
+    setting.calls(|_| {
+        move || {
+            // SAFETY: what was made just now.
+            let result = unsafe { launch(black_box(handle(exec)), handle(0x100)) };
+            assert_eq!(result, CUresult::CUDA_SUCCESS);
+        }
+    })
 }

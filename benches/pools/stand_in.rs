@@ -9,9 +9,13 @@ use core::ffi::{c_int, c_uint, c_void};
 #[macro_use]
 #[path = "../driver.rs"]
 mod driver;
+#[path = "../addresses.rs"]
+mod addresses;
 
-/// The one address, and the one pool.
-const ADDRESS: u64 = 0x7f00_0000_0000;
+use addresses::{give, take};
+
+/// What a graph allocates, and the one pool.
+const ADDRESS: u64 = 0x7e00_0000_0000;
 const POOL: usize = 0x2000;
 /// What pool and graphs have reserved.
 const RESERVED: u64 = 64 << 20;
@@ -41,11 +45,11 @@ driver! {
     fn cuDeviceGetMemPool(pool: *mut usize, _device: c_int) { *pool = POOL }
     fn cuDeviceGetDefaultMemPool(pool: *mut usize, _device: c_int) { *pool = POOL }
     fn cuMemPoolGetAttribute(_pool: usize, _which: c_uint, value: *mut u64) { *value = RESERVED }
-    fn cuMemAllocAsync(address: *mut u64, _bytes: usize, _stream: usize) { *address = ADDRESS }
+    fn cuMemAllocAsync(address: *mut u64, _bytes: usize, _stream: usize) { *address = take() }
     fn cuMemAllocFromPoolAsync(address: *mut u64, _bytes: usize, _pool: usize, _stream: usize) {
-        *address = ADDRESS
+        *address = take()
     }
-    fn cuMemFreeAsync(_address: u64, _stream: usize) {}
+    fn cuMemFreeAsync(address: u64, _stream: usize) { give(address) }
 
     fn cuGraphGetNodes(graph: usize, nodes: *mut usize, count: *mut usize) {
         *count = usize::from(graph == ALLOCATES);
