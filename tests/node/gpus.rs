@@ -202,8 +202,7 @@ fn ordered(command: &mut Command) -> (Child, mpsc::Receiver<String>) {
 #[test]
 fn a_drain_lets_nobody_in_waits_for_those_who_are_there_and_says_who_they_are() {
     let node = Node::new();
-    let gpus = aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
-    let gpu = gpus.iter().find(|gpu| gpu.index == 0).unwrap().uuid.to_string();
+    let gpu = node.gpus().remove(0);
     let mut pod = node.share("a", 50, "sleep 1000");
     pod.start().unwrap();
     node.expect_holders(&["default/a/main"]);
