@@ -79,7 +79,7 @@ fn measure(setting: &Setting<'_>) -> Result<Figure> {
         "vmm" => setting.pair(|part| alike(part, memory(cuda))),
         "map" => setting.pair(|part| alike(part, mapping(cuda, part))),
         "array" => setting.pair(|part| alike(part, array(cuda))),
-        "context" => setting.long().pair(|part| context(cuda, part)),
+        "context" => setting.grows().pair(|part| context(cuda, part)),
         _ => call(setting, cuda),
     }
 }

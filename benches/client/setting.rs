@@ -101,9 +101,9 @@ impl<'a> Setting<'a> {
         Self { kind, live: 0, company: Company::Load, calls: SHORT }
     }
 
-    /// A call takes many microseconds: fewer are timed.
-    pub(crate) fn long(self) -> Self {
-        Self { calls: LONG, ..self }
+    /// A call takes many microseconds where much is alive: fewer are timed then.
+    pub(crate) fn grows(self) -> Self {
+        Self { calls: if self.live > 0 { LONG } else { SHORT }, ..self }
     }
 
     /// Measures taking and giving back, as `make` prepares it for each thread.
