@@ -2,7 +2,8 @@
 //!
 //! It plays the kubelet's side of the sockets itself and looks at the clock when a word arrives. The
 //! agent is the program that is shipped; its records lie on a disk and its pages on a tmpfs, as on a node
-//! (where the machine has none to write to, on a disk, and that is said). Nothing here needs a GPU or root.
+//! (where the machine has none to write to, on a disk, and that is said). Nothing here needs a GPU or root. A second node
+//! has each share's pages on a file system of their own, where unshare(1) may make mounts for its agent.
 
 mod calls;
 #[expect(dead_code, reason = "no pod is on that node")]
@@ -11,13 +12,14 @@ mod node;
 mod report;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::node::{Files, Node};
+use crate::node::{Files, Node, Way};
 use crate::report::Report;
 
 /// What the command line says.
@@ -40,6 +42,8 @@ struct Args {
 
 /// Nodes that are started, and times that the kubelet comes back.
 const STARTS: usize = 15;
+/// After this an agent has done what it does once after a start.
+const SETTLES: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
@@ -68,7 +72,7 @@ fn run(args: &Args) -> Result<()> {
 
 async fn measure(args: &Args) -> Result<Report> {
     let files = Files { programs: args.programs.clone(), sim: args.sim.clone() };
-    let mut node = Node::new(&files, &args.scratch)?;
+    let mut node = Node::new(&files, &args.scratch, Way::Together)?;
     let mut report = Report::default();
     let mut starts = Vec::new();
     for start in 0..STARTS {
@@ -83,14 +87,31 @@ async fn measure(args: &Args) -> Result<Report> {
         again.push(node.kubelet_comes_back().await?);
     }
     report.add("register_again", "kubelet.sock to Register", "ms", &again, [5.0; 2], [6.0; 2]);
-    // What is done once after a start is done.
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(SETTLES).await;
     let idle = node.memory()?;
-    calls::measure(&mut node, &mut report).await?;
+    calls::preferred(&node, &mut report).await?;
+    calls::allocate(&node, &mut report, ["allocate", "Allocate"], Duration::ZERO).await?;
     let after = node.memory()?;
     report.size("rss_idle", "resident, idle", idle.resident, 20.0, 28.7);
     report.size("rss_after", "resident, after the calls", after.resident, 20.0, 38.0);
     report.size("anon_idle", "anonymous, idle", idle.anonymous, 8.0, f64::NAN);
     report.size("anon_after", "anonymous, after the calls", after.anonymous, 8.0, f64::NAN);
+    drop(node);
+    if Way::Apart.is_possible() {
+        apart(&files, &args.scratch, &mut report).await?;
+    } else {
+        eprintln!("nothing may be mounted here: Allocate with --pages-tmpfs is not measured");
+    }
     Ok(report)
+}
+
+/// The same Allocate on a node as the chart makes it.
+async fn apart(files: &Files, scratch: &Path, report: &mut Report) -> Result<()> {
+    let mut node = Node::new(files, scratch, Way::Apart)?;
+    node.start_agent().await?;
+    tokio::time::sleep(SETTLES).await;
+    let names = ["allocate_paused", "Allocate, pages apart, 5 ms between"];
+    calls::allocate(&node, report, names, Duration::from_millis(5)).await?;
+    let names = ["allocate_apart", "Allocate, pages apart"];
+    calls::allocate(&node, report, names, Duration::ZERO).await
 }

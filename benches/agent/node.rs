@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PERCENT: &str = "example.com/gpu-percent";
 /// A tmpfs that anybody may write to, on most machines.
 const MEMORY: &str = "/dev/shm";
+/// What the chart gives to the pages.
+const PAGES_MIB: &str = "128";
 
 /// Where the agent's pages lie: without root nobody mounts a tmpfs for them.
 fn pages(scratch: &Path) -> Result<TempDir> {
@@ -44,18 +46,45 @@ pub(crate) struct Memory {
     pub(crate) anonymous: f64,
 }
 
+/// Where the pages of shares lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// All of them in one folder.
+    Together,
+    /// Each share's on a file system of its own, as the chart has it. Mounts are the agent's alone and end with it.
+    Apart,
+}
+
 pub(crate) struct Node {
     programs: PathBuf,
     folder: TempDir,
     pages: TempDir,
     kubelet: Kubelet,
     agent: Option<Child>,
+    way: Way,
     /// What the percents' plugin has told, once it has registered.
     pub(crate) percents: Option<Arrival>,
 }
 
+impl Way {
+    /// Whether this machine has it: who is not root may have no mounts.
+    pub(crate) fn is_possible(self) -> bool {
+        self.command(Path::new("true")).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+    }
+
+    fn command(self, program: &Path) -> Command {
+        if self == Self::Together {
+            return Command::new(program);
+        }
+        let mut command = Command::new("unshare");
+        // It becomes the program: whoever kills it kills that.
+        command.args(["--map-root-user", "--mount", "--"]).arg(program);
+        command
+    }
+}
+
 impl Node {
-    pub(crate) fn new(files: &Files, scratch: &Path) -> Result<Self> {
+    pub(crate) fn new(files: &Files, scratch: &Path, way: Way) -> Result<Self> {
         fs::create_dir_all(scratch)?;
         let folder = tempfile::Builder::new().prefix("n").tempdir_in(scratch)?;
         let at = |path: &str| folder.path().join(path);
@@ -72,13 +101,13 @@ impl Node {
         let kubelet = Kubelet::start(&at("kubelet"))?;
         let programs = files.programs.clone();
         let pages = pages(scratch)?;
-        Ok(Self { programs, folder, pages, kubelet, agent: None, percents: None })
+        Ok(Self { programs, folder, pages, kubelet, agent: None, way, percents: None })
     }
 
     /// Milliseconds from exec until the kubelet hears of the percents.
     pub(crate) async fn start_agent(&mut self) -> Result<f64> {
         let log = File::options().create(true).append(true).open(self.at("agent.log"))?;
-        let mut command = Command::new(self.programs.join("aliquot-node"));
+        let mut command = self.way.command(&self.programs.join("aliquot-node"));
         for (flag, path) in [
             ("--driver-root", self.at("driver")),
             ("--shim", self.programs.join("libaliquot.so")),
@@ -91,6 +120,9 @@ impl Node {
             command.arg(flag).arg(path);
         }
         command.args(["--metrics-address", "127.0.0.1:0", "--no-kube"]).stderr(log);
+        if self.way == Way::Apart {
+            command.arg("--pages-tmpfs").arg(PAGES_MIB);
+        }
         let begun = Instant::now();
         self.agent = Some(command.spawn().context("cannot start aliquot-node")?);
         self.expect_percents(begun).await

@@ -68,7 +68,7 @@ impl Report {
 
     /// The table for people. A figure past its aim is marked, not an error: machines differ.
     pub(crate) fn print(&self) {
-        println!("{:<34} {:>9} {:>9} {:>13} {:>13}", "", "p50", "p99", "aim", "NVIDIA's");
+        println!("{:<40} {:>9} {:>9} {:>13} {:>13}", "", "p50", "p99", "aim", "NVIDIA's");
         for it in &self.agent {
             let past = it.p50 > it.aim_p50 || it.p99 > it.aim_p99;
             let mark = if past { "  past its aim" } else { "" };
@@ -76,7 +76,7 @@ impl Report {
             let aim = format!("{} / {}", it.aim_p50, it.aim_p99);
             let figure = |it: Option<f64>| it.map_or("-".to_owned(), |it| it.to_string());
             let nvidia = format!("{} / {}", figure(it.nvidia_p50), figure(it.nvidia_p99));
-            println!("{what:<34} {:>9.3} {:>9.3} {aim:>13} {nvidia:>13}{mark}", it.p50, it.p99);
+            println!("{what:<40} {:>9.3} {:>9.3} {aim:>13} {nvidia:>13}{mark}", it.p50, it.p99);
         }
     }
 
