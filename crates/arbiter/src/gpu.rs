@@ -130,6 +130,7 @@ impl Gpu {
         self.charge(passed_ns);
         for (member, &(charge, length)) in self.members.iter_mut().zip(&self.charges) {
             member.book(charge, length, self.virtual_ns);
+            member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns);
         }
         self.level();
         let turns = &self.turns;
@@ -139,6 +140,9 @@ impl Gpu {
         }
         let backlogged = self.backlogged();
         let saved_ns = [self.settings.window_ns(backlogged), self.settings.unserved_ns(backlogged)];
+        for member in &mut self.members {
+            member.catch_up(self.virtual_ns, saved_ns[0]);
+        }
         let earning_ns = self.earning_ns(passed_ns);
         for (member, &(charge, _)) in self.members.iter_mut().zip(&self.charges) {
             member.earn(charge, earning_ns, self.virtual_ns, saved_ns);

@@ -109,6 +109,8 @@ pub(crate) struct Member {
     pub(crate) is_asleep: bool,
     /// What it may have had of the card that it is not charged for, in nanoseconds.
     unpaid_ns: i64,
+    /// The most that it can be charged for what is not charged yet, whatever it claims, in nanoseconds.
+    pub(crate) unplayed_ns: u64,
     /// Its part of what all may be ahead, in nanoseconds.
     part_ns: i64,
     /// The most that it can have saved, in nanoseconds.
@@ -151,6 +153,7 @@ impl Member {
             running: reading.running,
             is_asleep: false,
             unpaid_ns: 0,
+            unplayed_ns: 0,
             part_ns: Self::most(terms, window_ns),
             most_ns: Self::most(terms, window_ns),
             grant: Grant::NOTHING,
@@ -285,15 +288,24 @@ impl Member {
         self.terms.class == Class::Latency && self.own_ns > self.most_ns / 4 && self.is_backlogged()
     }
 
-    /// What it is about to be charged for batches that are waited with.
+    /// What it is about to be charged for batches that are waited with: no more than it can be.
     pub(crate) fn held_ns(&self) -> u64 {
-        let held = self.settled.held().map(Interval::length_ns).sum();
-        self.in_card_time(held)
+        let held = self.settled.held().map(Interval::length_ns);
+        let held_ns = held.fold(0, u64::saturating_add);
+        self.in_card_time(held_ns).min(self.unplayed_ns)
     }
 
     /// [`Member::virtual_ns`] with that.
     pub(crate) fn expected_ns(&self) -> u64 {
         self.virtual_ns.saturating_add(self.held_ns().saturating_mul(100) / self.terms.weight())
+    }
+
+    /// The one that is behind all others is at `virtual_ns`: nobody is behind that by more than `most_ns` of its own
+    /// time. What it claimed and was not charged for had taken the others as far: else who tells of hours while nobody
+    /// else has work would be owed them when somebody comes.
+    pub(crate) fn catch_up(&mut self, virtual_ns: u64, most_ns: u64) {
+        let least_ns = virtual_ns.saturating_sub(most_ns * 100 / self.terms.weight());
+        self.virtual_ns += least_ns.saturating_sub(self.expected_ns());
     }
 
     /// Its part of what all may be ahead.

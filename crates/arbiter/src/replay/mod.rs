@@ -274,6 +274,14 @@ impl Replay {
         }
     }
 
+    /// The most that a container can be charged for batches that end until `now_ns` and are not played: what it had
+    /// and was not charged for, and all since the last batch ended, which may have been its own.
+    pub(crate) fn left_ns(&self, key: u64, now_ns: Ns) -> Ns {
+        let open_ns = self.stretches.iter().map(Stretch::ns).fold(0, Ns::saturating_add);
+        let left_ns = now_ns.saturating_sub(self.at_ns).saturating_add(open_ns);
+        left_ns.saturating_add(self.account(key))
+    }
+
     fn account(&self, key: u64) -> Ns {
         self.accounts.iter().find(|(known, _)| *known == key).map_or(0, |(_, account)| *account)
     }

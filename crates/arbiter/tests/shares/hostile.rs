@@ -71,6 +71,28 @@ fn one_that_is_belied_now_and_then_because_it_has_a_second_stream_has_what_it_ha
 }
 
 #[test]
+fn one_that_tells_of_minutes_of_work_while_the_other_rests_has_no_more_than_its_share() {
+    // The other works for 60 ms and rests for 20.
+    let (work_ns, rest_ns) = (60 * MS, 20 * MS);
+    for (kernel_ns, percent) in [(MS / 4, 25), (MS / 4, 50), (3 * MS, 25)] {
+        let mut world = pair(percent);
+        world.tenants[0].load = Load::saturating(kernel_ns);
+        world.tenants[1].load = Load::bursts(MS / 4, work_ns, rest_ns);
+        while world.now_ns < 4 * SECOND {
+            world.run_until(world.now_ns + MS);
+            if world.tenants[1].wants_since.is_none() {
+                let all = Interval { start_ns: 0, end_ns: world.now_ns };
+                world.tenants[0].told.extend([all; 64]);
+            }
+        }
+        let took_ns = (work_ns * 100 / (100 - u64::from(percent)) + rest_ns) as f64;
+        let due = 100.0 - work_ns as f64 * 100.0 / took_ns;
+        let got = world.percents(2 * SECOND, 4 * SECOND)[0];
+        assert!(got < due + 3.0, "{kernel_ns}, {percent}: {got:.1} for {due:.1}");
+    }
+}
+
+#[test]
 fn one_that_is_stopped_keeps_nothing_from_the_other() {
     let mut world = pair(50);
     world.tenants[0].stops_ns = 2 * SECOND;
@@ -153,7 +175,7 @@ proptest! {
             // It has used nothing: it may go on, whatever the other says.
             prop_assert!(honest.credit_ns > 0, "{turn}: {honest:?}");
         }
-        // Batches may have begun up to a second before.
+        // Whenever its batches say they began: no more is charged than went by.
         prop_assert!(gpu.charged_ns(0) <= now, "{} of {now}", gpu.charged_ns(0));
     }
 }
