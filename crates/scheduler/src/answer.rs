@@ -15,10 +15,10 @@ pub fn filter<'a>(args: &'a Args<'_>, wanted: &Wanted, cluster: &Cluster) -> Fil
     let pod = args.pod["metadata"]["uid"].as_str().unwrap_or_default();
     let own = cluster.bound_to(pod);
     for name in names.iter().map(|name| &*name.0) {
-        let fit = match own {
+        let fit = match own.contains(&name) {
             _ if wanted.is_nothing() => Ok(()),
-            Some(own) if own == name => cluster.fit_without(name, &[pod], wanted),
-            _ => cluster.fit(name, wanted),
+            true => cluster.fit_without(name, &[pod], wanted),
+            false => cluster.fit(name, wanted),
         };
         match fit {
             Ok(()) => filtered.node_names.push(name),

@@ -10,7 +10,8 @@ use published::{Node, Planned, PodUid};
 use crate::ask::{Pools, Wanted};
 use crate::bound::Bound;
 use crate::ended::Ended;
-use crate::place::{Holes, Misfit, Wish, place};
+use crate::known::Known;
+use crate::place::{Holes, Misfit, place};
 use crate::rooms::Rooms;
 
 /// Time since some beginning, the same for all questions.
@@ -42,7 +43,7 @@ pub struct Cluster {
     pools: Pools,
     /// The same as the nodes' holes, for the questions.
     rooms: Rooms,
-    /// Pods that were bound and ended before any agent had given them anything.
+    /// Pods that were bound and ended before their agent had published them.
     unstarted: u64,
     /// Nodes that have more room than when this was last taken.
     grown: HashSet<String>,
@@ -59,17 +60,6 @@ pub struct Waiting {
     pub plan: Vec<Planned>,
 }
 
-#[derive(Debug)]
-struct Known {
-    published: Node,
-    /// Bound pods that the agent has not published yet, in the order in which they were bound.
-    bound: Vec<Bound>,
-    /// What is free after those.
-    holes: Holes,
-    /// When that was last more than before.
-    grown_at: Moment,
-}
-
 impl Cluster {
     /// Takes what the agent of a node published in place of what it published before.
     pub fn publish(&mut self, name: &str, published: Node, now: Moment) {
@@ -79,7 +69,8 @@ impl Cluster {
             (known.bound, Some(known.holes), known.grown_at)
         });
         let is_believed = |one: &Bound| now < one.since + BELIEVED;
-        bound.iter().filter(|one| !is_believed(one)).for_each(|one| self.ended.forget(&one.pod));
+        let gone = bound.iter().filter(|one| !is_believed(one));
+        gone.for_each(|one| self.ended.leaves(&one.pod, name));
         bound.retain(is_believed);
         for holder in &published.pods {
             if let Some(index) = bound.iter().position(|one| one.pod == holder.uid) {
@@ -87,33 +78,47 @@ impl Cluster {
                 started.leave_place(holder, &published, &mut bound);
             }
         }
+        let runs = published.pods.iter().flat_map(|holder| {
+            let others = self.ended.others(&holder.uid, name).into_iter();
+            others.map(|other| (other, holder.uid.clone()))
+        });
+        let runs: Vec<_> = runs.collect();
         let holes = Holes::of(&published, &mut self.pools);
         let mut known = Known { published, bound, holes, grown_at };
         known.count(&self.ended, &mut self.pools);
         self.nodes.insert(name.to_owned(), known);
         self.counted(name, before.as_ref(), now);
+        // It is bound nowhere else, whatever was not answered.
+        runs.iter().for_each(|(other, pod)| self.forget(other, pod, now));
     }
 
     /// Takes a pod's room for free because it ended, whatever its agent says of it for the next minutes.
     pub fn end(&mut self, pod: &str, now: Moment) {
-        let Some(name) = self.ended.end(pod, now) else { return };
-        let Some(known) = self.nodes.get_mut(&*name) else { return self.ended.forget(pod) };
-        let is_unstarted = known.bound.iter().any(|one| one.pod == pod && one.is_told);
-        self.unstarted += u64::from(is_unstarted);
-        known.bound.retain(|one| one.pod != pod);
-        let before = known.count(&self.ended, &mut self.pools);
-        self.counted(&name, Some(&before), now);
+        for name in self.ended.end(pod, now) {
+            let Some(known) = self.nodes.get_mut(&*name) else {
+                self.ended.leaves(pod, &name);
+                continue;
+            };
+            let is_unstarted = known.bound.iter().any(|one| one.pod == pod && one.is_told);
+            self.unstarted += u64::from(is_unstarted);
+            known.bound.retain(|one| one.pod != pod);
+            let before = known.count(&self.ended, &mut self.pools);
+            self.counted(&name, Some(&before), now);
+        }
     }
 
-    /// How many pods were bound and ended before their agent had given them anything: it refused them
-    /// (UnexpectedAdmissionError), or somebody took them away.
+    /// How many pods were bound and ended before their agent had published them: it refused them
+    /// (UnexpectedAdmissionError), somebody took them away, or they ran for less than it takes to publish, seconds.
     #[must_use]
     pub fn unstarted(&self) -> u64 {
         self.unstarted
     }
 
-    /// The API server has bound a pod.
-    pub(crate) fn told(&mut self, name: &str, pod: &str) {
+    /// The API server has bound a pod: what was taken for it elsewhere, and not answered, it does not have.
+    pub(crate) fn told(&mut self, name: &str, pod: &str, now: Moment) {
+        for other in self.ended.others(pod, name) {
+            self.forget(&other, pod, now);
+        }
         let bound = self.nodes.get_mut(name).map(|known| &mut known.bound);
         let its = bound.and_then(|bound| bound.iter_mut().find(|one| one.pod == pod));
         its.into_iter().for_each(|one| one.is_told = true);
@@ -141,7 +146,7 @@ impl Cluster {
             let before = known.bound.len();
             known.bound.retain(|one| one.pod != pod);
             if known.bound.len() != before {
-                self.ended.forget(pod);
+                self.ended.leaves(pod, name);
                 let before = known.count(&self.ended, &mut self.pools);
                 self.counted(name, Some(&before), now);
             }
@@ -170,13 +175,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// The node that a pod was bound to, where no agent has published it: it may be asked about again, because nobody said
-    /// what came of that binding. What it holds there is its own.
+    /// The nodes that a pod was bound to, where no agent has published it: it may be asked about again, because nobody
+    /// said what came of those bindings. What it holds there is its own.
     #[must_use]
-    pub fn bound_to(&self, pod: &str) -> Option<&str> {
-        let name = self.ended.node_of(pod)?;
-        let known = self.nodes.get(name)?;
-        known.bound.iter().any(|one| one.pod == pod).then_some(name)
+    pub fn bound_to(&self, pod: &str) -> Vec<&str> {
+        let is_there = |name: &&str| {
+            let known = self.nodes.get(*name);
+            known.is_some_and(|known| known.bound.iter().any(|one| one.pod == pod))
+        };
+        self.ended.nodes_of(pod).map(|name| &**name).filter(is_there).collect()
     }
 
     /// How well a node suits a pod, 0 (it does not fit) to 10. The place of the largest share decides; a
@@ -197,7 +204,7 @@ impl Cluster {
     }
 
     /// Takes the room for a pod that is about to be bound, and says where its shares are meant to lie.
-    /// Twice is once, and what it had on another node it has no more.
+    /// Twice is once. What was taken on another node stays until somebody says that it is not bound there.
     ///
     /// # Errors
     /// [`Refused`]: the room went to another pod between filter and bind.
@@ -208,13 +215,7 @@ impl Cluster {
         wanted: &Wanted,
         now: Moment,
     ) -> Result<Vec<Planned>, Refused> {
-        let before = self.bound_to(pod).filter(|before| *before != name).map(str::to_owned);
-        let plan = self.take(name, pod, wanted, &[], now)?;
-        if let Some(before) = before {
-            self.forget(&before, pod, now);
-            self.ended.holds(pod, &Arc::from(name));
-        }
-        Ok(plan)
+        self.take(name, pod, wanted, &[], now)
     }
 
     fn take(
@@ -280,17 +281,15 @@ impl Cluster {
 
     /// Holds what was bound against the pods that are bound and have not started yet, by uid. Those that
     /// are not known are believed in; of those that are known and were bound `before`, what is not among
-    /// them is forgotten: it runs, and its agent has published it, or it is no more.
+    /// them, or not there, is forgotten: it runs, and its agent has published it, or it is no more.
     pub fn recall(&mut self, waiting: HashMap<PodUid, Waiting>, before: Moment, now: Moment) {
         let mut counted = Vec::new();
         for (name, known) in &mut self.nodes {
             let count = known.bound.len();
-            let stays = |one: &Bound| one.since >= before || waiting.contains_key(&one.pod);
-            known
-                .bound
-                .iter()
-                .filter(|one| !stays(one))
-                .for_each(|one| self.ended.forget(&one.pod));
+            let waits = |one: &Bound| waiting.get(&one.pod).is_some_and(|it| it.node == *name);
+            let stays = |one: &Bound| one.since >= before || waits(one);
+            let gone = known.bound.iter().filter(|one| !stays(one));
+            gone.for_each(|one| self.ended.leaves(&one.pod, name));
             known.bound.retain(stays);
             if known.bound.len() != count {
                 counted.push((name.clone(), known.count(&self.ended, &mut self.pools)));
@@ -300,7 +299,7 @@ impl Cluster {
         for (pod, Waiting { node, wanted, plan }) in waiting {
             // One that does not fit is its agent's to refuse.
             let _ = self.take(&node, &pod, &wanted, &plan, now);
-            self.told(&node, &pod);
+            self.told(&node, &pod, now);
         }
     }
 
@@ -354,49 +353,5 @@ impl Cluster {
     #[must_use]
     pub fn unpublished(&self) -> usize {
         self.nodes.values().map(|known| known.bound.len()).sum()
-    }
-}
-
-impl Known {
-    /// Counts what is free once more, and says what it was before.
-    fn count(&mut self, ended: &Ended, pools: &mut Pools) -> Holes {
-        let holes = self.after(Holes::of(&ended.left(&self.published), pools), &self.bound);
-        std::mem::replace(&mut self.holes, holes)
-    }
-
-    /// What is left after these were bound. A bound pod that no longer fits takes nothing: its agent
-    /// will refuse it, and say so.
-    fn after<'a>(&self, left: Holes, bound: impl IntoIterator<Item = &'a Bound>) -> Holes {
-        let mut left = left;
-        for one in bound {
-            let mut holes = left.clone();
-            let places = self.places(&one.plan);
-            if place(&one.wanted.ask, &mut holes, one.wanted.wish(&places)).is_ok() {
-                left = holes;
-            }
-        }
-        left
-    }
-
-    /// The GPUs of a plan by their indices.
-    fn places(&self, plan: &[Planned]) -> Vec<Option<usize>> {
-        let place =
-            |planned: &Planned| self.published.gpus.iter().position(|gpu| gpu.uuid == planned.gpu);
-        plan.iter().map(place).collect()
-    }
-
-    fn plan(&self, wanted: &Wanted, gpus: &[usize]) -> Vec<Planned> {
-        let shares = wanted.ask.shares().map(|(_, share)| share).zip(gpus);
-        let planned = |(share, gpu): (_, &usize)| Planned {
-            gpu: self.published.gpus[*gpu].uuid.clone(),
-            share,
-        };
-        shares.map(planned).collect()
-    }
-}
-
-impl Wanted {
-    fn wish<'a>(&self, plan: &'a [Option<usize>]) -> Wish<'a> {
-        Wish { policy: self.policy, plan }
     }
 }

@@ -22,24 +22,48 @@ pub(crate) struct Ended {
     pods: HashMap<PodUid, Moment>,
     /// Node names are shared: a node has some tens of pods.
     nodes: HashMap<PodUid, Arc<str>>,
+    /// Further nodes that a pod may be bound to, because nobody answered: of most pods there are none.
+    also: HashMap<PodUid, Vec<Arc<str>>>,
 }
 
 impl Ended {
-    /// A pod ended; the node on which it holds something, if it is known to.
-    pub(crate) fn end(&mut self, pod: &str, now: Moment) -> Option<Arc<str>> {
-        let node = self.nodes.get(pod).cloned()?;
-        self.pods.insert(pod.to_owned(), now);
-        Some(node)
+    /// A pod ended; the nodes on which it holds something, as far as is known.
+    pub(crate) fn end(&mut self, pod: &str, now: Moment) -> Vec<Arc<str>> {
+        let nodes: Vec<_> = self.nodes_of(pod).cloned().collect();
+        if !nodes.is_empty() {
+            self.pods.insert(pod.to_owned(), now);
+        }
+        nodes
     }
 
-    /// The node on which a pod holds something.
-    pub(crate) fn node_of(&self, pod: &str) -> Option<&str> {
-        self.nodes.get(pod).map(|name| &**name)
+    /// The nodes on which a pod holds something: one, or more where nobody said what came of a binding.
+    pub(crate) fn nodes_of(&self, pod: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.nodes.get(pod).into_iter().chain(self.also.get(pod).into_iter().flatten())
+    }
+
+    /// The nodes on which a pod holds something beside this one.
+    pub(crate) fn others(&self, pod: &str, node: &str) -> Vec<Arc<str>> {
+        self.nodes_of(pod).filter(|name| &***name != node).cloned().collect()
     }
 
     /// A pod holds something of a node, or is about to.
     pub(crate) fn holds(&mut self, pod: &str, node: &Arc<str>) {
-        self.nodes.insert(pod.to_owned(), node.clone());
+        let before = self.nodes.insert(pod.to_owned(), node.clone());
+        let Some(before) = before.filter(|before| before != node) else { return };
+        let also = self.also.entry(pod.to_owned()).or_default();
+        also.retain(|name| name != node);
+        also.push(before);
+    }
+
+    /// A pod holds nothing of a node any more.
+    pub(crate) fn leaves(&mut self, pod: &str, node: &str) {
+        let mut others = self.others(pod, node);
+        let Some(last) = others.pop() else { return self.forget(pod) };
+        self.nodes.insert(pod.to_owned(), last);
+        match others.is_empty() {
+            true => self.also.remove(pod),
+            false => self.also.insert(pod.to_owned(), others),
+        };
     }
 
     /// An agent published `fresh` in the place of `stale`.
@@ -61,11 +85,12 @@ impl Ended {
             self.holds(&pod, &name);
         }
         // Who ended before any agent published it is in nobody's words.
-        let Self { pods, nodes } = self;
+        let Self { pods, nodes, also } = self;
         pods.retain(|pod, since| {
             let is_recent = now < *since + BELIEVED;
             if !is_recent && !fresh.pods.iter().any(|one| one.uid == *pod) {
                 nodes.remove(pod);
+                also.remove(pod);
             }
             is_recent
         });
@@ -75,11 +100,12 @@ impl Ended {
     pub(crate) fn forget(&mut self, pod: &str) {
         self.pods.remove(pod);
         self.nodes.remove(pod);
+        self.also.remove(pod);
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.pods.is_empty() && self.nodes.is_empty()
+        self.pods.is_empty() && self.nodes.is_empty() && self.also.is_empty()
     }
 
     /// What a node has without the pods that ended; itself where none did.

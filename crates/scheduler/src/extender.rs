@@ -129,7 +129,7 @@ impl Extender {
         });
         let bound = self.client.call(Method::POST, &path, Body::Json(&body)).await;
         match bound {
-            Ok(_) => self.cluster().told(node, pod),
+            Ok(_) => self.cluster().told(node, pod, self.now()),
             // Without an answer it may be bound: the next comparison with the API server tells.
             Err(ApiError::Unreachable(_) | ApiError::Refused { code: 500.., .. }) => {}
             Err(_) => self.cluster().forget(node, pod, self.now()),

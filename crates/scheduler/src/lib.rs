@@ -15,6 +15,7 @@ mod ended;
 mod evict;
 pub mod extender;
 pub mod follow;
+mod known;
 pub mod options;
 mod place;
 mod preempt;

@@ -130,7 +130,7 @@ async fn metrics(State(server): State<Server>) -> Response {
     };
     registry.register(
         "unstarted",
-        "Bound pods that ended before an agent gave them anything, such as by UnexpectedAdmissionError",
+        "Bound pods that ended before their agent had published them, such as by UnexpectedAdmissionError",
         unstarted,
     );
     registry.register("nodes", "Nodes whose agents have published", nodes);
