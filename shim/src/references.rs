@@ -8,9 +8,9 @@
 use crate::allotments::{self, Share};
 use crate::bindings::{self, Object};
 use crate::charge::Charge;
-use crate::region::{Place, Region, change, reach};
+use crate::region::{Place, Region, change, change_where_seen, reach};
 use crate::{held, ranges};
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use ledger::Kind;
 
 /// Pieces of memory that one process can have: of 2 MiB each, more than any machine's cards.
@@ -34,6 +34,9 @@ const OBJECT: u64 = 0;
 
 static MEMORY: Region<Memory, MEMORIES> = Region::new();
 static MAPPED: Region<Mapping, MAPPINGS> = Region::new();
+/// How many places from its own on a mapping was ever put at most: further ones need no look. It is raised
+/// before the mapping's key is there, so whoever may know of the mapping sees it.
+static WITHIN: AtomicUsize = AtomicUsize::new(0);
 
 /// A piece of memory.
 pub(crate) struct Memory {
@@ -230,8 +233,11 @@ pub(crate) fn refer_range(start: u64, size: u64, mut take: impl FnMut(&'static M
 pub(crate) fn remember_mapping(start: u64, size: u64, memory: Option<&'static Memory>) {
     forget_mappings(start, 1);
     let Some(key) = start.checked_add(FIRST) else { return };
-    let claim = |mapping: &&Mapping| change(&mapping.start, FREE, BUSY);
-    if let Some(mapping) = reach(&MAPPED, key).find(claim) {
+    let claim = |mapping: &&Mapping| change_where_seen(&mapping.start, FREE, BUSY);
+    if let Some((far, mapping)) = reach(&MAPPED, key).enumerate().find(|(_, one)| claim(one)) {
+        if WITHIN.load(Ordering::Relaxed) <= far {
+            WITHIN.fetch_max(far + 1, Ordering::Relaxed);
+        }
         let memory = memory.map_or(core::ptr::null(), core::ptr::from_ref);
         mapping.size.store(size, Ordering::Relaxed);
         mapping.memory.store(memory.cast_mut(), Ordering::Relaxed);
@@ -249,7 +255,7 @@ pub(crate) fn forget_mappings(start: u64, size: u64) {
 /// Takes these mappings out, before the driver ends them: another thread may be given the same addresses.
 /// False: there are none.
 pub(crate) fn unmap_mappings(start: u64, size: u64) -> bool {
-    let take = |mapping: &Mapping, key| change(&mapping.start, key, key | LEAVING);
+    let take = |mapping: &Mapping, key| change_where_seen(&mapping.start, key, key | LEAVING);
     !MAPPED.known().is_empty() && each_in_row(start, size, take)
 }
 
@@ -257,7 +263,7 @@ pub(crate) fn unmap_mappings(start: u64, size: u64) -> bool {
 pub(crate) fn unmapped_mappings(start: u64, size: u64, is_ended: bool) {
     each_in_row(start, size, |mapping, key| {
         let left = if is_ended { BUSY } else { key };
-        let taken = change(&mapping.start, key | LEAVING, left);
+        let taken = change_where_seen(&mapping.start, key | LEAVING, left);
         if taken && is_ended {
             let memory = mapping.memory();
             mapping.start.store(FREE, Ordering::Release);
@@ -265,6 +271,11 @@ pub(crate) fn unmapped_mappings(start: u64, size: u64, is_ended: bool) {
         }
         taken
     });
+}
+
+/// The places where the mapping of a key can be.
+fn mapped(key: u64) -> impl Iterator<Item = &'static Mapping> {
+    reach(&MAPPED, key).take(WITHIN.load(Ordering::Relaxed))
 }
 
 /// Has `take` have the mappings that follow each other; it is given a place and the key that is looked for,
@@ -275,7 +286,7 @@ fn each_in_row(start: u64, size: u64, take: impl Fn(&Mapping, u64) -> bool) -> b
     while at < end {
         let key = at.saturating_add(FIRST);
         // The size is read before: a place that was let go of may be another's.
-        let taken = reach(&MAPPED, key).find_map(|mapping| {
+        let taken = mapped(key).find_map(|mapping| {
             let bytes = mapping.size.load(Ordering::Relaxed);
             take(mapping, key).then_some(bytes)
         });
@@ -302,7 +313,7 @@ impl Mapping {
     /// The mapping that begins at an address.
     fn at(start: u64) -> Option<&'static Self> {
         let key = start.saturating_add(FIRST);
-        reach(&MAPPED, key).find(|mapping| mapping.start.load(Ordering::Acquire) == key)
+        mapped(key).find(|mapping| mapping.start.load(Ordering::Acquire) == key)
     }
 
     /// As [`Self::of`], for an address within. Looks at every place where the driver does not say what begins

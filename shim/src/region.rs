@@ -71,3 +71,9 @@ pub(crate) fn reach<T: Place, const N: usize>(
 pub(crate) fn change(place: &AtomicU64, from: u64, to: u64) -> bool {
     place.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
+
+/// The same for who looks through many places: one that reads otherwise is not written to, which would take
+/// its line from all others.
+pub(crate) fn change_where_seen(place: &AtomicU64, from: u64, to: u64) -> bool {
+    place.load(Ordering::Relaxed) == from && change(place, from, to)
+}
