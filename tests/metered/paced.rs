@@ -14,16 +14,19 @@ fn percent(us: i64, ms: i64) -> f64 {
 #[test]
 fn without_an_arbiter_a_container_paces_itself_to_its_share() {
     for (weight, us) in [(50, 100), (25, 5), (25, 3_000)] {
-        let stage = Stage::new().with(|terms| Terms { weight, ..terms });
-        let words = format!("saturate=kernel,{us},1200");
-        let got = percent(number(&stage.run(&words).lines, &words), 1200);
-        // Slower than its share it may be, on a busy machine.
-        let used = stage.used();
-        assert!(
-            got < f64::from(weight) + 4.0,
-            "{got} of {weight} percent in kernels of {us} us: {used:?}"
-        );
-        assert!(got > f64::from(weight) * 0.5, "{got} of {weight} percent in kernels of {us} us");
+        // Slower than its share it may be while the machine has no time for those who launch.
+        let kept_up = (0..4).any(|_| {
+            let stage = Stage::new().with(|terms| Terms { weight, ..terms });
+            let words = format!("saturate=kernel,{us},1200");
+            let got = percent(number(&stage.run(&words).lines, &words), 1200);
+            let used = stage.used();
+            assert!(
+                got < f64::from(weight) + 4.0,
+                "{got} of {weight} percent in kernels of {us} us: {used:?}"
+            );
+            got > f64::from(weight) * 0.5
+        });
+        assert!(kept_up, "less than half of {weight} percent in kernels of {us} us, four times");
     }
 }
 
