@@ -127,7 +127,7 @@ impl Launch<'_> {
     fn uploaded_new(&self, memory: Memory, bound: Charge, need: Need) -> Option<CUresult> {
         memory.claim_new(need.bytes);
         let result = self.uploaded(memory, bound);
-        memory.unclaim(need.bytes);
+        memory.unclaim_new(need.bytes);
         result
     }
 

@@ -15,10 +15,13 @@ use nvidia_sys::cuda::{CUdevice, CUgraphMem_attribute, CUresult};
 
 static KNOWN: Region<OfDevice, { device::MOST }> = Region::new();
 
-/// What a device's graphs are charged, and how much of what lies idle launches rely on that are under way.
+/// What a device's graphs are charged, and how much of what is reserved launches rely on that are under way.
 pub(crate) struct OfDevice {
     grown: Grown,
+    /// Of all of them: nobody else may take so much for idle.
     claimed: AtomicU64,
+    /// Of those that have no bound of their own, and rely on what is charged already.
+    relied: AtomicU64,
 }
 
 // SAFETY: atomics, of which zero is a value.
@@ -68,9 +71,9 @@ impl Memory {
     /// nothing of what is charged is given back, so what others trim or use meanwhile can be taken again.
     pub(crate) fn claim(&self, bytes: u64) -> bool {
         // Before the driver is asked: whoever gives back after that sees the claim.
+        self.place.relied.fetch_add(bytes, Ordering::SeqCst);
         let claimed = self.place.claimed.fetch_add(bytes, Ordering::SeqCst).saturating_add(bytes);
-        let used = self.number(CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT);
-        let idle = self.reserved().zip(used).map(|(all, used)| all.saturating_sub(used));
+        let idle = self.reserved().zip(self.used()).map(|(all, used)| all.saturating_sub(used));
         let is_idle = idle.is_some_and(|idle| idle >= claimed);
         if !is_idle {
             self.unclaim(bytes);
@@ -78,17 +81,23 @@ impl Memory {
         is_idle
     }
 
+    /// The launch that claimed is over.
+    pub(crate) fn unclaim(&self, bytes: u64) {
+        self.place.claimed.fetch_sub(bytes, Ordering::SeqCst);
+        if self.place.relied.fetch_sub(bytes, Ordering::SeqCst) == bytes {
+            self.look();
+        }
+    }
+
     /// As [`Self::claim`] of what a launch is about to let grow itself: nobody else's claim is to count that as
-    /// idle between its upload and its launch.
+    /// idle between its upload and its launch. It relies on its bound.
     pub(crate) fn claim_new(&self, bytes: u64) {
         self.place.claimed.fetch_add(bytes, Ordering::SeqCst);
     }
 
-    /// The launch that claimed is over.
-    pub(crate) fn unclaim(&self, bytes: u64) {
-        if self.place.claimed.fetch_sub(bytes, Ordering::SeqCst) == bytes {
-            self.look();
-        }
+    /// The launch of [`Self::claim_new`] is over.
+    pub(crate) fn unclaim_new(&self, bytes: u64) {
+        self.place.claimed.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     /// Gives back what is idle.
@@ -105,13 +114,22 @@ impl Memory {
         self.place.grown.look(self.nothing(), || self.size(0));
     }
 
-    /// What is to be charged for it; none: all that is, as long as somebody relies on it.
+    /// What is to be charged for it; none: all that is, with the bound. As long as somebody relies on what is
+    /// charged, nothing of that is given back, and what others use beside it stays charged too.
     fn size(&self, bound: u64) -> Option<u64> {
-        let reserved = self.reserved()?;
-        let is_covered = reserved <= self.charged().saturating_add(bound);
+        let (reserved, charged) = (self.reserved()?, self.charged());
+        let covered = charged.saturating_add(bound);
         // Read after the driver was asked.
-        let is_claimed = self.place.claimed.load(Ordering::SeqCst) > 0;
-        (!(is_covered && is_claimed)).then_some(reserved)
+        let relied = self.place.relied.load(Ordering::SeqCst);
+        if relied == 0 || reserved > covered {
+            return Some(reserved);
+        }
+        let taken_again = self.used()?.saturating_add(relied);
+        (taken_again < covered).then_some(reserved.max(charged).max(taken_again))
+    }
+
+    fn used(&self) -> Option<u64> {
+        self.number(CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT)
     }
 
     fn reserved(&self) -> Option<u64> {

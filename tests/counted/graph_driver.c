@@ -62,13 +62,17 @@ static void *takes(void *context) {
     if (!before_driver("cuMemAlloc_v2")(&at, 2 * MIB)) living += 2 * MIB;
     return 0;
 }
-/* With STANDIN_RIVAL=N another thread launches the next graph right behind the N-th upload. */
+/* With STANDIN_RIVAL=N another thread launches the next graph right behind the N-th upload, STANDIN_TIMES times
+ * where that is said, or until it is refused. */
 static int rival_got = -1;
 int standin_rival(void) { return rival_got; }
 static uint64_t rival;
 static void *launches(void *context) {
+    const char *times = getenv("STANDIN_TIMES");
+    int left = times ? atoi(times) : 1;
     before_driver("cuCtxSetCurrent")(context);
-    rival_got = before_driver("cuGraphLaunch")(rival, 0);
+    do rival_got = before_driver("cuGraphLaunch")(rival, 0);
+    while (--left > 0 && !rival_got);
     return 0;
 }
 static void meets_rival(uint64_t made) {

@@ -133,7 +133,11 @@ fn claims_nothing_while_it_waits(form: &str) {
 
 /// What the client says over the stand-in driver with this in its environment.
 fn with(variable: &str, value: &str, words: &str) -> Outcome {
-    let outcome = half().env(variable, value).run(client(), &format!("start {words}"));
+    lived(&half().env(variable, value), words)
+}
+
+fn lived(container: &Container, words: &str) -> Outcome {
+    let outcome = container.run(client(), &format!("start {words}"));
     outcome.assert_lived();
     outcome
 }
@@ -173,6 +177,20 @@ fn of_two_launches_at_once_into_what_lies_idle_one_gets_it() {
         assert_eq!((outcome.of("launch=0"), outcome.of("rival")), ("0", "2"), "{outcome:?}");
         assert!(!outcome.lines.contains(&"launch=0 2".to_owned()), "{outcome:?}");
         assert_eq!(outcome.of("used"), format!("{}.000", CONTEXT.0 + ROOM));
+    }
+}
+
+#[test]
+fn small_launches_do_not_fill_the_share_while_a_large_one_is_under_way() {
+    // Behind an upload of new memory, and of what lies idle because there is no room for so much again.
+    for (which, large) in [("1", 7000), ("2", 9000)] {
+        let container = half().env("STANDIN_RIVAL", which).env("STANDIN_TIMES", "600");
+        let words = format!(
+            "graph=0 take=0,0,{large} graph=1 take=1,1,2 make=0,0 make=1,1 launch=0 launch=0 rival used"
+        );
+        let outcome = lived(&container, &words);
+        assert_eq!((outcome.of("launch=0"), outcome.of("rival")), ("0", "0"), "{outcome:?}");
+        assert_eq!(outcome.of("used"), format!("{}.000", CONTEXT.0 + large));
     }
 }
 
