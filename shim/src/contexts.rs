@@ -301,7 +301,7 @@ impl Known {
     }
 
     /// It is not found by its handle any more. False: another thread was faster.
-    fn leave(&self, context: CUcontext) -> bool {
+    pub(crate) fn leave(&self, context: CUcontext) -> bool {
         let reserved = core::ptr::without_provenance_mut(1);
         self.handle.compare_exchange(context, reserved, SeqCst, Relaxed).is_ok()
     }

@@ -81,7 +81,12 @@ pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUre
         if result == SUCCESS {
             known.forget_owned(owner);
         }
-        known.handle.store(handle, Release);
+        known.handle.store(handle, SeqCst);
+        // Another thread has noticed its end meanwhile, and found nothing of it here.
+        if !here.primary.load(SeqCst) && known.leave(handle) {
+            contexts::count(true);
+            known.ended(owner);
+        }
     }
     after_release(device, result)
 }

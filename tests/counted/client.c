@@ -241,6 +241,10 @@ static void *slow_release(void *none) {
     (void)none;
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
 }
+static void *slow_reset(void *none) {
+    (void)none;
+    return (void *)(intptr_t)CALL("cuDevicePrimaryCtxReset_v2", (int), 0);
+}
 static void *slow_retain(void *made) {
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRetain", (void *, int), made, 0);
 }
@@ -426,6 +430,11 @@ static void run(char *text) {
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
         CALL("cuCtxSetCurrent", (void *), context);
         if (!result) result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place[0], 10 * MIB);
+        result = result * 10 + slow_end();
+    } else if (IS("reset-late")) {
+        /* While one resets the primary context, another thread gives the last reference back. */
+        slow_begin(3, slow_reset, 0);
+        result = CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
         result = result * 10 + slow_end();
     } else if (IS("context-threads")) {
         pthread_t threads[16];

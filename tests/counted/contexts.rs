@@ -128,6 +128,13 @@ fn what_was_allocated_before_a_reset_is_given_back_though_the_primary_context_is
 }
 
 #[test]
+fn a_primary_context_that_is_released_while_it_is_reset_is_charged_no_longer() {
+    let outcome = run_in(&half(), "reset-late start used reset-late start used");
+    assert_eq!(all_of(&outcome, "reset-late"), ["0", "0"]);
+    assert_eq!(all_of(&outcome, "used"), ["255.000", "255.000"]);
+}
+
+#[test]
 fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
     for threads in [2, 8] {
         let words = format!("stop context-threads={threads} start used");

@@ -6,10 +6,13 @@
 static int free_buffer(unsigned long address);
 #define FREE_OTHER free_buffer
 static int come_back(unsigned long bytes, int result);
-/* In the slow table a context that begins has this size, and who is told whether the primary one lives that. */
+/* In the slow table a context that begins has this size, who is told whether the primary one lives that, and one
+ * that ends the third. */
 #define CONTEXT 1
 #define STATE 2
+#define END 3
 #define CONTEXT_BEGINS() come_back(CONTEXT, 0)
+#define CONTEXT_ENDS(ctx) come_back(END, 0)
 #define STATE_TOLD() come_back(STATE, 0)
 static int is_mute;
 #define RETAIN_FAILS is_mute
@@ -552,7 +555,7 @@ int cuArrayDestroy(void *array) { LOCKED(end_array(array)); }
 int cuMipmappedArrayDestroy(void *array) { LOCKED(end_array(array)); }
 
 /* A limit of this size is set, or refused, and its caller comes back when another thread says so. So does
- * the first that unmaps so much, that makes a context, or that asks whether the primary one lives. */
+ * the first that unmaps so much, that makes or ends a context, or that asks whether the primary one lives. */
 static _Atomic size_t slow;
 static _Atomic int slow_result, is_held;
 
