@@ -22,6 +22,10 @@ pub(crate) fn charge(share: Share, device: CUdevice) -> Attempt {
 /// Of threads that come together the first one's charge stays.
 #[cold]
 fn first(share: Share, device: CUdevice) -> Attempt {
+    // Where contexts are charged nothing, each allocation comes here, and the driver need not be asked.
+    if share.allotment.context_estimate(share.device) == 0 {
+        return Attempt::Pass;
+    }
     let Some(here) = Here::of(device).filter(|_| !has_ended()) else { return Attempt::Pass };
     match contexts::charge(share) {
         Attempt::Charged(charge) if here.unseen.swap(true, Relaxed) => {
