@@ -9,13 +9,16 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{Pods, events::About, events::Event, pod_of};
+use super::{MIRROR_OF, Pods, events::About, events::Event, pod_of};
 use crate::audit::{Finding, Kind};
 use crate::config::{Audit, Eviction};
 use kube_api::{ApiError, Body, Client};
 
 /// Until a refused eviction is asked for again.
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// What is said of one that no API server can evict.
+const STATIC: &str = "a static pod, which ends when its manifest is taken from its node";
 
 /// The pods that were to be evicted, by uid, and when to ask again.
 #[derive(Default)]
@@ -43,8 +46,13 @@ impl Evictor {
             if !due {
                 continue;
             }
-            let evicted = evict(client, &uid, &namespace, &name).await;
-            let (next, told) = outcome(evicted);
+            // Its kubelet would make the mirror anew, and not stop the pod.
+            let is_static =
+                pods.get(&uid).is_some_and(|pod| pod.annotations.contains_key(MIRROR_OF));
+            let (next, told) = match is_static {
+                true => (None, STATIC.into()),
+                false => outcome(evict(client, &uid, &namespace, &name).await),
+            };
             self.next.insert(uid.clone(), next);
             info!(namespace, pod = name, %finding, told, "eviction");
             let message = format!("{told}: {finding}");
@@ -111,22 +119,40 @@ mod tests {
     use crate::audit::Culprit;
     use crate::inventory::tests::uuid;
 
-    #[test]
-    fn a_pods_successor_of_the_same_name_is_not_taken_for_it() {
-        let meta = json!({ "uid": "new", "name": "web-0", "namespace": "team" });
-        let pods = Pods::from([("new".to_owned(), serde_json::from_value(meta).unwrap())]);
+    fn finding(pod_uid: Option<&str>) -> Finding {
         let holder = Holder { namespace: "team".into(), pod: "web-0".into(), container: None };
-        let culprit = Culprit { holder: Some(holder), ..Culprit::default() };
-        let finding = |pod_uid: Option<&str>| Finding {
+        Finding {
             kind: Kind::Above,
             gpu: uuid(0),
-            culprit: culprit.clone(),
+            culprit: Culprit { holder: Some(holder), ..Culprit::default() },
             processes: Vec::new(),
             bytes: 0,
             limit: None,
             why: String::new(),
             pod_uid: pod_uid.map(str::to_owned),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_static_pod_is_told_of_once_and_its_mirror_is_left_alone() {
+        let account = tempfile::tempdir().unwrap();
+        std::fs::write(account.path().join("ca.crt"), "").unwrap();
+        let client = Client::new("http://127.0.0.1:9", account.path(), "test").unwrap();
+        let meta = json!({ "uid": "mirror", "name": "web-0", "namespace": "team",
+                           "annotations": { MIRROR_OF: "static" } });
+        let pods = Pods::from([("mirror".to_owned(), serde_json::from_value(meta).unwrap())]);
+        let policy = Audit { above_share: Eviction::Evict, ..Audit::default() };
+        let mut evictor = Evictor::default();
+        let findings = [finding(Some("static"))];
+        let told = evictor.look(&client, &findings, &policy, &pods).await;
+        assert!(told.len() == 1 && told[0].message.starts_with(STATIC), "{}", told[0].message);
+        assert_eq!(evictor.look(&client, &findings, &policy, &pods).await.len(), 0);
+    }
+
+    #[test]
+    fn a_pods_successor_of_the_same_name_is_not_taken_for_it() {
+        let meta = json!({ "uid": "new", "name": "web-0", "namespace": "team" });
+        let pods = Pods::from([("new".to_owned(), serde_json::from_value(meta).unwrap())]);
         for (pod_uid, known) in [(Some("old"), false), (None, false), (Some("new"), true)] {
             assert_eq!(pod(&finding(pod_uid), &pods).is_some(), known, "{pod_uid:?}");
         }

@@ -1,14 +1,14 @@
 //! Which runtime a pod is for: its runtime class's handler. Metadata does not tell, so it is asked for
 //! when a share starts. Questions do not wait for each other: many shares start at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
 use kube_api::{ApiError, Body, Client};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -17,10 +17,15 @@ use super::events::{About, Event};
 use super::{Events, LOOK};
 use crate::allotment::Holder;
 use crate::config::Config;
+use crate::node::Node;
 use crate::runtimes::{Question, is_refused};
 
-/// Pods that are asked for at the same time.
+/// Pods that are asked for at the same time, while their starts wait.
 const AT_ONCE: usize = 16;
+/// Of pods that have started unjudged: they keep no start waiting.
+const LATE_AT_ONCE: usize = 2;
+/// The pause before a pod is asked for again whose start waits.
+const SOON: Duration = Duration::from_millis(200);
 /// The longest pause before a pod is asked for again.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long a class's handler is believed: it cannot be changed, but the class can be made again.
@@ -31,11 +36,20 @@ pub(super) async fn keep_answering(
     client: &Arc<Client>,
     config: &watch::Receiver<Arc<Config>>,
     events: &Events,
-    mut questions: mpsc::Receiver<Question>,
+    node: &Arc<Node>,
 ) {
-    let (calls, handlers) = (Semaphore::new(AT_ONCE), Mutex::default());
-    let (client, config, events) = (client.clone(), config.clone(), events.clone());
-    let desk = Arc::new(Desk { client, config, events, calls, handlers });
+    let mut questions = node.runtimes().ask_here();
+    let desk = Desk {
+        client: client.clone(),
+        config: config.clone(),
+        events: events.clone(),
+        node: node.clone(),
+        calls: Semaphore::new(AT_ONCE),
+        late_calls: Semaphore::new(LATE_AT_ONCE),
+        late: Mutex::default(),
+        handlers: Mutex::default(),
+    };
+    let desk = Arc::new(desk);
     let mut answering = JoinSet::new();
     loop {
         tokio::select! {
@@ -55,7 +69,12 @@ struct Desk {
     client: Arc<Client>,
     config: watch::Receiver<Arc<Config>>,
     events: Events,
+    node: Arc<Node>,
     calls: Semaphore,
+    late_calls: Semaphore,
+    /// Pods that have started unjudged and are asked for still, by namespace and name: one that crashes and starts
+    /// again is one.
+    late: Mutex<BTreeSet<(String, String)>>,
     /// Of classes that were asked for, and when.
     handlers: Mutex<BTreeMap<String, (Instant, String)>>,
 }
@@ -64,28 +83,49 @@ impl Desk {
     /// Answers, or says that nobody knows and goes on asking: a share that has started where none can be held
     /// is told of then.
     async fn answer(self: Arc<Self>, Question { holder, answer }: Question) {
-        let (mut asker, mut pause) = (Some(answer), LOOK);
         loop {
-            match self.handler(&holder).await {
+            match self.handler(&holder, &self.calls).await {
                 Ok(handler) => {
                     // Who asked may have stopped waiting.
-                    let unheard = match asker.take() {
-                        Some(asker) => asker.send(handler).err(),
-                        None => Some(handler),
-                    };
+                    let unheard = answer.send(handler).err();
                     return self.judge_late(&holder, unheard.flatten());
                 }
                 // The pod is gone.
                 Err(error) if error.code() == Some(404) => return,
+                // One refused call is no answer while the start waits for another.
+                Err(_) if !answer.is_closed() => sleep(SOON).await,
                 Err(error) => {
-                    if asker.take().is_some() {
-                        self.tell_unknown(&holder, &error);
-                    }
+                    self.tell_unknown(&holder, &error);
+                    break;
                 }
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST);
         }
+        let pod = (holder.namespace.clone(), holder.pod.clone());
+        if self.late().insert(pod.clone()) {
+            self.answer_late(&holder).await;
+            self.late().remove(&pod);
+        }
+    }
+
+    /// Asks for as long as the pod holds anything here.
+    async fn answer_late(&self, holder: &Holder) {
+        let mut pause = LOOK;
+        loop {
+            sleep(pause).await;
+            if !self.holds(holder) {
+                return;
+            }
+            match self.handler(holder, &self.late_calls).await {
+                Ok(handler) => return self.judge_late(holder, handler),
+                Err(error) if error.code() == Some(404) => return,
+                Err(_) => pause = (pause * 2).min(LONGEST),
+            }
+        }
+    }
+
+    fn holds(&self, pod: &Holder) -> bool {
+        let is_its = |it: &Holder| (&it.namespace, &it.pod) == (&pod.namespace, &pod.pod);
+        self.node.records().iter().any(|record| record.holder.as_ref().is_some_and(is_its))
     }
 
     fn judge_late(&self, holder: &Holder, handler: Option<String>) {
@@ -114,8 +154,12 @@ impl Desk {
     }
 
     /// The handler of a pod's runtime class; `None` for the node's usual runtime.
-    async fn handler(&self, holder: &Holder) -> Result<Option<String>, ApiError> {
-        let _place = self.calls.acquire().await;
+    async fn handler(
+        &self,
+        holder: &Holder,
+        places: &Semaphore,
+    ) -> Result<Option<String>, ApiError> {
+        let _place = places.acquire().await;
         let pod = format!("/api/v1/namespaces/{}/pods/{}", holder.namespace, holder.pod);
         let pod = self.client.call(Method::GET, &pod, Body::None).await?;
         let Some(class) = pod["spec"]["runtimeClassName"].as_str() else { return Ok(None) };
@@ -131,7 +175,59 @@ impl Desk {
         Ok(Some(handler))
     }
 
-    fn handlers(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (Instant, String)>> {
+    fn late(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handlers(&self) -> MutexGuard<'_, BTreeMap<String, (Instant, String)>> {
         self.handlers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::{Router, routing::get};
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::api::LostEvents;
+    use crate::node::tests::Bare;
+    use crate::runtimes::Verdict;
+
+    /// An API server that answers so each time it is asked for a pod, by turns, and then that it is for runsc.
+    async fn api(answers: Vec<StatusCode>) -> (Client, tempfile::TempDir) {
+        let account = tempfile::tempdir().unwrap();
+        for file in ["ca.crt", "token"] {
+            std::fs::write(account.path().join(file), "").unwrap();
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let answers = Arc::new(Mutex::new(answers.into_iter()));
+        let pod = move || async move {
+            let code = answers.lock().unwrap().next().unwrap_or(StatusCode::OK);
+            (code, json!({ "spec": { "runtimeClassName": "runsc" } }).to_string())
+        };
+        let app = Router::new().route("/api/v1/namespaces/{ns}/pods/{name}", get(pod));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (Client::new(&base, account.path(), "test").unwrap(), account)
+    }
+
+    #[tokio::test]
+    async fn one_refused_call_is_no_answer_while_a_start_waits() {
+        let (client, _account) = api(vec![StatusCode::TOO_MANY_REQUESTS]).await;
+        let bare = Bare::new();
+        let config = bare.config.subscribe();
+        let (sender, mut told) = mpsc::channel(8);
+        let events = Events { sender, lost: Arc::new(LostEvents::default()) };
+        let (client, node) = (Arc::new(client), bare.node.clone());
+        tokio::spawn(async move { keep_answering(&client, &config, &events, &node).await });
+        tokio::task::yield_now().await;
+        let holder = Holder { namespace: "team".into(), pod: "a".into(), container: None };
+        let refused = bare.config.borrow().refused_runtimes.clone();
+        let verdict = bare.node.runtimes().judge(&holder, &refused).await;
+        assert_eq!(verdict, Verdict::Refused("runsc".into()));
+        assert!(told.try_recv().is_err(), "nobody is told that it is not known");
     }
 }
