@@ -170,7 +170,8 @@ impl Book {
     /// them is gone: those allotments end, there is no other call that would end them.
     ///
     /// # Errors
-    /// [`BookError`]; what was there before stays then.
+    /// [`BookError`]; the records stay as they were then. Of an earlier allotment of just these devices the pages may be
+    /// gone: where each share has a file system of its own they are not exchanged in one step.
     pub fn allot(
         &mut self,
         devices: &BTreeSet<DeviceId>,
@@ -282,8 +283,9 @@ impl Book {
                 done = done.and(self.keep(id, look));
             }
         }
-        if let Some(kept) = &look.kept {
-            self.set_aside(kept);
+        match &look.kept {
+            Some(kept) => self.set_aside(kept),
+            None => self.keep_what_was_stored(),
         }
         done.and(self.sweep_pages())
     }

@@ -35,12 +35,13 @@ pub(crate) fn is_kept(record: &Record, look: &Look<'_>) -> bool {
     }
     let same_pod = |held: &Held| {
         let holder = record.holder.as_ref();
-        holder
-            .is_none_or(|it| (&it.namespace, &it.pod) == (&held.holder.namespace, &held.holder.pod))
+        holder.is_some_and(|it| {
+            (&it.namespace, &it.pod) == (&held.holder.namespace, &held.holder.pod)
+        })
     };
     match kept {
         Some(life) => life.is_some(),
-        // Nobody can tell of more than the pod.
+        // Nobody can tell of more than the pod; one that has no name yet has ADMISSION to get one.
         None => look.held.iter().any(same_pod),
     }
 }
@@ -144,6 +145,8 @@ mod tests {
             (&unlisted, &others, false),
             // The checkpoint cannot be read, and its pod is listed.
             (&unlisted, &look(None), true),
+            // Nobody knows whose it is: any pod of the list would keep it for ever.
+            (&record(0..50), &look(None), false),
         ] {
             assert_eq!(is_kept(record, look), stays, "{record:?} {look:?}");
         }

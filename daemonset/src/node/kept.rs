@@ -12,7 +12,8 @@ use crate::aside::aside;
 use crate::audit::process::pods_that_live;
 use crate::checkpoint::{self, Stored};
 
-/// How long a start waits for the API server to name a pod, where that tells of pods at all.
+/// How long a start waits for the API server to name a pod, where that tells of pods at all, and for the kubelet's
+/// checkpoint: its disk may hang, and the kubelet waits for the start.
 const NAMED: Duration = Duration::from_secs(1);
 
 impl Node {
@@ -73,7 +74,8 @@ impl Node {
             return Vec::new();
         }
         // The kubelet has written it down before it starts anything of the pod.
-        let stored = self.stored().await.unwrap_or_default();
+        let stored = tokio::time::timeout(NAMED, self.stored()).await.ok().flatten();
+        let stored = stored.unwrap_or_default();
         let Some(own) = stored.iter().find(|it| it.devices.iter().eq(&record.devices)) else {
             return Vec::new();
         };

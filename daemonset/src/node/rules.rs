@@ -75,7 +75,9 @@ impl Node {
         let &Holding::Share { gpu, .. } = &record.holding else { return None };
         let (config, inventory) = (self.config.borrow(), self.inventory());
         let pipes = config.compute_of(inventory.get(gpu)?.pool.as_ref()).mps_pipes()?;
-        let lives = self.tenants().daemon(pipes).is_some();
+        // Looked for beside this, so that where one lives no procfs keeps the kubelet waiting.
+        let is_known = self.daemons.borrow().get(pipes) == Some(&true);
+        let lives = is_known || self.tenants().daemon(pipes).is_some();
         if !lives {
             warn!(
                 allotment = %record.id, pipes = %pipes.display(),
@@ -93,7 +95,9 @@ impl Node {
 
     /// Who plays no MPS daemon here.
     pub(crate) fn tenants(&self) -> Tenants {
-        Tenants::new(&self.identity.proc, &self.wares.layout.pages, self.book().records())
+        // The book is not held while procfs is read.
+        let records = self.records();
+        Tenants::new(&self.identity.proc, &self.wares.layout.pages, &records)
     }
 
     /// The driver's program that speaks with an MPS daemon, where there is one.

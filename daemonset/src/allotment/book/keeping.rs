@@ -1,13 +1,15 @@
 //! What the kubelet keeps for containers that it does not list: their allotments, and what is idle.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use contract::{AllotmentId, DeviceId};
 
-use super::{Book, BookError, Entry};
+use super::{Book, BookError, Entry, now};
 use crate::allotment::kept::{self, Kept, Life, kept_of};
 use crate::allotment::lists::Look;
 use crate::allotment::record::{Holder, Record};
+use crate::allotment::release::ADMISSION;
 use crate::allotment::store;
 
 impl Book {
@@ -37,6 +39,14 @@ impl Book {
         self.count_idle();
     }
 
+    /// Of what is idle only what a checkpoint named stays: that cannot be read any more.
+    pub(super) fn keep_what_was_stored(&mut self) {
+        let before = std::mem::take(&mut self.idle);
+        self.taken.remove(before.iter().flat_map(|kept| kept.devices.iter().copied()));
+        self.idle = before.into_iter().filter(|kept| !kept.pod_uid.is_empty()).collect();
+        self.count_idle();
+    }
+
     /// What an init container had and its successor has not is its pod's still. Whether it was one, the next look
     /// decides: the kubelet writes down what it gives out after it has asked.
     pub(super) fn keep_rest(&mut self, id: AllotmentId, but: &BTreeSet<DeviceId>) {
@@ -44,6 +54,11 @@ impl Book {
         // Of an init container whose successor is listed, a list names the pod alone.
         let has_name = |holder: &Holder| holder.container.is_some();
         if record.is_listed() && record.holder.as_ref().is_some_and(has_name) {
+            return;
+        }
+        // The kubelet asks for all containers of a pod in a row. What has no name for longer was another pod's.
+        let age = Duration::from_secs(now().saturating_sub(record.allocated_at));
+        if record.holder.is_none() && age > ADMISSION {
             return;
         }
         self.idle.push(Kept {

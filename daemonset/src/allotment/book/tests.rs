@@ -72,6 +72,27 @@ fn devices_given_out_again_end_every_allotment_that_had_some_of_them() {
 }
 
 #[test]
+fn what_a_dead_pod_without_a_name_had_beside_what_is_given_out_again_is_free() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout).unwrap();
+    book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
+    book.age(Duration::from_secs(60));
+    book.allot(&parts(0, 40..60), &grant(20), Told::default(), None).unwrap();
+    assert_eq!(book.taken().percent(uuid(0)), 20);
+}
+
+#[test]
+fn a_rest_that_no_checkpoint_names_is_free_at_the_next_look_also_where_none_can_be_read() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout).unwrap();
+    book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
+    book.allot(&parts(0, 40..60), &grant(20), Told::default(), None).unwrap();
+    assert_eq!(book.taken().percent(uuid(0)), 60);
+    book.reconcile(&Look { kept: None, ..Look::whole(&[], Instant::now()) }).unwrap();
+    assert_eq!(book.taken().percent(uuid(0)), 20);
+}
+
+#[test]
 fn another_agent_finds_the_book_as_it_was() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
