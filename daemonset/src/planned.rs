@@ -7,8 +7,8 @@
 use contract::{Annotation, DeviceUuid, Domain, Percent};
 use published::Plan;
 
-use crate::allotment::{Holder, Holding, Record};
-use crate::api::{Meta, Pods};
+use crate::allotment::{Holding, Record};
+use crate::api::{Meta, Pods, pod_of_record};
 
 /// Shares by their GPUs: what was planned for the pods of late, less what they hold. A pod that was given
 /// another's place leaves its own to that one.
@@ -23,9 +23,9 @@ pub(crate) fn planned<'a>(
     let plan = |pod: &Meta| pod.annotations.get(&annotation)?.parse::<Plan>().ok();
     let plans = pods.values().filter_map(|pod| Some((pod, plan(pod)?)));
     let plans: Vec<_> = plans.filter(|(_, plan)| plan.is_fresh(now_unix_s)).collect();
-    let is_planned = |holder: &Holder| {
-        let its = |pod: &Meta| pod.name == holder.pod && pod.namespace == holder.namespace;
-        plans.iter().any(|(pod, _)| its(pod))
+    let is_planned = |record: &Record| {
+        let pod = pod_of_record(pods, record);
+        pod.is_some_and(|it| plans.iter().any(|(pod, _)| pod.uid == it.uid))
     };
     let shares = plans.iter().flat_map(|(_, plan)| &plan.shares);
     let mut planned: Vec<_> =
@@ -34,8 +34,8 @@ pub(crate) fn planned<'a>(
     if planned.is_empty() {
         return planned;
     }
-    for record in records.into_iter().filter(|record| record.holder.as_ref().is_none_or(is_planned))
-    {
+    let counts = |record: &&Record| record.holder.is_none() || is_planned(record);
+    for record in records.into_iter().filter(counts) {
         let Holding::Share { gpu, percent, .. } = record.holding else { continue };
         let its = |part: &(DeviceUuid, Percent)| part.0 == gpu && part.1.get() == percent;
         if let Some(index) = planned.iter().position(its) {
@@ -48,6 +48,7 @@ pub(crate) fn planned<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allotment::Holder;
     use crate::inventory::tests::uuid;
     use contract::AllotmentId;
     use serde_json::json;

@@ -71,10 +71,14 @@ impl Refusals {
         Self { recent, changed: watch::Sender::new(()) }
     }
 
-    /// Remembers one, under a word for the metrics.
+    /// Remembers one, under a word for the metrics. A pod that is refused again for the same reason is one: as often
+    /// as it is tried, it takes no place of others'.
     pub fn add(&self, word: &'static str, call: Refused) {
         let mut recent = self.recent();
         *recent.counts.entry(word).or_default() += 1;
+        let is_again =
+            |it: &Refused| it.pod.is_some() && (&it.pod, &it.why) == (&call.pod, &call.why);
+        recent.calls.retain(|it| !is_again(it));
         recent.calls.push_back(call);
         let over = recent.calls.len().saturating_sub(KEPT);
         recent.calls.drain(..over);
@@ -125,6 +129,17 @@ mod tests {
     fn call(at: u64) -> Refused {
         let left = Left { gpu: uuid(0), index: 0, percent: 30, sick: None };
         Refused { at, asked: 50, pod: None, why: "no room".into(), left: vec![left] }
+    }
+
+    #[test]
+    fn a_pod_that_is_refused_again_and_again_takes_one_place() {
+        let refusals = Refusals::default();
+        refusals.add("refused", call(0));
+        for at in 1..100 {
+            refusals.add("runtime", Refused { pod: Some("team/a".into()), ..call(at) });
+        }
+        let calls: Vec<_> = refusals.recent().calls.iter().map(|call| call.at).collect();
+        assert_eq!((calls, refusals.counts()["runtime"]), (vec![0, 99], 99));
     }
 
     #[tokio::test]

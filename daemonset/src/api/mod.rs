@@ -30,6 +30,7 @@ pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
 pub(crate) use telling::Heard;
 
+use crate::allotment::Record;
 use crate::audit::Audited;
 use crate::audit::lister::Lister;
 use crate::config::Config;
@@ -49,6 +50,16 @@ const MIRROR_OF: &str = "kubernetes.io/config.mirror";
 pub(crate) fn pod_of<'a>(pods: &'a Pods, uid: &str) -> Option<&'a Meta> {
     let stands_for = |pod: &&Meta| pod.annotations.get(MIRROR_OF).is_some_and(|of| of == uid);
     pods.get(uid).or_else(|| pods.values().find(stands_for))
+}
+
+/// The pod that holds a record, where the API server tells of it. By its name only until its uid is known: another can
+/// have that.
+pub(crate) fn pod_of_record<'a>(pods: &'a Pods, record: &Record) -> Option<&'a Meta> {
+    if let Some(uid) = &record.pod_uid {
+        return pod_of(pods, uid);
+    }
+    let holder = record.holder.as_ref()?;
+    pods.values().find(|pod| pod.namespace == holder.namespace && pod.name == holder.pod)
 }
 
 /// The node's labels.
@@ -132,7 +143,7 @@ impl Api {
                 own_node::remove_taints(&client, &name, &node, &config, awaited),
                 publish(publish_in.as_deref()),
                 software::keep_known(&client, &name, &node),
-                runtimes::keep_answering(&client, &config, &events, node.runtimes().ask_here()),
+                runtimes::keep_answering(&client, &config, &events, &node),
             )
         };
         tokio::select! {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::{LOOK, Pods, pod_of};
+use super::{LOOK, Pods, pod_of_record};
 use crate::allotment::{Holding, Record};
 use crate::config::{Config, MigStrategy};
 use crate::inventory::{Gpu, Inventory, Membership, Slice};
@@ -205,15 +205,9 @@ fn least(inventory: &Inventory) -> u8 {
     (1..=100).filter_map(|n| Percent::new(n).ok()).find(|n| holds(*n)).map_or(100, Percent::get)
 }
 
-/// The pod that holds it, where the kubelet has named it and the API server knows it. By its name only until its uid
-/// is known: another can have that.
+/// The uid that the pod which holds it has at the API server.
 fn uid<'a>(record: &Record, pods: &'a Pods) -> Option<&'a str> {
-    if let Some(uid) = &record.pod_uid {
-        return pod_of(pods, uid).map(|pod| &*pod.uid);
-    }
-    let holder = record.holder.as_ref()?;
-    let its = |pod: &&super::Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
-    pods.values().find(its).map(|pod| &*pod.uid)
+    pod_of_record(pods, record).map(|pod| &*pod.uid)
 }
 
 struct Lease<'a> {

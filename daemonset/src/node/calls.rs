@@ -125,8 +125,11 @@ impl Node {
     /// [`Denial`].
     pub async fn prestart(&self, ids: &[String]) -> Result<(), Denial> {
         let record = self.ready(ids).inspect_err(|why| {
-            warn!(%why, "a start is refused");
-            self.remember(ids, why, None);
+            let of = |devices| self.book().record(&devices)?.holder.clone();
+            let holder = decide::parse(ids).ok().and_then(of);
+            let [namespace, pod, container] = Holder::words(holder.as_ref());
+            warn!(namespace, pod, container, %why, "a start is refused");
+            self.remember(ids, why, holder);
         })?;
         let (id, listed) = (record.id, self.identity.list().await);
         let mut held = match listed {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{Node, unix_s};
 use crate::allotment::{self, Held, Record};
-use crate::api::{Meta, Pods, PoolStates, Refinement, pod_of};
+use crate::api::{Meta, Pods, PoolStates, Refinement, pod_of, pod_of_record};
 use crate::arbiter;
 use crate::decide::Refusal;
 use crate::planned::planned;
@@ -77,8 +77,7 @@ impl Node {
 
     fn refine(&self, record: &Record, pods: &Pods, domain: Domain<'_>) -> Vec<(Meta, String)> {
         let Some(holder) = &record.holder else { return Vec::new() };
-        let its = |pod: &&Meta| pod.namespace == holder.namespace && pod.name == holder.pod;
-        let pod = pods.values().find(its);
+        let pod = pod_of_record(pods, record);
         let parse = |pod: &Meta| Refinement::parse(&pod.annotations, domain);
         let (mut refinement, mut problems) = pod.map(parse).unwrap_or_default();
         let observed = &self.config.borrow().observe;
