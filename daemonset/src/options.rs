@@ -54,7 +54,7 @@ pub struct Options {
     /// Where records and shims are kept: survives a reboot
     #[arg(long, default_value = paths::NODE_STATE, value_name = "DIR", env = "ALIQUOT_STATE_DIR", global = true)]
     pub state_dir: PathBuf,
-    /// Where the allotments' pages are: a small tmpfs
+    /// Where the allotments' pages are, one folder each: in memory, as /run is
     #[arg(long, default_value = paths::NODE_PAGES, value_name = "DIR", env = "ALIQUOT_PAGES_DIR")]
     pub pages_dir: PathBuf,
     /// Keep the pages in so many MiB of memory, each share's (376 KiB) on a file system of their own: needs

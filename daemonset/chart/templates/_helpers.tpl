@@ -31,6 +31,7 @@ seccompProfile: {type: RuntimeDefault}
 
 {{/* Where pods of a Deployment run, and what they may push aside. */}}
 {{- define "aliquot.pods" -}}
+{{- with . }}
 {{- with .priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -42,6 +43,7 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- end }}
 
