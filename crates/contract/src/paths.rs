@@ -16,8 +16,8 @@ pub const CONTAINER_SHIM: &str = "/opt/aliquot/libaliquot.so";
 /// In a container: the loader's list of preloaded libraries, which names the shim.
 pub const LD_SO_PRELOAD: &str = "/etc/ld.so.preload";
 
-/// On a node: the allotments' pages, a small tmpfs, one folder per allotment. It is not
-/// [`CONTAINER_ALLOTMENTS`], so that a process on the node itself never takes a container's
+/// On a node: the allotments' pages, in memory, one folder per allotment, which may be a file system of its own. It is
+/// not [`CONTAINER_ALLOTMENTS`], so that a process on the node itself never takes a container's
 /// allotments for its own.
 pub const NODE_PAGES: &str = "/run/aliquot-node";
 

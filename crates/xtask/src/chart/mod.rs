@@ -45,7 +45,7 @@ const KEPT: [(&str, &str); 2] =
     [("aliquot.yaml", ""), ("aliquot-policy.yaml", "admission.mode=policy")];
 
 /// Values that change what is rendered: each rendering has to fit the API.
-const VARIANTS: [&str; 13] = [
+const VARIANTS: [&str; 14] = [
     "",
     "admission.mode=policy,domain=gpu.example.org",
     "admission.mode=none,scheduler.enabled=false",
@@ -58,6 +58,8 @@ const VARIANTS: [&str; 13] = [
     "scheduler.slices={mig-1g.10gb},scheduler.ignorable=true,admission.leaveAlone={infra},agent.config.placement=spread",
     "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps,agent.config.compute.mpsPipeDirectory=/run/mps",
     "admission.mode=policy,admission.runtimeClassName=nvidia",
+    // As `helm upgrade --reuse-values` has them of a chart that did not know them.
+    "agent.log=null,admission.pods=null,scheduler.pods=null",
     "admission.pods.nodeSelector.a=b,admission.pods.tolerations[0].operator=Exists,scheduler.pods.priorityClassName=,scheduler.pods.nodeSelector.a=b",
 ];
 
