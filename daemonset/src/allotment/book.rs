@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
 
-use super::hands::Hands;
+use super::hands::{Hands, MOST_AHEAD};
 use super::holders::holder_of;
 use super::kept::Kept;
 use super::lists::{Listed, Look};
@@ -112,6 +112,7 @@ impl Book {
         );
         let hands = Hands::new(&layout);
         let mut book = Self { hands, layout, entries, taken, idle, rules, troubles, changed };
+        book.want_ready();
         for Problem { id, why } in loaded.problems {
             match id {
                 Some(id) => book.ails(id, why),
@@ -308,6 +309,18 @@ impl Book {
         self.troubles.remove(&record.id);
         self.changed = Instant::now();
         self.entries.insert(record.id, Entry { record, changed: Instant::now() });
+        self.want_ready();
+    }
+
+    /// Pages that lie ready have the room of shares that are still to come; one lies ready on a full node too, for
+    /// a container that starts again.
+    fn want_ready(&self) {
+        let left = self.layout.most_shares().map(|most| most.saturating_sub(self.shares()));
+        self.hands.want(left.map_or(MOST_AHEAD, |left| left.clamp(1, MOST_AHEAD)));
+    }
+
+    fn shares(&self) -> usize {
+        self.records().filter(|record| is_share(record)).count()
     }
 
     fn check_name(&self, record: &Record) -> Result<(), BookError> {
@@ -321,8 +334,7 @@ impl Book {
 
     fn check_room(&self, record: &Record) -> Result<(), BookError> {
         let Some(most) = self.layout.most_shares() else { return Ok(()) };
-        let is_share = |record: &Record| matches!(record.holding, Holding::Share { .. });
-        if !is_share(record) || self.records().filter(|other| is_share(other)).count() < most {
+        if !is_share(record) || self.shares() < most {
             return Ok(());
         }
         // Those that it follows give it their room.
@@ -351,6 +363,7 @@ impl Book {
         let record = self.entries.remove(&id).map(|entry| entry.record);
         self.troubles.remove(&id);
         self.changed = Instant::now();
+        self.want_ready();
         self.taken.remove(record.iter().flat_map(|record| record.devices.iter().copied()));
         let holder = record.and_then(|record| record.holder);
         let [namespace, pod, container] = Holder::words(holder.as_ref());
@@ -363,6 +376,10 @@ impl Book {
         let known = self.entries.keys().chain(self.troubles.keys()).copied();
         Ok(pages::sweep(&self.layout, &known.collect())?)
     }
+}
+
+fn is_share(record: &Record) -> bool {
+    matches!(record.holding, Holding::Share { .. })
 }
 
 fn now() -> u64 {

@@ -1,4 +1,4 @@
-//! What nobody has to wait for, done on a thread of its own: the pages of the next share are made ahead, and
+//! What nobody has to wait for, done on a thread of its own: the pages of the next shares are made ahead, and
 //! what has ended is removed. The kubelet waits for neither.
 //!
 //! The book says in memory at once that an allotment has ended, and its files follow. An agent that is
@@ -28,9 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// anybody asks.
 const MEEK: i32 = 10;
 
+/// How many pages lie ready at most, 3 MiB: of pods that come one after the other no kubelet admits so many while
+/// some are made.
+pub(super) const MOST_AHEAD: usize = 8;
+
 /// What is to be done.
 enum Deed {
-    /// Pages for whoever comes next.
+    /// Pages for one more of those who come next, unless enough lie ready.
     Ahead,
     /// The files of an allotment that has ended.
     Remove(AllotmentId, Option<Holder>),
@@ -54,9 +58,11 @@ struct Desk {
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    ahead: Option<Ready>,
+    ahead: Vec<Ready>,
+    /// How many of them there should be.
+    wanted: usize,
     /// How many were made: each has a name of its own.
     made: u64,
     /// Allotments whose files are still to be removed.
@@ -70,8 +76,7 @@ struct State {
 impl Hands {
     /// A thread for the folders of `layout`. Where there is none to be had, whoever asks does it.
     pub(super) fn new(layout: &Layout) -> Self {
-        let (state, changed) = Default::default();
-        let desk = Arc::new(Desk { layout: layout.clone(), state, changed });
+        let desk = Arc::new(Desk::new(layout));
         let (deeds, todo) = channel();
         let at = desk.clone();
         let thread = thread::Builder::new().name("hands".into()).spawn(move || at.work(&todo));
@@ -79,22 +84,27 @@ impl Hands {
         Self { deeds: thread.is_some().then_some(deeds), thread, desk, patience: PATIENCE }
     }
 
-    /// Hands that do nothing until the answer is called, for whom nobody waits at all.
+    /// Hands at the same desk that do nothing until the answer is called.
     #[cfg(test)]
-    pub(super) fn idle(layout: &Layout) -> (Self, impl Fn() + use<>) {
-        let (state, changed) = Default::default();
-        let desk = Arc::new(Desk { layout: layout.clone(), state, changed });
+    pub(super) fn tied(&self) -> (Self, impl Fn() + use<>) {
+        let desk = self.desk.clone();
         let (deeds, todo) = channel();
         let at = desk.clone();
         let late = move || todo.try_iter().for_each(|deed| at.perform(deed));
         (Self { deeds: Some(deeds), thread: None, desk, patience: Duration::ZERO }, late)
     }
 
-    /// Sees to it that pages lie ready.
+    /// So many pages should lie ready; nothing is made for that alone.
+    pub(super) fn want(&self, wanted: usize) {
+        self.desk.state().wanted = wanted;
+    }
+
+    /// Sees to it that as many pages lie ready as should.
     pub(super) fn prepare(&self) {
-        if self.desk.state().ahead.is_none() {
-            self.give(Deed::Ahead);
-        }
+        let state = self.desk.state();
+        let off = state.wanted.abs_diff(state.ahead.len());
+        drop(state);
+        (0..off).for_each(|_| self.give(Deed::Ahead));
     }
 
     /// New pages, whether or not some lie ready.
@@ -104,7 +114,7 @@ impl Hands {
 
     /// Pages that lie ready, or new ones.
     pub(super) fn pages(&self) -> Result<Ready, BookError> {
-        let ahead = self.desk.state().ahead.take();
+        let ahead = self.desk.state().ahead.pop();
         let pages = ahead.map_or_else(|| self.desk.draft(), Ok)?;
         self.give(Deed::Ahead);
         Ok(pages)
@@ -175,6 +185,18 @@ impl Drop for Hands {
 }
 
 impl Desk {
+    fn new(layout: &Layout) -> Self {
+        let state = State {
+            ahead: Vec::new(),
+            wanted: 1,
+            made: 0,
+            leaving: BTreeSet::new(),
+            stuck: BTreeSet::new(),
+            left: 0,
+        };
+        Self { layout: layout.clone(), state: Mutex::new(state), changed: Condvar::new() }
+    }
+
     fn work(&self, todo: &Receiver<Deed>) {
         // Of this thread alone, as Linux has it: whoever answers or asks meanwhile goes first.
         let _ = rustix::process::nice(MEEK);
@@ -193,13 +215,21 @@ impl Desk {
         self.changed.notify_all();
     }
 
+    /// One at a time: what has ended, whose memory is to be free again, waits behind no more than that.
     fn make_ahead(&self) {
-        if self.state().ahead.is_some() {
-            return;
-        }
+        let mut state = self.state();
+        let is_short = state.ahead.len() < state.wanted;
+        let kept = state.wanted.min(state.ahead.len());
+        let surplus = state.ahead.split_off(kept);
+        drop(state);
+        drop(surplus);
         // Whoever needs pages tries again, and says why there are none.
-        if let Ok(draft) = self.draft() {
-            self.state().ahead = Some(draft);
+        if is_short && let Ok(draft) = self.draft() {
+            let mut state = self.state();
+            // Fewer may be wanted by now.
+            if state.ahead.len() < state.wanted {
+                state.ahead.push(draft);
+            }
         }
     }
 

@@ -56,12 +56,22 @@ impl Ready {
                 files.fill(spec)?;
                 // Not in one step, as a folder is exchanged: no container starts meanwhile, because the kubelet
                 // waits for us, and whoever else looks finds no pages, as of a share that has none yet.
-                tmpfs::remove(folder).map_err(in_call("remove"))?;
-                fs::create_dir(folder).map_err(in_call("mkdir"))?;
+                make_room(folder)?;
                 apart.attach(folder).map_err(in_call("mount"))?;
                 Ok(None)
             }
         }
+    }
+}
+
+/// An empty folder in place of what lies there. Mostly nothing does, which one call tells.
+fn make_room(folder: &Path) -> Result<(), PageError> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            tmpfs::remove(folder).map_err(in_call("remove"))?;
+            fs::create_dir(folder).map_err(in_call("mkdir"))
+        }
+        made => made.map_err(in_call("mkdir")),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The book through kills, reboots and devices that are given out again.
 
 mod ailing;
+mod ready;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 
 use contract::{Mib, Percent};
 use ledger::BackEnd;
@@ -136,6 +136,7 @@ fn of_two_allotments_of_the_same_devices_the_later_counts_after_a_kill_between_t
     let mut book = Book::open(layout.clone()).unwrap();
     let first = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
     let last = book.allot(&parts(0, 40..60), &grant(20), Told::default(), None).unwrap();
+    book.hands.finish();
     // As if the second had never come to end the first, which has the smaller or the larger name.
     let age = |id, seconds| {
         let path = layout.record(id);
@@ -182,29 +183,6 @@ fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
 }
 
 #[test]
-fn pages_lie_ready_for_the_next_share_and_what_a_killed_agent_made_ahead_is_swept() {
-    let (_folder, layout) = node();
-    let drafts = || {
-        let names = fs::read_dir(&layout.pages).unwrap().map(|entry| entry.unwrap().file_name());
-        let drafts = names.filter(|name| name.to_string_lossy().starts_with(".draft."));
-        drafts.collect::<Vec<_>>()
-    };
-    fs::create_dir_all(layout.pages.join(".draft.77")).unwrap();
-    let mut book = Book::open(layout.clone()).unwrap();
-    assert!(drafts().is_empty());
-    for range in [0..30, 30..60, 30..60] {
-        reconcile(&mut book, &[]).unwrap();
-        book.hands.finish();
-        let ready = drafts();
-        assert_eq!(ready.len(), 1);
-        let inode = |path: PathBuf| fs::metadata(path).unwrap().ino();
-        let ahead = inode(layout.pages.join(&ready[0]));
-        let record = book.allot(&parts(0, range), &grant(30), Told::default(), None).unwrap();
-        assert_eq!(inode(layout.pages_of(record.id)), ahead, "made while the kubelet waited");
-    }
-}
-
-#[test]
 fn an_allotment_that_comes_back_at_once_keeps_its_files() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
@@ -224,7 +202,7 @@ fn an_allotment_that_comes_back_at_once_keeps_its_files() {
 fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a_late_removal() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let (hands, late) = Hands::idle(&layout);
+    let (hands, late) = book.hands.tied();
     book.hands = hands;
     book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
     let other = book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();

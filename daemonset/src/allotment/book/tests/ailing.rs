@@ -1,5 +1,7 @@
 //! The book with records that cannot be read, pages that cannot be made, and lists that are not whole.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::*;
 use crate::allotment::record::Holding;
 
