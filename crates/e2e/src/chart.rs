@@ -16,6 +16,9 @@ pub const IMAGE: (&str, &str) = ("localhost/aliquot", "1");
 /// The image of kube-scheduler, with the tag.
 pub const SCHEDULER: (&str, &str) = ("localhost/kube-scheduler", "1");
 
+/// The RuntimeClass that pods with a GPU get: of the runtime that is the default one here as well.
+pub const CLASS: &str = "plain";
+
 /// Where helm and the chart are.
 #[derive(Clone, Debug)]
 pub struct Chart {
@@ -61,7 +64,7 @@ pub fn values(driver: &str, admission: &str, runtime: &str) -> Value {
                 "injection": injection,
             },
         },
-        "admission": {"mode": admission, "replicas": 1},
+        "admission": {"mode": admission, "replicas": 1, "runtimeClassName": CLASS},
         "scheduler": {
             "replicas": 1,
             "image": {"repository": SCHEDULER.0, "tag": SCHEDULER.1},

@@ -5,11 +5,16 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{BARE, Case, FRACTION, PERCENT, PODS, WHOLE, ended, said, shown};
+use crate::chart::CLASS;
 use crate::cluster::Cluster;
 use crate::manifests::{KINDS, container, pod_of, workload};
 
 pub(super) const CASES: &[Case] = &[
     Case { name: "0.5 becomes 50 percent in every kind of workload", run: kinds },
+    Case {
+        name: "a template that is applied again has the share that its author says then",
+        run: again,
+    },
     Case { name: "every spelling of a half is understood", run: spellings },
     Case { name: "what is no share is refused in a sentence", run: refusals },
     Case { name: "a pod that is annotated with 0.5 has half a GPU", run: annotated },
@@ -28,6 +33,38 @@ fn kinds(cluster: &mut Cluster) -> Result<()> {
         let tolerated = tolerations.is_some_and(|all| all.to_string().contains("nvidia.com/gpu"));
         let is_given = matches!(kind, "Pod" | "DaemonSet");
         ensure!(tolerated == is_given, "{kind}: tolerations are {tolerations:?}");
+        let class = stored.pointer(&format!("{place}/spec/runtimeClassName"));
+        let expected = (kind == "Pod").then(|| json!(CLASS));
+        ensure!(class == expected.as_ref(), "{kind}: the RuntimeClass is {class:?}");
+    }
+    Ok(())
+}
+
+/// A Job's template and a pod's resources cannot change.
+fn again(cluster: &mut Cluster) -> Result<()> {
+    for (kind, path, place) in
+        KINDS.into_iter().filter(|(kind, ..)| !matches!(*kind, "Pod" | "Job"))
+    {
+        let apply = |fraction: &str| {
+            let mut asked = workload(kind, &json!({FRACTION: fraction}));
+            if asked["spec"].get("selector").is_some() && kind != "DaemonSet" {
+                asked["spec"]["replicas"] = 0.into();
+            }
+            let pod = asked.pointer_mut(&format!("{place}/spec")).context("it has a pod")?;
+            pod["nodeSelector"] = json!({"example.com/nowhere": "x"});
+            let words = ["apply", "--server-side", "-n", "default", "-f", "-"];
+            cluster.kubectl.with(&words, &asked.to_string())?;
+            let stored = cluster.api.get(&format!("{path}/w"))?;
+            let resources = stored.pointer(&format!("{place}/spec/containers/0/resources"));
+            resources.cloned().context("it has resources")
+        };
+        for (fraction, percent) in [("0.5", "50"), ("0.25", "25"), ("0.25", "25")] {
+            let resources = apply(fraction).with_context(|| format!("{kind} with {fraction}"))?;
+            let expected = json!({PERCENT: percent});
+            let holds = resources["limits"] == expected && resources["requests"] == expected;
+            ensure!(holds, "{kind} with {fraction}: {resources}");
+        }
+        cluster.api.delete(&format!("{path}/w"))?;
     }
     Ok(())
 }

@@ -57,6 +57,11 @@ pub fn run(cluster: &mut Cluster, only: &str) -> Result<()> {
         "metadata": {"name": "bare", "labels": {"example.com/gpu-admission": "disabled"}},
     });
     cluster.api.create("/api/v1/namespaces", &bare)?;
+    let class = json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
+        "metadata": {"name": chart::CLASS}, "handler": "runc",
+    });
+    cluster.api.create("/apis/node.k8s.io/v1/runtimeclasses", &class)?;
     let (mut ran, mut failed, mut installed) = (0, Vec::new(), Vec::new());
     for (admission, tables) in STAGES {
         let cases: Vec<_> = tables.iter().copied().flatten().collect();

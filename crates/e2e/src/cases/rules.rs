@@ -15,8 +15,10 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// After everything else: it takes the chart away.
-pub(super) const LAST: &[Case] =
-    &[Case { name: "taking the chart away disturbs no running pod", run: taken_away }];
+pub(super) const LAST: &[Case] = &[
+    Case { name: "a Job with a share ends while the webhook is away", run: ends_alone },
+    Case { name: "taking the chart away disturbs no running pod", run: taken_away },
+];
 
 const TEAM: &str = "/api/v1/namespaces/team/pods";
 
@@ -117,6 +119,45 @@ fn agents_token(cluster: &Cluster, of_its_pod: bool) -> Result<String> {
     });
     let answer = cluster.api.create(&path, &request)?;
     Ok(answer["status"]["token"].as_str().context("no token")?.to_owned())
+}
+
+/// Its controller takes a finalizer from the pod: nothing that the webhook looks at.
+fn ends_alone(cluster: &mut Cluster) -> Result<()> {
+    let pod = pod("w", PERCENT, 30, "sleep 20");
+    let labels = json!({"app": "w"});
+    let template = json!({"metadata": {"labels": labels}, "spec": pod["spec"]});
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "w"}, "spec": {"template": template},
+    });
+    cluster.api.create(JOBS, &job)?;
+    let path = format!("{JOBS}/w");
+    let runs = |job: &Value| job["status"]["ready"] == 1;
+    cluster.api.wait(&path, "running", PATIENCE, runs)?;
+    webhook_is(cluster, 0)?;
+    let still = cluster.api.get(&path)?;
+    ensure!(runs(&still), "it ended before the webhook was away: {}", still["status"]);
+    let has_ended = |job: &Value| job["status"]["succeeded"] == 1;
+    let outcome = cluster.api.wait(&path, "ended", PATIENCE, has_ended);
+    webhook_is(cluster, 1)?;
+    cluster.api.delete(&path)?;
+    outcome.map(drop)
+}
+
+const JOBS: &str = "/apis/batch/v1/namespaces/default/jobs";
+
+/// Runs the webhook so often, and waits until that is so.
+fn webhook_is(cluster: &Cluster, replicas: u32) -> Result<()> {
+    let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/aliquot-admission");
+    cluster.api.patch(&path, &json!({"spec": {"replicas": replicas}}))?;
+    let pods = format!(
+        "/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io%2Fcomponent%3Dadmission"
+    );
+    let is_so = |list: &Value| {
+        let all = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ready = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == true;
+        all.len() == replicas as usize && all.iter().all(|pod| ready(&pod))
+    };
+    cluster.api.wait(&pods, "as many as wanted", PATIENCE, is_so).map(drop)
 }
 
 fn taken_away(cluster: &mut Cluster) -> Result<()> {
