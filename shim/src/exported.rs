@@ -14,7 +14,7 @@ use crate::references::Memory;
 use crate::region::{Place, Region, change};
 use crate::sys;
 use core::ffi::{c_int, c_ulonglong, c_void};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use nvidia_sys::cuda::{CUmemAllocationHandleType, CUmemGenericAllocationHandle, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -38,8 +38,8 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 struct Exported {
     descriptor: AtomicU64,
     file: AtomicU64,
-    /// Whether its file description could be marked.
-    is_marked: AtomicBool,
+    /// The mark of its file description, or 0.
+    mark: AtomicI32,
     memory: AtomicPtr<Memory>,
     block: AtomicU64,
 }
@@ -200,7 +200,7 @@ pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
     let Some(place) = place else { return memory.let_go() };
     COUNT.fetch_add(1, Ordering::AcqRel);
     place.file.store(file_of(descriptor).unwrap_or(0), Ordering::Relaxed);
-    place.is_marked.store(sys::mark(descriptor), Ordering::Relaxed);
+    place.mark.store(sys::mark(descriptor), Ordering::Relaxed);
     place.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
     place.block.store(block, Ordering::Relaxed);
     place.descriptor.store(key(descriptor), Ordering::Release);
@@ -211,8 +211,9 @@ impl Exported {
     /// opened anew: so the description tells.
     fn is_open(&self, key: u64) -> bool {
         let Some(descriptor) = key.checked_sub(FIRST) else { return false };
+        let mark = self.mark.load(Ordering::Relaxed);
         file_of(descriptor as c_int) == Some(self.file.load(Ordering::Relaxed))
-            && (!self.is_marked.load(Ordering::Relaxed) || sys::is_marked(descriptor as c_int))
+            && (mark == 0 || sys::is_marked(descriptor as c_int, mark))
     }
 
     /// Empties a place that the caller holds, and lets go of its memory.

@@ -246,21 +246,29 @@ pub(crate) fn file_of(descriptor: c_int) -> Option<File> {
     Some(File { inode: stat.st_ino, device: stat.st_dev, node: stat.st_rdev })
 }
 
-/// fcntl(2)'s for the signal that tells of input, which means nothing without O_ASYNC. A file description
-/// has none at first; all copies of its descriptors share it.
+/// fcntl(2)'s for the signal that tells of input and for whom it tells, which mean nothing without O_ASYNC. A
+/// file description has neither at first; all copies of its descriptors share them.
 const SET_SIGNAL: c_int = 10;
 const GET_SIGNAL: c_int = 11;
+const SET_OWNER: c_int = 8;
+const GET_OWNER: c_int = 9;
 /// The last one, which no program asks for here.
 const MARK: c_int = 64;
 
-/// Marks the file description of a descriptor; whether that could be done.
-pub(crate) fn mark(descriptor: c_int) -> bool {
-    control(descriptor, SET_SIGNAL, MARK) == 0
+/// Marks the file description of a descriptor as this process's; the mark, or 0 where that could not be done.
+pub(crate) fn mark(descriptor: c_int) -> c_int {
+    // SAFETY: takes nothing, and always succeeds.
+    let own = unsafe { libc::getpid() };
+    let is_done =
+        control(descriptor, SET_SIGNAL, MARK) == 0 && control(descriptor, SET_OWNER, own) == 0;
+    if is_done { own } else { 0 }
 }
 
-/// Whether a descriptor's file description was marked.
-pub(crate) fn is_marked(descriptor: c_int) -> bool {
+/// Whether a descriptor's file description has this mark, and is not one that another process has marked. Of a
+/// process that is gone, or in a pid namespace that this one does not see, nothing but that it was one is told.
+pub(crate) fn is_marked(descriptor: c_int, mark: c_int) -> bool {
     control(descriptor, GET_SIGNAL, 0) == MARK.into()
+        && [mark.into(), 0].contains(&control(descriptor, GET_OWNER, 0))
 }
 
 /// By system call: glibc's function may be a cancellation point.

@@ -360,7 +360,11 @@ static void run(char *text) {
         result = close((int)place[a]);
     else if (IS("open"))
         place[a] = (uint64_t)open("/dev/null", O_RDWR);
-    else if (IS("export-many")) {
+    else if (IS("open-sent")) {
+        /* As a process sends it that has the shim as well, and is our parent. */
+        place[a] = (uint64_t)open("/dev/null", O_RDWR);
+        result = fcntl((int)place[a], F_SETSIG, 64) | fcntl((int)place[a], F_SETOWN, getppid());
+    } else if (IS("export-many")) {
         CALL("standin_fickle", (int), 1);
         for (uint64_t i = 0; i < b && !result; i++)
             result = CALL("cuMemExportToShareableHandle", (void *, uint64_t, int, uint64_t), fabric[0], place[a], 8, 0);

@@ -89,8 +89,10 @@ fn a_descriptors_number_that_is_used_again_is_of_the_memory_that_was_exported_la
 
 #[test]
 fn another_file_at_the_number_of_a_closed_descriptor_keeps_nothing() {
-    let words = "create-shared=0,64 export=0,1 close=1 open=1 used release=0 used";
-    assert_eq!(used_here(words), [64.0, 0.0]);
+    for open in ["open", "open-sent"] {
+        let words = format!("create-shared=0,64 export=0,1 close=1 {open}=1 used release=0 used");
+        assert_eq!(used_here(&words), [64.0, 0.0], "{open}");
+    }
 }
 
 #[test]
