@@ -95,6 +95,10 @@ impl Refusals {
     /// Writes them to `path` after each change until `stop` is true.
     pub async fn keep_written(&self, path: &Path, mut stop: watch::Receiver<bool>) {
         let mut changed = self.changed.subscribe();
+        // What was refused before this began is a change too.
+        if !self.recent().calls.is_empty() {
+            changed.mark_changed();
+        }
         loop {
             tokio::select! {
                 _ = changed.changed() => {}
@@ -153,7 +157,6 @@ mod tests {
         let (stop, stopped) = watch::channel(false);
         let write = refusals.keep_written(&path, stopped);
         let wait = async {
-            refusals.changed.send_replace(());
             while read(&path).is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
