@@ -128,7 +128,7 @@ const LINES: [(&str, &[&str]); 22] = [
         &["    resources: [pods/eviction]"],
     ),
     // What an agent reads when it starts only has to start it again.
-    ("domain=x.org", &["        aliquot-domain: x.org"]),
+    ("domain=x.org", &["        aliquot-domain: \"x.org\""]),
     ("agent.log=json", &["            - --log=json"]),
     ("agent.maxUnavailable=10%", &["    rollingUpdate: {maxSurge: 0, maxUnavailable: 10%}"]),
     ("scheduler.ignorable=true", &["        ignorable: true"]),
