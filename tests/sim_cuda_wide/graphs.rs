@@ -24,22 +24,22 @@ fn a_capture_tells_its_graph_and_takes_other_nodes() {
 
 #[test]
 fn a_graphs_memory_is_charged_at_its_launch_and_kept_until_it_is_trimmed() {
-    script("graphs", "memory");
+    script("graph_memory", "memory");
 }
 
 #[test]
 fn memory_that_a_graph_does_not_free_lives_on() {
-    script("graphs", "kept");
+    script("graph_memory", "kept");
 }
 
 #[test]
 fn a_captured_allocation_is_a_node() {
-    script("graphs", "captured_memory");
+    script("graph_memory", "captured_memory");
 }
 
 #[test]
 fn an_upload_takes_the_memory_of_the_next_launch() {
-    script("graphs", "uploaded");
+    script("graph_memory", "uploaded");
 }
 
 #[test]
