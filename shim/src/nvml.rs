@@ -99,7 +99,11 @@ impl Figures {
             return Self { total: card, free: 0, used: card };
         };
         let usage = usage::of(share);
-        let total = if usage.limit == 0 { card } else { usage.limit.min(card) };
+        if usage.limit == 0 {
+            // A total of zero would be divided by somewhere: a share of nothing is like a card that is full.
+            return Self { total: card, free: 0, used: card };
+        }
+        let total = usage.limit.min(card);
         Self { total, free: usage.free().min(total.saturating_sub(usage.used)), used: usage.used }
     }
 }

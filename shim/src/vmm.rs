@@ -6,6 +6,7 @@
 //! is passed, unless it is this process's own. A reservation of addresses takes nothing.
 
 use crate::charge::{self, Attempt};
+use crate::device;
 use crate::exported;
 use crate::hooks::real;
 use crate::references::{self, Memory};
@@ -20,10 +21,12 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 
-/// The device that a location is on; none for the host.
+/// The device that memory at a location is charged to; none for the host's. Memory of a kind of location that is not
+/// known here may lie on a device all the same: it is charged to the current one, or to the first where none is
+/// current. A driver that knows of no such kind either refuses it by itself.
 ///
 /// # Safety
-/// The location is one of the header's.
+/// The kind says which member is set.
 pub(crate) unsafe fn device_of(location: &CUmemLocation) -> Option<CUdevice> {
     let place = location.__bindgen_anon_1;
     match location.type_ {
@@ -33,7 +36,10 @@ pub(crate) unsafe fn device_of(location: &CUmemLocation) -> Option<CUdevice> {
             // SAFETY: as above.
             Some(unsafe { place.localized }.deviceId.into())
         }
-        _ => None,
+        CUmemLocationType::CU_MEM_LOCATION_TYPE_HOST
+        | CUmemLocationType::CU_MEM_LOCATION_TYPE_HOST_NUMA
+        | CUmemLocationType::CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT => None,
+        _ => Some(device::current_ordinal().unwrap_or(0)),
     }
 }
 

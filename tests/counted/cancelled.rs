@@ -4,10 +4,10 @@
 use contract::Mib;
 
 use crate::container::{CONTEXT, Outcome, card};
-use crate::stage::{all_of, cancelling, run_in};
+use crate::stage::{ROOM, all_of, cancelling, run_in};
 
 /// What comes before, and the command whose thread is cancelled.
-const CALLS: [(&str, &str); 40] = [
+const CALLS: [(&str, &str); 51] = [
     ("", "alloc=0,8"),
     ("alloc=0,8", "free=0"),
     ("", "managed=0,8"),
@@ -38,6 +38,17 @@ const CALLS: [(&str, &str); 40] = [
     ("import=0,8", "import-end=0"),
     ("", "limit=2,64"),
     ("", "start"),
+    ("", "primary"),
+    ("context=0 use=0", "attach=1"),
+    ("context=0 use=0 attach=1", "detach=1"),
+    ("context=0 current", "detach=0"),
+    ("", "green=0"),
+    ("green=0", "green-end=0"),
+    ("pool=9,0", "set-pool=9"),
+    ("pool=9,0", "set-pool-of=9"),
+    ("pool=9,0 set-pool=9 lend=0,8", "pool-end=9"),
+    ("graph=0,8,7", "graph-make=1,0"),
+    (READY, "graph-end=1"),
     ("create-shared=0,8", "export-fabric=0,0"),
     ("create-shared=0,8 export-fabric=0,0", "import-fabric=1,0"),
     ("import=0,8", "buffer-of=1,0"),
@@ -55,6 +66,22 @@ const SPARSE: &str = "cuArray3DCreate_v2=0,1024,1024,0,1,64 create-tiles=1,4";
 const TILED: &str =
     "cuArray3DCreate_v2=0,1024,1024,0,1,64 create-tiles=1,4 tile=0,1,0,0,8,8 release=1";
 
+/// A graph that allocates, ready to be launched.
+const READY: &str = "graph=0,8,7 graph-make=1,0";
+
+/// Calls that take the memory of graphs and give it back. What was charged in one that is cancelled inside the driver
+/// stays so until the process ends, whatever is trimmed.
+const GRAPHS: [(&str, &str); 4] = [
+    (READY, "graph-upload=1"),
+    (READY, "graph-launch=1"),
+    ("graph=0,8,7 graph-make=1,0 graph-launch=1", "graph-launch=1"),
+    ("graph=0,8,7 graph-make=1,0 graph-launch=1", "graph-trim"),
+];
+
+/// Calls by which a primary context ends, which is begun again behind them.
+const ENDS: [(&str, &str); 4] =
+    [("", "stop"), ("primary", "stop"), ("", "reset"), ("alloc=0,8", "reset")];
+
 /// Calls that put code on the card, of which nobody knows more before the driver has done it: what is
 /// cancelled inside the driver is left to the agent's measurement.
 const CODE: [(&str, &str); 4] = [
@@ -69,12 +96,18 @@ const LATE: usize = 100;
 /// The same where it goes on, and ends in whatever comes next: mostly behind the hook.
 const BEHIND: usize = 200;
 
+/// What a call may be charged beyond what it takes, before the driver has said how much that is: what a pool grows by, or
+/// graphs, in MiB.
+const BOUND: f64 = 32.0;
+
 /// No hook makes more calls on its way.
 const MOST: usize = 8;
 
 /// What a process says that was cancelled so in a command, and went on.
 fn cancelled_in(before: &str, command: &str, call: usize, loading: &str) -> Outcome {
-    let words = format!("{before} cancel={call} {command} living used create=99,2 alloc=98,2");
+    let starts = if ENDS.contains(&(before, command)) { "start " } else { "" };
+    let words =
+        format!("{before} cancel={call} {command} {starts}living used create=99,2 alloc=98,2");
     let outcome = run_in(&cancelling().env("CUDA_MODULE_LOADING", loading), words.trim());
     let number = |word: &str| outcome.of(word).parse::<f64>().expect("a number");
     let used = number("used") - CONTEXT.0 as f64;
@@ -90,7 +123,7 @@ fn cancellations(outcome: &Outcome) -> usize {
 
 #[test]
 fn a_thread_that_ends_behind_any_call_of_the_driver_leaves_nothing_uncharged() {
-    let eager = CALLS.iter().chain(&CODE).map(|case| (case, "EAGER"));
+    let eager = CALLS.iter().chain(&GRAPHS).chain(&ENDS).chain(&CODE).map(|case| (case, "EAGER"));
     let all = eager.chain(CODE.iter().map(|case| (case, "LAZY")));
     let count = |((before, command), loading): &(&(&str, &str), &str)| {
         let each = (BEHIND + 1..=BEHIND + MOST)
@@ -103,16 +136,39 @@ fn a_thread_that_ends_behind_any_call_of_the_driver_leaves_nothing_uncharged() {
 
 #[test]
 fn a_thread_cancelled_in_any_call_of_a_hook_leaves_nothing_uncharged_and_nobody_stuck() {
-    let mut cancelled = [0; CALLS.len()];
-    for ((before, command), count) in CALLS.iter().zip(&mut cancelled) {
+    let calls = || CALLS.iter().chain(&GRAPHS).chain(&ENDS);
+    let mut cancelled = vec![0; calls().count()];
+    for ((before, command), count) in calls().zip(&mut cancelled) {
         // Before the driver has done it, and after.
         for call in (1..=MOST).chain(LATE + 1..=LATE + MOST) {
             let outcome = cancelled_in(before, command, call, "LAZY");
             *count += cancellations(&outcome);
         }
     }
-    let never: Vec<_> = CALLS.iter().zip(cancelled).filter(|(_, count)| *count == 0).collect();
+    let never: Vec<_> = calls().zip(cancelled).filter(|(_, count)| *count == 0).collect();
     assert!(never.is_empty(), "never cancelled inside: {never:?}");
+}
+
+/// What a process uses behind these words, in MiB.
+fn used_behind(words: &str) -> f64 {
+    let outcome = run_in(&cancelling(), format!("{words} used").trim());
+    outcome.of("used").parse().expect("a number")
+}
+
+#[test]
+fn what_stays_charged_is_what_the_cancelled_call_was_about_and_ends_with_its_process() {
+    for (before, command) in CALLS.iter().chain(&GRAPHS) {
+        let most = used_behind(before).max(used_behind(&format!("{before} {command}")));
+        for call in (1..=MOST).chain(LATE + 1..=LATE + MOST) {
+            let container = cancelling();
+            let words = format!("{before} cancel={call} {command} used");
+            let outcome = run_in(&container, words.trim());
+            let used: f64 = outcome.of("used").parse().expect("a number");
+            assert!(used <= most + BOUND, "{words}: {used}, at most {most}");
+            let whole = format!("create=0,{ROOM}");
+            assert_eq!(run_in(&container, &whole).of(&whole), "0", "{words}: who comes behind");
+        }
+    }
 }
 
 #[test]

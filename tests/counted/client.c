@@ -6,14 +6,15 @@
  * that is cancelled in the n-th of its calls of the driver, or behind it where n is above 200.
  */
 #include "client/contexts.h"
+#include "client/graphs.h"
 #include "client/memory.h"
 #include "client/pools.h"
 #include "client/process.h"
 #include "client/shared.h"
 #include "client/vmm.h"
 
-static int (*const families[])(struct word *) = {contexts_word, vmm_word,    shared_word,
-                                                 pools_word,    memory_word, process_word};
+static int (*const families[])(struct word *) = {contexts_word, vmm_word,    shared_word, pools_word,
+                                                 memory_word,   graphs_word, process_word};
 
 static void run(char *text) {
     struct word word = {.text = text};

@@ -65,16 +65,7 @@ UNSEEN void __cyg_profile_func_exit(void *function, void *caller) {
     count_down(&ends_left);
 }
 
-/* Green contexts: numbers, each of which keeps the primary one; and a driver that does not say which that is. */
-void standin_mute(int mute) { is_mute = mute; }
-int cuGreenCtxCreate(void **made, void *resources, int device, unsigned flags) {
-    if (device < 0 || device >= CARDS) return 101;
-    retained[device]++;
-    *made = (void *)(uint64_t)(0x4000 + device);
-    return 0;
-}
-int cuGreenCtxDestroy(void *green) { return cuDevicePrimaryCtxRelease_v2((int)((uint64_t)green - 0x4000)); }
-
+#include "driver/contexts.c"
 #include "driver/vmm.c"
 #include "driver/bindings.c"
 #include "driver/pools.c"

@@ -67,6 +67,11 @@ impl World {
         self
     }
 
+    /// Gives the container another limit of the first card, as the agent may while processes run.
+    pub(crate) fn lower(&self, hard: Mib) {
+        self.container.limit(self.card(0), hard);
+    }
+
     fn root(&self) -> PathBuf {
         self.folder.path().join("w")
     }

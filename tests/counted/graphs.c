@@ -25,21 +25,10 @@
 static void *cuda;
 #define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
-static uint64_t graphs[64], ready[64], addresses[64], pools[64];
+static uint64_t graphs[64], ready[64], addresses[64];
 static void *stream, *contexts[2];
 
-typedef struct location {
-    int kind, id;
-} location;
-typedef struct pool_properties {
-    int kind, handles;
-    location where;
-    uint64_t rest[9];
-} pool_properties;
-typedef struct taking {
-    pool_properties pool;
-    uint64_t access, accesses, size, address;
-} taking;
+#include "client/taking.h"
 
 static int start(int device) {
     int result = CALL("cuInit", (unsigned), 0);
@@ -54,14 +43,6 @@ static uint64_t in_use(void) {
 }
 static int number(int device, int which, uint64_t *value) {
     return CALL("cuDeviceGetGraphMemAttribute", (int, int, uint64_t *), device, which, value);
-}
-static int take(uint64_t graph, uint64_t *at, uint64_t bytes, int device) {
-    taking t = {.pool = {.kind = 1, .where = {1, device}}, .size = bytes};
-    uint64_t node;
-    int result = CALL("cuGraphAddMemAllocNode", (uint64_t *, uint64_t, void *, size_t, void *), &node,
-                      graph, 0, 0, &t);
-    *at = t.address;
-    return result;
 }
 static int give(uint64_t graph, uint64_t at) {
     uint64_t nodes[64], node;

@@ -15,6 +15,7 @@ mod graph_stage;
 mod graph_waits;
 mod graphs;
 mod limits;
+mod locations;
 mod named;
 mod old_drivers;
 mod pools;
@@ -25,3 +26,4 @@ mod stage;
 #[path = "../shim/talk.rs"]
 mod talk;
 mod vmm;
+mod zero;

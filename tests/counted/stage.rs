@@ -39,9 +39,14 @@ pub(crate) fn client() -> &'static Path {
     &built().client
 }
 
+/// The folder of the stand-in driver.
+pub(crate) fn driver() -> &'static Path {
+    built().folder.path()
+}
+
 /// A container with half of the first card, the stand-in driver in it.
 pub(crate) fn half() -> Container {
-    Container::half().driver(built().folder.path())
+    Container::half().driver(driver())
 }
 
 /// The same with a driver in which threads can be cancelled.

@@ -2,7 +2,7 @@
 
 use contract::Mib;
 
-use crate::container::{CONTEXT, Container, HALF};
+use crate::container::{CONTEXT, Container, HALF, card};
 
 #[test]
 fn the_share_is_the_card() {
@@ -39,6 +39,26 @@ fn a_card_that_was_not_allotted_has_nothing_free() {
     let outcome = Container::half().client("none nvml/1 nvml2/1");
     let all = Mib(32768).bytes();
     assert_eq!(outcome.of("nvml"), format!("0 total {all} free 0 used {all}"));
+}
+
+#[test]
+fn a_share_of_nothing_is_shown_as_a_full_card() {
+    let container = Container::half();
+    let lower = || {
+        container.limit(card(1), Mib(0));
+        container.client("none nvml nvml2 nvml-protected")
+    };
+    // Whether anybody holds some of it or not.
+    for words in ["proc2 init retain current alloc/0=2097152 wait", "proc2 init wait"] {
+        let outcome = container.while_waiting(words, lower);
+        let all = Mib(32768).bytes();
+        let full = format!("total {all} free 0 used {all}");
+        assert_eq!(outcome.of("nvml"), format!("0 {full}"), "{words}");
+        assert_eq!(outcome.of("nvml-protected"), format!("0 {full}"), "{words}");
+        let second = format!("0 version 2000028 total {all} reserved 0 free 0 used {all}");
+        assert_eq!(outcome.of("nvml2"), second, "{words}");
+        container.limit(card(1), HALF);
+    }
 }
 
 #[test]

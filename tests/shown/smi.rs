@@ -1,5 +1,7 @@
 //! NVIDIA's nvidia-smi in a container that shares its card with another.
 
+use contract::Mib;
+
 use crate::harness::{CONTEXT, Holder, World, smi};
 
 const APPS: &str = "--query-compute-apps=pid,used_memory --format=csv,noheader";
@@ -33,6 +35,18 @@ fn a_container_without_processes_sees_none_of_its_neighbours() {
     let table = smi(&mine, "");
     assert!(table.contains("No running processes found"), "{table}");
     assert_eq!(smi(&mine, APPS), "");
+}
+
+#[test]
+fn a_share_of_nothing_is_a_full_card_whose_processes_are_listed() {
+    let world = World::new();
+    let mine = world.half();
+    let own = Holder::start(&mine, 0, 100);
+    mine.limit(world.card(0), Mib(0));
+    let memory = "--query-gpu=memory.total,memory.used,memory.free --format=csv,noheader -i 0";
+    assert_eq!(smi(&mine, memory), "32768 MiB, 32768 MiB, 0 MiB");
+    assert!(smi(&mine, "").contains("32768MiB / 32768MiB"));
+    assert_eq!(smi(&mine, APPS), format!("{}, 408 MiB", own.pid()));
 }
 
 #[test]

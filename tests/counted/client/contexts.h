@@ -103,6 +103,13 @@ static int contexts_word(struct word *word) {
         result = CALL(command, (uint64_t *, unsigned, int, unsigned, void *), &place[a], 0, 0, 1, 0);
     else if (IS("context"))
         result = CALL("cuCtxCreate_v2", (uint64_t *, unsigned, int), &place[a], 0, 0);
+    else if (IS("use")) {
+        context = (void *)place[a];
+        result = CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("attach"))
+        result = CALL("cuCtxAttach", (uint64_t *, unsigned), &place[a], 0);
+    else if (IS("detach"))
+        result = CALL("cuCtxDetach", (uint64_t), place[a]);
     else if (IS("primary"))
         result = CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
     else if (IS("reset"))

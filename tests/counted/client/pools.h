@@ -52,6 +52,11 @@ static int pools_word(struct word *word) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_pool, 0);
         for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);
+    } else if (IS("pool-at")) {
+        /* pool-at=place,kind of memory,kind of location,number */
+        unsigned id = 0;
+        sscanf(text, "%*[^=]=%*u,%*u,%*u,%u", &id);
+        result = pool(&place[a], (int)b, (int)c, (int)id);
     } else if (IS("lend") || IS("lend-ptsz") || IS("lend-of") || IS("lend-of-ptsz")) {
         const char *variant = strstr(command, "ptsz") ? "_ptsz" : "";
         place[a] = UNTOUCHED;

@@ -16,6 +16,20 @@ static uint64_t mapped(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE) / MIB;
 }
 
+/* What is free and there of the current device, what there is by its number, and both in the forms of 32 bits; in
+ * MiB, 4096 where such a form has no room for more. */
+static void shown(void) {
+    size_t free = 0, total = 0, all = 0;
+    unsigned old[3] = {0};
+    CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
+    CALL("cuDeviceTotalMem_v2", (size_t *, int), &all, 0);
+    CALL("cuMemGetInfo", (unsigned *, unsigned *), &old[0], &old[1]);
+    CALL("cuDeviceTotalMem", (unsigned *, int), &old[2], 0);
+    printf("shown %llu %llu %llu", free / MIB, total / MIB, all / MIB);
+    for (int i = 0; i < 3; i++) printf(" %llu", (old[i] + MIB - 1) / MIB);
+    puts("");
+}
+
 static int process_word(struct word *word) {
     char *text = word->text;
     const char *command = word->command;
@@ -35,6 +49,9 @@ static int process_word(struct word *word) {
         struct rusage of;
         getrusage(RUSAGE_SELF, &of);
         printf("%s %ld\n", text, of.ru_minflt);
+        return SILENT;
+    } else if (IS("shown")) {
+        shown();
         return SILENT;
     } else if (IS("used")) {
         printf("%s %.3f\n", text, in_use() / (double)MIB);

@@ -95,6 +95,13 @@ static int vmm_word(struct word *word) {
         result = CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t), 0, 2 * MIB, &p, 0);
         result = result * 10 + CALL("cuMemCreate", (uint64_t *, size_t, properties *, uint64_t),
                                     &place[a], 2 * MIB, 0, 0);
+    } else if (IS("create-at")) {
+        /* create-at=place,size,kind of location,number */
+        unsigned id = 0;
+        sscanf(text, "%*[^=]=%*u,%*u,%*u,%u", &id);
+        place[a] = UNTOUCHED;
+        result = create(&place[a], b * MIB, (int)c, (int)id);
+        if (result && place[a] != UNTOUCHED) printf("%s wrote\n", text);
     } else if (IS("release"))
         result = release(place[a]);
     else if (IS("release-at"))

@@ -146,6 +146,9 @@ int cuDeviceSetMemPool(int device, void *pool) {
     if (device < 0 || device >= CARDS) return 101;
     LOCKED((chosen[device] = pool_of(pool)) ? 0 : 1);
 }
+int cuMemSetMemPool(location *where, int kind, void *pool) {
+    return where->kind == 1 ? cuDeviceSetMemPool(where->id, pool) : 1;
+}
 int cuMemAllocAsync(uint64_t *address, size_t size, void *stream) {
     if (races == SETS || races == ENDS) race();
     LOCKED(lend(address, size, current ? pool_at(current->device) : 0));

@@ -26,15 +26,30 @@ static void drop(struct memory *memory) {
     if (memory->on_device) living -= memory->size;
     memory->size = 0;
 }
+/* The card that a location lies on: itself, or a domain of it (CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN). As a driver
+ * of a later version would, this one knows a kind that no header has: the current card. */
+#define LATER_KIND 77
+enum { ON_HOST = -1, NOWHERE = -2 };
+static int card_at(location where) {
+    switch (where.kind) {
+    case 1: return where.id < 0 ? CARDS : where.id;
+    case 2: case 3: case 4: return ON_HOST;
+    case 6: return where.id & 0xff;
+    case LATER_KIND: return current ? current->device : 0;
+    default: return NOWHERE;
+    }
+}
 static int create_memory(uint64_t *handle, size_t size, const properties *p, uint64_t flags) {
     calls++;
     if (!initialised) return 3;
     if (!handle || !p || !size || size % (2 * MIB) || flags) return 1;
-    if (p->where.kind == 1 && (p->where.id < 0 || p->where.id >= CARDS)) return 101;
+    int card = card_at(p->where);
+    if (card == NOWHERE) return 1;
+    if (card >= CARDS) return 101;
     if (refuses()) return 2;
     for (int i = 0; i < MEMORIES; i++)
         if (!memories[i].size) {
-            memories[i] = (struct memory){size, 1, 0, p->where.kind == 1};
+            memories[i] = (struct memory){size, 1, 0, card >= 0};
             if (memories[i].on_device) living += size;
             *handle = 0x1000 + i;
             return 0;

@@ -1,0 +1,19 @@
+/* Green contexts: numbers, each of which keeps the primary one; and a driver that does not say which that is. */
+void standin_mute(int mute) { is_mute = mute; }
+int cuGreenCtxCreate(void **made, void *resources, int device, unsigned flags) {
+    if (device < 0 || device >= CARDS) return 101;
+    retained[device]++;
+    *made = (void *)(uint64_t)(0x4000 + device);
+    return 0;
+}
+int cuGreenCtxDestroy(void *green) { return cuDevicePrimaryCtxRelease_v2((int)((uint64_t)green - 0x4000)); }
+
+/* References to one context beyond its first. */
+static int attached;
+int cuCtxAttach(context **ctx, unsigned flags) {
+    if (!current) return 201;
+    attached++;
+    *ctx = current;
+    return 0;
+}
+int cuCtxDetach(context *ctx) { return attached ? attached--, 0 : cuCtxDestroy_v2(ctx); }
