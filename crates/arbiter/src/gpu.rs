@@ -129,12 +129,14 @@ impl Gpu {
         }
         self.charge(passed_ns);
         for (member, &(charge, length)) in self.members.iter_mut().zip(&self.charges) {
+            member.idles(charge, passed_ns, self.settings.quantum_ns);
             member.book(charge, length, self.virtual_ns);
             member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns);
         }
         self.level();
         let turns = &self.turns;
-        let behind = self.members.iter().filter(|m| m.is_backlogged() && !turns.has(m.key));
+        let is_behind = |m: &&Member| m.is_backlogged() && !m.is_idling() && !turns.has(m.key);
+        let behind = self.members.iter().filter(is_behind);
         if let Some(least) = behind.map(Member::expected_ns).min() {
             self.virtual_ns = self.virtual_ns.max(least);
         }
@@ -144,8 +146,11 @@ impl Gpu {
             member.catch_up(self.virtual_ns, saved_ns[0]);
         }
         let earning_ns = self.earning_ns(passed_ns);
+        let batch_waits = |one: &Member| one.terms.class == Class::Batch && one.is_backlogged();
+        let is_held_back = self.members.iter().any(batch_waits);
         for (member, &(charge, _)) in self.members.iter_mut().zip(&self.charges) {
             member.earn(charge, earning_ns, self.virtual_ns, saved_ns);
+            member.pay_for_going_first(passed_ns, is_held_back);
         }
         self.decide();
         self.bound_by_turns();
@@ -180,13 +185,13 @@ impl Gpu {
     }
 
     /// Charges the batches that are due. What is claimed without one is charged for as long as passed since the last tick,
-    /// at most: a scribble is no work of weeks.
+    /// at most; what is more is due at the next ones.
     fn charge(&mut self, passed_ns: u64) {
         self.charges.clear();
         self.charges.resize(self.members.len(), (0, 0));
         let until = self.now_ns.saturating_sub(HOLD_NS);
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
-            let unshown = member.settled.unshown().min(passed_ns);
+            let unshown = member.settled.unshown(passed_ns);
             *charge = (unshown, unshown);
         }
         self.tell(until);
@@ -230,7 +235,13 @@ impl Gpu {
         let active = self.active();
         let backlogged = self.members.iter().filter(|member| member.is_backlogged());
         let weights: u64 = backlogged.map(|member| member.terms.weight()).sum();
-        let first = self.members.iter().any(Member::goes_first);
+        // Who has turns goes before nobody between them.
+        let turns = &self.turns;
+        let goes_first = |member: &Member| member.goes_first() && !turns.has(member.key);
+        let first = self.members.iter().any(goes_first);
+        for member in &mut self.members {
+            member.went_first = first && member.goes_first();
+        }
         for index in 0..self.members.len() {
             let member = &self.members[index];
             let others = active - usize::from(member.is_active());
@@ -245,7 +256,8 @@ impl Gpu {
         let all = if member.is_backlogged() { weights } else { (weights + weight).max(100) };
         let window_ns = self.settings.window_ns(self.backlogged());
         // What batch work has in flight is in the way of one that goes first, whenever it comes.
-        let may_come = self.members.iter().any(|one| one.terms.class == Class::Latency);
+        let goes = |one: &Member| one.terms.class == Class::Latency && !self.turns.has(one.key);
+        let may_come = self.members.iter().any(goes);
         let lead_ns = match member.terms.class {
             Class::Batch if may_come => window_ns / 2,
             _ => window_ns,

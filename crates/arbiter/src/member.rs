@@ -73,6 +73,11 @@ const LINGER: u32 = 20;
 /// How long a container that could go on may do nothing until it is not believed to want to, in
 /// nanoseconds; what it has on the card may take its time.
 const ASLEEP_NS: u64 = 50_000_000;
+/// The same of one that only says that it has something on the card, beyond what that may take: what it waited for in a
+/// way that nobody sees is told of with its next launch.
+const UNTOLD_NS: u64 = 3_000_000;
+/// For how many quanta one that may go on has used nothing until the others wait for it no longer.
+const IDLE_QUANTA: u64 = 6;
 /// How far what a container says of when it came and of its batches may be apart, in nanoseconds.
 const DOUBT_NS: u64 = 100_000;
 /// For how long one that was belied is not believed when it came, in nanoseconds. Who lies is belied by nearly all that it
@@ -83,7 +88,7 @@ const DISBELIEF_NS: u64 = 50_000_000;
 const DISBELIEF_LENGTHS: u64 = 20;
 /// The most that a container can be made to wait for what it used too much, in nanoseconds of the
 /// GPU's whole time: a kernel of half a second at a tenth of the GPU is still paid for.
-const MOST_DEBT_NS: u64 = 5_000_000_000;
+pub(crate) const MOST_DEBT_NS: u64 = 5_000_000_000;
 /// How much longer than charged a container's own measure may be: others' slices are in it.
 const MOST_STRETCH: u64 = 16;
 
@@ -116,6 +121,15 @@ pub(crate) struct Member {
     /// The most that it can have saved, in nanoseconds.
     most_ns: i64,
     pub(crate) grant: Grant,
+    /// Others were held back for it since the last tick.
+    pub(crate) went_first: bool,
+    /// For how much of the clock's time others may still be held back for it, in nanoseconds.
+    first_ns: i64,
+    /// For how long it has had credit and used nothing, and whether that is long, in nanoseconds.
+    idle_ns: u64,
+    is_idling: bool,
+    /// How long what it says is on the card may take, beside the others, in nanoseconds.
+    runs_ns: u64,
     pub(crate) overrun: Overrun,
     launches: u64,
     quiet: u32,
@@ -157,6 +171,11 @@ impl Member {
             part_ns: Self::most(terms, window_ns),
             most_ns: Self::most(terms, window_ns),
             grant: Grant::NOTHING,
+            went_first: false,
+            first_ns: Self::most(terms, REQUEST_NS),
+            idle_ns: 0,
+            is_idling: false,
+            runs_ns: 0,
             overrun: Overrun::default(),
             launches: reading.launches,
             quiet: LINGER,
@@ -183,9 +202,11 @@ impl Member {
         }
         // Who is stopped or was killed goes on saying that it waits or runs.
         let runs_ns = reading.in_flight_ns.min(MOST_DEBT_NS) * (others + 1);
+        self.runs_ns = runs_ns;
         let still_ns = now_ns.saturating_sub(self.moved_ns);
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
-        self.running = if still_ns <= ASLEEP_NS + runs_ns { reading.running } else { 0 };
+        let patience_ns = if reading.waiting { ASLEEP_NS } else { UNTOLD_NS };
+        self.running = if still_ns <= patience_ns + runs_ns { reading.running } else { 0 };
         self.is_asleep = reading.running > 0 && self.running == 0;
         // It came somewhere between two looks: what is too early is put right by what the others tell. A rest that
         // was too short to be seen it tells of itself.
@@ -285,7 +306,32 @@ impl Member {
 
     /// Whether somebody waits for its answers, and it is within its share.
     pub(crate) fn goes_first(&self) -> bool {
-        self.terms.class == Class::Latency && self.own_ns > self.most_ns / 4 && self.is_backlogged()
+        self.terms.class == Class::Latency
+            && self.own_ns > self.most_ns / 4
+            && self.first_ns > 0
+            && self.is_backlogged()
+    }
+
+    /// Others are held back for no longer than its share of the clock's time, whatever it tells of what it used.
+    pub(crate) fn pay_for_going_first(&mut self, passed_ns: u64, is_anybody_held_back: bool) {
+        let passed_ns = passed_ns.min(1 << 40);
+        let earned_ns = passed_ns * self.terms.guaranteed() / 100;
+        let paid_ns = if self.went_first && is_anybody_held_back { passed_ns } else { 0 };
+        let most_ns = Self::most(self.terms, REQUEST_NS);
+        let first_ns = self.first_ns + earned_ns.cast_signed() - paid_ns.cast_signed();
+        self.first_ns = first_ns.clamp(-most_ns, most_ns);
+    }
+
+    /// Whether it has used nothing for long although it might have.
+    pub(crate) fn is_idling(&self) -> bool {
+        self.is_idling
+    }
+
+    /// It was charged so much in the time that passed.
+    pub(crate) fn idles(&mut self, charge_ns: u64, passed_ns: u64, quantum_ns: u64) {
+        let has_used = charge_ns > 0 || self.grant.credit_ns == 0;
+        self.idle_ns = if has_used { 0 } else { self.idle_ns.saturating_add(passed_ns) };
+        self.is_idling = self.idle_ns > IDLE_QUANTA * quantum_ns + self.runs_ns;
     }
 
     /// What it is about to be charged for batches that are waited with: no more than it can be.

@@ -1,6 +1,6 @@
 //! From what a container claims to batches that can be charged: checked, late ones waited for.
 
-use crate::member::{Interval, Reading};
+use crate::member::{Interval, MOST_DEBT_NS, Reading};
 use crate::replay::{Event, Player};
 
 /// Batches that wait to be charged; what comes beyond is charged as it is claimed.
@@ -134,9 +134,12 @@ impl Settled {
         player.comes(has_work);
     }
 
-    /// Time that no batch shows, claimed at the last reading already.
-    pub(crate) fn unshown(&mut self) -> u64 {
+    /// Time that no batch shows, claimed at the last reading already; at most so much of it, and the rest later: work
+    /// that ended long before it was told of took its time. A scribble is no work of weeks.
+    pub(crate) fn unshown(&mut self, most_ns: u64) -> u64 {
+        self.unshown_ns = self.unshown_ns.min(MOST_DEBT_NS.cast_signed());
         let due = self.unshown_ns.min(self.unshown_before_ns).max(0);
+        let due = due.min(most_ns.min(MOST_DEBT_NS).cast_signed());
         self.unshown_ns -= due;
         due.unsigned_abs()
     }

@@ -91,6 +91,16 @@ fn a_gang_that_is_to_have_nearly_all_leaves_its_neighbour_his_part_in_every_peri
 }
 
 #[test]
+fn a_gang_of_class_latency_leaves_its_neighbours_what_is_theirs() {
+    for class in [Terms::fair(50), Terms::fair(50).latency()] {
+        for card in played(cards(&[class, Terms::fair(50)], 1)) {
+            let got = card.of_card(FROM, TO);
+            assert!(got.iter().all(|got| *got > 43.0), "{:?}: {got:.1?}", class.class);
+        }
+    }
+}
+
+#[test]
 fn two_gangs_of_the_same_cards_have_them_in_turn() {
     let cards = played(cards(&[Terms::fair(50), Terms::fair(50)], 2));
     for gang in [0, 1] {

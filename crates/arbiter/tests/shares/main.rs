@@ -8,6 +8,7 @@ mod debts;
 mod flight;
 mod gangs;
 mod hostile;
+mod late;
 mod load;
 mod mixtures;
 mod promised;

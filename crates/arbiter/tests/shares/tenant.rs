@@ -32,6 +32,8 @@ pub(crate) struct Tenant {
     /// So often it launches something tiny into a second stream, which has run dry, while the first has on the card what
     /// is not told of: then it says that it came, in good faith.
     pub(crate) second_every_ns: u64,
+    /// It waits for its work in a way that nobody sees: it tells of it with its next launch.
+    pub(crate) settles_late: bool,
     now_ns: u64,
     granted_ns: u64,
     pace: Pace,
@@ -77,6 +79,7 @@ impl Tenant {
             honesty: 100,
             says_now: false,
             second_every_ns: u64::MAX,
+            settles_late: false,
             now_ns: 0,
             granted_ns: 0,
             pace: Pace::Metered,
@@ -187,8 +190,8 @@ impl Tenant {
                 }
                 self.is_waiting = false;
             }
-            Thread::Sync { .. } => self.settle(),
-            Thread::Runs | Thread::Rests { .. } => {}
+            Thread::Sync { .. } if !self.settles_late => self.settle(),
+            Thread::Sync { .. } | Thread::Runs | Thread::Rests { .. } => {}
         }
         self.thread = Thread::Runs;
     }

@@ -1,0 +1,68 @@
+//! Containers that say that they have work on the card, and have none: who waits in a way that the shim does not see
+//! tells of what has ended with its next launch, and who lies says anything.
+
+use arbiter::{Class, Gpu, Reading, Settings, Terms};
+
+use crate::load::Load;
+use crate::tenant::Tenant;
+use crate::world::{MS, SECOND, World};
+
+const SOME: Load = Load::saturating(MS / 4);
+
+fn beside(terms: Terms, load: Load, other: u32) -> World {
+    let mut late = Tenant::new(terms, load);
+    late.settles_late = true;
+    World::new(vec![late, Tenant::new(Terms::fair(other), SOME)])
+}
+
+#[test]
+fn beside_one_that_tells_late_of_little_work_the_other_has_the_rest() {
+    for every_ns in [20 * MS, 40 * MS] {
+        for terms in [Terms::fair(50), Terms::fair(50).latency()] {
+            let mut world = beside(terms, Load::periodic(MS, MS, every_ns), 50);
+            world.run_until(4 * SECOND);
+            let [own, other] = world.of_card(2 * SECOND, 4 * SECOND)[..] else { panic!() };
+            // It is believed for as long as its work may take beside the other, and a look; where it goes first the other
+            // begins anew behind it.
+            let held_ns = if terms.class == Class::Latency { 10 * MS } else { 7 * MS };
+            let due = 100.0 - 100.0 * held_ns as f64 / every_ns as f64;
+            assert!(own > 100.0 * MS as f64 / every_ns as f64 * 0.9, "{terms:?}: {own:.1}");
+            assert!(other > due, "{terms:?}: {other:.1} of {due:.1}");
+        }
+    }
+}
+
+#[test]
+fn long_work_that_is_told_of_long_after_is_charged() {
+    // Kernels of 2 s, and 1.5 s until the next launch tells of one: by its own measure, with the slices of others.
+    let mut world =
+        beside(Terms::fair(10), Load::bursts(2 * SECOND, 2 * SECOND, 3 * SECOND / 2), 90);
+    world.run_until(30 * SECOND);
+    let charged = world.charged();
+    assert!((0.8..2.0).contains(&charged[0]), "{charged:.2?}");
+}
+
+/// In how many of so many looks the second has credit beside the first, which says at each of them what it likes.
+fn looks_with_credit(looks: u64, first: Terms, says: impl Fn(u64) -> Reading<'static>) -> usize {
+    let mut gpu = Gpu::new(Settings::default());
+    gpu.join(0, first, &Reading::default());
+    gpu.join(1, Terms::fair(50), &Reading::default());
+    let has_credit = |look: &u64| {
+        let honest = Reading { waiting: true, launches: *look, ..Reading::default() };
+        gpu.tick(SECOND + look * 5 * MS / 2, |key| {
+            Some(if key == 0 { says(*look) } else { honest })
+        });
+        gpu.grants().any(|(key, grant)| key == 1 && grant.credit_ns > 0)
+    };
+    (0..looks).filter(has_credit).count()
+}
+
+#[test]
+fn one_that_goes_first_for_ever_by_what_it_says_takes_no_more_than_its_share() {
+    let says =
+        |look| Reading { running: 1, in_flight_ns: MS, launches: look / 16, ..Reading::default() };
+    for (percent, least) in [(50, 88), (25, 140)] {
+        let had = looks_with_credit(200, Terms::fair(percent).latency(), says);
+        assert!(had >= least, "{percent}: {had}");
+    }
+}
