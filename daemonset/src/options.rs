@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 use contract::paths;
 use serde_saphyr::{Location, Spanned};
 use tokio::sync::watch;
@@ -72,7 +72,7 @@ pub struct Options {
     pub rescan_every: u64,
     /// How the log is written
     #[arg(long, value_enum, default_value = "text")]
-    pub log: LogFormat,
+    pub log: logs::Format,
 }
 
 /// What the configuration can say as well: these win over it.
@@ -137,15 +137,6 @@ pub struct NodeFlags {
     /// Publish what is free of each GPU, for the scheduler's extender, as Leases in this namespace
     #[arg(long, value_name = "NAMESPACE", env = "ALIQUOT_PUBLISH_IN")]
     pub publish_in: Option<String>,
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Options {

@@ -1,7 +1,6 @@
 //! One page of wiring: from options to an agent that runs until it is told to stop.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, absolute};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ use crate::inventory::Inventory;
 use crate::layout::Layout;
 use crate::node::Node;
 use crate::nvml::{NvmlSource, Opening, Source, Wishes};
-use crate::options::{LogFormat, Options};
+use crate::options::Options;
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
@@ -45,7 +44,7 @@ const FIRST_TRY: Duration = Duration::from_millis(100);
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    start_log(options.log);
+    logs::start(options.log);
     let ended = match &options.command {
         Some(command) => command.run(&options),
         None => start(&options),
@@ -56,14 +55,6 @@ pub fn main() -> ExitCode {
             eprintln!("aliquot-node: {error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn start_log(format: LogFormat) {
-    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
-    match format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
     }
 }
 

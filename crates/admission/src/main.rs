@@ -16,8 +16,8 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let options = Options::parse();
+    logs::start(options.log);
     let done = match options.command {
         Some(Command::Policies { chart }) => write_policies(&options, chart),
         None => run(&options),

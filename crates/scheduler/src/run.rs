@@ -15,8 +15,9 @@ use crate::{follow, remind, server};
 /// Serves until it is told to end.
 #[must_use]
 pub fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    match run(&Options::parse()) {
+    let options = Options::parse();
+    logs::start(options.log);
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -1,131 +1,18 @@
 //! The extender as a process between a scripted API server and kube-scheduler's own JSON.
 
+mod harness;
+mod logged;
 mod peer;
 mod seen;
 mod unanswered;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use harness::{Extender, node, pod, until};
 use peer::Peer;
-use published::{Gpu, Holder, Mode, Node, Plan};
-use serde_json::{Value, json};
-
-/// The extender's process; it ends with this.
-struct Extender {
-    child: Child,
-    base: String,
-    /// Where it only tells how it is.
-    seen: String,
-    _account: tempfile::TempDir,
-}
-
-impl Extender {
-    fn start(peer: &Peer) -> Self {
-        let account = tempfile::tempdir().expect("a folder");
-        let any = rcgen::generate_simple_self_signed(["x".to_owned()]).expect("a certificate");
-        std::fs::write(account.path().join("ca.crt"), any.cert.pem()).expect("ca.crt");
-        std::fs::write(account.path().join("token"), "token").expect("token");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aliquot-scheduler"));
-        command.args([
-            "--listen",
-            "127.0.0.1:0",
-            "--metrics-address",
-            "127.0.0.1:0",
-            "--namespace",
-            "system",
-            "--kube-api",
-            &peer.base,
-        ]);
-        command.arg("--kube-account").arg(account.path()).env("NO_COLOR", "1");
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the extender");
-        let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
-        // It says so of both, one after the other.
-        let mut told = |word: &str| {
-            let line = log.find_map(|line| {
-                line.expect("text").split_once(word).map(|(_, address)| address.trim().to_owned())
-            });
-            format!("http://{}", line.expect("it serves"))
-        };
-        let (seen, base) = (told("metrics="), told("listen="));
-        // What it says later is nobody's, and must not block it.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, base, seen, _account: account }
-    }
-
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        let body = serde_json::to_vec(body).expect("JSON");
-        let request = ureq::Agent::new_with_config(config).post(format!("{}{path}", self.base));
-        let answer = request.header("content-type", "application/json").send(&body);
-        let mut answer = answer.expect("an answer");
-        let text = answer.body_mut().read_to_string().expect("text");
-        (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
-    }
-
-    fn get(&self, path: &str) -> String {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        let answer =
-            ureq::Agent::new_with_config(config).get(format!("{}{path}", self.base)).call();
-        answer.expect("an answer").body_mut().read_to_string().expect("text")
-    }
-
-    fn filter(&self, pod: &Value) -> Value {
-        let args = json!({ "Pod": pod, "Nodes": null, "NodeNames": ["a", "b"] });
-        self.post("/filter", &args).1
-    }
-
-    /// Where the pod fits, once that is so: the watch brings news when it does.
-    fn fits_in_the_end(&self, pod: &Value, nodes: &[&str]) {
-        for _ in 0..600 {
-            if self.filter(pod)["NodeNames"] == json!(nodes) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("expected {nodes:?}: {}", self.filter(pod));
-    }
-
-    fn bind(&self, uid: &str, node: &str) -> String {
-        let binding =
-            json!({ "PodName": uid, "PodNamespace": "team", "PodUID": uid, "Node": node });
-        self.post("/bind", &binding).1["Error"].as_str().expect("an error, or none").to_owned()
-    }
-}
-
-impl Drop for Extender {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn node(taken: &[u32], pods: &[(&str, usize, u32)]) -> Node {
-    let gpu = |(index, taken): (usize, &u32)| Gpu {
-        uuid: format!("GPU-{index}"),
-        resource: None,
-        mode: Mode::Shared,
-        taken_percent: *taken,
-        is_whole: false,
-        is_usable: true,
-    };
-    let holder = |(uid, gpu, percent): &(&str, usize, u32)| Holder {
-        uid: (*uid).to_owned(),
-        parts: vec![(*gpu, *percent)],
-        ..Holder::default()
-    };
-    let (gpus, pods) =
-        (taken.iter().enumerate().map(gpu).collect(), pods.iter().map(holder).collect());
-    Node { gpus, pods, least_percent: 1, ..Node::default() }
-}
-
-fn pod(uid: &str, percent: u8) -> Value {
-    let limits = json!({ "example.com/gpu-percent": percent.to_string() });
-    json!({ "metadata": { "name": uid, "namespace": "team", "uid": uid },
-            "spec": { "containers": [{ "name": "c", "resources": { "limits": limits } }] } })
-}
+use published::Plan;
+use serde_json::json;
 
 #[test]
 fn a_pod_is_filtered_scored_and_bound_and_its_hole_is_gone_for_the_next() {
@@ -182,16 +69,6 @@ fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding
 }
 
 /// Waits until it is so.
-fn until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..1200 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("waited in vain");
-}
-
 /// A node on which a pod holds 60 percent, and an extender that has heard of it and watches pods end.
 fn one_holds_sixty() -> (Peer, Extender) {
     let peer = Peer::start();

@@ -59,7 +59,7 @@ const VARIANTS: [&str; 14] = [
     "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps,agent.config.compute.mpsPipeDirectory=/run/mps",
     "admission.mode=policy,admission.runtimeClassName=nvidia",
     // As `helm upgrade --reuse-values` has them of a chart that did not know them.
-    "agent.log=null,admission.pods=null,scheduler.pods=null",
+    "agent.log=null,admission.log=null,scheduler.log=null,admission.pods=null,scheduler.pods=null",
     "admission.pods.nodeSelector.a=b,admission.pods.tolerations[0].operator=Exists,scheduler.pods.priorityClassName=,scheduler.pods.nodeSelector.a=b",
 ];
 
@@ -95,9 +95,11 @@ const RENDERED: [(&str, &[&str]); 6] = [
 ];
 
 /// Values that are refused, and a word of why.
-const REFUSED: [(&str, &str); 18] = [
+const REFUSED: [(&str, &str); 20] = [
     ("agent.maxUnavailable=0", "maxUnavailable"),
     ("agent.log=xml", "log"),
+    ("admission.log=xml", "log"),
+    ("scheduler.log=xml", "log"),
     ("agnet.audit=false", "agnet"),
     ("agent.config.domain=x.org", "config"),
     ("admission.mode=maybe", "mode"),
@@ -119,7 +121,7 @@ const REFUSED: [(&str, &str); 18] = [
 
 /// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
 /// the agent, of kube-scheduler, and of the webhook's and the policies' words.
-const LINES: [(&str, &[&str]); 22] = [
+const LINES: [(&str, &[&str]); 24] = [
     ("", &["    defaultMode: auto", "        ignorable: false"]),
     // An eviction is bound to no node, so the right is given only where somebody wants it.
     ("agent.config.audit.notGiven=evict", &["    resources: [pods/eviction]"]),
@@ -130,6 +132,8 @@ const LINES: [(&str, &[&str]); 22] = [
     // What an agent reads when it starts only has to start it again.
     ("domain=x.org", &["        aliquot-domain: \"x.org\""]),
     ("agent.log=json", &["            - --log=json"]),
+    ("admission.log=json", &["            - --log=json"]),
+    ("scheduler.log=json", &["            - --log=json", "            - --logging-format=json"]),
     ("agent.maxUnavailable=10%", &["    rollingUpdate: {maxSurge: 0, maxUnavailable: 10%}"]),
     ("scheduler.ignorable=true", &["        ignorable: true"]),
     ("agent.config.defaultMode=whole", &["    defaultMode: whole"]),
