@@ -1,11 +1,11 @@
-//! Allocate and GetPreferredAllocation, as the kubelet makes them at 800 IDs.
+//! Allocate and GetPreferredAllocation, as the kubelet makes them at 800 IDs, and a call in which nothing is asked.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kubelet::deviceplugin::device_plugin_client::DevicePluginClient;
 use kubelet::deviceplugin::{
-    AllocateRequest, ContainerAllocateRequest, ContainerPreferredAllocationRequest,
+    AllocateRequest, ContainerAllocateRequest, ContainerPreferredAllocationRequest, Empty,
     PreferredAllocationRequest,
 };
 use tonic::transport::Channel;
@@ -19,6 +19,19 @@ const CALLS: usize = 2000;
 const PAUSED: usize = 500;
 /// Percents of one GPU.
 const PARTS: usize = 100;
+
+/// What any call costs here: gRPC, two processes and what else runs on their cores.
+pub(crate) async fn empty(node: &Node, report: &mut Report) -> Result<()> {
+    let (mut client, _) = percents(node)?;
+    let mut took = Vec::new();
+    for _ in 0..CALLS {
+        let begun = Instant::now();
+        client.get_device_plugin_options(Empty {}).await?;
+        took.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    report.add("empty", "an empty call", "ms", &took, [f64::INFINITY; 2], [f64::NAN; 2]);
+    Ok(())
+}
 
 /// GetPreferredAllocation among all that is there.
 pub(crate) async fn preferred(node: &Node, report: &mut Report) -> Result<()> {

@@ -89,6 +89,7 @@ async fn measure(args: &Args) -> Result<Report> {
     report.add("register_again", "kubelet.sock to Register", "ms", &again, [5.0; 2], [6.0; 2]);
     tokio::time::sleep(SETTLES).await;
     let idle = node.memory()?;
+    calls::empty(&node, &mut report).await?;
     calls::preferred(&node, &mut report).await?;
     calls::allocate(&node, &mut report, ["allocate", "Allocate"], Duration::ZERO).await?;
     let after = node.memory()?;
