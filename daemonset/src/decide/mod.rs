@@ -5,10 +5,12 @@ mod allocate;
 mod honest;
 mod linked;
 mod prefer;
+mod refusal;
 mod taken;
 
 pub use advertise::{Blocked, Offers, Sketch, blocked, is_uniform, offers, sketch};
-pub use allocate::{Grant, Refusal, allocate};
+pub use allocate::{Grant, allocate};
 pub(crate) use allocate::{grant, parse};
 pub use prefer::{Choice, prefer};
+pub use refusal::Refusal;
 pub use taken::Taken;
