@@ -1,15 +1,60 @@
 //! What the kubelet has stored of the devices that it gave out, and to whom: read, never written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use contract::DeviceId;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::aside::aside;
 
 /// The kubelet's file in the folder of its plugins' sockets (pkg/kubelet/cm/devicemanager of
 /// Kubernetes: the same in every release since 1.20).
 pub(crate) const CHECKPOINT: &str = "kubelet_internal_checkpoint";
+
+/// How long it is waited for: its disk may hang, and the kubelet waits for a start.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// So many threads at most wait for a disk that hangs; there are 512 for all that waits for files.
+const THREADS: usize = 4;
+
+/// Reads the file, for as long as its disk answers.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    path: PathBuf,
+    threads: Arc<Semaphore>,
+}
+
+impl Reader {
+    /// Of the file at `path`.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, threads: Arc::new(Semaphore::new(THREADS)) }
+    }
+
+    /// What `read` makes of the file as it is from now on; `None` where it cannot be read, or not in a second. Why
+    /// not is told of by those who remove shims.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Path) -> Result<T, String> + Send + 'static,
+    ) -> Option<T> {
+        let (path, threads) = (self.path.clone(), self.threads.clone());
+        let work = async move {
+            let thread = threads.acquire_owned().await;
+            aside(move || {
+                let done = read(&path);
+                drop(thread);
+                done
+            })
+            .await
+        };
+        timeout(PATIENCE, work).await.ok()?.ok()
+    }
+}
 
 /// What one container was given of one resource.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -105,7 +150,39 @@ pub(crate) fn unclear(path: &Path, why: &dyn std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::mpsc;
+
+    use tokio::task::JoinSet;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_keeps_nobody_waiting_and_few_threads() {
+        let reader = Arc::new(Reader::new("/nowhere".into()));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let (mut disk, mut reads) = (Vec::new(), JoinSet::new());
+        for _ in 0..3 * THREADS {
+            let (answers, answered) = mpsc::channel::<()>();
+            disk.push(answers);
+            let (reader, begun) = (reader.clone(), begun.clone());
+            reads.spawn(async move {
+                let hangs = move |_: &Path| {
+                    begun.fetch_add(1, Relaxed);
+                    let _ = answered.recv();
+                    Ok(())
+                };
+                reader.read(hangs).await
+            });
+        }
+        while let Some(read) = reads.join_next().await {
+            assert_eq!(read.unwrap(), None);
+        }
+        assert_eq!(begun.load(Relaxed), THREADS);
+        drop(disk);
+        assert_eq!(reader.read(|_| Ok(7)).await, Some(7));
+    }
 
     #[test]
     fn the_devices_of_every_numa_node_are_their_pods() {

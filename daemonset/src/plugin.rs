@@ -60,6 +60,9 @@ impl DevicePlugin for Plugin {
         request: Request<AllocateRequest>,
     ) -> Result<Response<AllocateResponse>, Status> {
         let requests = &request.get_ref().container_requests;
+        for request in requests {
+            self.node.cleared(&request.device_ids).await;
+        }
         let answers =
             requests.iter().map(|request| self.node.allocate(&self.resource, &request.device_ids));
         let answers = answers.collect::<Result<_, _>>();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
 
-use super::hands::{Hands, MOST_AHEAD};
+use super::hands::{Hands, MOST_AHEAD, Removal};
 use super::holders::holder_of;
 use super::kept::Kept;
 use super::lists::{Listed, Look};
@@ -167,6 +167,12 @@ impl Book {
         &self.taken
     }
 
+    /// What waits for the files of an earlier allotment of just these devices, where they are still being removed:
+    /// until then they cannot be allotted. The book is not held while that is waited for.
+    pub(crate) fn removal(&self, devices: &BTreeSet<DeviceId>) -> Option<Removal> {
+        self.hands.removal(super::name(devices))
+    }
+
     /// A new allotment of `devices`. That the kubelet gives them out says that whoever held some of
     /// them is gone: those allotments end, there is no other call that would end them.
     ///
@@ -184,7 +190,7 @@ impl Book {
         let record = Record { resource, shim, has_cdi_names, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
         self.check_room(&record)?;
-        self.hands.await_removal(record.id)?;
+        self.hands.check_removed(record.id)?;
         pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {

@@ -51,6 +51,21 @@ pub(super) struct Hands {
     patience: Duration,
 }
 
+/// The removal of an allotment's files, which goes on whether or not somebody waits for it.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    desk: Arc<Desk>,
+    id: AllotmentId,
+    patience: Duration,
+}
+
+impl Removal {
+    /// Waits for its end, or until a file system is taken for one that does not answer. It blocks.
+    pub(crate) fn wait(self) {
+        drop(self.desk.wait_while(self.patience, |state| state.leaving.contains(&self.id)));
+    }
+}
+
 #[derive(Debug)]
 struct Desk {
     layout: Layout,
@@ -84,14 +99,14 @@ impl Hands {
         Self { deeds: thread.is_some().then_some(deeds), thread, desk, patience: PATIENCE }
     }
 
-    /// Hands at the same desk that do nothing until the answer is called.
+    /// Hands at the same desk that do nothing until the answer is called, and are waited for so long.
     #[cfg(test)]
-    pub(super) fn tied(&self) -> (Self, impl Fn() + use<>) {
+    pub(super) fn tied(&self, patience: Duration) -> (Self, impl Fn() + Send + use<>) {
         let desk = self.desk.clone();
         let (deeds, todo) = channel();
         let at = desk.clone();
         let late = move || todo.try_iter().for_each(|deed| at.perform(deed));
-        (Self { deeds: Some(deeds), thread: None, desk, patience: Duration::ZERO }, late)
+        (Self { deeds: Some(deeds), thread: None, desk, patience }, late)
     }
 
     /// So many pages should lie ready; nothing is made for that alone.
@@ -131,12 +146,18 @@ impl Hands {
         self.give(Deed::Delete(pages));
     }
 
-    /// Waits until the files of an allotment that had ended are gone: another of its name is about to come.
+    /// What waits for the files of an allotment that has ended, where they are still being removed.
+    pub(super) fn removal(&self, id: AllotmentId) -> Option<Removal> {
+        let is_leaving = self.desk.state().leaving.contains(&id);
+        is_leaving.then(|| Removal { desk: self.desk.clone(), id, patience: self.patience })
+    }
+
+    /// Looks whether the files of an allotment that had ended are gone: another of its name is about to come.
     ///
     /// # Errors
-    /// [`BookError::Leaving`] where they stay: a removal that comes late must not find another's.
-    pub(super) fn await_removal(&self, id: AllotmentId) -> Result<(), BookError> {
-        let mut state = self.desk.wait_while(self.patience, |state| state.leaving.contains(&id));
+    /// [`BookError::Leaving`] where they are there: a removal that comes late must not find another's.
+    pub(super) fn check_removed(&self, id: AllotmentId) -> Result<(), BookError> {
+        let mut state = self.desk.state();
         if state.leaving.contains(&id) {
             return Err(BookError::Leaving(id));
         }

@@ -1,6 +1,7 @@
 //! The specifications' files and the hook's, on the node.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Class, Spec, gpus, shims};
@@ -40,6 +41,12 @@ impl Cdi {
         self.put(Class::Shim, &shims(&self.domain, &Shim::installed(layout)?, hook, unloadable))
     }
 
+    /// By what it is seen that somebody has changed the files, or removed them.
+    #[must_use]
+    pub fn marks(&self) -> [Option<Mark>; 2] {
+        [Class::Gpu, Class::Shim].map(|class| Mark::of(&self.folder.join(class.file(&self.domain))))
+    }
+
     fn put(&self, class: Class, spec: &Spec) -> Result<(), FileError> {
         let (path, text) = (self.folder.join(class.file(&self.domain)), spec.text());
         if spec.is_empty() || fs::read(&path).is_ok_and(|known| known == text.as_bytes()) {
@@ -54,6 +61,22 @@ impl Cdi {
     /// [`FileError`].
     pub fn mark_used(&self, layout: &Layout) -> Result<(), FileError> {
         if layout.cdi_used().exists() { Ok(()) } else { durable::write(&layout.cdi_used(), b"") }
+    }
+}
+
+/// A file at one moment: another file, or another text in it, has another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Mark {
+    fn of(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        let changed = (file.ctime(), file.ctime_nsec());
+        Some(Self { inode: file.ino(), size: file.size(), changed })
     }
 }
 
@@ -78,7 +101,7 @@ pub fn install_hook(source: &Path, layout: &Layout) -> Result<Option<PathBuf>, F
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::inventory::tests::gpu;
@@ -102,8 +125,12 @@ mod tests {
         let (first, mode) =
             (fs::metadata(&file).unwrap().ino(), fs::metadata(&file).unwrap().mode());
         assert_eq!(mode & 0o777, 0o644);
+        let marks = cdi.marks();
         write();
         assert_eq!(fs::metadata(&file).unwrap().ino(), first);
+        assert!(marks == cdi.marks() && marks.iter().all(Option::is_some), "{marks:?}");
+        fs::write(&file, "{}").unwrap();
+        assert_ne!(marks, cdi.marks());
         fs::remove_dir_all(&cdi.folder).unwrap();
         write();
         assert_eq!(fs::read_dir(&cdi.folder).unwrap().count(), 2);

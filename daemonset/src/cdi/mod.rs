@@ -9,7 +9,7 @@ mod files;
 mod keep;
 mod spec;
 
-pub use files::{Cdi, install_hook};
+pub use files::{Cdi, Mark, install_hook};
 pub(crate) use keep::keep_specified;
 pub use spec::{Device, Edits, Hook, Mount, Node, Spec};
 

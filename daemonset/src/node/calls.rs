@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::{Denial, Node, unix_s};
 use crate::allotment::{self, BookError, Held, Holder, Holding, Record, Told};
+use crate::aside::aside;
 use crate::config::Placement;
 use crate::decide::{self, Refusal};
 use crate::injection::Way;
@@ -47,9 +48,26 @@ impl Node {
         if !answer.cdi_devices.is_empty() {
             // Before the kubelet stores a name that it can replay after the next reboot.
             self.wares.cdi.mark_used(&self.wares.layout)?;
-            self.specify()?;
+            self.specify_where_changed()?;
         }
         Ok(answer)
+    }
+
+    /// Waits until devices with these IDs can be allotted, where the files of an earlier allotment of just them are
+    /// still being removed: before [`allocate`](Self::allocate), which refuses them until then. Whoever asks for
+    /// others meanwhile is answered.
+    pub async fn cleared(&self, ids: &[String]) {
+        if let Ok(devices) = decide::parse(ids) {
+            self.cleared_of(&devices).await;
+        }
+    }
+
+    /// The same for devices; whether there was anything to wait for.
+    pub(super) async fn cleared_of(&self, devices: &BTreeSet<DeviceId>) -> bool {
+        let removal = self.book().removal(devices);
+        let Some(removal) = removal else { return false };
+        aside(move || removal.wait()).await;
+        true
     }
 
     /// The answer without the allotment: nothing is written, taken or remembered.
@@ -124,6 +142,7 @@ impl Node {
     /// # Errors
     /// [`Denial`].
     pub async fn prestart(&self, ids: &[String]) -> Result<(), Denial> {
+        self.cleared(ids).await;
         let record = self.ready(ids).inspect_err(|why| {
             let of = |devices| self.book().record(&devices)?.holder.clone();
             let holder = decide::parse(ids).ok().and_then(of);

@@ -25,7 +25,7 @@ impl Node {
         let listed = self.judge(&held);
         let kept = self.kept(&held, listed).await;
         let all: Vec<_> = held.iter().cloned().chain(certain(kept.as_deref())).collect();
-        let again = self.make_again(&all, asked);
+        let again = self.make_again(&all, asked).await;
         let replaced = self.replaced(&held).await;
         let look = Look { held: &held, listed, asked, replaced, kept };
         let done = self.book().reconcile(&look);
@@ -45,13 +45,19 @@ impl Node {
     }
 
     /// Without it a GPU in use would be offered as free, and its processes would be nobody's.
-    fn make_again(&self, held: &[Held], asked: Instant) -> Result<(), Denial> {
+    async fn make_again(&self, held: &[Held], asked: Instant) -> Result<(), Denial> {
         let unknown = self.book().unknown(held, asked);
-        let readmit = |devices| {
+        let mut done = Ok(());
+        for devices in &unknown {
+            // Somebody else may have been given them meanwhile: the next look tells.
+            if self.cleared_of(devices).await {
+                continue;
+            }
             let again = self.readmit(devices);
-            again.inspect_err(|why| self.book().cannot_hold(devices, why.to_string()))
-        };
-        unknown.iter().map(readmit).fold(Ok(()), Result::and)
+            done = done
+                .and(again.inspect_err(|why| self.book().cannot_hold(devices, why.to_string())));
+        }
+        done
     }
 
     fn readmit(&self, devices: &BTreeSet<DeviceId>) -> Result<(), Denial> {
@@ -95,9 +101,8 @@ impl Node {
         if !self.book().wants_pods() {
             return Ok(());
         }
-        let (asked, path) = (Instant::now(), self.identity.checkpoint.clone());
-        // A file that cannot be read is told of by those who need it.
-        let Ok(entries) = aside(move || checkpoint::read(&path)).await else { return Ok(()) };
+        let asked = Instant::now();
+        let Some(entries) = self.checkpoint.read(checkpoint::read).await else { return Ok(()) };
         let pod_of = |device: DeviceId| {
             let id = device.to_string();
             let its = entries.iter().find(|entry| entry.ids().any(|known| known == id));
@@ -117,34 +122,15 @@ fn certain(kept: Option<&[Kept]>) -> impl Iterator<Item = Held> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
-    use std::os::unix::fs::OpenOptionsExt;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::sync::mpsc;
     use std::time::Duration;
-
-    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
     use super::*;
     use crate::allotment::Holder;
     use crate::inventory::tests::uuid;
+    use crate::node::hung::{LONG, let_go, silent};
     use crate::node::tests::Bare;
-
-    /// Far longer than anything takes that is not waited for in vain.
-    const LONG: Duration = Duration::from_secs(20);
-
-    /// A file that gives nothing to whoever opens it, until that is let go.
-    fn silent(path: &Path) {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    }
-
-    fn let_go(path: &Path) {
-        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
-        let writer = || OpenOptions::new().write(true).custom_flags(flags).open(path);
-        // Nobody reads where nothing was opened.
-        let _ = writer();
-    }
 
     fn half(from: u8) -> Vec<String> {
         (from..from + 50).map(|part| format!("{}::{part}", uuid(0))).collect()
@@ -193,6 +179,36 @@ mod tests {
         }
         thread.join().unwrap();
         is_answered
+    }
+
+    #[test]
+    fn an_allotment_is_made_while_another_waits_for_files_to_go() {
+        let bare = Bare::new();
+        let remove = bare.node.book().tie_hands(LONG);
+        bare.node.allocate("gpu-percent", &half(0)).unwrap();
+        let over: Vec<_> = (40..60).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &over).unwrap();
+        let (told, answered) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let waits = async {
+                    bare.node.cleared(&half(0)).await;
+                    bare.node.allocate("gpu-percent", &half(0)).unwrap();
+                };
+                let other = async {
+                    tokio::task::yield_now().await;
+                    let part = [format!("{}::99", uuid(0))];
+                    bare.node.allocate("gpu-percent", &part).unwrap();
+                    told.send(()).unwrap();
+                };
+                tokio::join!(waits, other);
+            });
+        });
+        let is_answered = answered.recv_timeout(LONG / 2).is_ok();
+        remove();
+        thread.join().unwrap();
+        assert!(is_answered, "Allocate waited for another's files");
     }
 
     #[test]

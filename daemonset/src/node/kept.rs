@@ -12,8 +12,7 @@ use crate::aside::aside;
 use crate::audit::process::pods_that_live;
 use crate::checkpoint::{self, Stored};
 
-/// How long a start waits for the API server to name a pod, where that tells of pods at all, and for the kubelet's
-/// checkpoint: its disk may hang, and the kubelet waits for the start.
+/// How long a start waits for the API server to name a pod, where that tells of pods at all.
 const NAMED: Duration = Duration::from_secs(1);
 
 impl Node {
@@ -74,8 +73,7 @@ impl Node {
             return Vec::new();
         }
         // The kubelet has written it down before it starts anything of the pod.
-        let stored = tokio::time::timeout(NAMED, self.stored()).await.ok().flatten();
-        let stored = stored.unwrap_or_default();
+        let stored = self.stored().await.unwrap_or_default();
         let Some(own) = stored.iter().find(|it| it.devices.iter().eq(&record.devices)) else {
             return Vec::new();
         };
@@ -101,9 +99,8 @@ impl Node {
     }
 
     async fn stored(&self) -> Option<Vec<Stored>> {
-        let (path, domain) = (self.identity.checkpoint.clone(), self.identity.domain.clone());
-        // A file that cannot be read is told of by those who remove shims.
-        aside(move || checkpoint::stored(&path, &domain)).await.ok()
+        let domain = self.identity.domain.clone();
+        self.checkpoint.read(move |path| checkpoint::stored(path, &domain)).await
     }
 
     fn lives(&self) -> MutexGuard<'_, Lives> {

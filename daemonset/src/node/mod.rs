@@ -4,6 +4,9 @@
 
 mod calls;
 mod compare;
+mod denial;
+#[cfg(test)]
+mod hung;
 mod kept;
 mod lives;
 mod pods;
@@ -18,13 +21,13 @@ use contract::AllotmentId;
 use tokio::sync::watch;
 use tokio::sync::watch::error::RecvError;
 
-use crate::allotment::{Book, BookError, Lists, PodName, Record};
+use crate::allotment::{Book, Lists, PodName, Record};
 use crate::answer::Wares;
 use crate::api::{Pods, PoolStates};
 use crate::arbiter;
+use crate::checkpoint::Reader;
 use crate::config::{Config, Who};
-use crate::decide::{self, Offers, Refusal};
-use crate::durable::FileError;
+use crate::decide::{self, Offers};
 use crate::identity::{Identity, Life};
 use crate::injection::Software;
 use crate::inventory::Inventory;
@@ -33,6 +36,7 @@ use crate::mps::Daemons;
 use crate::refusals::Refusals;
 use crate::registrations::Registrations;
 use crate::runtimes::Runtimes;
+pub use denial::Denial;
 use lives::Lives;
 
 /// Allotments come in bursts, and the kubelet writes a file for every list that it is sent: one that
@@ -66,33 +70,11 @@ pub struct Node {
     pools: watch::Sender<Arc<PoolStates>>,
     runtimes: Runtimes,
     daemons: watch::Sender<Arc<Daemons>>,
+    checkpoint: Reader,
     /// Held while the CDI specifications are written: more than one thread does.
     specifying: Mutex<()>,
-}
-
-/// Why the kubelet gets no for an answer. The sentence reaches the pod's events.
-#[derive(Debug, thiserror::Error)]
-pub enum Denial {
-    /// The devices cannot be held.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The node failed.
-    #[error(transparent)]
-    Failed(#[from] BookError),
-    /// The specifications that the answer names cannot be written.
-    #[error(transparent)]
-    Unspecified(#[from] FileError),
-}
-
-impl Denial {
-    /// As the metrics have it.
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Refused(refusal) => refusal.word(),
-            Self::Failed(BookError::Full(_)) => "pages_full",
-            Self::Failed(_) | Self::Unspecified(_) => "failed",
-        }
-    }
+    /// What was written last.
+    specified: Mutex<Option<rules::Specified>>,
 }
 
 impl Node {
@@ -110,6 +92,7 @@ impl Node {
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
         let (pods, refined, classes, pools) = Default::default();
+        let checkpoint = Reader::new(identity.checkpoint.clone());
         let (lists, lives) = (Mutex::new(Lists::new(None)), Mutex::default());
         let software = watch::Sender::new(None);
         Self {
@@ -132,7 +115,9 @@ impl Node {
             pools,
             runtimes: Runtimes::default(),
             daemons: watch::Sender::default(),
+            checkpoint,
             specifying: Mutex::default(),
+            specified: Mutex::default(),
         }
     }
 
@@ -291,6 +276,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::cdi::Cdi;
     use crate::config::Injection;
+    use crate::decide::Refusal;
     use crate::driver::Driver;
     use crate::inventory::tests::{gpu, uuid};
     use crate::modes::Mode;
@@ -309,11 +295,20 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn with(config: Config) -> Self {
+            Self::make(config, "pages")
+        }
+
+        /// One whose pages lie in a folder of this name.
+        pub(crate) fn with_pages(name: &str) -> Self {
+            Self::make(Config::default(), name)
+        }
+
+        fn make(config: Config, pages: &str) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let at = |path: &str| folder.path().join(path);
             crate::driver::tests::fake(&at("driver"), "usr/lib64");
             std::fs::write(at("shim"), "shim").unwrap();
-            let layout = Layout::new(&at("state"), &at("pages"));
+            let layout = Layout::new(&at("state"), &at(pages));
             let domain = "example.com".to_owned();
             let wares = Wares {
                 driver: Driver::find(&at("driver")).unwrap(),

@@ -10,11 +10,21 @@ use tracing::warn;
 use super::Node;
 use crate::allotment::{Book, Holding, Record, RuleBook, Rules};
 use crate::answer::Wares;
-use crate::config::{Compute, Exposure};
+use crate::cdi::Mark;
+use crate::config::{Compute, Exposure, Unloadable};
 use crate::decide::Refusal;
 use crate::durable::FileError;
 use crate::injection::{By, Way};
+use crate::inventory::Inventory;
 use crate::mps::{Daemons, Tenants};
+
+/// From what the CDI specifications were written, and the files that came of it. The shims that are installed change
+/// with what writes them only.
+pub(super) struct Specified {
+    inventory: Arc<Inventory>,
+    unloadable: Unloadable,
+    marks: [Option<Mark>; 2],
+}
 
 impl Node {
     /// How containers get what they hold, at this moment.
@@ -44,8 +54,29 @@ impl Node {
             return Ok(());
         }
         let _alone = self.specifying.lock().unwrap_or_else(PoisonError::into_inner);
-        let unloadable = self.config.borrow().unloadable;
-        cdi.write(driver, &self.inventory(), layout, unloadable)
+        let (inventory, unloadable) = (self.inventory(), self.config.borrow().unloadable);
+        cdi.write(driver, &inventory, layout, unloadable)?;
+        *self.specified() = Some(Specified { inventory, unloadable, marks: cdi.marks() });
+        Ok(())
+    }
+
+    /// The same for an answer: where nothing has changed since they were written it takes two looks at files, and
+    /// waits for nobody who writes them.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub(super) fn specify_where_changed(&self) -> Result<(), FileError> {
+        let (inventory, unloadable) = (self.inventory(), self.config.borrow().unloadable);
+        let marks = self.wares.cdi.marks();
+        let is_done = self.specified().as_ref().is_some_and(|done| {
+            let is_of = Arc::ptr_eq(&done.inventory, &inventory) && done.unloadable == unloadable;
+            is_of && done.marks == marks && marks.iter().any(Option::is_some)
+        });
+        if is_done { Ok(()) } else { self.specify() }
+    }
+
+    fn specified(&self) -> MutexGuard<'_, Option<Specified>> {
+        self.specified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rules(&self) -> RuleBook {
@@ -124,5 +155,56 @@ impl Node {
         let mut book = self.book();
         book.follow(rules);
         book
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cdi::Cdi;
+    use crate::config::{ComputeBackEnd, Config, Injection};
+    use crate::inventory::tests::uuid;
+    use crate::node::hung;
+    use crate::node::tests::Bare;
+
+    fn half(from: u8) -> Vec<String> {
+        (from..from + 50).map(|part| format!("{}::{part}", uuid(0))).collect()
+    }
+
+    /// Whether a share is allotted although nobody lets go of what hangs.
+    fn allots(bare: &Bare, ids: Vec<String>, let_go: impl Fn()) -> bool {
+        let node = bare.node.clone();
+        hung::is_done(move || drop(node.allocate("gpu-percent", &ids).unwrap()), let_go)
+    }
+
+    #[test]
+    fn what_an_answer_names_is_written_again_where_it_was_changed_and_waits_for_nobody_where_not() {
+        let bare = Bare::with(Config { injection: Injection::Cdi, ..Config::default() });
+        let Cdi { folder, .. } = &bare.node.wares.cdi;
+        bare.node.allocate("gpu-percent", &half(0)).unwrap();
+        let file = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        let text = fs::read(&file).unwrap();
+        fs::write(&file, "{}").unwrap();
+        bare.node.allocate("gpu-percent", &half(50)).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), text);
+        // Somebody writes to a disk that hangs.
+        let writing = std::sync::Mutex::new(Some(bare.node.specifying.lock().unwrap()));
+        let let_go = || drop(writing.lock().unwrap().take());
+        assert!(allots(&bare, half(0), let_go), "Allocate waited for the specifications");
+    }
+
+    #[test]
+    fn a_share_is_left_to_a_daemon_that_is_known_to_live_without_a_look_at_procfs() {
+        let (back_end, pipes) = (ComputeBackEnd::Mps, PathBuf::from("/run/mps"));
+        let mps_pipe_directory = pipes.clone();
+        let compute = Compute { back_end, mps_pipe_directory, ..Compute::default() };
+        let bare = Bare::with(Config { compute, ..Config::default() });
+        let file = bare.node.identity.proc.join("self/mountinfo");
+        hung::silent(&file);
+        bare.node.daemons.send_replace(Arc::new([(pipes.clone(), true)].into()));
+        assert!(allots(&bare, half(0), || hung::let_go(&file)), "Allocate waited for procfs");
+        assert_eq!(bare.node.records()[0].mps, Some(pipes));
     }
 }

@@ -72,7 +72,7 @@ impl Book {
     ) -> Result<(), BookError> {
         let record = Record { shim, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
-        self.hands.await_removal(record.id)?;
+        self.hands.check_removed(record.id)?;
         pages::restore(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         self.enter(record);
@@ -108,6 +108,14 @@ impl Book {
             }
         }
         done
+    }
+
+    /// Nothing is removed until the answer is called, and whoever waits for that does so as long.
+    #[cfg(test)]
+    pub(crate) fn tie_hands(&mut self, patience: Duration) -> impl Fn() + Send + use<> {
+        let (hands, late) = self.hands.tied(patience);
+        self.hands = hands;
+        late
     }
 
     /// All allotments are so much older.

@@ -189,8 +189,10 @@ fn an_allotment_that_comes_back_at_once_keeps_its_files() {
     // Each ends the other, and its files are removed while the next is made.
     for _ in 0..200 {
         for range in [0..30, 20..40] {
-            let record = book.allot(&parts(0, range), &grant(20), Told::default(), None).unwrap();
-            book.hands.await_removal(record.id).unwrap();
+            let devices = parts(0, range);
+            book.removal(&devices).into_iter().for_each(Removal::wait);
+            let record = book.allot(&devices, &grant(20), Told::default(), None).unwrap();
+            assert!(book.removal(&devices).is_none());
             assert!(layout.record(record.id).exists());
             assert!(pages::read(&layout, record.id).is_ok());
         }
@@ -202,7 +204,7 @@ fn an_allotment_that_comes_back_at_once_keeps_its_files() {
 fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a_late_removal() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
-    let (hands, late) = book.hands.tied();
+    let (hands, late) = book.hands.tied(Duration::ZERO);
     book.hands = hands;
     book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
     let other = book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();

@@ -24,7 +24,7 @@ fn pages_lie_ready_for_the_next_shares_and_what_a_killed_agent_made_ahead_is_swe
         let mut ahead = ready(&book);
         assert_eq!(ahead.len(), 8);
         // As many pods at once, without anybody who makes more meanwhile.
-        let (hands, late) = book.hands.tied();
+        let (hands, late) = book.hands.tied(Duration::ZERO);
         let own = mem::replace(&mut book.hands, hands);
         for from in (0..80).step_by(10) {
             let devices = parts(0, from..from + 10);
