@@ -97,6 +97,12 @@ impl Layout {
         self.state.join("faults.json")
     }
 
+    /// The boot in which the node was last looked after.
+    #[must_use]
+    pub fn boot(&self) -> PathBuf {
+        self.state.join("boot")
+    }
+
     /// Held while an agent runs on these folders.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

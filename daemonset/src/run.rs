@@ -31,7 +31,7 @@ use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
 use crate::{
-    arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs, who,
+    api, arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs, who,
 };
 
 /// How long a stop may take before the process leaves all the same.
@@ -66,6 +66,8 @@ fn start(options: &Options) -> Result<()> {
         let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
         let who = watch::channel(who::known(options.node.who(), &layout));
         let config = options.live(who.1).read()?;
+        // Before the driver is looked for, which may not be there for minutes.
+        api::put_back(&options.api, &options.node.node_name, &layout, &config).await;
         let driver = Driver::find(&absolute(&config.driver_root)?)?;
         serve(options, NvmlSource::new(driver.nvml()), stop).await
     });

@@ -20,9 +20,10 @@ const REMEMBERED: usize = 256;
 /// Between two of the same.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Reasons of which each takes back what the other said.
-pub(super) const OPPOSITES: [(&str, &str); 3] = [
+pub(super) const OPPOSITES: [(&str, &str); 4] = [
     ("GPUUnhealthy", "GPUHealthy"),
     ("GPUBlocked", "GPUUnblocked"),
+    ("GPUAllotmentTrouble", "GPUAllotmentMended"),
     ("MPSDaemonGone", "MPSDaemonLives"),
 ];
 

@@ -1,9 +1,7 @@
-//! The node's own object: labels that say what it has, a start-up taint that keeps pods away until
-//! the agent is registered, and the GPU operator's word to let go of the driver.
+//! The node's own object: labels that say what it has, and the GPU operator's word to let go of the driver.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::Method;
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -13,7 +11,6 @@ use crate::config::MigStrategy;
 use crate::inventory::{Gpu, Inventory, Slice};
 use crate::layout::Layout;
 use crate::orders::Orders;
-use kube_api::{ApiError, Body, Client};
 
 /// Labels by their names without the domain.
 pub(super) type Labels = BTreeMap<String, String>;
@@ -133,29 +130,6 @@ pub(super) fn patch(
     };
     changes.extend(has.keys().filter(stale).map(|name| (name.clone(), Value::Null)));
     (!changes.is_empty()).then(|| json!({"metadata": {"labels": changes}}))
-}
-
-/// Takes away the taints with these keys. The version that was read goes along, so that a taint that
-/// somebody sets meanwhile is not lost.
-///
-/// # Errors
-/// [`ApiError`]; with 409 somebody was faster.
-pub(super) async fn remove_taints(
-    client: &Client,
-    node: &str,
-    keys: &[String],
-) -> Result<bool, ApiError> {
-    let path = format!("/api/v1/nodes/{node}");
-    let found = client.call(Method::GET, &path, Body::None).await?;
-    let taints = found["spec"]["taints"].as_array().cloned().unwrap_or_default();
-    let is_ours = |taint: &Value| keys.iter().any(|key| taint["key"] == key.as_str());
-    let left: Vec<_> = taints.iter().filter(|taint| !is_ours(taint)).cloned().collect();
-    if left.len() == taints.len() {
-        return Ok(false);
-    }
-    let version = &found["metadata"]["resourceVersion"];
-    let body = json!({"metadata": {"resourceVersion": version}, "spec": {"taints": left}});
-    client.call(Method::PATCH, &path, Body::Merge(&body)).await.map(|_| true)
 }
 
 /// The GPU operator's word for the plugins of a node.

@@ -1,8 +1,10 @@
 //! The API server, where there is one: events, the pods' annotations, the node's labels, evictions.
 //! The agent serves its node without it.
 
+mod again;
 mod events;
 mod evict;
+mod free;
 mod labels;
 mod lost;
 mod own_node;
@@ -12,6 +14,7 @@ mod refine;
 mod runtimes;
 mod sending;
 mod software;
+mod taints;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -28,6 +31,7 @@ pub use kube_api::{ApiFlags, Meta};
 pub(crate) use lost::LostEvents;
 pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
+pub(crate) use taints::put_back;
 pub(crate) use telling::Heard;
 
 use crate::allotment::Record;
@@ -140,7 +144,7 @@ impl Api {
                 own_node::keep_watching_node(&client, &name, &node, labels),
                 own_node::keep_labelled(&client, &name, &node, &config, (has, lister)),
                 own_node::keep_comparing(&client, &name, &node, &config, (compared, compare_every)),
-                own_node::remove_taints(&client, &name, &node, &config, awaited),
+                taints::keep_removed(&client, &name, &node, &config, awaited),
                 publish(publish_in.as_deref()),
                 software::keep_known(&client, &name, &node),
                 runtimes::keep_answering(&client, &config, &events, &node),

@@ -1,24 +1,21 @@
 //! Publishes what is free of each GPU for the scheduler's extender: one annotation of a Lease, written
 //! when something changed. Without it the node serves all the same; nothing is read back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use contract::{Domain, Percent};
+use contract::Domain;
 use kube_api::{ApiError, Body, Client};
-use published::{Holder, LEASE_PREFIX, Mode, annotation};
+use published::{LEASE_PREFIX, annotation};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::{LOOK, Pods, pod_of_record};
-use crate::allotment::{Holding, Record};
-use crate::config::{Config, MigStrategy};
-use crate::inventory::{Gpu, Inventory, Membership, Slice};
-use crate::modes;
+use super::again::Again;
+use super::free::published;
+use crate::config::Config;
 use crate::node::Node;
 
 /// Changes that come together are written together.
@@ -26,6 +23,8 @@ const GATHER: Duration = Duration::from_millis(200);
 /// A Lease that somebody removed is back after so long. Where nothing changed the API server writes
 /// nothing.
 const AGAIN: Duration = Duration::from_secs(300);
+/// The longest between two tries: the scheduler goes by what was published before.
+const SELDOM: Duration = Duration::from_secs(10);
 
 /// Publishes for as long as the agent lives.
 pub(super) async fn keep_published(
@@ -36,7 +35,7 @@ pub(super) async fn keep_published(
 ) {
     let (mut inventory, mut held, mut pods) =
         (node.watch(), node.watch_held(), node.pods().subscribe());
-    let (mut config, mut told) = (config.clone(), String::new());
+    let (mut config, mut told, mut again) = (config.clone(), String::new(), Again::new(SELDOM));
     loop {
         let settings = config.borrow_and_update().clone();
         let (gpus, known) =
@@ -49,10 +48,16 @@ pub(super) async fn keep_published(
             told.clear();
             let lease = Lease { namespace, name, annotation: annotation(domain), text };
             match lease.write(client).await {
-                Ok(()) => told = lease.text,
+                Ok(()) => {
+                    told = lease.text;
+                    again.done();
+                }
                 Err(error) => {
-                    warn!(%error, "what is free of the GPUs is not published, trying again");
-                    sleep(LOOK).await;
+                    let (is_news, pause) = again.failed(&error);
+                    if is_news {
+                        warn!(%error, "what is free of the GPUs is not published, trying again");
+                    }
+                    sleep(pause).await;
                     continue;
                 }
             }
@@ -71,143 +76,6 @@ pub(super) async fn keep_published(
             Err(_) => told.clear(),
         }
     }
-}
-
-/// What is free, and who holds the rest.
-#[must_use]
-fn published(
-    inventory: &Inventory,
-    records: &[Record],
-    pods: &Pods,
-    strategy: MigStrategy,
-) -> published::Node {
-    let mut places = places(inventory, strategy);
-    let mut holders: BTreeMap<&str, Holder> = BTreeMap::new();
-    let mut taken: Vec<&Slice> = Vec::new();
-    for record in records {
-        let uid = uid(record, pods);
-        let mut hold = |parts: Vec<(usize, u32)>, slices: &[&Slice]| {
-            let Some(uid) = uid else { return };
-            let holder = holders.entry(uid).or_default();
-            holder.uid = uid.to_owned();
-            holder.parts.extend(parts);
-            for slice in slices {
-                *holder.slices.entry(profile(slice)).or_default() += 1;
-            }
-        };
-        let part = |uuid: &str, percent| {
-            places.iter().position(|gpu| gpu.uuid == uuid).map(|index| (index, percent))
-        };
-        let (parts, whole): (Vec<_>, bool) = match &record.holding {
-            Holding::Share { gpu, percent, .. } => {
-                (part(&gpu.to_string(), u32::from(*percent)).into_iter().collect(), false)
-            }
-            Holding::Whole { gpus } => {
-                (gpus.iter().filter_map(|gpu| part(&gpu.to_string(), 100)).collect(), true)
-            }
-            Holding::Slices { slices, .. } => {
-                let held: Vec<_> =
-                    slices.iter().filter_map(|uuid| Some(inventory.slice(*uuid)?.1)).collect();
-                taken.extend(&held);
-                let parts: Vec<_> =
-                    slices.iter().filter_map(|uuid| part(&uuid.to_string(), 100)).collect();
-                hold(Vec::new(), if strategy == MigStrategy::Mixed { &held } else { &[] });
-                (parts, true)
-            }
-        };
-        for (index, percent) in &parts {
-            places[*index].taken_percent += percent;
-            places[*index].is_whole |= whole;
-        }
-        hold(parts, &[]);
-    }
-    published::Node {
-        least_percent: least(inventory),
-        slices: free_slices(inventory, &taken, strategy),
-        pods: holders.into_values().collect(),
-        gpus: places,
-    }
-}
-
-/// What is given out as GPUs: the cards, and under the strategy `single` their slices.
-fn places(inventory: &Inventory, strategy: MigStrategy) -> Vec<published::Gpu> {
-    let place = |uuid: String, mode, gpu: &Gpu| published::Gpu {
-        uuid,
-        resource: gpu.pool.as_ref().and_then(own_resource),
-        mode,
-        taken_percent: 0,
-        is_whole: false,
-        is_usable: is_usable(gpu),
-    };
-    let mut places = Vec::new();
-    for gpu in inventory.gpus() {
-        let Some(slices) = &gpu.slices else {
-            let mode = match (gpu.mode, &gpu.no_shares) {
-                (modes::Mode::Whole, _) | (modes::Mode::Auto, Some(_)) => Mode::Whole,
-                (modes::Mode::Shared, _) => Mode::Shared,
-                (modes::Mode::Auto, None) => Mode::Auto,
-            };
-            let no_shares = mode == Mode::Shared && gpu.no_shares.is_some();
-            let mut place = place(gpu.uuid.to_string(), mode, gpu);
-            place.is_usable &= !no_shares;
-            places.push(place);
-            continue;
-        };
-        places.push(place(gpu.uuid.to_string(), Mode::Mig, gpu));
-        if strategy == MigStrategy::Single {
-            let slice = |slice: &Slice| place(slice.uuid.to_string(), Mode::Whole, gpu);
-            places.extend(slices.iter().map(slice));
-        }
-    }
-    places
-}
-
-/// What the whole GPUs of a pool are asked for by, where that is not `gpu`.
-fn own_resource(pool: &Membership) -> Option<String> {
-    (pool.resource != contract::Resource::Gpu.as_str()).then(|| pool.resource.clone())
-}
-
-fn is_usable(gpu: &Gpu) -> bool {
-    gpu.sick.is_none() && gpu.cordon.is_none() && gpu.foreign.is_none()
-}
-
-/// As the slice's resource has it, behind `mig-`.
-fn profile(slice: &Slice) -> String {
-    slice.resource().trim_start_matches("mig-").to_owned()
-}
-
-fn free_slices(
-    inventory: &Inventory,
-    taken: &[&Slice],
-    strategy: MigStrategy,
-) -> BTreeMap<String, u32> {
-    let mut free = BTreeMap::new();
-    if strategy != MigStrategy::Mixed {
-        return free;
-    }
-    for gpu in inventory.gpus().iter().filter(|gpu| is_usable(gpu)) {
-        for slice in gpu.slices.iter().flatten() {
-            let is_free = !taken.iter().any(|held| held.uuid == slice.uuid);
-            *free.entry(profile(slice)).or_default() += u32::from(is_free);
-        }
-    }
-    free
-}
-
-/// The smallest share that holds a context on one of the cards.
-fn least(inventory: &Inventory) -> u8 {
-    let holds = |percent: Percent| {
-        let fits = |gpu: &Gpu| {
-            share::divide(percent, gpu.usable(), contract::Mib(gpu.context_mib)).is_ok()
-        };
-        inventory.gpus().iter().any(fits)
-    };
-    (1..=100).filter_map(|n| Percent::new(n).ok()).find(|n| holds(*n)).map_or(100, Percent::get)
-}
-
-/// The uid that the pod which holds it has at the API server.
-fn uid<'a>(record: &Record, pods: &'a Pods) -> Option<&'a str> {
-    pod_of_record(pods, record).map(|pod| &*pod.uid)
 }
 
 struct Lease<'a> {
@@ -257,110 +125,7 @@ impl Lease<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::{divided, gpu, slice, uuid};
-    use contract::{AllotmentId, DeviceUuid};
     use std::sync::Mutex;
-
-    fn record(holding: Holding, pod: &str) -> Record {
-        let holder = crate::allotment::Holder {
-            namespace: "team".to_owned(),
-            pod: pod.to_owned(),
-            container: None,
-        };
-        Record {
-            version: 1,
-            id: AllotmentId(1),
-            devices: Vec::new(),
-            holding,
-            allocated_at: 0,
-            holder: Some(holder),
-            resource: None,
-            shim: None,
-            has_cdi_names: None,
-            unlisted: false,
-            pod_uid: None,
-            mps: None,
-        }
-    }
-
-    fn share(gpu: DeviceUuid, percent: u8) -> Holding {
-        Holding::Share { gpu, percent, memory_mib: 1, context_mib: 1 }
-    }
-
-    fn pods(names: &[&str]) -> Pods {
-        let pod = |name: &&str| {
-            let uid = format!("uid-{name}");
-            let meta = json!({ "uid": uid, "name": name, "namespace": "team" });
-            (uid, serde_json::from_value(meta).unwrap())
-        };
-        names.iter().map(pod).collect()
-    }
-
-    #[test]
-    fn what_is_held_is_published_with_its_pods_and_counts_without_them() {
-        let inventory =
-            Inventory::new(vec![gpu(0, modes::Mode::Shared), gpu(1, modes::Mode::Auto)]);
-        let records = [
-            record(share(uuid(0), 50), "a"),
-            record(share(uuid(0), 20), "unknown"),
-            record(Holding::Whole { gpus: vec![uuid(1)] }, "a"),
-        ];
-        let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
-        assert_eq!(node.gpus.iter().map(|gpu| gpu.taken_percent).collect::<Vec<_>>(), [70, 100]);
-        assert!(node.gpus[1].is_whole && !node.gpus[0].is_whole);
-        assert_eq!(node.pods.len(), 1);
-        assert_eq!((&*node.pods[0].uid, &node.pods[0].parts), ("uid-a", &vec![(0, 50), (1, 100)]));
-    }
-
-    #[test]
-    fn what_a_pod_holds_that_is_gone_is_not_its_successors_of_the_same_name() {
-        let inventory = Inventory::new(vec![gpu(0, modes::Mode::Shared)]);
-        let of = |uid: &str, percent| Record {
-            pod_uid: Some(uid.into()),
-            ..record(share(uuid(0), percent), "a")
-        };
-        let records = [of("uid-before", 50), of("uid-a", 20)];
-        let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
-        assert_eq!(node.gpus[0].taken_percent, 70);
-        assert_eq!(node.pods.len(), 1);
-        assert_eq!((&*node.pods[0].uid, &node.pods[0].parts), ("uid-a", &vec![(0, 20)]));
-    }
-
-    #[test]
-    fn what_gives_nothing_is_published_as_such() {
-        let sick = Gpu { sick: Some("XID 79".into()), ..gpu(0, modes::Mode::Shared) };
-        let node =
-            published(&Inventory::new(vec![sick]), &[], &Pods::default(), MigStrategy::Mixed);
-        assert!(node.gpus.iter().all(|gpu| !gpu.is_usable));
-    }
-
-    #[test]
-    fn a_gpu_of_a_pool_is_published_under_the_pools_own_name() {
-        let pool = |name: &str| Membership { name: "p".into(), resource: name.into() };
-        let apart = Gpu { pool: Some(pool("gpu-training")), ..gpu(0, modes::Mode::Shared) };
-        let plain = Gpu { pool: Some(pool("gpu")), ..gpu(1, modes::Mode::Shared) };
-        let inventory = Inventory::new(vec![apart, plain]);
-        let node = published(&inventory, &[], &Pods::default(), MigStrategy::Mixed);
-        let names: Vec<_> = node.gpus.iter().map(|gpu| gpu.resource.as_deref()).collect();
-        assert_eq!(names, [Some("gpu-training"), None]);
-        assert!(node.gpus.iter().all(|gpu| gpu.is_usable && gpu.free().get() == 100));
-    }
-
-    #[test]
-    fn slices_are_counted_by_profile_or_stand_for_gpus() {
-        let card = divided(0, vec![slice(1, "1g.10gb+me"), slice(2, "1g.10gb+me")]);
-        let held = Holding::Slices { slices: vec![uuid_of(&card, 0)], gpus: vec![uuid(0)] };
-        let (inventory, records) = (Inventory::new(vec![card]), [record(held, "a")]);
-        let mixed = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
-        assert_eq!(mixed.slices, BTreeMap::from([("1g.10gb.me".to_owned(), 1)]));
-        let single = published(&inventory, &records, &pods(&["a"]), MigStrategy::Single);
-        let free: Vec<_> = single.gpus.iter().map(published::Gpu::is_free_whole).collect();
-        assert_eq!(free, [false, false, true]);
-    }
-
-    fn uuid_of(gpu: &Gpu, index: usize) -> DeviceUuid {
-        gpu.slices.as_ref().unwrap()[index].uuid
-    }
 
     /// Answers of a scripted API server to what was asked of it, each with its status.
     async fn peer(answers: [(u16, &'static str); 4]) -> (Client, Arc<Mutex<Vec<(String, Value)>>>) {

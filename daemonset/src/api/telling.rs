@@ -1,18 +1,20 @@
 //! What becomes an event: findings, the health of GPUs, daemons, a configuration that is not taken.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use contract::AllotmentId;
 use tokio::sync::{mpsc, watch};
 
 use super::events::{About, Event};
-use super::{Events, Meta, Pods, evict};
+use super::{Events, LOOK, Meta, Pods, evict, pod_of_record};
 use crate::audit::News;
 use crate::config::{Action, Config, Health};
 use crate::health::action_of;
 use crate::inventory::{Gpu, Inventory, Kind};
 use crate::mps::Daemons;
-use crate::node::Node;
+use crate::node::{Node, gathered};
 use crate::nvml::Xids;
 
 /// Where it is heard what is to be told, beside the node itself.
@@ -33,13 +35,15 @@ pub(super) async fn keep_telling(
     events: &Events,
 ) {
     let Heard { mut news, mut xids, mut refused } = heard;
-    let (mut inventory, mut daemons) = (node.watch(), node.daemons());
+    let (mut inventory, mut daemons, mut held) = (node.watch(), node.daemons(), node.watch_held());
     // Also what was found before anybody listened.
     inventory.mark_changed();
     daemons.mark_changed();
+    held.mark_changed();
     xids.mark_changed();
     refused.mark_changed();
     let (mut known, mut lived, mut counted) = <(Arc<Inventory>, Arc<Daemons>, Xids)>::default();
+    let mut troubled = Troubles::default();
     loop {
         let told = tokio::select! {
             Ok(()) = daemons.changed() => {
@@ -53,6 +57,12 @@ pub(super) async fn keep_telling(
                 let now = inventory.borrow_and_update().clone();
                 let told = of_gpus(&known, &now);
                 known = now;
+                told
+            }
+            Ok(()) = gathered(&mut held, LOOK) => {
+                let now = troubles(node);
+                let told = of_troubles(&troubled, &now);
+                troubled = now;
                 told
             }
             Ok(()) = xids.changed() => {
@@ -164,6 +174,43 @@ fn of_change(
     }
 }
 
+/// Allotments that are not as they should be: why, and whose they are.
+type Troubles = BTreeMap<AllotmentId, (String, About)>;
+
+fn troubles(node: &Node) -> Troubles {
+    let troubles = node.troubles();
+    if troubles.is_empty() {
+        return Troubles::new();
+    }
+    let (records, pods) = (node.records(), node.pods().borrow().clone());
+    let about = |id| {
+        let pod = records.iter().find(|record| record.id == id);
+        let pod = pod.and_then(|record| pod_of_record(&pods, record)).cloned();
+        pod.map_or(About::Node, |pod| About::Pod(pod.namespace, pod.name, Some(pod.uid)))
+    };
+    troubles.into_iter().map(|(id, why)| (id, (why, about(id)))).collect()
+}
+
+/// On the pod that holds it, where one is known. That one is gone is told too: whoever was told looks there.
+fn of_troubles(before: &Troubles, after: &Troubles) -> Vec<Event> {
+    let event = |reason, warning, id: &AllotmentId, about: &About, message| {
+        let (about, which) = (about.clone(), id.to_string());
+        Event { about, warning, reason, which, message }
+    };
+    let is_news = |(id, (why, _)): &(&AllotmentId, &(String, About))| {
+        before.get(id).is_none_or(|(was, _)| was != why)
+    };
+    let came = after.iter().filter(is_news).map(|(id, (why, about))| {
+        let message = format!("the allotment {id} is not as it should be: {why}");
+        event("GPUAllotmentTrouble", true, id, about, message)
+    });
+    let went = before.iter().filter(|(id, _)| !after.contains_key(id)).map(|(id, (_, about))| {
+        let message = format!("the trouble of the allotment {id} is over");
+        event("GPUAllotmentMended", false, id, about, message)
+    });
+    came.chain(went).collect()
+}
+
 /// XIDs that ask for nothing but that a program starts again: what its pod shows is that it failed, and not
 /// why. Those that take the GPU out are told of with its health.
 fn of_xids(before: &Xids, after: &Xids, health: &Health) -> Vec<Event> {
@@ -260,6 +307,25 @@ mod tests {
         let no_shares = Some("noexec".into());
         let whole = Gpu { foreign: Some(Foreign::Mps), no_shares, ..gpu(0, Mode::Whole) };
         assert_eq!(told(&Inventory::default(), &Inventory::new(vec![whole])), []);
+    }
+
+    #[test]
+    fn the_trouble_of_an_allotment_is_told_when_it_comes_changes_and_goes() {
+        let pod = About::Pod("team".into(), "a".into(), Some("uid".into()));
+        let troubled =
+            |id, why: &str| Troubles::from([(AllotmentId(id), (why.to_owned(), pod.clone()))]);
+        let table: [(Troubles, Troubles, &[&str]); 5] = [
+            (Troubles::new(), troubled(1, "full"), &["GPUAllotmentTrouble"]),
+            (troubled(1, "full"), troubled(1, "full"), &[]),
+            (troubled(1, "full"), troubled(1, "broken"), &["GPUAllotmentTrouble"]),
+            (troubled(1, "full"), Troubles::new(), &["GPUAllotmentMended"]),
+            (troubled(1, "a"), troubled(2, "a"), &["GPUAllotmentTrouble", "GPUAllotmentMended"]),
+        ];
+        for (before, after, expected) in table {
+            let told = of_troubles(&before, &after);
+            assert_eq!(told.iter().map(|event| event.reason).collect::<Vec<_>>(), expected);
+            assert!(told.iter().all(|event| event.about == pod));
+        }
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct Config {
     pub audit: Audit,
     /// Taints to remove once registered.
     pub startup_taints: Vec<String>,
+    /// Whether they are put back after a reboot.
+    pub taint_after_reboot: bool,
 }
 
 /// A pool with its defaults.
@@ -264,7 +266,8 @@ impl Section {
             driver_root,
             kubelet_root,
             audit,
-            startup_taints
+            startup_taints,
+            taint_after_reboot
         )
     }
 
@@ -309,6 +312,7 @@ impl Section {
                 above_share: audit.above_share.unwrap_or_default(),
             },
             startup_taints: values(self.startup_taints),
+            taint_after_reboot: self.taint_after_reboot.unwrap_or_default(),
         }
     }
 }

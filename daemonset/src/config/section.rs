@@ -64,6 +64,8 @@ pub struct Section {
     /// Taints that the agent removes from its node once it is registered. Default: none
     #[schemars(with = "Option<Vec<String>>")]
     pub startup_taints: Option<Vec<Spanned<String>>>,
+    /// Whether the agent puts them back when the node has rebooted. Default: false
+    pub taint_after_reboot: Option<bool>,
     /// What differs on some nodes; a key that stands here replaces the one above.
     #[schemars(with = "Option<Vec<NodeSection>>")]
     pub nodes: Option<Spanned<Vec<NodeSection>>>,
