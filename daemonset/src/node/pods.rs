@@ -160,6 +160,34 @@ mod tests {
     }
 
     #[test]
+    fn a_pods_annotations_do_not_count_for_one_that_had_its_name_before() {
+        let bare = Bare::new();
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        let [namespace, name] = ["team", "web-0"].map(str::to_owned);
+        let holder = Holder { namespace, pod: name, container: Some("main".into()) };
+        let annotations = serde_json::json!({ "example.com/compute-class": "latency",
+                                              "example.com/gpu-memory": "much" });
+        let meta = serde_json::json!({ "uid": "new", "name": "web-0", "namespace": "team",
+                                       "annotations": annotations });
+        let pods = Pods::from([("new".to_owned(), serde_json::from_value(meta).unwrap())]);
+        let domain = Domain::parse("example.com").unwrap();
+        let of = |uid: &str| Record {
+            holder: Some(holder.clone()),
+            pod_uid: Some(uid.to_owned()),
+            ..bare.node.records()[0].clone()
+        };
+        assert_eq!(bare.node.refine(&of("old"), &pods, domain), []);
+        assert_eq!(bare.node.class_of(of("old").id), arbiter::Class::Batch);
+        assert_eq!(
+            bare.node.refine(&of("new"), &pods, domain).len(),
+            1,
+            "an amount without a number"
+        );
+        assert_eq!(bare.node.class_of(of("new").id), arbiter::Class::Latency);
+    }
+
+    #[test]
     fn the_arbiter_hears_of_other_terms_once() {
         let bare = Bare::new();
         let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::Percent;
+use ledger::abi::Command;
+use ledger::agent::SlotUse;
 
 use super::super::state::tests::state;
 use super::*;
@@ -87,11 +89,28 @@ fn what_the_arbiter_knows_of_a_container_is_told_in_seconds_with_its_pod() {
     assert!(how.contains("policy=\"strict\"") && how.contains("class=\"latency\""), "{how}");
 }
 
+fn process() -> SlotUse {
+    SlotUse {
+        index: 0,
+        generation: 1,
+        pid: 1,
+        start_time: 0,
+        pid_namespace: 0,
+        shim_version: 0,
+        driver_version: 0,
+        flags: 0,
+        acknowledged: (Command::Run, 0),
+        devices: Vec::new(),
+    }
+}
+
 /// A node of which something is known under every name.
 fn full() -> State {
     let mut state = state();
     let id = state.held[0].record.id;
-    let used = &mut state.held[0].ledger.as_mut().unwrap().devices[0];
+    let ledger = state.held[0].ledger.as_mut().unwrap();
+    ledger.slots = vec![process(); 19];
+    let used = &mut ledger.devices[0];
     (used.refusals, used.observed, used.waited_ns) = (3, 4, 5_000_000_000);
     let [shared, sick] = [0, 1].map(|n| uuid(n).to_string());
     let seen = Seen {
@@ -119,7 +138,9 @@ fn full() -> State {
     state.planned = vec![(uuid(0), Percent::new(30).unwrap())];
     state.registrations.insert("a/b".into(), Registration { holds: true, times: 14 });
     state.denials.insert("refused", 15);
-    state.pools = Arc::new([("p".to_owned(), PoolState::default())].into());
+    let mut pool = PoolState::default();
+    pool.differ = [("count", ["n1", "n2"].map(str::to_owned).into())].into();
+    state.pools = Arc::new([("p".to_owned(), pool)].into());
     state.daemons = Arc::new([("/run/mps".into(), true)].into());
     state.xids = [((sick, 79), 2)].into();
     state.refused = Some("line 3".into());
@@ -139,7 +160,7 @@ fn every_family_says_what_is_known_of_it() {
     assert!(silent.is_empty(), "{silent:?} are never told");
     let table = [
         ("build_info", "1.0"),
-        ("gpu_memory_usable_bytes", ".0"),
+        ("gpu_memory_usable_bytes", " 34089205760.0"),
         ("gpu_allotted_ratios", "0.5"),
         ("gpu_allotments", " 1.0"),
         ("gpu_planned_ratios", " 0.3"),
@@ -147,7 +168,7 @@ fn every_family_says_what_is_known_of_it() {
         ("gpu_blocked_info", " 1.0"),
         ("gpu_no_shares_info", " 1.0"),
         ("gpu_audited", " 1.0"),
-        ("container_processes", " 0.0"),
+        ("container_processes", " 19.0"),
         ("container_memory_refusals_total", " 3.0"),
         ("container_memory_observed_total", " 4.0"),
         ("container_waited_seconds_total", " 5.0"),
@@ -170,7 +191,7 @@ fn every_family_says_what_is_known_of_it() {
         ("registered", " 1.0"),
         ("registrations_total", " 14.0"),
         ("allocate_refusals_total", " 15.0"),
-        ("pool_nodes_differing", " 0.0"),
+        ("pool_nodes_differing", " 2.0"),
         ("starts_in_unknown_runtimes_total", " 16.0"),
         ("audit_hidden_processes", " 17.0"),
         ("audit_unknown_processes", " 18.0"),
