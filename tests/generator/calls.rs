@@ -58,7 +58,7 @@ pub(crate) fn home(thread: usize) -> usize {
     thread * DEVICES / THREADS
 }
 
-const CALLS: [(u32, &str, Numbers); 38] = [
+const CALLS: [(u32, &str, Numbers); 41] = [
     (30, "give", Way),
     (12, "linear", Bytes),
     (4, "managed", Bytes),
@@ -67,6 +67,7 @@ const CALLS: [(u32, &str, Numbers); 38] = [
     (3, "mipmap", Texels),
     (10, "async", Bytes),
     (6, "lent", Bytes),
+    (4, "lent-managed", Bytes),
     (3, "pool", None),
     (3, "trim", None),
     (2, "pick", Way),
@@ -94,7 +95,9 @@ const CALLS: [(u32, &str, Numbers); 38] = [
     (3, "unbind", None),
     (4, "let", None),
     (1, "green", None),
-    (3, "export", None),
+    (4, "export", None),
+    (3, "again", None),
+    (1, "forget", None),
     (3, "range", None),
     (4, "external", Bytes),
 ];
@@ -112,7 +115,8 @@ pub(crate) enum Pools {
 pub(crate) fn call(pools: Pools) -> impl Strategy<Value = Call> {
     // What a green context takes of its own nobody says before the agent measures it.
     let fits = move |name: &str| {
-        pools == Pools::With || !matches!(name, "async" | "lent" | "pick" | "green")
+        pools == Pools::With
+            || !matches!(name, "async" | "lent" | "lent-managed" | "pick" | "green")
     };
     let asked = std::env::var("ALIQUOT_GENERATOR_CALLS").ok();
     let is_asked = |name: &str| asked.as_ref().is_none_or(|all| all.split(',').any(|n| n == name));

@@ -13,6 +13,16 @@ pub(crate) const OUT_OF_MEMORY: i64 = 2;
 /// The client found no use for a place.
 const SKIPPED: i64 = -1;
 
+/// How memory gets from one process to another: what the client is told, and what it is there.
+struct Way {
+    gives: &'static str,
+    takes: &'static str,
+    what: &'static str,
+}
+
+const HANDLE: Way = Way { gives: "export", takes: "import", what: "import" };
+const DESCRIPTOR: Way = Way { gives: "pass", takes: "accept", what: "foreign" };
+
 /// What is wrong, in words.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
@@ -58,7 +68,8 @@ impl Scene {
             Round::Children(process) => self.children(*process),
             Round::Reset(process, device) => self.primary_ends(*process, "reset", *device),
             Round::Release(process, device) => self.primary_ends(*process, "release", *device),
-            Round::Share(from, to) => self.share(*from, *to),
+            Round::Share(from, to) => self.share(*from, *to, &HANDLE),
+            Round::Pass(from, to) => self.share(*from, *to, &DESCRIPTOR),
         }
     }
 
@@ -168,12 +179,12 @@ impl Scene {
         Ok(())
     }
 
-    fn share(&mut self, from: Where, to: Where) -> Result {
+    fn share(&mut self, from: Where, to: Where, way: &Way) -> Result {
         let (Some(one), Some(other)) = (self.which(from.0), self.which(to.0)) else {
             return Ok(());
         };
-        let said = self.living[one].0.ask(&format!("export {} {}", from.1, from.2));
-        let words: Vec<&str> = said.split(' ').collect();
+        let said = self.living[one].0.ask(&format!("{} {} {}", way.gives, from.1, from.2));
+        let words: Vec<&str> = said.splitn(4, ' ').collect();
         let ["0", place, device, handle] = words[..] else { return Ok(()) };
         if one == other {
             return Ok(());
@@ -182,9 +193,9 @@ impl Scene {
         let lent =
             self.living[one].1.lent(from.1, place).ok_or("what is no memory was exported")?;
         let (client, model) = &mut self.living[other];
-        let said = client.numbers(&format!("import {} {} {device} {handle}", to.1, to.2));
+        let said = client.numbers(&format!("{} {} {} {device} {handle}", way.takes, to.1, to.2));
         if let [0, place] = said[..] {
-            model.opened(to.1, place as usize, on, lent);
+            model.opened(way.what, (to.1, place as usize), on, lent);
         }
         Ok(())
     }

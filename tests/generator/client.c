@@ -4,7 +4,7 @@
  *
  *   go N        N lines follow, "thread call place a b"; each thread runs its own in order
  *   rest        looks at every pool, asks for more than there can be, and says what is free
- *   reset D, release D, children, export, import, quit
+ *   reset D, release D, children, export, import, pass, accept, quit
  *
  * Half of the threads have their contexts on one device, half on another.
  * Every thread has places of its own. A call that finds no use for its place goes to the next one that it
@@ -48,6 +48,10 @@ static void run(struct line *line) {
         line->result = WAS("sparse") ? row(at, line->a, IS("row"), home(line->thread)) : SKIPPED;
     else if (IS("export"))
         line->result = WAS("create") && !at->descriptor ? export_fd(at) : SKIPPED;
+    else if (IS("again"))
+        line->result = suits(line, at) ? import_again(at) : SKIPPED;
+    else if (IS("forget"))
+        line->result = suits(line, at) ? forget(at) : SKIPPED;
     else if (IS("range"))
         line->result = suits(line, at) ? describe(at) : SKIPPED;
     else if (IS("bind") || IS("unbind"))
@@ -103,7 +107,7 @@ static void go(void) {
 
 int main(void) {
     char text[512], hex[256];
-    int one, other, device;
+    int one, other, device, from, descriptor;
     cuda = dlopen("libcuda.so.1", RTLD_NOW);
     if (!cuda) return 9;
     int result = CALL("cuInit", (unsigned), 0);
@@ -115,6 +119,9 @@ int main(void) {
         if (!begun) begun = CALL("cuCtxSetCurrent", (void *), primary[device]);
         properties on_device = {1, 0, 1, device, {0}};
         if (!begun) CALL("cuMemPoolCreate", (uint64_t *, void *), &shared_pool[device].handle, &on_device);
+        /* Of managed memory that need not lie anywhere: it is the current device's. */
+        properties managed = {2, 0, 0, 0, {0}};
+        if (!begun) CALL("cuMemPoolCreate", (uint64_t *, void *), &managed_pool[device].handle, &managed);
         printf(" %d", begun);
     }
     puts("");
@@ -134,6 +141,10 @@ int main(void) {
             export_of(one, other);
         else if (sscanf(text, "import %d %d %d %255s", &one, &other, &device, hex) == 4)
             import_of(one, other, device, hex);
+        else if (sscanf(text, "pass %d %d", &one, &other) == 2)
+            pass(one, other);
+        else if (sscanf(text, "accept %d %d %d %d %d", &one, &other, &device, &from, &descriptor) == 5)
+            accept_of(one, other, device, from, descriptor);
         else
             break;
         fflush(stdout);

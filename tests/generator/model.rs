@@ -45,6 +45,8 @@ struct Object {
     mapped: bool,
     /// A descriptor of it, or of its addresses, is open.
     exported: bool,
+    /// It was imported by that, and the handle is held.
+    again: bool,
     /// The rows of an array that are mapped.
     rows: BTreeSet<u64>,
 }
@@ -53,13 +55,13 @@ impl Object {
     fn new(what: &'static str, context: Context, device: usize, takes: Takes) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (serial, rows) = (NEXT.fetch_add(1, Ordering::Relaxed), BTreeSet::new());
-        let (handle, mapped, exported) = (true, false, false);
-        Self { what, context, device, takes, serial, handle, mapped, exported, rows }
+        let (handle, mapped, exported, again) = (true, false, false, false);
+        Self { what, context, device, takes, serial, handle, mapped, exported, again, rows }
     }
 
     /// Whether anything keeps its memory.
     fn lives(&self) -> bool {
-        self.handle || self.mapped || self.exported || !self.rows.is_empty()
+        self.handle || self.mapped || self.exported || self.again || !self.rows.is_empty()
     }
 }
 
@@ -170,7 +172,7 @@ impl Process {
             "array" | "mipmap" => size(call),
             "create" | "sparse" | "multi" | "external" => call.a,
             "launch" | "upload" | "clone" | "update" => u64::MAX / 2,
-            "async" | "lent" => call.a.next_multiple_of(32 * MIB),
+            "async" | "lent" | "lent-managed" => call.a.next_multiple_of(32 * MIB),
             "context" => CONTEXT.bytes(),
             "heap" | "print" => call.a,
             _ => 0,
@@ -182,7 +184,8 @@ impl Process {
         let at = (call.thread, call.place);
         let context = if self.own[call.thread] { call.thread + DEVICES } else { home(call.thread) };
         match call.name {
-            "row" | "unrow" | "bind" | "unbind" | "let" | "export" | "range" => {
+            "row" | "unrow" | "bind" | "unbind" | "let" | "export" | "range" | "again"
+            | "forget" => {
                 self.changed(at, call);
             }
             "give" => self.given(at),
@@ -211,9 +214,15 @@ impl Process {
     }
 
     /// Memory of another process was opened here.
-    pub(crate) fn opened(&mut self, thread: usize, place: usize, device: usize, of: (u64, u64)) {
-        let object = Object::new("import", device, device, Takes::Borrowed(of.0, of.1));
-        self.objects.insert((thread, place), object);
+    pub(crate) fn opened(
+        &mut self,
+        what: &'static str,
+        at: (usize, usize),
+        device: usize,
+        of: (u64, u64),
+    ) {
+        let object = Object::new(what, device, device, Takes::Borrowed(of.0, of.1));
+        self.objects.insert(at, object);
     }
 
     /// Whether it still has what it lent under this serial.
@@ -254,7 +263,9 @@ impl Process {
 
     fn given(&mut self, at: (usize, usize)) {
         if let Some(object) = self.objects.get_mut(&at) {
-            // What has a descriptor alone is given back by closing it.
+            // What has no handle is given back by closing its descriptor, then by the handle that it was imported by.
+            let by_descriptor = !object.handle && object.exported;
+            object.again &= object.handle || by_descriptor;
             object.exported &= object.handle;
             object.handle = false;
             if !object.lives() || object.what == "multi" || object.what == "sparse" {
@@ -273,6 +284,7 @@ impl Process {
             "unrow" => drop(object.rows.remove(&row)),
             "let" => object.handle = false,
             "export" | "range" => object.exported = true,
+            "again" | "forget" => object.again = call.name == "again",
             name => object.mapped = name == "bind",
         }
     }
@@ -301,8 +313,8 @@ impl Process {
             object.handle &= !(object.what == "linear" && object.exported);
         }
         self.objects.retain(|_, object| match object.what {
-            "async" | "lent" => !(none_left && object.device == device),
-            "create" | "pool" | "multi" | "green" => true,
+            "async" | "lent" | "lent-managed" => !(none_left && object.device == device),
+            "create" | "pool" | "multi" | "green" | "foreign" => true,
             "tiles" => object.handle,
             "linear" if object.exported => true,
             _ => object.context != context,

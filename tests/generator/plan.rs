@@ -30,8 +30,9 @@ pub(crate) enum Round {
     /// A process resets or releases its primary context of a device, and takes it again.
     Reset(usize, usize),
     Release(usize, usize),
-    /// Memory of one place is opened in another process.
+    /// Memory of one place is opened in another process: by a handle for that, or by a descriptor.
     Share(Where, Where),
+    Pass(Where, Where),
 }
 
 /// Who looks at a rest: asks what is free and for more than there is. That brings the process's own charges
@@ -87,6 +88,7 @@ pub(crate) fn single() -> impl Strategy<Value = Vec<Step>> {
             1 => (process.clone(), device()).prop_map(|(of, device)| Round::Reset(of, device)),
             1 => (process, device()).prop_map(|(of, device)| Round::Release(of, device)),
             3 => (place(), place()).prop_map(|(from, to)| Round::Share(from, to)),
+            3 => (place(), place()).prop_map(|(from, to)| Round::Pass(from, to)),
         ],
         1..80,
     )

@@ -31,6 +31,8 @@ impl Stage {
             libcuda: Some(dist("sim/libcuda.so.1")),
             libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
             daemon: Some(dist("sim/aliquot-simd")),
+            // The newest: it has every way to take memory that there is.
+            driver_version: Some(("615.20.01".to_owned(), 13_050)),
             ..Options::default()
         };
         let root = folder.path().join("w");

@@ -221,7 +221,7 @@ pub(crate) enum SimAction {
         /// Its cards, such as v100-32gb:2 or v100-32gb,t4:2
         #[arg(value_parser = cards, value_name = "CARD[:COUNT],…")]
         cards: Cards,
-        /// The driver that it plays: 470, 510, 525, 535, 550, 570, 580, 590, newest or future [default: 580]
+        /// The driver that it plays: 470, 510, 515, 525, 535, 550, 570, 580, 590, newest or future [default: 580]
         #[arg(long, value_parser = driver, conflicts_with = "driver_version")]
         driver: Option<Driver>,
         /// Another version of a driver, such as 535.54.03

@@ -30,6 +30,23 @@ pub(crate) struct Location {
     pub(crate) id: i32,
 }
 
+impl Location {
+    /// The device that it lies on, if it is a device's, as this driver knows.
+    pub(crate) fn device(&self) -> Option<Res<usize>> {
+        let ordinal = |id| device_named(id).map(|device| device.ordinal);
+        match self.kind {
+            ON_DEVICE => Some(ordinal(self.id)),
+            IN_DOMAIN if process::cuda_version().is_ok_and(|version| version >= DOMAINS_SINCE) => {
+                match self.id {
+                    0..=0xff => Some(ordinal(self.id)),
+                    _ => Some(Err(Status::INVALID_VALUE)),
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The header's CUmemAllocationProp.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -45,6 +62,11 @@ pub(crate) struct Properties {
 const PINNED: u32 = 1;
 /// CU_MEM_LOCATION_TYPE_DEVICE.
 pub(crate) const ON_DEVICE: u32 = 1;
+/// CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN: the device in the lowest byte of the number, the domain in the next. A
+/// card here is one domain.
+const IN_DOMAIN: u32 = 6;
+/// A CUDA version whose headers have domains; which one was the first is not known here.
+const DOMAINS_SINCE: i32 = 13_050;
 /// CU_MEM_LOCATION_TYPE_HOST and its kin.
 pub(crate) const ON_HOST: std::ops::RangeInclusive<u32> = 2..=4;
 /// CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR.
@@ -64,9 +86,8 @@ impl Properties {
             _ if self.kind != PINNED || self.handles & !DESCRIPTOR != 0 => {
                 Err(Status::INVALID_VALUE)
             }
-            ON_DEVICE => Ok(Some(device_named(self.location.id)?.ordinal)),
             kind if ON_HOST.contains(&kind) => Ok(None),
-            _ => Err(Status::INVALID_VALUE),
+            _ => self.location.device().unwrap_or(Err(Status::INVALID_VALUE)).map(Some),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::capture;
 use crate::context;
 use crate::front;
 use crate::line::Op;
+use crate::physical::{Location, ON_DEVICE};
 use crate::pool::{Place, Pool, Pools, pools};
 use crate::process::{self, device_named};
 use crate::rim::export;
@@ -16,18 +17,15 @@ use crate::stream::{self, Target};
 /// CU_MEM_ALLOCATION_TYPE_PINNED and _MANAGED.
 const PINNED: u32 = 1;
 const MANAGED: u32 = 2;
-/// CU_MEM_LOCATION_TYPE_NONE and _DEVICE.
+/// CU_MEM_LOCATION_TYPE_NONE.
 const NOWHERE: u32 = 0;
-const DEVICE: u32 = 1;
 /// CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR.
 const DESCRIPTOR: u32 = 1;
 
 /// The device of a location, which must be one.
 pub(crate) fn device_at(location: &CUmemLocation) -> Res<usize> {
-    match location.type_.0 {
-        DEVICE => Ok(device_named(ordinal_of(location))?.ordinal),
-        _ => Err(Status::INVALID_VALUE),
-    }
+    let place = Location { kind: location.type_.0, id: ordinal_of(location) };
+    place.device().unwrap_or(Err(Status::INVALID_VALUE))
 }
 
 /// The CUDA version from which pools can be of managed memory.
@@ -131,7 +129,7 @@ fn get(pool: &Pool, attribute: u32) -> Res<Number> {
         9 => Number::Int(if pool.managed { MANAGED } else { PINNED } as i32),
         10 => Number::Int(pool.handles as i32),
         11 => Number::Int(pool.device as i32),
-        12 => Number::Int(DEVICE as i32),
+        12 => Number::Int(ON_DEVICE as i32),
         13 => Number::Wide(pool.largest),
         14 => Number::Int(0),
         _ => return Err(Status::INVALID_VALUE),

@@ -9,9 +9,8 @@ use crate::arg::{In, Opaque, Out};
 use crate::mapping;
 use crate::outside::{self, Piece, What};
 use crate::physical::{
-    DESCRIPTOR, Kept, Location, ON_DEVICE, ON_HOST, Physical, Properties, count, held, hold,
+    DESCRIPTOR, Kept, Location, ON_HOST, Physical, Properties, count, held, hold,
 };
-use crate::process::device_named;
 use crate::rim::export;
 use crate::status::{Res, Status};
 
@@ -101,10 +100,7 @@ fn set_access(start: usize, size: usize, wanted: &AccessFor) -> Res {
     if !matches!(wanted.flags, 0 | 1 | READ_WRITE) {
         return Err(Status::INVALID_VALUE);
     }
-    let device = match wanted.location.kind {
-        ON_DEVICE => Some(device_named(wanted.location.id)?.ordinal),
-        _ => None,
-    };
+    let device = wanted.location.device().transpose()?;
     for (piece, _) in mappings(start, size, false)? {
         if piece.device == device || piece.device.is_none() {
             outside::insert(Piece { access: wanted.flags, ..piece });
@@ -227,7 +223,7 @@ export! {
         let (piece, _) = mapped_at(address as usize)?;
         let location = location.get()?;
         let same = match piece.device {
-            Some(device) => location.kind == ON_DEVICE && location.id == device as i32,
+            Some(device) => location.device().transpose()? == Some(device),
             None => ON_HOST.contains(&location.kind),
         };
         flags.put(if same { u64::from(piece.access) } else { 0 })

@@ -75,6 +75,17 @@ static int export_fd(struct place *at) {
     int descriptor = -1;
     int result = CALL("cuMemExportToShareableHandle", (int *, uint64_t, int, uint64_t), &descriptor, at->handle, 1, 0);
     if (!result) at->descriptor = descriptor;
+    at->is_of_handle = !result;
+    return result;
+}
+
+/* The process's own memory by its descriptor: another handle of it. */
+static int import_again(struct place *at) {
+    return CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &at->again, (uint64_t)at->descriptor, 1);
+}
+static int forget(struct place *at) {
+    int result = CALL("cuMemRelease", (uint64_t), at->again);
+    if (!result) at->again = 0;
     return result;
 }
 
@@ -85,6 +96,7 @@ static int describe(struct place *at) {
     int result = CALL("cuMemGetHandleForAddressRange", (int *, uint64_t, size_t, int, uint64_t), &descriptor, start,
                       at->bytes / 4096 * 4096, 1, 0);
     if (!result) at->descriptor = descriptor;
+    at->is_of_handle = 0;
     return result;
 }
 

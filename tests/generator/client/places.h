@@ -13,7 +13,9 @@ static int pick_pool(int device, int is_shared) {
 /* Takes into a free place. Arguments are in units of their own, so that no sequence is without sense. */
 static int take(struct line *line, struct place *at) {
     int here = home(line->thread), pool_of = IS("lent") && line->b ? !here : here;
-    properties on_device = {1, IS("create"), 1, IS("create") ? (int)line->b % DEVICES : here, {0}};
+    /* A device, or its first domain (CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN), which is all of it. */
+    int where = IS("create") && line->a / (2 * MIB) % 3 == 0 ? 6 : 1;
+    properties on_device = {1, IS("create"), where, IS("create") ? (int)line->b % DEVICES : here, {0}};
     uint64_t pitch = UNTOUCHED, handle = UNTOUCHED;
     int result = SKIPPED;
     if (IS("linear")) result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &handle, line->a);
@@ -25,6 +27,9 @@ static int take(struct line *line, struct place *at) {
     if (IS("array")) result = array("cuArray3DCreate_v2", &handle, line->a, line->b, 0);
     if (IS("mipmap")) result = array("cuMipmappedArrayCreate", &handle, line->a, line->b, 3);
     if (IS("async")) result = CALL("cuMemAllocAsync", (uint64_t *, size_t, void *), &handle, line->a, 0);
+    if (IS("lent-managed") && managed_pool[here].handle)
+        result = CALL("cuMemAllocFromPoolAsync", (uint64_t *, size_t, uint64_t, void *), &handle, line->a,
+                      managed_pool[here].handle, 0);
     if (IS("lent") && shared_pool[pool_of].handle && contexts(pool_of))
         result = CALL("cuMemAllocFromPoolAsync", (uint64_t *, size_t, uint64_t, void *), &handle, line->a,
                       shared_pool[pool_of].handle, 0);
@@ -70,18 +75,27 @@ static int let_go_of(int descriptor) {
     return result;
 }
 
+/* What has no handle any more lives on where it is mapped, by a descriptor, or by the handle that it was imported by. */
+static void lives_on(struct place *at) {
+    if (at->mapped) strcpy(at->kind, "mapped");
+    else if (at->descriptor) strcpy(at->kind, "closed");
+    else if (at->again) strcpy(at->kind, "kept");
+    else memset(at, 0, sizeof *at);
+}
+
 /* Gives back what is in a place, and empties it. */
 static int give(struct line *line, struct place *at) {
     int result = SKIPPED, by_stream = line->a & 1;
     if (WAS("linear") || WAS("pitch") || WAS("managed"))
         result = CALL("cuMemFree_v2", (uint64_t), at->handle);
-    if (WAS("async") || WAS("lent"))
+    if (WAS("async") || WAS("lent") || WAS("lent-managed"))
         result = by_stream ? CALL("cuMemFreeAsync", (uint64_t, void *), at->handle, 0)
                            : CALL("cuMemFree_v2", (uint64_t), at->handle);
     if (WAS("array")) result = CALL("cuArrayDestroy", (uint64_t), at->handle);
     if (WAS("mipmap")) result = CALL("cuMipmappedArrayDestroy", (uint64_t), at->handle);
     if (WAS("pool")) result = CALL("cuMemPoolDestroy", (uint64_t), at->handle);
-    if (WAS("create")) result = CALL("cuMemRelease", (uint64_t), at->handle);
+    if (WAS("create") || WAS("foreign")) result = CALL("cuMemRelease", (uint64_t), at->handle);
+    if (WAS("kept")) result = CALL("cuMemRelease", (uint64_t), at->again);
     if (WAS("module")) result = CALL("cuModuleUnload", (uint64_t), at->handle);
     if (WAS("import")) result = CALL("cuIpcCloseMemHandle", (uint64_t), at->handle);
     if (WAS("green")) result = CALL("cuGreenCtxDestroy", (uint64_t), at->handle);
@@ -105,10 +119,9 @@ static int give(struct line *line, struct place *at) {
     if (WAS("tiles")) result = CALL("cuMemRelease", (uint64_t), at->handle);
     if (WAS("closed")) result = let_go_of(at->descriptor);
     if (result || WAS("mapped")) return result;
-    /* What is mapped, or has a descriptor, lives on. */
-    int lives = at->mapped ? 2 : at->descriptor && !WAS("closed");
-    if (lives) strcpy(at->kind, lives == 2 ? "mapped" : "closed");
-    else memset(at, 0, sizeof *at);
+    if (WAS("closed")) at->descriptor = 0;
+    if (WAS("kept")) at->again = 0;
+    lives_on(at);
     return result;
 }
 
@@ -130,8 +143,7 @@ static int unmap(struct place *at) {
     if (result) return result;
     CALL("cuMemAddressFree", (uint64_t, size_t), at->mapped, at->bytes);
     at->mapped = 0;
-    if (WAS("mapped") && at->descriptor) strcpy(at->kind, "closed");
-    else if (WAS("mapped")) memset(at, 0, sizeof *at);
+    if (WAS("mapped")) lives_on(at);
     return 0;
 }
 
@@ -150,8 +162,8 @@ static void ended(void *context, int device) {
     for (int t = 0; t < THREADS; t++)
         for (int p = 0; p < PLACES; p++) {
             struct place *at = &threads[t].places[p];
-            int of_pool = WAS("async") || WAS("lent");
-            int of_nobody = WAS("create") || WAS("mapped") || WAS("pool") || WAS("multi") || WAS("tiles") || WAS("green") || WAS("closed");
+            int of_pool = WAS("async") || WAS("lent") || WAS("lent-managed");
+            int of_nobody = WAS("create") || WAS("kept") || WAS("foreign") || WAS("mapped") || WAS("pool") || WAS("multi") || WAS("tiles") || WAS("green") || WAS("closed");
             if (of_pool ? !(none_left && at->device == device) : at->context != context || of_nobody) continue;
             if (WAS("linear") && at->descriptor)
                 strcpy(at->kind, "closed");
@@ -185,6 +197,8 @@ static int own_context(struct line *line, struct thread *me) {
 static int suits(struct line *line, struct place *at) {
     if (IS("give")) return *at->kind && !WAS("mapped");
     if (IS("export")) return WAS("create") && !at->descriptor;
+    if (IS("again")) return at->is_of_handle && at->descriptor && !at->again && !at->is_passed;
+    if (IS("forget")) return at->again && !WAS("kept");
     if (IS("range")) return (at->mapped || (WAS("linear") && at->bytes > MIB)) && !at->descriptor;
     if (IS("map")) return WAS("create") && !at->mapped;
     if (IS("unmap") || IS("retain")) return at->mapped != 0;

@@ -28,6 +28,7 @@ static void rest_of(int device) {
     CALL("cuMemGetInfo_v2", (size_t *, size_t *), &free, &total);
     if (!CALL("cuDeviceGetDefaultMemPool", (uint64_t *, int), &pool, device)) pools = reserved(pool);
     pools += shared_pool[device].handle ? reserved(shared_pool[device].handle) : 0;
+    pools += managed_pool[device].handle ? reserved(managed_pool[device].handle) : 0;
     uint64_t graphs = 0;
     if (!CALL("cuDeviceGetGraphMemAttribute", (int, int, void *), device, 2, &graphs)) pools += graphs;
     for (int t = 0; t < THREADS; t++)
@@ -127,5 +128,36 @@ static void import_of(int thread, int place, int device, const char *hex) {
             at->device = device;
         }
     }
+    printf("%d %d\n", result, place);
+}
+
+/* A descriptor of memory, for another process. */
+static void pass(int thread, int place) {
+    int found = 0;
+    for (int i = 0; i < PLACES && !found; i++, place = (place + 1) % PLACES) {
+        struct place *at = &threads[thread].places[place];
+        found = at->descriptor && at->is_of_handle && !at->again;
+        if (!found) continue;
+        at->is_passed = 1;
+        printf("0 %d %d %d %d\n", place, at->device, getpid(), at->descriptor);
+    }
+    if (!found) printf("%d\n", SKIPPED);
+}
+
+/* It takes a copy of the descriptor as one that was sent to it, and lets go of that when it has the memory. */
+static void accept_of(int thread, int place, int device, int from, int descriptor) {
+    place = next_place(thread, place, "");
+    struct place *at = &threads[thread].places[place];
+    int result = SKIPPED, process = (int)syscall(SYS_pidfd_open, from, 0);
+    int copy = (int)syscall(SYS_pidfd_getfd, process, descriptor, 0);
+    if (!*at->kind && copy >= 0) {
+        result = CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &at->handle, (uint64_t)copy, 1);
+        if (!result) {
+            strcpy(at->kind, "foreign");
+            at->device = device;
+        }
+    }
+    if (copy >= 0) close(copy);
+    if (process >= 0) close(process);
     printf("%d %d\n", result, place);
 }

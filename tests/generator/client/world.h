@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,14 +26,16 @@ static void *cuda;
 #define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 struct place {
-    char kind[12];
+    char kind[16];
     uint64_t handle, bytes, mapped;
     /* What goes with the handle: a graph and what it allocates, an array, an object. */
     uint64_t other, address;
     /* Whether the handle itself is still held, whether it is bound, and which rows of tiles are mapped. */
     int is_held, is_bound;
-    /* A descriptor of the memory, above 0. */
-    int descriptor;
+    /* A descriptor of the memory, above 0, and whether it is of the handle, and not of its addresses; another handle of
+     * it, that it was imported by; and whether another process was given it. */
+    int descriptor, is_of_handle, is_passed;
+    uint64_t again;
     unsigned char rows[ROWS];
     /* The device that the memory lies on. */
     int device;
@@ -44,7 +47,7 @@ static struct thread {
     void *own;
 } threads[THREADS];
 static void *primary[DEVICES];
-static struct place shared_pool[DEVICES];
+static struct place shared_pool[DEVICES], managed_pool[DEVICES];
 
 /* The device of a thread's contexts. */
 static int home(int thread) { return thread * DEVICES / THREADS; }

@@ -16,9 +16,10 @@ pub struct Driver {
 
 /// Drivers by branch, each in one of its versions; `newest` is what the headers here describe, and `future`
 /// has versions of functions that nothing here was written for.
-pub const DRIVERS: [Driver; 10] = [
+pub const DRIVERS: [Driver; 11] = [
     Driver { name: "470", version: "470.256.02", cuda: 11040 },
     Driver { name: "510", version: "510.108.03", cuda: 11060 },
+    Driver { name: "515", version: "515.105.01", cuda: 11070 },
     Driver { name: "525", version: "525.147.05", cuda: 12000 },
     Driver { name: "535", version: "535.261.03", cuda: 12020 },
     Driver { name: "550", version: "550.163.01", cuda: 12040 },
