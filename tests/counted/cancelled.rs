@@ -172,6 +172,29 @@ fn what_stays_charged_is_what_the_cancelled_call_was_about_and_ends_with_its_pro
 }
 
 #[test]
+fn nobody_waits_for_a_thread_that_was_cancelled_while_it_took_from_a_pool_or_for_a_graph() {
+    // The pool ends, and its place is another's; the graph is launched by others, and what it took is trimmed.
+    for (before, command, behind) in [
+        (
+            "pool=9,0 set-pool=9",
+            "lend=0,8",
+            "pool-end=9 pool=8,0 set-pool=8 lend=1,8 give=1 pool-end=8",
+        ),
+        ("pool=9,0", "lend-of=0,8,9", "trim=9,0 pool-end=9 pool=8,0 lend-of=1,8,8 pool-end=8"),
+        (READY, "graph-launch=1", "graph-launch=1 graph-trim graph-end=1 stop start"),
+    ] {
+        let mut cancelled = 0;
+        for call in (1..=MOST).chain(LATE + 1..=LATE + MOST) {
+            let words = format!("{before} cancel={call} {command} {behind} create=99,2 used");
+            let outcome = run_in(&cancelling(), &words);
+            assert_eq!(outcome.of("create=99,2"), "0", "{words}: {outcome:?}");
+            cancelled += cancellations(&outcome);
+        }
+        assert!(cancelled > 0, "never cancelled inside: {command}");
+    }
+}
+
+#[test]
 fn who_was_cancelled_while_it_made_the_primary_context_stays_charged_for_one_and_lets_no_second_pass()
  {
     for call in (1..=4).chain(LATE + 1..=LATE + 4) {

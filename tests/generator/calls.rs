@@ -96,7 +96,7 @@ const CALLS: [(u32, &str, Numbers); 41] = [
     (4, "let", None),
     (1, "green", None),
     (4, "export", None),
-    (3, "again", None),
+    (3, "again", Way),
     (1, "forget", None),
     (3, "range", None),
     (4, "external", Bytes),

@@ -121,6 +121,42 @@ fn memory_lives_as_long_as_a_descriptor_of_its_addresses() {
     ]);
 }
 
+#[test]
+fn memory_that_another_process_was_given_by_a_descriptor_or_a_fabric_handle_is_charged_to_its_maker()
+ {
+    let of = |process, name, a| Round::One(process, call(name, 0, a));
+    let made = [of(0, "create", 4 << 20), of(0, "export", 0), Round::Begin];
+    let (from, to) = ((0, 0, 0), (1, 0, 0));
+    for given in [Round::Pass(from, to), Round::Send(from, to)] {
+        // The handle, the descriptor, the context, the process: its maker's; and the other's handle.
+        let ends = [
+            vec![of(0, "give", 0), of(0, "give", 0)],
+            vec![Round::Reset(0, 0), of(0, "give", 0)],
+            vec![Round::End(0)],
+            vec![of(1, "give", 0), of(0, "give", 0)],
+        ];
+        for end in ends {
+            let rounds = made.iter().chain([&given]).chain(&end).cloned();
+            hold(&rounds.collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn memory_that_its_maker_has_by_another_handle_is_charged_once_and_until_the_last_is_gone() {
+    // By its descriptor, and by a handle for other nodes.
+    for way in [0, 1] {
+        let made = [("create", 0, 4 << 20), ("export", 0, 0), ("again", 0, way)];
+        for ends in [
+            &[("give", 0, 0), ("give", 0, 0), ("give", 0, 0)][..],
+            &[("forget", 0, 0), ("give", 0, 0), ("give", 0, 0)],
+            &[("map", 0, 0), ("give", 0, 0), ("unmap", 0, 0), ("give", 0, 0), ("give", 0, 0)],
+        ] {
+            holds(&[&made[..], ends].concat());
+        }
+    }
+}
+
 /// Three contexts and another gigabyte leave too little for a fourth, whose process then has none.
 #[test]
 fn memory_of_a_stream_without_a_context_is_the_drivers_to_refuse() {

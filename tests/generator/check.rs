@@ -22,6 +22,7 @@ struct Way {
 
 const HANDLE: Way = Way { gives: "export", takes: "import", what: "import" };
 const DESCRIPTOR: Way = Way { gives: "pass", takes: "accept", what: "foreign" };
+const FABRIC: Way = Way { gives: "send", takes: "receive", what: "foreign" };
 
 /// What is wrong, in words.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
@@ -70,6 +71,7 @@ impl Scene {
             Round::Release(process, device) => self.primary_ends(*process, "release", *device),
             Round::Share(from, to) => self.share(*from, *to, &HANDLE),
             Round::Pass(from, to) => self.share(*from, *to, &DESCRIPTOR),
+            Round::Send(from, to) => self.share(*from, *to, &FABRIC),
         }
     }
 
@@ -184,18 +186,22 @@ impl Scene {
             return Ok(());
         };
         let said = self.living[one].0.ask(&format!("{} {} {}", way.gives, from.1, from.2));
-        let words: Vec<&str> = said.splitn(4, ' ').collect();
-        let ["0", place, device, handle] = words[..] else { return Ok(()) };
+        let words: Vec<&str> = said.splitn(5, ' ').collect();
+        let ["0", thread, place, device, handle] = words[..] else { return Ok(()) };
         if one == other {
             return Ok(());
         }
-        let (place, on) = (number(place)?, number(device)?);
+        let (thread, place, on) = (number(thread)?, number(place)?, number(device)?);
         let lent =
-            self.living[one].1.lent(from.1, place).ok_or("what is no memory was exported")?;
+            self.living[one].1.lent(thread, place).ok_or("what is no memory was exported")?;
         let (client, model) = &mut self.living[other];
         let said = client.numbers(&format!("{} {} {} {device} {handle}", way.takes, to.1, to.2));
-        if let [0, place] = said[..] {
-            model.opened(way.what, (to.1, place as usize), on, lent);
+        match said[..] {
+            [0, place] => model.opened(way.what, (to.1, place as usize), on, lent),
+            // Handles of plain memory are opened in a context, which may have had no room.
+            [SKIPPED, _] => {}
+            _ if way.what == "import" && !model.has_context(on) => {}
+            _ => return Err(format!("{} answers {said:?}", way.takes)),
         }
         Ok(())
     }

@@ -4,13 +4,14 @@
  *
  *   go N        N lines follow, "thread call place a b"; each thread runs its own in order
  *   rest        looks at every pool, asks for more than there can be, and says what is free
- *   reset D, release D, children, export, import, pass, accept, quit
+ *   reset D, release D, children, export, import, pass, accept, send, receive, quit
  *
  * Half of the threads have their contexts on one device, half on another.
  * Every thread has places of its own. A call that finds no use for its place goes to the next one that it
  * finds a use for, or is skipped, so any sequence means something, also after some lines of it were taken
  * out. The answer says which place it was.
  */
+#include "client/others.h"
 #include "client/places.h"
 #include "client/rests.h"
 
@@ -49,7 +50,7 @@ static void run(struct line *line) {
     else if (IS("export"))
         line->result = WAS("create") && !at->descriptor ? export_fd(at) : SKIPPED;
     else if (IS("again"))
-        line->result = suits(line, at) ? import_again(at) : SKIPPED;
+        line->result = suits(line, at) ? import_again(at, line->a & 1) : SKIPPED;
     else if (IS("forget"))
         line->result = suits(line, at) ? forget(at) : SKIPPED;
     else if (IS("range"))
@@ -145,6 +146,10 @@ int main(void) {
             pass(one, other);
         else if (sscanf(text, "accept %d %d %d %d %d", &one, &other, &device, &from, &descriptor) == 5)
             accept_of(one, other, device, from, descriptor);
+        else if (sscanf(text, "send %d %d", &one, &other) == 2)
+            send_of(one, other);
+        else if (sscanf(text, "receive %d %d %d %255s", &one, &other, &device, hex) == 4)
+            receive(one, other, device, hex);
         else
             break;
         fflush(stdout);

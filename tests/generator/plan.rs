@@ -30,9 +30,11 @@ pub(crate) enum Round {
     /// A process resets or releases its primary context of a device, and takes it again.
     Reset(usize, usize),
     Release(usize, usize),
-    /// Memory of one place is opened in another process: by a handle for that, or by a descriptor.
+    /// Memory of one place is opened in another process: by a handle for that, by a descriptor, or by a handle for other
+    /// nodes.
     Share(Where, Where),
     Pass(Where, Where),
+    Send(Where, Where),
 }
 
 /// Who looks at a rest: asks what is free and for more than there is. That brings the process's own charges
@@ -88,7 +90,8 @@ pub(crate) fn single() -> impl Strategy<Value = Vec<Step>> {
             1 => (process.clone(), device()).prop_map(|(of, device)| Round::Reset(of, device)),
             1 => (process, device()).prop_map(|(of, device)| Round::Release(of, device)),
             3 => (place(), place()).prop_map(|(from, to)| Round::Share(from, to)),
-            3 => (place(), place()).prop_map(|(from, to)| Round::Pass(from, to)),
+            5 => (place(), place()).prop_map(|(from, to)| Round::Pass(from, to)),
+            3 => (place(), place()).prop_map(|(from, to)| Round::Send(from, to)),
         ],
         1..80,
     )

@@ -38,6 +38,9 @@ impl Stage {
         let root = folder.path().join("w");
         admin::create(&root, &[("h100-80gb", DEVICES as u32)], &options)
             .expect("the world can be made");
+        let channels = root.join("dev/nvidia-caps-imex-channels");
+        std::fs::create_dir_all(&channels).expect("a folder of our own");
+        std::fs::write(channels.join("channel0"), "").expect("a folder of our own");
         let container = Container::empty().driver(&root.join("usr/lib/x86_64-linux-gnu"));
         let stage = Self { container, folder };
         let uuid = |card: CardReport| -> DeviceUuid { card.uuid.parse().expect("it is a UUID") };

@@ -9,6 +9,11 @@ pub(crate) fn script(script: &str, function: &str) {
     with(script, &[function]);
 }
 
+/// The same on a world that plays a driver of this version and CUDA version.
+pub(crate) fn script_on(driver: (&str, i32), script: &str, function: &str) {
+    in_world(&World::of_driver("v100-32gb:2", Some(driver)), script, &[function]);
+}
+
 /// NVIDIA's runtime 11.8, which looks functions up as runtimes after it do not.
 const RUNTIME_11: &str = "cudart-11.8/nvidia/cuda_runtime/lib/libcudart.so.11.0";
 
@@ -21,7 +26,10 @@ pub(crate) fn on_runtimes(script: &str) {
 
 /// Runs `py/<script>.py` with these arguments on a fresh world of two cards.
 pub(crate) fn with(script: &str, arguments: &[&str]) {
-    let world = World::new("v100-32gb:2");
+    in_world(&World::new("v100-32gb:2"), script, arguments);
+}
+
+fn in_world(world: &World, script: &str, arguments: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim_cuda_wide/py");
     let mut command = world.command("python3");
     command.arg(folder.join(format!("{script}.py"))).args(arguments);

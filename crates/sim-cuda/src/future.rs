@@ -2,7 +2,8 @@
 //! a world that plays such a driver show them.
 
 use crate::arg::{In, Out};
-use crate::{memory, physical, rim, vmm};
+use crate::location::Properties;
+use crate::{memory, rim, vmm};
 
 /// Base name, the CUDA version of its newest ABI, and that ABI's address.
 type Later = (&'static str, i32, usize);
@@ -27,7 +28,7 @@ extern "C" fn cuMemAlloc_v3(out: Out<u64>, size: usize, _options: u64) -> u32 {
 extern "C" fn cuMemCreate_v2(
     out: Out<u64>,
     size: usize,
-    properties: In<physical::Properties>,
+    properties: In<Properties>,
     _options: u64,
 ) -> u32 {
     rim::answer(|| vmm::create(&out, size, &properties))

@@ -36,8 +36,12 @@ pub(crate) fn duplicate(file: i32) -> Res<OwnedFd> {
 }
 
 /// The file behind a descriptor, opened anew: locks of the descriptor's are not its.
-pub(crate) fn reopen(file: i32) -> Res<OwnedFd> {
-    let path = format!("/proc/self/fd/{file}");
+fn reopen(file: i32) -> Res<OwnedFd> {
+    open(&format!("/proc/self/fd/{file}"))
+}
+
+/// The file behind a descriptor of any process, by its path in procfs.
+pub(crate) fn open(path: &str) -> Res<OwnedFd> {
     let opened = std::fs::OpenOptions::new().read(true).write(true).open(path);
     opened.map(OwnedFd::from).map_err(|_| Status::INVALID_VALUE)
 }

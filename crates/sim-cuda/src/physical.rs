@@ -14,83 +14,18 @@ use sim_world::Kind;
 use crate::arena::PAGE;
 use crate::device::{close_shared, open_shared};
 use crate::dma_buf;
+use crate::fabric;
+use crate::location::{DESCRIPTOR, FABRIC, Location, ON_DEVICE, ON_HOST, PINNED, Properties};
 use crate::mapping;
 use crate::multicast::Multicast;
 use crate::pool;
-use crate::process::{self, device_named};
+use crate::process;
 use crate::status::{Res, Status};
 
-/// The header's CUmemLocation.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Location {
-    /// CUmemLocationType.
-    pub(crate) kind: u32,
-    /// Of the device.
-    pub(crate) id: i32,
-}
-
-impl Location {
-    /// The device that it lies on, if it is a device's, as this driver knows.
-    pub(crate) fn device(&self) -> Option<Res<usize>> {
-        let ordinal = |id| device_named(id).map(|device| device.ordinal);
-        match self.kind {
-            ON_DEVICE => Some(ordinal(self.id)),
-            IN_DOMAIN if process::cuda_version().is_ok_and(|version| version >= DOMAINS_SINCE) => {
-                match self.id {
-                    0..=0xff => Some(ordinal(self.id)),
-                    _ => Some(Err(Status::INVALID_VALUE)),
-                }
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The header's CUmemAllocationProp.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Properties {
-    kind: u32,
-    /// CUmemAllocationHandleType, a mask.
-    pub(crate) handles: u32,
-    location: Location,
-    windows: usize,
-    flags: [u8; 8],
-}
-
-const PINNED: u32 = 1;
-/// CU_MEM_LOCATION_TYPE_DEVICE.
-pub(crate) const ON_DEVICE: u32 = 1;
-/// CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN: the device in the lowest byte of the number, the domain in the next. A
-/// card here is one domain.
-const IN_DOMAIN: u32 = 6;
-/// A CUDA version whose headers have domains; which one was the first is not known here.
-const DOMAINS_SINCE: i32 = 13_050;
-/// CU_MEM_LOCATION_TYPE_HOST and its kin.
-pub(crate) const ON_HOST: std::ops::RangeInclusive<u32> = 2..=4;
-/// CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR.
-pub(crate) const DESCRIPTOR: u32 = 1;
-/// CU_MEM_HANDLE_TYPE_FABRIC, which machines without its channels refuse.
-const FABRIC: u32 = 8;
 /// CU_MEM_CREATE_USAGE_TILE_POOL, in the low byte of the usage.
 const TILE_POOL: u8 = 1;
 /// How the files of card memory are called, before its key and the card's UUID.
 const NAME: &str = "simulated-gpu-";
-
-impl Properties {
-    /// The device that the memory is to lie on; none for the host.
-    pub(crate) fn device(&self) -> Res<Option<usize>> {
-        match self.location.kind {
-            _ if self.handles & FABRIC != 0 => Err(Status::NOT_SUPPORTED),
-            _ if self.kind != PINNED || self.handles & !DESCRIPTOR != 0 => {
-                Err(Status::INVALID_VALUE)
-            }
-            kind if ON_HOST.contains(&kind) => Ok(None),
-            _ => self.location.device().unwrap_or(Err(Status::INVALID_VALUE)).map(Some),
-        }
-    }
-}
 
 /// Memory; the last one to let go gives it back.
 pub(crate) struct Physical {
@@ -104,7 +39,7 @@ pub(crate) struct Physical {
     pub(crate) properties: Properties,
     charged: bool,
     /// By which the world knows memory that other processes may have; 0: it is this one's alone.
-    key: u64,
+    pub(crate) key: u64,
     object: Option<Multicast>,
     /// Whether there was ever a descriptor of it.
     pub(crate) exported: AtomicBool,
@@ -117,7 +52,7 @@ impl Physical {
         if size == 0 || !size.is_multiple_of(PAGE) {
             return Err(Status::INVALID_VALUE);
         }
-        let can_leave = properties.handles & DESCRIPTOR != 0;
+        let can_leave = properties.handles & (DESCRIPTOR | FABRIC) != 0;
         let key = match device {
             Some(ordinal) => take(ordinal, size as u64, can_leave)?,
             None => 0,
@@ -136,7 +71,12 @@ impl Physical {
     /// What a descriptor of another process's memory stands for. The world does not charge it twice. Its file
     /// is opened anew, because what is imported keeps no descriptor open.
     pub(crate) fn import(descriptor: i32) -> Res<Self> {
-        let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}"));
+        Self::import_of(&format!("/proc/self/fd/{descriptor}"))
+    }
+
+    /// The same of a descriptor by its path in procfs, of whatever process.
+    pub(crate) fn import_of(path: &str) -> Res<Self> {
+        let name = std::fs::read_link(path);
         let name = name.map_err(|_| Status::INVALID_VALUE)?.to_string_lossy().into_owned();
         let name = name.strip_prefix("/memfd:").and_then(|name| name.strip_prefix(NAME));
         let name = name.ok_or(Status::INVALID_VALUE)?.trim_end_matches(" (deleted)");
@@ -147,14 +87,14 @@ impl Physical {
         if device.is_none() && name != "host" {
             return Err(Status::INVALID_DEVICE);
         }
-        let (device, file) = (device.map(|device| device.ordinal), mapping::reopen(descriptor)?);
+        let (device, file) = (device.map(|device| device.ordinal), mapping::open(path)?);
         // Of one that has ended the world knows nothing any more.
         let key = if key != 0 && open_shared(key)? { key } else { 0 };
         let size = mapping::len_of(file.as_fd()).ok_or(Status::INVALID_VALUE)?;
         let kind = if device.is_some() { ON_DEVICE } else { *ON_HOST.start() };
         let location = Location { kind, id: device.unwrap_or(0) as i32 };
-        let properties =
-            Properties { kind: PINNED, handles: DESCRIPTOR, location, windows: 0, flags: [0; 8] };
+        let handles = DESCRIPTOR | if fabric::is_there() { FABRIC } else { 0 };
+        let properties = Properties { kind: PINNED, handles, location, windows: 0, flags: [0; 8] };
         let (charged, object, exported) = (false, None, no());
         Ok(Self { file, size, device, properties, charged, key, object, exported })
     }

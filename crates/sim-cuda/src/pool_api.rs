@@ -7,7 +7,7 @@ use crate::capture;
 use crate::context;
 use crate::front;
 use crate::line::Op;
-use crate::physical::{Location, ON_DEVICE};
+use crate::location::{Location, ON_DEVICE};
 use crate::pool::{Place, Pool, Pools, pools};
 use crate::process::{self, device_named};
 use crate::rim::export;

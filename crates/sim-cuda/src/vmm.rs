@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use crate::arena::PAGE;
 use crate::arg::{In, Opaque, Out};
+use crate::fabric;
+use crate::location::{DESCRIPTOR, FABRIC, Location, ON_HOST, Properties};
 use crate::mapping;
 use crate::outside::{self, Piece, What};
-use crate::physical::{
-    DESCRIPTOR, Kept, Location, ON_HOST, Physical, Properties, count, held, hold,
-};
+use crate::physical::{Kept, Physical, count, held, hold};
 use crate::rim::export;
 use crate::status::{Res, Status};
 
@@ -246,17 +246,23 @@ export! {
 
     /// A descriptor of memory, for another process.
     fn cuMemExportToShareableHandle(out: Opaque, handle: u64, kind: u32, flags: u64) {
-        match flags {
-            0 => export_to(out, handle, kind),
+        match (flags, kind) {
+            (0, FABRIC) => fabric::export_to(out, handle),
+            (0, _) => export_to(out, handle, kind),
             _ => Err(Status::INVALID_VALUE),
         }
     }
 
     /// A handle of what another process made. The descriptor stays the caller's.
-    fn cuMemImportFromShareableHandle(out: Out<u64>, descriptor: Opaque, kind: u32) {
-        if out.is_null() || kind != DESCRIPTOR {
+    fn cuMemImportFromShareableHandle(out: Out<u64>, shared: Opaque, kind: u32) {
+        if out.is_null() {
             return Err(Status::INVALID_VALUE);
         }
-        out.put(hold(Physical::import(descriptor as usize as i32)?))
+        let physical = match kind {
+            DESCRIPTOR => Physical::import(shared as usize as i32)?,
+            FABRIC => fabric::import(shared)?,
+            _ => return Err(Status::INVALID_VALUE),
+        };
+        out.put(hold(physical))
     }
 }

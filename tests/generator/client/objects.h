@@ -79,9 +79,26 @@ static int export_fd(struct place *at) {
     return result;
 }
 
-/* The process's own memory by its descriptor: another handle of it. */
-static int import_again(struct place *at) {
-    return CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &at->again, (uint64_t)at->descriptor, 1);
+/* Handles for other nodes (CU_MEM_HANDLE_TYPE_FABRIC) of 64 bytes. */
+typedef struct {
+    unsigned char bytes[64];
+} fabric;
+static int export_fabric(struct place *at, fabric *to) {
+    return CALL("cuMemExportToShareableHandle", (fabric *, uint64_t, int, uint64_t), to, at->handle, 8, 0);
+}
+static int import_fabric(uint64_t *handle, fabric *from) {
+    return CALL("cuMemImportFromShareableHandle", (uint64_t *, fabric *, int), handle, from, 8);
+}
+static int import_descriptor(uint64_t *handle, int from) {
+    return CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), handle, (uint64_t)from, 1);
+}
+
+/* The process's own memory by its descriptor, or by a handle for other nodes: another handle of it. */
+static int import_again(struct place *at, int by_fabric) {
+    fabric handle;
+    if (!by_fabric) return import_descriptor(&at->again, at->descriptor);
+    int result = export_fabric(at, &handle);
+    return result ? result : import_fabric(&at->again, &handle);
 }
 static int forget(struct place *at) {
     int result = CALL("cuMemRelease", (uint64_t), at->again);

@@ -15,7 +15,7 @@ static int take(struct line *line, struct place *at) {
     int here = home(line->thread), pool_of = IS("lent") && line->b ? !here : here;
     /* A device, or its first domain (CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN), which is all of it. */
     int where = IS("create") && line->a / (2 * MIB) % 3 == 0 ? 6 : 1;
-    properties on_device = {1, IS("create"), where, IS("create") ? (int)line->b % DEVICES : here, {0}};
+    properties on_device = {1, IS("create") ? 9 : 0, where, IS("create") ? (int)line->b % DEVICES : here, {0}};
     uint64_t pitch = UNTOUCHED, handle = UNTOUCHED;
     int result = SKIPPED;
     if (IS("linear")) result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &handle, line->a);
@@ -197,7 +197,10 @@ static int own_context(struct line *line, struct thread *me) {
 static int suits(struct line *line, struct place *at) {
     if (IS("give")) return *at->kind && !WAS("mapped");
     if (IS("export")) return WAS("create") && !at->descriptor;
-    if (IS("again")) return at->is_of_handle && at->descriptor && !at->again && !at->is_passed;
+    if (IS("again")) {
+        int is_known = line->a & 1 ? WAS("create") : at->is_of_handle && at->descriptor;
+        return is_known && !at->again && !at->is_passed;
+    }
     if (IS("forget")) return at->again && !WAS("kept");
     if (IS("range")) return (at->mapped || (WAS("linear") && at->bytes > MIB)) && !at->descriptor;
     if (IS("map")) return WAS("create") && !at->mapped;

@@ -1,4 +1,4 @@
-/* What is asked and done while no thread runs: what is free, ends of contexts, children, other processes. */
+/* What is asked and done while no thread runs: what is free, ends of contexts, children. */
 #pragma once
 #include "world.h"
 
@@ -89,75 +89,4 @@ static void children(void) {
     if (read(over[0], &done, 1) != 1) child = -1;
     close(over[0]);
     printf("%d\n", child);
-}
-
-/* The next place of a thread, from one on, that has this in it. */
-static int next_place(int thread, int place, const char *kind) {
-    for (int i = 0; i < PLACES; i++, place = (place + 1) % PLACES)
-        if (!strcmp(threads[thread].places[place].kind, kind)) break;
-    return place;
-}
-
-static void export_of(int thread, int place) {
-    unsigned char handle[64] = {0};
-    place = next_place(thread, place, "linear");
-    struct place *at = &threads[thread].places[place];
-    int result = SKIPPED;
-    if (WAS("linear")) result = CALL("cuIpcGetMemHandle", (void *, uint64_t), handle, at->handle);
-    printf("%d %d %d ", result, place, at->device);
-    for (int i = 0; i < 64; i++) printf("%02x", handle[i]);
-    puts("");
-}
-
-typedef struct {
-    unsigned char bytes[64];
-} ipc;
-
-static void import_of(int thread, int place, int device, const char *hex) {
-    ipc handle;
-    place = next_place(thread, place, "");
-    struct place *at = &threads[thread].places[place];
-    int result = SKIPPED;
-    for (int i = 0; i < 64; i++) sscanf(hex + 2 * i, "%2hhx", &handle.bytes[i]);
-    CALL("cuCtxSetCurrent", (void *), primary[device]);
-    if (!*at->kind) {
-        result = CALL("cuIpcOpenMemHandle_v2", (uint64_t *, ipc, unsigned), &at->handle, handle, 1);
-        if (!result) {
-            strcpy(at->kind, "import");
-            at->context = primary[device];
-            at->device = device;
-        }
-    }
-    printf("%d %d\n", result, place);
-}
-
-/* A descriptor of memory, for another process. */
-static void pass(int thread, int place) {
-    int found = 0;
-    for (int i = 0; i < PLACES && !found; i++, place = (place + 1) % PLACES) {
-        struct place *at = &threads[thread].places[place];
-        found = at->descriptor && at->is_of_handle && !at->again;
-        if (!found) continue;
-        at->is_passed = 1;
-        printf("0 %d %d %d %d\n", place, at->device, getpid(), at->descriptor);
-    }
-    if (!found) printf("%d\n", SKIPPED);
-}
-
-/* It takes a copy of the descriptor as one that was sent to it, and lets go of that when it has the memory. */
-static void accept_of(int thread, int place, int device, int from, int descriptor) {
-    place = next_place(thread, place, "");
-    struct place *at = &threads[thread].places[place];
-    int result = SKIPPED, process = (int)syscall(SYS_pidfd_open, from, 0);
-    int copy = (int)syscall(SYS_pidfd_getfd, process, descriptor, 0);
-    if (!*at->kind && copy >= 0) {
-        result = CALL("cuMemImportFromShareableHandle", (uint64_t *, uint64_t, int), &at->handle, (uint64_t)copy, 1);
-        if (!result) {
-            strcpy(at->kind, "foreign");
-            at->device = device;
-        }
-    }
-    if (copy >= 0) close(copy);
-    if (process >= 0) close(process);
-    printf("%d %d\n", result, place);
 }

@@ -180,4 +180,46 @@ def imports(peer):
     assert peer.recv(1) == b"z"
 
 
+def fabric():
+    """A handle for other nodes tells where memory is and keeps nothing; machines without a channel have none."""
+    primary()
+    before, told = free_bytes(), ctypes.create_string_buffer(64)
+    call("cuMemCreate", ref(U64()), S(PAGE), ref(Props(type=1, handles=8, location=HERE)), U64(0), answers=801)
+    root = os.environ["LD_LIBRARY_PATH"].removesuffix("/usr/lib/x86_64-linux-gnu")
+    os.mkdir(f"{root}/dev/nvidia-caps-imex-channels")
+    open(f"{root}/dev/nvidia-caps-imex-channels/channel0", "w").close()
+    handle, plain = create(PAGE, handles=8), create(PAGE)
+    call("cuMemExportToShareableHandle", told, plain, 8, U64(0), answers=1)
+    call("cuMemRelease", plain)
+    call("cuMemExportToShareableHandle", told, handle, 8, U64(0))
+    again = made("cuMemImportFromShareableHandle", told, 8, kind=U64)
+    call("cuMemRelease", handle)
+    assert free_bytes() == before - PAGE
+    call("cuMemRelease", again)
+    assert free_bytes() == before
+    call("cuMemImportFromShareableHandle", ref(U64()), told, 8, answers=1)
+
+
+def domain():
+    """A domain of a card is the card, which has one."""
+    primary()
+    before, start = free_bytes(), reserve(PAGE)
+    handle = create(PAGE, Location(6, 0))
+    assert free_bytes() == before - PAGE
+    map_at(start, PAGE, handle)
+    call("cuMemSetAccess", start, S(PAGE), ref(Access(Location(6, 0), 3)), S(1))
+    call("cuMemcpyHtoD_v2", start, b"here", S(4))
+    assert read(start, 4) == b"here"
+    for number, answer in ((0x100, 1), (9, 101)):
+        props = Props(type=1, location=Location(6, number))
+        call("cuMemCreate", ref(U64()), S(PAGE), ref(props), U64(0), answers=answer)
+
+
+def no_domain():
+    """A driver that is older than domains knows no such place."""
+    primary()
+    props = Props(type=1, location=Location(6, 0))
+    call("cuMemCreate", ref(U64()), S(PAGE), ref(props), U64(0), answers=1)
+
+
 main(globals())
