@@ -1,13 +1,13 @@
 //! The families of memory over drivers old and new: what is charged is the same, by whatever names and
 //! versions a driver has.
 
-use std::process::Command;
+use sim_world::admin::{self, Driver, Options};
 
 use crate::container::dist;
 use crate::simulated::{beyond_first, lines_of};
 
 /// The oldest, three between, and one whose later versions the shim does not know.
-const DRIVERS: [&str; 5] = ["470", "510", "535", "550", "future"];
+const DRIVERS: [&str; 5] = ["470", "510", "515", "535", "future"];
 
 /// What is done, and what is used then, in MiB beyond a context.
 const FAMILIES: [(&str, &[f64]); 19] = [
@@ -65,7 +65,16 @@ struct World {
 impl World {
     fn of(driver: &str) -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a folder can be made") };
-        aliquot(&["create", "--driver", driver, &world.root(), "v100-32gb"]);
+        let driver = Driver::named(driver).expect("the driver is known");
+        let options = Options {
+            libcuda: Some(dist("sim/libcuda.so.1")),
+            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
+            daemon: Some(dist("sim/aliquot-simd")),
+            driver_version: Some((driver.version.to_owned(), driver.cuda)),
+            ..Options::default()
+        };
+        let root = world.folder.path().join("w");
+        admin::create(&root, &[("v100-32gb", 1)], &options).expect("a world can be made");
         world
     }
 
@@ -76,14 +85,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        aliquot(&["remove", &self.root()]);
+        let _ = admin::remove(&self.folder.path().join("w"));
     }
-}
-
-fn aliquot(words: &[&str]) {
-    let mut command = Command::new(dist("x86_64/aliquot"));
-    let output = command.arg("sim").args(words).output().expect("aliquot starts");
-    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
