@@ -14,6 +14,7 @@ use nvidia_sys::cuda::{
     CUresult, CUstream,
 };
 
+const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
 /// Copies of one call that are looked at.
 const MOST: usize = 4096;
@@ -27,7 +28,7 @@ const BATCH: u32 = 7;
 
 macro_rules! copies {
     ($($name:ident = $driver:ident($($argument:ident: $type:ty),*),
-        $kind:ident, $bytes:expr, $stream:ident($handle:expr);)*) => {$(
+        $kind:ident, $bytes:expr, $stream:ident($($handle:tt)*);)*) => {$(
         /// # Safety
         /// As the driver's function.
         #[allow(clippy::too_many_arguments)]
@@ -37,11 +38,26 @@ macro_rules! copies {
             #[allow(unused_unsafe)]
             let bytes = unsafe { $bytes };
             let key = sized_key($kind, bytes);
-            let copy = Launch { stream: Stream::$stream($handle), key, is_kept: false };
+            let copy = Launch { stream: Stream::$stream($($handle)*), key, is_kept: false };
             // SAFETY: the caller's arguments.
-            meter::copy(copy, || unsafe { driver($($argument),*) })
+            let result = meter::copy(copy, || unsafe { driver($($argument),*) });
+            if result == SUCCESS && waits!($($handle)*) {
+                meter::has_ended();
+            }
+            result
         }
     )*};
+}
+
+/// Whether a copy with such a stream ends before its call does: one that names none. What was launched before it has
+/// ended then, and many programs wait for the GPU in no other way.
+macro_rules! waits {
+    (null_mut()) => {
+        true
+    };
+    ($handle:expr) => {
+        false
+    };
 }
 
 copies! {

@@ -821,6 +821,9 @@ hooks! {
     Cuda fn cuStreamSynchronize(stream: CUstream) -> CUresult = streams::wait_stream;
     Cuda fn cuStreamSynchronize_ptsz(stream: CUstream) -> CUresult = streams::wait_stream_ptsz;
     Cuda fn cuEventSynchronize(event: CUevent) -> CUresult = streams::wait_event;
+    Cuda fn cuEventQuery(event: CUevent) -> CUresult = streams::ask_event;
+    Cuda fn cuStreamQuery(stream: CUstream) -> CUresult = streams::ask_stream;
+    Cuda fn cuStreamQuery_ptsz(stream: CUstream) -> CUresult = streams::ask_stream_ptsz;
     Cuda fn cuStreamDestroy(stream: CUstream) -> CUresult = streams::destroy;
     Cuda fn cuStreamDestroy_v2(stream: CUstream) -> CUresult = streams::destroy_v2;
     Cuda fn cuStreamWaitEvent(
@@ -1511,7 +1514,6 @@ hooks! {
     Cuda cuDriverGetVersion,
     Cuda cuEventCreate,
     Cuda cuEventDestroy_v2,
-    Cuda cuEventQuery,
     Cuda cuEventRecord,
     Cuda cuEventRecord_ptsz,
     Cuda cuEventElapsedTime,
@@ -1532,8 +1534,6 @@ hooks! {
     Cuda cuStreamGetDevice,
     Cuda cuStreamIsCapturing,
     Cuda cuStreamIsCapturing_ptsz,
-    Cuda cuStreamQuery,
-    Cuda cuStreamQuery_ptsz,
     Cuda cuThreadExchangeStreamCaptureMode,
     Nvml nvmlDeviceGetUUID,
 }

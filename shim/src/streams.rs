@@ -1,5 +1,5 @@
 //! Streams as the meter needs to know them: whether something is captured, when one ends, and when a
-//! program has waited for the GPU, whose pools may be smaller then.
+//! program has waited for the GPU, whose pools may be smaller then, or has seen that something has ended.
 
 use crate::hooks::real;
 use crate::meter::stream::Stream;
@@ -53,6 +53,9 @@ then! {
     wait_stream = cuStreamSynchronize(stream: CUstream), waited;
     wait_stream_ptsz = cuStreamSynchronize_ptsz(stream: CUstream), waited;
     wait_event = cuEventSynchronize(event: CUevent), waited;
+    ask_event = cuEventQuery(event: CUevent), asked;
+    ask_stream = cuStreamQuery(stream: CUstream), asked;
+    ask_stream_ptsz = cuStreamQuery_ptsz(stream: CUstream), asked;
 }
 
 /// # Safety
@@ -101,5 +104,12 @@ fn waited(result: CUresult) {
     meter::waited();
     if result == SUCCESS {
         pools::waited();
+    }
+}
+
+/// Who asks until something has ended waits for the GPU too.
+fn asked(result: CUresult) {
+    if result == SUCCESS {
+        meter::has_ended();
     }
 }

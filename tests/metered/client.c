@@ -96,6 +96,19 @@ static int copy(const char *kind, size_t bytes) {
     exit(2);
 }
 
+/* Asks until all that was launched has ended. */
+static int poll(const char *kind) {
+    void *event = 0;
+    if (!strcmp(kind, "stream")) while (CALL("cuStreamQuery", (void *), 0)) usleep(100);
+    else if (!strcmp(kind, "other")) while (CALL("cuStreamQuery_ptsz", (void *), streams[0])) usleep(100);
+    else {
+        CALL("cuEventCreate", (void **, unsigned), &event, 0);
+        CALL("cuEventRecord", (void *, void *), event, 0);
+        while (CALL("cuEventQuery", (void *), event)) usleep(100);
+    }
+    return 0;
+}
+
 static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
 
 static int callback_answer = -1;
@@ -210,6 +223,8 @@ int main(int argc, char **argv) {
             for (int k = 0; k < count; k++) answer |= launch(kind, us, stream_of(s));
         else if (sscanf(argv[i], "copy=%63[^,],%d,%d", kind, &n, &count) == 3)
             for (int k = 0; k < count; k++) answer |= copy(kind, n);
+        else if (sscanf(argv[i], "poll=%63s", kind) == 1)
+            answer = poll(kind);
         else if (sscanf(argv[i], "follow=%63[^,],%d,%d", kind, &us, &count) == 3)
             answer = faults_of(kind, us, count);
         else if (sscanf(argv[i], "hold=%63[^,],%d", kind, &ms) == 2)

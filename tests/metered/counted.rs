@@ -153,6 +153,21 @@ fn contexts_and_streams_that_end_take_their_events_along() {
 }
 
 #[test]
+fn what_has_ended_is_told_of_however_the_program_has_seen_it() {
+    let all = [("-1", "sync"), ("-1", "copy=back,64,1"), ("-1", "copy=to,64,1")];
+    let polled = [("-1", "poll=stream"), ("0", "poll=other"), ("-1", "poll=event")];
+    for (stream, ends) in all.into_iter().chain(polled) {
+        let stage = Stage::free();
+        let launches = |count| format!("launch=kernel,1000,{stream},{count}");
+        let outcome = stage.run(&format!("stream=0 {} sync {} {ends}", launches(1), launches(3)));
+        let mut reader = stage.reader();
+        reader.read().unwrap();
+        let time = reader.device(0);
+        assert_eq!((time.launches, time.in_flight_ns()), (4, 0), "{ends}: {outcome:?}");
+    }
+}
+
+#[test]
 fn copies_are_counted_apart_and_never_wait() {
     // Some that are measured each, and many that are counted by what was learned.
     for kind in ["to", "back", "to-async", "back-async", "own", "area", "batch"] {

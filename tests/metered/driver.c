@@ -172,6 +172,14 @@ static int await(stream *s) {
 }
 int cuStreamSynchronize(void *s) { return await(of(s, 0)); }
 int cuStreamSynchronize_ptsz(void *s) { return await(of(s, 1)); }
+static int has_ended(stream *s) {
+    pthread_mutex_lock(&lock);
+    int result = now() >= s->until ? 0 : 600;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+int cuStreamQuery(void *s) { return has_ended(of(s, 0)); }
+int cuStreamQuery_ptsz(void *s) { return has_ended(of(s, 1)); }
 int cuCtxSynchronize(void) {
     int result = await(of(0, 0));
     return result ? result : await(&own);

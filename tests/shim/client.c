@@ -310,7 +310,7 @@ static void run(char *text) {
     else if (!strncmp(command, "nvml", 4))
         nvml(command, place);
     else if (IS("stream"))
-        printf("%s %d\n", text, ((int (*)(void *))dlsym(cuda, "cuStreamQuery_ptsz"))(0));
+        printf("%s %d\n", text, ((int (*)(void *))dlsym(cuda, "cuStreamGetFlags_ptsz"))(0));
     else if (IS("calls"))
         printf("%s %llu\n", text, ((unsigned long long (*)(void))dlsym(cuda, "standin_calls"))());
     else if (IS("cancel")) {

@@ -258,8 +258,8 @@ int cuMemGetInfo(unsigned *free, unsigned *total) {
     }
     return result;
 }
-int cuStreamQuery(void *stream) { return 600; }
-int cuStreamQuery_ptsz(void *stream) { return 601; }
+int cuStreamGetFlags(void *stream) { return 600; }
+int cuStreamGetFlags_ptsz(void *stream) { return 601; }
 
 static void *find(const char *symbol, int version, uint64_t flags) {
     static const struct {
@@ -300,7 +300,7 @@ static void *find(const char *symbol, int version, uint64_t flags) {
         ROW(cuMemFree, 3020, cuMemFree_v2),
         ROW(cuMemGetInfo, 2000, cuMemGetInfo),
         ROW(cuMemGetInfo, 3020, cuMemGetInfo_v2),
-        {"cuStreamQuery", 2000, (void *)cuStreamQuery, (void *)cuStreamQuery_ptsz},
+        {"cuStreamGetFlags", 2000, (void *)cuStreamGetFlags, (void *)cuStreamGetFlags_ptsz},
     };
     void *found = 0;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

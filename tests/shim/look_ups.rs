@@ -70,15 +70,18 @@ fn what_begins_like_cuda_and_is_not_is_left_alone() {
 
 #[test]
 fn a_function_that_is_not_hooked_is_the_drivers_own_in_every_stream_variant() {
-    let words = "dlsym look=cuda:cuStreamQuery look=cuda:cuStreamQuery_ptsz stream \
-                 ask=cuStreamQuery@2000/0 ask=cuStreamQuery@2000/2";
+    let words = "dlsym look=cuda:cuStreamGetFlags look=cuda:cuStreamGetFlags_ptsz stream \
+                 ask=cuStreamGetFlags@2000/0 ask=cuStreamGetFlags@2000/2";
     let outcome = Container::half().client(words);
-    assert_eq!(outcome.of("cuda:cuStreamQuery_ptsz"), "libcuda.so.1");
+    assert_eq!(outcome.of("cuda:cuStreamGetFlags_ptsz"), "libcuda.so.1");
     assert_eq!(outcome.of("stream"), "601");
-    assert_eq!(outcome.of("cuStreamQuery@2000/0"), "0 libcuda.so.1 cuStreamQuery 0 v1 0 found");
     assert_eq!(
-        outcome.of("cuStreamQuery@2000/2"),
-        "0 libcuda.so.1 cuStreamQuery_ptsz 0 v1 0 found"
+        outcome.of("cuStreamGetFlags@2000/0"),
+        "0 libcuda.so.1 cuStreamGetFlags 0 v1 0 found"
+    );
+    assert_eq!(
+        outcome.of("cuStreamGetFlags@2000/2"),
+        "0 libcuda.so.1 cuStreamGetFlags_ptsz 0 v1 0 found"
     );
 }
 

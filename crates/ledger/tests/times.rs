@@ -254,3 +254,45 @@ fn a_container_without_an_arbiter_grants_itself_its_share() {
     assert_eq!(allotment.own_credit(device, at(40)).left_ns, 0);
     assert_eq!(allotment.own_credit(device, at(900)).left_ns, 5_000_000);
 }
+
+#[test]
+fn who_read_the_clock_before_another_grants_itself_nothing_and_no_silence_pays_a_debt() {
+    let made = Fixture::new();
+    let (allotment, device) = made.open();
+    allotment.take_slot().unwrap();
+    let at = |us: u64| 100_000_000_000 + us * 1000;
+    let left_ns = |us| allotment.own_credit(device, at(us)).left_ns;
+    assert_eq!(left_ns(0), 5_000_000);
+    allotment.commit(device, 305_000_000, 1);
+    assert_eq!(left_ns(100_000), -250_000_000);
+    for earlier_us in [99_999, 50_000, 0] {
+        assert_eq!(left_ns(earlier_us), -250_000_000);
+    }
+    assert_eq!(left_ns(200_000), -200_000_000);
+    allotment.commit(device, 2_000_000_000, 1);
+    assert_eq!(left_ns(1_201_000), -500_000_000 + 500_500_000, "half a second is owed at most");
+}
+
+#[test]
+fn a_moment_to_come_that_somebody_wrote_stops_nobody_for_ever() {
+    let made = Fixture::new();
+    let (allotment, device) = made.open();
+    allotment.take_slot().unwrap();
+    let (soon, second) = (100_000_000_000, 1_000_000_000);
+    let _ = allotment.own_credit(device, u64::MAX);
+    allotment.commit(device, 105_000_000, 1);
+    assert_eq!(allotment.own_credit(device, soon).left_ns, -100_000_000);
+    assert_eq!(allotment.own_credit(device, soon + second / 10).left_ns, -50_000_000);
+}
+
+#[test]
+fn what_an_arbiter_granted_is_no_debt_when_it_has_gone() {
+    let made = Fixture::new();
+    let (allotment, device) = made.open();
+    allotment.take_slot().unwrap();
+    let at = |ms: u64| 100_000_000_000 + ms * 1_000_000;
+    let _ = allotment.own_credit(device, at(0));
+    allotment.commit(device, 400_000_000, 1);
+    allotment.begins_alone(device, at(500));
+    assert_eq!(allotment.own_credit(device, at(500)).left_ns, 5_000_000);
+}

@@ -43,6 +43,8 @@ pub(super) struct Desk {
     slots: Vec<(u32, u64)>,
     /// In flight, it says, and nobody's: of processes that were killed.
     lost_ns: u64,
+    /// What it had spent when that was found.
+    lost_at_ns: u64,
     told: Option<(u64, Pace)>,
     /// Why its ledger cannot be read.
     pub(super) problem: Option<PageError>,
@@ -77,6 +79,7 @@ impl Desk {
             intervals: Vec::new(),
             slots: Vec::new(),
             lost_ns: 0,
+            lost_at_ns: 0,
             told: None,
             problem: None,
         };
@@ -163,6 +166,10 @@ impl Desk {
                 self.time = self.reader.device(self.index);
                 self.slots.retain(|(_, seen)| seen + SLOT_NS > now_ns);
                 self.lost_ns = self.lost_ns.min(self.time.in_flight_ns());
+                // It was told of after all, and what is in flight is something else.
+                if self.time.spent_compute_ns.wrapping_sub(self.lost_at_ns) >= self.lost_ns {
+                    self.lost_ns = 0;
+                }
                 self.problem = None;
             }
             // It stays as it was: nothing new, until it is made anew.
@@ -199,6 +206,7 @@ impl Desk {
     pub(super) fn grant(&mut self, grant: Grant) {
         if grant.is_asleep {
             self.lost_ns = self.time.in_flight_ns();
+            self.lost_at_ns = self.time.spent_compute_ns;
         }
         let settled_ns = self.time.committed_ns.wrapping_sub(self.in_flight_ns());
         let granted_ns = settled_ns.wrapping_add(grant.credit_ns);

@@ -75,3 +75,40 @@ fn what_one_had_while_it_was_alone_it_does_not_owe_to_a_newcomer_at_work() {
     let left_ns = first.allotment.credit(first.device).left_ns;
     assert!(left_ns > 0, "{left_ns} ns of credit");
 }
+
+#[test]
+fn one_that_is_alone_may_be_far_ahead_until_another_has_a_share() {
+    let root = tempfile::tempdir().unwrap();
+    let [first, _other] = [1, 2].map(|id| Container::make(root.path(), id, 50));
+    let seat = Seat::new(Arc::default(), DeviceUuid::gpu(GPU));
+    let mut keeper = Keeper::new(DeviceUuid::gpu(GPU), seat, Duration::MAX);
+    let left_ns = |keeper: &mut Keeper, shares: &[u64]| {
+        keeper.shares = shares.iter().map(|id| share(root.path(), *id)).collect();
+        keeper.look_after();
+        first.launch(1000);
+        keeper.look();
+        first.allotment.credit(first.device).left_ns
+    };
+    assert!(left_ns(&mut keeper, &[1]) >= 100_000_000);
+    assert!(left_ns(&mut keeper, &[1, 2]) <= 10_000_000);
+}
+
+#[test]
+fn what_was_asleep_and_is_told_of_hides_nothing_that_comes_after() {
+    let root = tempfile::tempdir().unwrap();
+    let container = Container::make(root.path(), 1, 50);
+    let (id, share) = share(root.path(), 1);
+    let mut desk = Desk::open(id, &share, DeviceUuid::gpu(GPU)).unwrap();
+    let running = |desk: &mut Desk| {
+        desk.read(clock::own_ns());
+        desk.reading().running
+    };
+    container.launch(BATCH_NS);
+    assert_eq!(running(&mut desk), 1);
+    let asleep = arbiter::Grant { pace: arbiter::Pace::Metered, credit_ns: 0, is_asleep: true };
+    desk.grant(asleep);
+    assert_eq!(running(&mut desk), 0, "it is not believed to be on the card");
+    container.allotment.settle(container.device, BATCH_NS, BATCH_NS);
+    container.launch(BATCH_NS);
+    assert_eq!(running(&mut desk), 1);
+}

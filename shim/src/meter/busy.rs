@@ -33,7 +33,7 @@ pub(crate) fn count(share: Share, engine: Engine, estimate_ns: u64, spent_ns: u6
 /// A batch is about to be launched on a stream that has run dry: tells since when the container has work, if it has
 /// no other. Between two looks the arbiter could not see a rest.
 pub(crate) fn comes(share: Share) {
-    share.allotment.comes(share.device, clock::machine_ns(clock::own_ns(), ahead_ns()));
+    share.allotment.comes(share.device, machine_ns(clock::own_ns()));
 }
 
 /// Counts a batch that nothing measured: whole, because nobody knows what it overlaps with.
@@ -48,7 +48,7 @@ fn tell(share: Share, engine: Engine, estimate_ns: u64, fresh_ns: u64, end_ns: u
         Engine::Copy => allotment.copied(device, fresh_ns),
     }
     if fresh_ns > 0 {
-        let end_ns = clock::machine_ns(end_ns, ahead_ns());
+        let end_ns = machine_ns(end_ns);
         allotment.publish(device, engine, end_ns.saturating_sub(fresh_ns), end_ns);
     }
 }
@@ -65,6 +65,11 @@ fn fresh(share: Share, engine: Engine, start_ns: u64, end_ns: u64) -> u64 {
     let fresh = unsafe { &mut *counted.covered.get() }.add(start_ns, end_ns);
     counted.is_taken.store(false, Release);
     fresh
+}
+
+/// A moment of this process's clock by the machine's.
+pub(crate) fn machine_ns(own_ns: u64) -> u64 {
+    clock::machine_ns(own_ns, ahead_ns())
 }
 
 /// By how much this process's clock is ahead of the machine's: asked for once.

@@ -194,9 +194,22 @@ pub(crate) fn waited() {
     }
 }
 
+/// The program has seen that something has ended: what has is told of at once, and not with its next launch.
+#[inline]
+pub(crate) fn has_ended() {
+    if lanes::any_flies() {
+        settle_ended();
+    }
+}
+
 #[cold]
 fn settle() {
     quietly(|| lanes::settle(true));
+}
+
+#[cold]
+fn settle_ended() {
+    quietly(|| lanes::settle(false));
 }
 
 /// Makes a launch that does not fit into a batch that is open.

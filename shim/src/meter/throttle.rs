@@ -5,9 +5,9 @@
 
 use crate::allotments::Share;
 use crate::meter::timer::quietly;
-use crate::meter::{flight, lanes};
-use core::sync::atomic::AtomicU64;
+use crate::meter::{busy, flight, lanes};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 use ledger::{Credit, Pace, Terms};
 use meter_rules::{Asked, UNKNOWN_NS, Verdict, is_left_lying, verdict};
 
@@ -15,6 +15,8 @@ use meter_rules::{Asked, UNKNOWN_NS, Verdict, is_left_lying, verdict};
 const SILENCE_NS: u64 = 250_000_000;
 /// Quanta that may be in flight of time that is lent: the second hides the look that the first ends with.
 const LENT_QUANTA: u64 = 2;
+/// The same while there is credit as well: more than is ever granted.
+const ALONE_QUANTA: u64 = 1 << 20;
 /// Shares of one process.
 const MOST: usize = 64;
 
@@ -113,13 +115,30 @@ fn credit(share: Share, now_ns: u64) -> (Credit, bool, u64) {
     let (allotment, device) = (share.allotment, share.device);
     let pace = allotment.pace(device);
     if pace == Pace::Alone || !arbiter_lives(share, now_ns) {
+        // By the machine's clock: processes of the container may be in time namespaces of their own.
+        let now_ns = busy::machine_ns(now_ns);
+        if was_granted(share, false) {
+            allotment.begins_alone(device, now_ns);
+        }
         return (allotment.own_credit(device, now_ns), true, 1);
     }
+    was_granted(share, true);
     let credit = allotment.credit(device);
     match pace {
+        // As far ahead as it was granted: who has the GPU alone may be far ahead.
+        Pace::Free if credit.left_ns > 0 => {
+            (Credit { left_ns: i64::MAX, ..credit }, false, ALONE_QUANTA)
+        }
         Pace::Free => (Credit { left_ns: i64::MAX, ..credit }, false, LENT_QUANTA),
         _ => (credit, false, 1),
     }
+}
+
+/// Whether an arbiter granted this process its time when it looked last, which from now on it does or does not.
+fn was_granted(share: Share, is_granted: bool) -> bool {
+    static GRANTED: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
+    let Some(granted) = GRANTED.get(usize::from(share.number)) else { return false };
+    granted.load(Relaxed) != is_granted && granted.swap(is_granted, Relaxed)
 }
 
 /// Whether an arbiter beats. One that was never looked at has its chance to; one that has not moved since it was looked

@@ -14,8 +14,8 @@ use crate::map::{DeviceIndex, Pages};
 use crate::slot;
 use crate::sys;
 
-/// Own grants are not older than this when they go on: after a longer silence they begin anew.
-const SILENCE_NS: u64 = 1_000_000_000;
+/// No thread acts this long after it has read the clock.
+const AHEAD_NS: u64 = 1_000_000_000;
 /// Time granted by oneself is added in steps no shorter than this.
 const STEP_NS: u64 = 50_000;
 /// No container owes itself more than this.
@@ -121,6 +121,16 @@ impl Allotment {
         credit(totals, totals.own_granted_ns.load(Relaxed))
     }
 
+    /// The container grants itself its time from `now_ns` on, which an arbiter did before: it begins with a quantum, and
+    /// owes itself nothing of what it was granted by another.
+    pub fn begins_alone(&self, device: DeviceIndex, now_ns: u64) {
+        let totals = self.pages.totals(device);
+        let committed = totals.committed_ns.load(Relaxed);
+        let quantum_ns = self.terms(device).quantum_ns();
+        totals.own_granted_at_ns.store(now_ns, Relaxed);
+        totals.own_granted_ns.store(committed.wrapping_add(quantum_ns), Relaxed);
+    }
+
     /// Says that a batch is about to be launched that is estimated to take so long, of so many launches.
     /// False: this process has no slot (it was forked, or all are taken), and nothing is counted.
     pub fn commit(&self, device: DeviceIndex, estimate_ns: u64, launches: u64) -> bool {
@@ -221,13 +231,17 @@ fn credit(totals: &LedgerDevice, granted: u64) -> Credit {
     }
 }
 
-/// Grants what has come due since the last time. Of several that come together one does it.
+/// Grants what has come due since the last time. Of several that come together one does it, and whoever has read the
+/// clock before the last one did has nothing to grant.
 fn own_grant(totals: &LedgerDevice, terms: &Terms, now_ns: u64) {
     let before = totals.own_granted_at_ns.load(Relaxed);
-    let passed = now_ns.wrapping_sub(before);
-    if passed < STEP_NS {
-        return;
-    }
+    let passed = match now_ns.checked_sub(before) {
+        Some(passed) if passed < STEP_NS => return,
+        Some(passed) => passed,
+        None if before - now_ns < AHEAD_NS => return,
+        // No thread is so late: somebody has written there what is not so, and it starts anew from here.
+        None => 0,
+    };
     let at = &totals.own_granted_at_ns;
     if at.compare_exchange(before, now_ns, Relaxed, Relaxed).is_err() {
         return;
@@ -238,13 +252,9 @@ fn own_grant(totals: &LedgerDevice, terms: &Terms, now_ns: u64) {
     totals.own_granted_ns.store(committed.wrapping_add_signed(left), Relaxed);
 }
 
-/// What is left after so much time: its share of it more, at most a quantum, and after a silence the
-/// quantum with which everything begins.
+/// What is left after so much time: its share of it more, at most a quantum.
 fn own_left(left: i64, passed_ns: u64, terms: &Terms) -> i64 {
     let most = terms.quantum_ns().cast_signed();
-    if passed_ns > SILENCE_NS {
-        return most.min(left.max(0).saturating_add(most));
-    }
     let due = passed_ns.saturating_mul(u64::from(terms.share())) / 100;
     left.max(-DEBT_NS.cast_signed()).saturating_add_unsigned(due).min(most)
 }
@@ -312,7 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_silence_it_begins_with_a_quantum_and_no_debt() {
+    fn a_debt_is_paid_by_the_time_that_passes_and_by_nothing_else() {
+        assert_eq!(own_left(-400_000_000, 1_200_000_000, &TERMS), -100_000_000);
         assert_eq!(own_left(-400_000_000, 2_000_000_000, &TERMS), 5_000_000);
         assert_eq!(own_left(3_000_000, u64::MAX, &TERMS), 5_000_000);
     }
