@@ -10,7 +10,7 @@ use kubelet::deviceplugin::{CdiDevice, ContainerAllocateResponse, Mount};
 use crate::allotment::{Holding, Record};
 use crate::cdi::{self, Cdi, Class};
 use crate::config::Exposure;
-use crate::driver::{Driver, Node, read_only};
+use crate::driver::{Driver, Names, Node, read_only};
 use crate::injection::{By, Way};
 use crate::inventory::Inventory;
 use crate::layout::Layout;
@@ -82,7 +82,7 @@ impl Wares {
             ..Default::default()
         };
         match exposure {
-            Exposure::Mounts => self.plain(holding, inventory, self.driver.mounts()),
+            Exposure::Mounts => self.plain(holding, inventory, self.driver.mounts(Names::Lasting)),
             Exposure::Env => self.plain(holding, inventory, Vec::new()),
             Exposure::Cdi => by_cdi(&|uuid| Class::Gpu.device(&self.cdi.domain, &uuid.to_string())),
             Exposure::NvidiaCdi => by_cdi(&cdi::nvidia_device),

@@ -1,16 +1,17 @@
 //! Where the node's driver lies, and what of it goes into a container.
 
+mod libraries;
+
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use kubelet::deviceplugin::{DeviceSpec, Mount};
 
+pub use libraries::Names;
+
 /// Where distributions keep the driver's libraries, under the driver root.
 const LIBRARY_FOLDERS: [&str; 5] =
     [concat_arch::MULTIARCH, "usr/lib64", "usr/lib", concat_arch::MULTIARCH_NVIDIA, "lib64"];
-
-/// Where a container's loader finds them.
-const CONTAINER_LIBRARIES: &str = concat_arch::CONTAINER;
 
 /// Under the root of the machine.
 const MIG_MINORS: &str = "proc/driver/nvidia-caps/mig-minors";
@@ -23,14 +24,10 @@ mod concat_arch {
     pub(super) const MULTIARCH: &str = "usr/lib/x86_64-linux-gnu";
     #[cfg(target_arch = "x86_64")]
     pub(super) const MULTIARCH_NVIDIA: &str = "usr/lib/x86_64-linux-gnu/nvidia/current";
-    #[cfg(target_arch = "x86_64")]
-    pub(super) const CONTAINER: &str = "/usr/lib/x86_64-linux-gnu";
     #[cfg(target_arch = "aarch64")]
     pub(super) const MULTIARCH: &str = "usr/lib/aarch64-linux-gnu";
     #[cfg(target_arch = "aarch64")]
     pub(super) const MULTIARCH_NVIDIA: &str = "usr/lib/aarch64-linux-gnu/nvidia/current";
-    #[cfg(target_arch = "aarch64")]
-    pub(super) const CONTAINER: &str = "/usr/lib/aarch64-linux-gnu";
 }
 
 /// A driver that was found.
@@ -117,12 +114,9 @@ impl Driver {
     /// The driver's files, read-only. Named as they are linked, not where the links lead: the
     /// kubelet replays these paths after the driver was upgraded.
     #[must_use]
-    pub fn mounts(&self) -> Vec<Mount> {
-        let library = |name: &str| {
-            read_only(&self.libraries.join(name), &format!("{CONTAINER_LIBRARIES}/{name}"))
-        };
+    pub fn mounts(&self, names: Names) -> Vec<Mount> {
         let smi = self.smi.as_deref().map(|path| read_only(path, "/usr/bin/nvidia-smi"));
-        ["libcuda.so.1", "libnvidia-ml.so.1"].map(library).into_iter().chain(smi).collect()
+        libraries::mounts(&self.libraries, names).into_iter().chain(smi).collect()
     }
 
     /// The device nodes of the GPUs with these minor numbers, with those that all need.
@@ -218,8 +212,12 @@ pub(crate) mod tests {
             fake(root.path(), folder);
             let driver = Driver::find(root.path()).unwrap();
             assert_eq!(driver.nvml(), root.path().join(folder).join("libnvidia-ml.so.1"));
-            let into: Vec<_> = driver.mounts().into_iter().map(|m| m.container_path).collect();
-            assert!(into.iter().all(|path| path.starts_with(CONTAINER_LIBRARIES)), "{into:?}");
+            let into = driver.mounts(Names::Lasting).into_iter().map(|m| m.container_path);
+            let into: Vec<_> = into.collect();
+            let has = |path: &String| {
+                libraries::CONTAINER_FOLDERS.iter().any(|folder| path.starts_with(folder))
+            };
+            assert!(into.len() == 4 && into.iter().all(has), "{into:?}");
         }
     }
 

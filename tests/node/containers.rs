@@ -67,6 +67,24 @@ fn a_whole_gpu_comes_with_the_driver_and_without_the_shim() {
 }
 
 #[test]
+fn what_cuda_opens_by_name_is_in_the_container_however_the_driver_comes() {
+    for injection in ["mounts", "cdi"] {
+        let mut node = Node::without_agent();
+        let library = "libnvidia-ptxjitcompiler.so.1";
+        let driver = node.at("driver/usr/lib/x86_64-linux-gnu");
+        std::fs::write(driver.join(library), "compiler ").unwrap();
+        node.add_flag("--injection", injection);
+        node.start_agent();
+        node.expect_registered();
+        let script = format!("cat /usr/lib/x86_64-linux-gnu/{library} /usr/lib64/{library}");
+        let mut pod = node.share("a", 50, &script);
+        pod.start().unwrap();
+        let exit = pod.wait();
+        assert_eq!(exit.stdout, "compiler compiler ", "{injection}: {}", exit.stderr);
+    }
+}
+
+#[test]
 fn the_agent_learns_pod_and_container_before_the_first_process_runs() {
     let node = Node::new();
     let mut pod = node.share("a", 50, "sleep 1000");

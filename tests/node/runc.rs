@@ -32,8 +32,12 @@ struct Bundle {
 
 impl Bundle {
     fn new(node: &Node, pod: &Pod) -> Self {
+        Self::with(node, pod, small_debian)
+    }
+
+    fn with(node: &Node, pod: &Pod, image: impl Fn(&Path)) -> Self {
         let bundle = Self { folder: node.at("bundle"), config: pod.oci_config("main").unwrap() };
-        small_debian(&bundle.root());
+        image(&bundle.root());
         bundle
     }
 
@@ -89,6 +93,37 @@ pub(crate) fn small_debian(to: &Path) {
     for (link, target) in links {
         symlink(target, to.join(link)).unwrap();
     }
+}
+
+/// The same laid out as Red Hat's family does it: libraries in `lib64`, where alone its loader looks without a cache; and
+/// what the driver's programs need.
+fn small_red_hat(to: &Path) {
+    small_debian(to);
+    let of_debian = to.join("usr/lib/x86_64-linux-gnu");
+    let from = part("target/fetch/debian-11/usr/lib/x86_64-linux-gnu", "cargo xtask fetch");
+    for (name, soname) in [("m", "6"), ("rt", "1"), ("pthread", "0")] {
+        for file in [format!("lib{name}.so.{soname}"), format!("lib{name}-2.31.so")] {
+            copy(&from.join(&file), &of_debian.join(&file));
+        }
+    }
+    for file in fs::read_dir(&of_debian).unwrap() {
+        let file = file.unwrap();
+        fs::rename(file.path(), to.join("usr/lib64").join(file.file_name())).unwrap();
+    }
+    fs::remove_dir(&of_debian).unwrap();
+    let loader = to.join("usr/lib64/ld-2.31.so");
+    let mut bytes = fs::read(&loader).unwrap();
+    // Their lengths stand elsewhere, and a path may have more slashes than it needs.
+    for (debians, red_hats) in [
+        ("/lib/x86_64-linux-gnu/\0", "/lib64////////////////\0"),
+        ("/usr/lib/x86_64-linux-gnu/\0", "/usr/lib64////////////////\0"),
+    ] {
+        assert_eq!(debians.len(), red_hats.len());
+        let places = bytes.windows(debians.len()).position(|bytes| bytes == debians.as_bytes());
+        let at = places.expect("Debian's loader names its folders");
+        bytes[at..at + red_hats.len()].copy_from_slice(red_hats.as_bytes());
+    }
+    fs::write(&loader, bytes).unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -170,4 +205,21 @@ fn real_runc_says_that_the_shim_cannot_be_mapped() {
         why.contains("stdout: aliquot: /opt/aliquot/libaliquot.so lies on a file system"),
         "{why}"
     );
+}
+
+#[test]
+fn an_image_whose_loader_looks_in_lib64_alone_finds_the_driver_and_the_shim() {
+    let node = node();
+    let script = "nvidia-smi -L; gpu-client alloc=1G >/dev/null && echo has 1 GiB; \
+        gpu-client alloc=17G >/dev/null 2>&1 || echo has no 17 GiB";
+    let pod = half(&node, None, script);
+    let gpu = pod.devices("main")[0].split("::").next().unwrap().to_owned();
+    let bundle = Bundle::with(&node, &pod, small_red_hat);
+    let client = part("target/dist/x86_64/gpu-client", "cargo xtask dist");
+    copy(&client, &bundle.root().join("usr/bin/gpu-client"));
+    let output = bundle.run();
+    let said = text(&output.stdout);
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines.len() == 3 && lines[0].contains(&gpu), "{said} {}", text(&output.stderr));
+    assert_eq!(lines[1..], ["has 1 GiB", "has no 17 GiB"], "{}", text(&output.stderr));
 }
