@@ -44,20 +44,25 @@ impl Pages {
         Some(Self { device: device.to_owned(), root, apart })
     }
 
-    /// The allotments mounted in the text of a mountinfo.
+    /// The allotments mounted by the lines of a mountinfo, of which no more is kept than what they name.
     #[must_use]
-    pub fn mounted(&self, text: &str) -> BTreeSet<AllotmentId> {
-        let mounts = || text.lines().filter_map(fields);
-        let on_ours: BTreeSet<_> =
-            mounts().filter(|mount| mount.device == self.device).map(|mount| mount.id).collect();
-        let ours = mounts().filter_map(|mount| match self.apart.get(mount.device) {
-            // Where the agent has put it: whoever sees the machine's mounts sees all of these.
-            Some(_) if on_ours.contains(mount.parent) => None,
-            Some(id) => Some(*id),
-            None if mount.device == self.device => self.allotment(mount.root),
-            None => None,
-        });
-        ours.collect()
+    pub fn mounted(&self, lines: impl Iterator<Item = impl AsRef<str>>) -> BTreeSet<AllotmentId> {
+        let (mut on_ours, mut apart, mut ours) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        for line in lines {
+            let Some(mount) = fields(line.as_ref()) else { continue };
+            if mount.device == self.device {
+                on_ours.extend(mount.id.parse::<u64>());
+                ours.extend(self.allotment(mount.root));
+            } else if let Some(id) = self.apart.get(mount.device) {
+                apart.push((mount.parent.parse(), *id));
+            }
+        }
+        // Where the agent has it: whoever sees the machine's mounts sees all of these.
+        let elsewhere = |(parent, _): &(Result<u64, _>, _)| {
+            !parent.as_ref().is_ok_and(|parent| on_ours.contains(parent))
+        };
+        ours.extend(apart.into_iter().filter(elsewhere).map(|(_, id)| id));
+        ours
     }
 
     /// The folder `<id>`, or a file in it. The kernel marks what was deleted since.
@@ -87,7 +92,7 @@ fn fields(line: &str) -> Option<Mount<'_>> {
 }
 
 /// A path as the kernel writes it there.
-fn escaped(path: &Path) -> String {
+pub(crate) fn escaped(path: &Path) -> String {
     let path = path.display().to_string().replace('\\', "\\134");
     path.replace(' ', "\\040").replace('\t', "\\011").replace('\n', "\\012")
 }
@@ -111,7 +116,7 @@ mod tests {
 
     fn mounted(roots: &str) -> Vec<u64> {
         let text = format!("812 790 {roots} /elsewhere ro,relatime - tmpfs tmpfs rw\n");
-        pages("/run/aliquot-node").mounted(&text).into_iter().map(|id| id.0).collect()
+        pages("/run/aliquot-node").mounted(text.lines()).into_iter().map(|id| id.0).collect()
     }
 
     #[test]
@@ -151,7 +156,7 @@ mod tests {
         let pages = Pages::find(&own, Path::new("/run/aliquot-node")).unwrap();
         let mounted = |root: &str| {
             let text = format!("812 790 {root} /run/aliquot/x ro,relatime - tmpfs aliquot rw\n");
-            pages.mounted(&text).into_iter().map(|id| id.0).collect::<Vec<_>>()
+            pages.mounted(text.lines()).into_iter().map(|id| id.0).collect::<Vec<_>>()
         };
         for root in ["0:41 /", "0:41 /ledger", &format!("0:40 /{ID}/ledger")] {
             assert_eq!(mounted(root), [0xab], "{root}");
@@ -160,9 +165,9 @@ mod tests {
             assert!(mounted(root).is_empty(), "{root}");
         }
         // Of the machine itself, and of a container that has the machine's folder.
-        assert!(pages.mounted(&own).is_empty());
+        assert!(pages.mounted(own.lines()).is_empty());
         let moved = own.replace("/run/aliquot-node", "/host/pages");
-        assert!(pages.mounted(&moved).is_empty());
+        assert!(pages.mounted(moved.lines()).is_empty());
     }
 
     #[test]

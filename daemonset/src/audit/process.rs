@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,12 @@ use contract::AllotmentId;
 
 use super::cgroup::Place;
 use super::mounts::Pages;
+
+/// What is read of a process's mounts, in bytes. A tenant that may make namespaces can have 100,000 mounts of 14 KB
+/// each; its container's own come first, because the kernel tells the older ones before.
+const MOUNTS: u64 = 1 << 20;
+/// What is read of any other file: the longest, of cgroups, has a path in each hierarchy.
+const OTHERS: u64 = 64 << 10;
 
 /// A process, as seen from this machine.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -47,8 +53,6 @@ impl Processes {
         let stat = self.read(pid, "stat").ok()?;
         let status = self.read(pid, "status").ok()?;
         let cgroup = self.read(pid, "cgroup").ok()?;
-        let mounts = self.read(pid, "mountinfo").unwrap_or_default();
-        let mounted = self.pages.as_ref().map(|pages| pages.mounted(&mounts));
         let found = Process {
             started: started(&stat)?,
             parent: parent(&stat)?,
@@ -56,7 +60,7 @@ impl Processes {
             pids: pids(&status).unwrap_or_else(|| vec![pid]),
             namespace: fs::metadata(self.path(pid, "ns/pid")).map_or(0, |file| file.ino()),
             place: Place::parse(&cgroup),
-            mounted: mounted.unwrap_or_default(),
+            mounted: self.mounted(pid),
         };
         // The pid may have gone to another process while we read.
         (self.started(pid) == Some(found.started)).then_some(found)
@@ -68,23 +72,46 @@ impl Processes {
         started(&self.read(pid, "stat").ok()?)
     }
 
+    /// What of its mounts cannot be read names nothing: its cgroup tells as well.
+    fn mounted(&self, pid: u32) -> BTreeSet<AllotmentId> {
+        let file =
+            self.pages.as_ref().map(|pages| (pages, File::open(self.path(pid, "mountinfo"))));
+        let Some((pages, Ok(file))) = file else { return BTreeSet::new() };
+        pages.mounted(lines(BufReader::new(file.take(MOUNTS))))
+    }
+
     fn path(&self, pid: u32, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
     }
 
     fn read(&self, pid: u32, file: &str) -> io::Result<String> {
-        // A name need not be UTF-8.
-        Ok(String::from_utf8_lossy(&fs::read(self.path(pid, file))?).into_owned())
+        read(&self.path(pid, file))
     }
+}
+
+/// The begin of a file.
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(OTHERS).read_to_end(&mut bytes)?;
+    // A name need not be UTF-8.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The lines of a text that may be cut off: what has no end is none.
+fn lines(mut text: impl BufRead) -> impl Iterator<Item = String> {
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        text.read_until(b'\n', &mut line).ok()?;
+        let line = line.strip_suffix(b"\n")?;
+        Some(String::from_utf8_lossy(line).into_owned())
+    })
 }
 
 /// The uids of the pods of which some process lives, as far as `proc` shows, but for our own.
 #[must_use]
 pub fn pods_that_live(proc: &Path) -> BTreeSet<String> {
-    let place = |pid: &OsStr| {
-        let text = fs::read(proc.join(pid).join("cgroup")).unwrap_or_default();
-        Place::parse(&String::from_utf8_lossy(&text))
-    };
+    let place =
+        |pid: &OsStr| Place::parse(&read(&proc.join(pid).join("cgroup")).unwrap_or_default());
     let own = place(OsStr::new("self")).pod;
     let names = fs::read_dir(proc).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let pids = names.filter(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
@@ -151,6 +178,29 @@ pub(crate) mod tests {
         assert_ne!(found.namespace, 0);
         assert_eq!(found.parent, std::os::unix::process::parent_id());
         assert_eq!(processes.look(u32::MAX), None);
+    }
+
+    #[test]
+    fn of_mounts_without_end_the_first_are_read() {
+        let proc = tempfile::tempdir().unwrap();
+        let its = proc.path().join("7");
+        fs::create_dir_all(its.join("ns")).unwrap();
+        let stat = "7 (a) S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 987654 0 0";
+        let (id, line) = ("00000000000000ab", "40 36 0:50 /00000000000000");
+        // A line that is cut off could name another.
+        let mounts = format!("{line}ab /x ro - tmpfs tmpfs rw\n{line}cd /x ro");
+        for (file, text) in [("stat", stat), ("status", ""), ("cgroup", ""), ("mountinfo", &mounts)]
+        {
+            fs::write(its.join(file), text).unwrap();
+        }
+        for file in ["mountinfo", "status", "cgroup"] {
+            File::options().append(true).open(its.join(file)).unwrap().set_len(1 << 40).unwrap();
+        }
+        let own = "36 35 0:50 / /pages rw - tmpfs tmpfs rw\n";
+        let pages = Pages::find(own, Path::new("/pages"));
+        let found = Processes { proc: proc.path().to_owned(), pages }.look(7).unwrap();
+        assert_eq!(found.mounted, [id.parse().unwrap()].into());
+        assert!(found.name.len() + found.pids.len() < 65_536);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use contract::DeviceUuid;
 
 use super::finding::{Finding, Key, Kind};
 
-/// Looks in a row until a finding is told: a process that is just starting or ending is none.
+/// Looks with a finding, less those without it, until it is told. A process that is just starting or ending is none;
+/// one that is there at most looks is one, however it comes and goes.
 const CONFIRMED: u32 = 3;
 /// Looks in a row without it until it is over.
 const OVER: u32 = 3;
@@ -34,7 +35,9 @@ pub(super) struct Tracker {
 #[derive(Debug)]
 struct Standing {
     finding: Finding,
+    /// Looks with it, less those without it until it was told.
     seen: u32,
+    /// Looks in a row without it since it was told.
     missed: u32,
 }
 
@@ -79,10 +82,13 @@ impl Tracker {
             if findings.contains_key(key) || silent.contains(&key.1) {
                 return true;
             }
+            if standing.seen < CONFIRMED {
+                standing.seen -= 1;
+                return standing.seen > 0;
+            }
             standing.missed += 1;
-            let told = standing.seen >= CONFIRMED;
-            let stays = told && standing.missed < OVER;
-            if told && !stays {
+            let stays = standing.missed < OVER;
+            if !stays {
                 over.push(News::Over(standing.finding.clone()));
             }
             stays
@@ -150,6 +156,20 @@ mod tests {
         for these in [&[1][..], &[], &[1], &[1], &[], &[1], &[]] {
             assert_eq!(look(&mut tracker, these), []);
         }
+        let mut tracker = Tracker::default();
+        for n in 0..99 {
+            assert_eq!(look(&mut tracker, if n % 3 == 0 { &[1] } else { &[] }), []);
+        }
+        assert_eq!(tracker.standing.len(), 0);
+    }
+
+    #[test]
+    fn what_hides_from_every_third_look_is_told() {
+        let mut tracker = Tracker::default();
+        let news: Vec<_> =
+            (0..9).flat_map(|n| look(&mut tracker, if n % 3 == 2 { &[] } else { &[1] })).collect();
+        assert_eq!(news, [News::Found(finding(1))]);
+        assert_eq!(tracker.standing().count(), 1);
     }
 
     #[test]
