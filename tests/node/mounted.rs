@@ -69,3 +69,18 @@ fn a_kubelet_with_a_folder_of_its_own_has_its_plugins_where_all_have_them() {
     node.share("a", 50, "sleep 1000").start().unwrap();
     node.expect_holders(&["default/a/main"]);
 }
+
+#[test]
+fn pages_have_a_file_system_of_their_own_where_their_folder_is_a_mount_already() {
+    let mut node = Node::without_agent();
+    let pages = node.at("pages").display().to_string();
+    // As a pod has it: the machine's folder, mounted over the container's own file system.
+    let mounts = format!("mkdir -p {pages}\nmount -t tmpfs run {pages}");
+    let agent = agent_in_a_pod(&node, &mounts, &[], &["--pages-tmpfs", "8"]);
+    node.spawn(agent);
+    node.expect_registered();
+    let mounts =
+        fs::read_to_string(format!("/proc/{}/mountinfo", node.agent_pid().unwrap())).unwrap();
+    let over = mounts.lines().rfind(|line| line.split(' ').nth(4) == Some(&pages)).unwrap();
+    assert!(over.contains(" - tmpfs aliquot rw") && over.contains("size=8192k"), "{over}");
+}
