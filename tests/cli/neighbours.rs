@@ -21,6 +21,10 @@ impl Run {
         run.args(command).env("ALIQUOT_RUN_DIR", runs).stdin(Stdio::piped()).stdout(Stdio::null());
         Self(run.spawn().unwrap())
     }
+
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
 }
 
 impl Drop for Run {
@@ -66,4 +70,14 @@ fn a_run_has_an_arbiter_and_another_takes_over_when_its_run_is_killed() {
     let second =
         |shown: &[Value]| all_told_by_the_arbiter(shown, 1) && shown[0]["share_percent"] == 50;
     until("the other", || second(&top(runs.path())));
+}
+
+#[test]
+fn of_runs_that_start_together_no_more_are_placed_than_fit() {
+    let (world, runs) = (World::new("v100-32gb:1"), tempfile::tempdir().unwrap());
+    let start = |_| Run::start(&world, runs.path(), "0.6", &["cat"]);
+    let mut all: Vec<_> = (0..6).map(start).collect();
+    let mut ended = || all.iter_mut().map(Run::has_ended).filter(|ended| *ended).count();
+    until("five are refused", || ended() == 5);
+    until("one has its share", || top(runs.path()).len() == 1);
 }

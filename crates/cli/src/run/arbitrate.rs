@@ -58,7 +58,7 @@ fn keep(registry: &Registry, over: &AtomicBool) {
 
 /// The lock, if nobody has it.
 fn take(registry: &Registry) -> Option<File> {
-    let file = File::create(registry.base().join(LOCK)).ok()?;
+    let file = registry.lock_file(LOCK).ok()?;
     match file.try_lock() {
         Ok(()) => Some(file),
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,

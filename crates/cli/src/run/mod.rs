@@ -28,8 +28,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let shim = files::shim()?;
     let driver = Driver::open(args)?;
     let registry = Registry::open()?;
+    let turn = registry.turn()?;
     let placement = Placement::choose(args, driver.root(), &registry)?;
     let run = registry.add(&placement, at_limit(args), policy(args))?;
+    drop(turn);
     let mut command = if wants_namespace(args) {
         namespaced(args, &run, &shim)?
     } else {

@@ -2,12 +2,13 @@
 //! `aliquot run` lives, so that a killed one leaves nothing that counts. Its neighbours sweep it.
 
 use std::{
-    fs::{self, DirBuilder, File, TryLockError},
-    os::unix::fs::DirBuilderExt,
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{AllotmentSpec, DeviceSpec};
 use ledger::{AtLimit, Policy};
@@ -42,15 +43,41 @@ impl Registry {
     /// Opens this user's runs and sweeps away those that ended without a word.
     ///
     /// # Errors
-    /// Where the folder cannot be made.
+    /// Where the folder cannot be made, or others can write there.
     pub(crate) fn open() -> anyhow::Result<Self> {
-        let base = base();
+        Self::at(base())
+    }
+
+    fn at(base: PathBuf) -> anyhow::Result<Self> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&base)
             .with_context(|| format!("cannot make {}", base.display()))?;
+        let is_ours = is_ours(&base).or_else(|why| close(&base).map_err(|_| why));
+        is_ours.map_err(|why| anyhow!("{} {why}: {REMEDY}", base.display()))?;
         Ok(Self(base))
+    }
+
+    /// Waits until no other run of this user chooses its place, and keeps others from it until the file is dropped:
+    /// what one reads to be free is not taken twice.
+    ///
+    /// # Errors
+    /// Where the lock cannot be had.
+    pub(crate) fn turn(&self) -> anyhow::Result<File> {
+        let file = self.lock_file(PLACE)?;
+        file.lock().with_context(|| format!("cannot lock {PLACE} in {}", self.0.display()))?;
+        Ok(file)
+    }
+
+    /// A file of the folder for locks alone. Nothing of it is changed, and no link is followed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags(nix::libc::O_NOFOLLOW).open(self.0.join(name))
     }
 
     /// This user's runs, for who only reads: in the agent's pod nothing can be made there.
@@ -58,9 +85,10 @@ impl Registry {
         Self(base())
     }
 
-    /// Every live run: its allotment and what it says of itself.
+    /// Every live run: its allotment and what it says of itself. Who looks into a folder that others can write finds none.
     pub(crate) fn live(&self) -> Vec<(AllotmentId, Card)> {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let ours = is_ours(&self.0).ok().and_then(|()| fs::read_dir(&self.0).ok());
+        let entries = ours.into_iter().flatten().flatten();
         entries.filter_map(|entry| self.visit(&entry.path())).collect()
     }
 
@@ -174,7 +202,44 @@ impl Drop for Run {
     }
 }
 
+fn opened(folder: &Path) -> io::Result<File> {
+    let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+    OpenOptions::new().read(true).custom_flags(flags).open(folder)
+}
+
+/// Makes a folder of ours ours alone, if nobody has put anything there: a volume of a pod is open to all at first.
+fn close(folder: &Path) -> io::Result<()> {
+    let opened = opened(folder)?;
+    let found = opened.metadata()?;
+    if found.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    opened.set_permissions(Permissions::from_mode(0o700))?;
+    if fs::read_dir(folder)?.next().is_some() {
+        opened.set_permissions(found.permissions())?;
+        return Err(io::ErrorKind::DirectoryNotEmpty.into());
+    }
+    is_ours(folder).map_err(io::Error::other)
+}
+
+/// Whether nobody but this user can put anything into a folder; why not, where that is so.
+fn is_ours(folder: &Path) -> Result<(), String> {
+    let found = opened(folder).and_then(|folder| folder.metadata());
+    let found = found.map_err(|error| format!("is no folder that can be opened ({error})"))?;
+    let own = nix::unistd::geteuid().as_raw();
+    if found.uid() != own {
+        return Err(format!("belongs to user {}, not to user {own}", found.uid()));
+    }
+    match found.mode() & 0o022 {
+        0 => Ok(()),
+        _ => Err(format!("can be written by others (mode {:o})", found.mode() & 0o7777)),
+    }
+}
+
+const REMEDY: &str =
+    "set XDG_RUNTIME_DIR, or name a folder that only you can write with ALIQUOT_RUN_DIR";
 const CARD: &str = "run.json";
+const PLACE: &str = "place.lock";
 
 fn allotments(folder: &Path) -> PathBuf {
     folder.join("allotments")
@@ -190,7 +255,8 @@ fn base() -> PathBuf {
     if uid.is_root() {
         return PathBuf::from("/run/aliquot-run");
     }
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
+    // `su` leaves the variable of who called it.
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| is_ours(Path::new(dir)).is_ok()) {
         Some(dir) => PathBuf::from(dir).join("aliquot-run"),
         None => std::env::temp_dir().join(format!("aliquot-run-{uid}")),
     }
@@ -200,4 +266,56 @@ fn fresh_id() -> anyhow::Result<AllotmentId> {
     let mut bytes = [0; 8];
     std::io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut bytes)?;
     Ok(AllotmentId(u64::from_ne_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    fn refusal(base: PathBuf) -> String {
+        let why = Registry::at(base.clone()).err().map(|error| format!("{error:#}"));
+        let why = why.unwrap_or_else(|| panic!("{} is taken", base.display()));
+        assert!(why.contains(&base.display().to_string()) && why.contains(REMEDY), "{why}");
+        assert!(Registry(base).live().is_empty());
+        why
+    }
+
+    #[test]
+    fn a_folder_that_another_made_or_can_write_is_refused() {
+        let above = tempfile::tempdir().unwrap();
+        let base = above.path().join("aliquot-run");
+        Registry::at(base.clone()).unwrap();
+        fs::set_permissions(&base, Permissions::from_mode(0o777)).unwrap();
+        fs::write(base.join("arbiter.lock"), "").unwrap();
+        assert!(refusal(base.clone()).contains("mode 777"));
+        fs::remove_file(base.join("arbiter.lock")).unwrap();
+        Registry::at(base.clone()).unwrap();
+        assert_eq!(fs::metadata(&base).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&base, Permissions::from_mode(0o755)).unwrap();
+        Registry::at(base.clone()).unwrap();
+        let link = above.path().join("link");
+        symlink(&base, &link).unwrap();
+        assert!(refusal(link).contains("no folder"));
+        if nix::unistd::geteuid().is_root() {
+            chown(&base, Some(65534), None).unwrap();
+            assert!(refusal(base.clone()).contains("belongs to user 65534"));
+            assert_eq!(fs::metadata(&base).unwrap().mode() & 0o777, 0o755);
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_is_not_followed_and_none_is_cut_off() {
+        let above = tempfile::tempdir().unwrap();
+        let registry = Registry::at(above.path().join("runs")).unwrap();
+        let target = above.path().join("target");
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, registry.base().join(PLACE)).unwrap();
+        assert!(registry.turn().is_err());
+        fs::remove_file(registry.base().join(PLACE)).unwrap();
+        fs::rename(&target, registry.base().join(PLACE)).unwrap();
+        drop(registry.turn().unwrap());
+        assert_eq!(fs::read_to_string(registry.base().join(PLACE)).unwrap(), "precious");
+    }
 }
