@@ -23,6 +23,7 @@ pub mod review;
 mod rules;
 pub mod server;
 pub mod translate;
+mod turns;
 mod workload;
 
 pub use admit::{Admission, admit};

@@ -38,7 +38,8 @@ fn write_policies(options: &Options, chart: Option<ChartFile>) -> anyhow::Result
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-#[tokio::main]
+// As many questions are understood at a time, and what one is understood as takes many times its bytes.
+#[tokio::main(worker_threads = 2)]
 async fn run(options: &Options) -> anyhow::Result<()> {
     let rules = options.rules()?;
     let (tls, kept) = certificate(options).await?;

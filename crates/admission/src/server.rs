@@ -8,17 +8,20 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
 
 use crate::Rules;
 use crate::review::{Phase, Question};
+use crate::turns::{LARGEST_BYTES, Turns, in_turn};
 
-/// Objects are at most 1.5 MiB in etcd; an update brings two of them, and JSON is longer.
-const LARGEST_BODY_BYTES: usize = 8 << 20;
+/// How long a client may take to say what it asks.
+const HEADERS: Duration = Duration::from_secs(5);
 
 /// How long open requests may take once the end was asked for. The API server waits 10 s for us.
 const GRACE: Duration = Duration::from_secs(10);
@@ -28,8 +31,9 @@ pub fn router(rules: Rules) -> Router {
     Router::new()
         .route("/mutate", post(mutate))
         .route("/validate", post(validate))
+        .layer(from_fn_with_state(Arc::<Turns>::default(), in_turn))
         .route("/healthz", get(|| async { "ok" }))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
+        .layer(DefaultBodyLimit::max(LARGEST_BYTES))
         .with_state(Arc::new(rules))
 }
 
@@ -45,7 +49,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let listener = kube_api::listen(address)?;
     tracing::info!(listen = %listener.local_addr()?, "serving");
-    let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+    let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     server.serve(router(rules).into_make_service()).await
 }
 

@@ -1,8 +1,10 @@
 //! What the agent sees and says: the audit, and whoever hears of it.
 
 mod chargeback;
+mod doors;
 mod dump;
 mod flags;
+mod gathered;
 mod metrics;
 mod server;
 mod state;

@@ -1,10 +1,12 @@
-//! /metrics, /healthz and /readyz over HTTP. It answers questions and takes no orders.
+//! /metrics, /healthz and /readyz over HTTP. It answers questions and takes no orders. Whoever reaches the port may
+//! ask: what that costs is bounded.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::doors::Doors;
+use super::gathered::Gathered;
 use super::{Witness, metrics};
 
 /// Listens where that is wanted.
@@ -38,24 +42,34 @@ pub(super) async fn serve(
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .with_state(witness);
+        .with_state(Arc::new(Asked { witness, gathered: Gathered::default() }));
     let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-    if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+    if let Err(error) = axum::serve(Doors::new(listener), app).with_graceful_shutdown(stopped).await
+    {
         warn!(%error, "metrics are no longer served");
     }
 }
 
-async fn metrics(State(witness): State<Arc<Witness>>) -> Response {
-    let text = witness.state().await.and_then(|state| metrics::render(&state).ok());
-    match text {
+/// Whom is asked.
+struct Asked {
+    witness: Arc<Witness>,
+    gathered: Gathered,
+}
+
+async fn metrics(State(asked): State<Arc<Asked>>) -> Response {
+    let gather = async || {
+        let state = asked.witness.state().await?;
+        metrics::render(&state).ok().map(Bytes::from)
+    };
+    match asked.gathered.text(gather).await {
         Some(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
 /// Ready means that the kubelet knows every resource.
-async fn ready(State(witness): State<Arc<Witness>>) -> Response {
-    let missing = witness.node.registrations().missing();
+async fn ready(State(asked): State<Arc<Asked>>) -> Response {
+    let missing = asked.witness.node.registrations().missing();
     if missing.is_empty() {
         return "ok\n".into_response();
     }
