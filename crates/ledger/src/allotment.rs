@@ -14,11 +14,12 @@ use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
 use crate::map::{DeviceIndex, Own, Pages, Trust};
 use crate::slot::{self, Slot};
+use crate::spare;
 use crate::sys::{self, Fd};
-use crate::total::bytes_of;
 
 mod living;
 mod measured;
+mod spared;
 mod time;
 pub use living::Holder;
 pub use time::{Credit, Terms};
@@ -166,8 +167,7 @@ impl Allotment {
     #[inline]
     #[must_use]
     pub fn usage(&self, device: DeviceIndex) -> Usage {
-        let charged = bytes_of(self.pages.totals(device).total.load(Ordering::Relaxed));
-        let used = self.correction(device).used(charged);
+        let used = self.correction(device).used(self.charged(device));
         Usage { limit: self.books(device).hard(), used }
     }
 
@@ -206,7 +206,7 @@ impl Allotment {
     #[must_use]
     pub fn held(&self, device: DeviceIndex, kind: Kind) -> u64 {
         let own = slot::current(&self.pages).map(|slot| self.pages.slot_device(slot.index, device));
-        own.map_or(0, |own| own.held[kind.index()].load(Ordering::Relaxed))
+        own.map_or(0, |own| spare::held(own.held[kind.index()].load(Ordering::Relaxed)))
     }
 
     /// Sets [`crate::abi::slot_flags`] of this process's slot, if it has one.
@@ -303,14 +303,18 @@ impl Books for DeviceBooks<'_> {
     }
 
     fn sum(&self) -> Sum {
-        let (held, correction) = self.allotment.sum(self.device);
-        Sum { held, limit: correction.chargeable(self.hard()) }
+        let (sum, correction) = self.allotment.sum(self.device);
+        Sum { limit: correction.chargeable(self.hard()), ..sum }
     }
 
     #[inline]
     fn held(&self, slot: usize, kind: usize) -> &core::sync::atomic::AtomicU64 {
         let held = &self.pages().slot_device(slot, self.device).held;
         &held[kind % crate::abi::KINDS]
+    }
+
+    fn recall(&self) {
+        self.allotment.recall(self.device);
     }
 
     fn lock(&self) -> Self::Lock {

@@ -18,9 +18,14 @@
 //!
 //! What a slot holds is its own statement of intent: a separate word for that would cost two more
 //! atomic operations per charge and tell a sum nothing that it could use.
+//!
+//! Of what a process gives back it keeps a few pages charged, for its next request (`spare`). They are in
+//! the total, so taking them is only asked whether the total is within the limit; a sum that finds too little
+//! room takes them away from everybody and sums up again.
 
 use crate::abi::MAX_BYTES;
 use crate::error::Refused;
+use crate::spare;
 use crate::sync::{AtomicU64, Ordering};
 use crate::total;
 
@@ -43,10 +48,12 @@ pub(crate) trait Books {
     fn exact_limit(&self) -> u64 {
         self.limit()
     }
-    /// What the living hold, and what may be charged where they hold just that.
+    /// What the living are charged, and what may be charged where they hold just that.
     fn sum(&self) -> Sum;
-    /// What a slot holds for one kind.
+    /// What a slot is charged for one kind: a word of `spare`.
     fn held(&self, slot: usize, kind: usize) -> &AtomicU64;
+    /// Takes away what is spare in the slots of the living.
+    fn recall(&self);
     /// Takes the lock, with a bounded wait.
     fn lock(&self) -> Self::Lock;
     /// Gives it back.
@@ -57,10 +64,12 @@ pub(crate) trait Books {
     fn pause(&self);
 }
 
-/// What the living hold, in bytes, and what may be charged then.
+/// What the living are charged, in bytes, and what may be charged then.
 #[derive(Clone, Copy)]
 pub(crate) struct Sum {
-    pub(crate) held: u64,
+    pub(crate) charged: u64,
+    /// What is spare among it.
+    pub(crate) spare: u64,
     pub(crate) limit: u64,
 }
 
@@ -71,6 +80,8 @@ enum Outcome {
     Refused,
     /// Others charged or released meanwhile.
     Disturbed,
+    /// There was something to take from others, and it was taken: not summed up yet.
+    Recalled,
 }
 
 /// Charges `bytes` to `slot`, or says why not and charges nothing.
@@ -94,18 +105,24 @@ pub(crate) fn charge_regardless<B: Books>(
     kind: usize,
     bytes: u64,
 ) -> Result<(), Refused> {
-    if attempt(books, slot, kind, bytes, MAX_BYTES) { Ok(()) } else { Err(Refused::TooLarge) }
+    let own = books.held(slot, kind);
+    let is_admitted = spare::take(own, bytes) || attempt(books, slot, kind, bytes, MAX_BYTES);
+    if is_admitted { Ok(()) } else { Err(Refused::TooLarge) }
 }
 
 /// Gives back `bytes` that this process charged for that kind, once. Never more than it holds.
 #[inline]
 pub(crate) fn release<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) {
-    let held = books.held(slot, kind);
-    let bytes = bytes.min(held.load(Ordering::Relaxed));
-    if bytes != 0 {
-        total::withdraw(books.total(), bytes);
-        take_off(held, bytes);
+    let own = books.held(slot, kind);
+    if kind < spare::KINDS && keep(books, own, bytes) {
+        return;
     }
+    let bytes = bytes.min(spare::held(own.load(Ordering::Relaxed)));
+    if bytes == 0 {
+        return;
+    }
+    total::withdraw(books.total(), bytes);
+    take_off(own, bytes);
 }
 
 /// Drops the dead and sets the total to the truth, if nothing disturbs it.
@@ -121,19 +138,30 @@ pub(crate) fn refresh<B: Books>(books: &B) {
     books.unlock(lock);
 }
 
+/// Keeps what was given back for the next request, while there is room.
+#[inline]
+fn keep<B: Books>(books: &B, own: &AtomicU64, bytes: u64) -> bool {
+    let total = total::bytes_of(books.total().load(Ordering::Relaxed));
+    spare::may_keep(bytes, total, books.limit()) && spare::keep(own, bytes)
+}
+
 #[inline]
 fn attempt<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64, limit: u64) -> bool {
     let total = books.total();
     // Looked at before anything is written: what cannot fit disturbs nobody's sum.
     let seen = total.load(Ordering::Relaxed);
+    let own = books.held(slot, kind);
+    // What is spare is in the total: it fits where the total does.
+    if total::fits(seen, 0, limit) && spare::take(own, bytes) {
+        return true;
+    }
     if !total::fits(seen, bytes, limit) {
         return false;
     }
-    let held = books.held(slot, kind);
-    held.fetch_add(bytes, Ordering::Relaxed);
+    own.fetch_add(bytes, Ordering::Relaxed);
     let admitted = total::admit(total, seen, bytes, limit);
     if !admitted {
-        take_off(held, bytes);
+        take_off(own, bytes);
     }
     admitted
 }
@@ -165,32 +193,36 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
 /// Sets the total to the sum over the living, with `bytes` more if they fit, unless something happens
 /// meanwhile.
 fn admit<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Outcome {
-    let held = books.held(slot, kind);
-    held.fetch_add(bytes, Ordering::Relaxed);
+    let own = books.held(slot, kind);
+    own.fetch_add(bytes, Ordering::Relaxed);
     let marked = total::mark(books.total(), books.ticket());
     let sum = books.sum();
-    let fits = sum.held <= sum.limit.min(MAX_BYTES);
-    let rest = if fits { sum.held } else { sum.held.saturating_sub(bytes) };
+    let fits = sum.charged <= sum.limit.min(MAX_BYTES);
+    let rest = if fits { sum.charged } else { sum.charged.saturating_sub(bytes) };
     let is_set = total::replace(books.total(), marked, rest);
     if is_set && fits {
         return Outcome::Admitted;
     }
-    take_off(held, bytes);
+    take_off(own, bytes);
+    if !fits && sum.spare > 0 {
+        books.recall();
+        return Outcome::Recalled;
+    }
     if is_set { Outcome::Refused } else { Outcome::Disturbed }
 }
 
 /// Sets the total to the sum over the living, unless something happens meanwhile.
 fn settle<B: Books>(books: &B) -> bool {
     let marked = total::mark(books.total(), books.ticket());
-    total::replace(books.total(), marked, books.sum().held)
+    total::replace(books.total(), marked, books.sum().charged)
 }
 
-/// Takes `bytes` off what a slot holds; stops at zero, whatever a tenant wrote there.
+/// Takes `bytes` off what a slot is charged; stops at zero, whatever a tenant wrote there.
 #[inline]
-fn take_off(held: &AtomicU64, bytes: u64) {
-    let before = held.fetch_sub(bytes, Ordering::Release);
-    if before < bytes {
-        held.store(0, Ordering::Relaxed);
+fn take_off(own: &AtomicU64, bytes: u64) {
+    let before = own.fetch_sub(bytes, Ordering::Release);
+    if spare::charged(before) < bytes {
+        own.store(0, Ordering::Relaxed);
     }
 }
 

@@ -46,6 +46,7 @@ pub mod pointers;
 mod ring_models;
 #[cfg(not(loom))]
 mod slot;
+mod spare;
 mod sync;
 #[cfg(not(loom))]
 mod sys;

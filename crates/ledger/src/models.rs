@@ -13,8 +13,11 @@ use loom::thread;
 
 use crate::charge::{self, Books, Sum};
 use crate::error::Refused;
+use crate::spare;
 use crate::sync::{AtomicU64, Ordering};
 use crate::total::bytes_of;
+
+mod spares;
 
 const SLOTS: usize = 3;
 const LIMIT: u64 = 4;
@@ -92,11 +95,22 @@ impl World {
         bytes_of(self.total.load(Ordering::SeqCst))
     }
 
-    /// At rest the total is at least the truth, and exactly it after a sum.
+    /// What is spare in the slots that count.
+    fn spare(&self) -> u64 {
+        let counted = self.rows.iter().filter(|row| row.counts.load(Ordering::SeqCst) == 1);
+        counted.map(|row| spare::spare(row.held.load(Ordering::SeqCst))).sum()
+    }
+
+    /// At rest the total is at least the truth, and after a sum exactly it and what is spare; where that is
+    /// recalled, the truth.
     fn check_at_rest(world: &Arc<Self>) {
         let truth = world.admitted.load(SeqCst);
         assert!(world.total() >= truth, "{} < {truth}", world.total());
-        charge::refresh(&Process::new(world, 0));
+        let process = Process::new(world, 0);
+        charge::refresh(&process);
+        assert_eq!(world.total(), truth + world.spare());
+        process.recall();
+        charge::refresh(&process);
         assert_eq!(world.total(), truth);
     }
 }
@@ -193,19 +207,28 @@ impl Books for Process {
     }
 
     fn exact_limit(&self) -> u64 {
-        self.world.limit(self.world.rows[ESTIMATING].held.load(Ordering::Acquire))
+        self.world.limit(spare::held(self.world.rows[ESTIMATING].held.load(Ordering::Acquire)))
     }
 
     fn sum(&self) -> Sum {
-        let (mut held, mut estimated) = (0, 0);
+        let (mut charged, mut spare, mut estimated) = (0, 0, 0);
         for slot in 0..SLOTS {
             if self.world.rows[slot].counts.load(Ordering::Acquire) == 1 {
-                let bytes = self.held(slot, 0).load(Ordering::Acquire);
-                held += bytes;
-                estimated = if slot == ESTIMATING { bytes } else { estimated };
+                let word = self.held(slot, 0).load(Ordering::Acquire);
+                charged += spare::charged(word);
+                spare += spare::spare(word);
+                estimated = if slot == ESTIMATING { spare::held(word) } else { estimated };
             }
         }
-        Sum { held, limit: self.world.limit(estimated) }
+        Sum { charged, spare, limit: self.world.limit(estimated) }
+    }
+
+    fn recall(&self) {
+        for slot in 0..SLOTS {
+            if self.world.rows[slot].counts.load(Ordering::Acquire) == 1 {
+                spare::recall(self.held(slot, 0));
+            }
+        }
     }
 
     fn held(&self, slot: usize, _: usize) -> &AtomicU64 {

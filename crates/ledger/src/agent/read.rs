@@ -19,6 +19,7 @@ use crate::abi::{
 use crate::error::PageError;
 use crate::head::{Head, Page};
 use crate::layout::{Geometry, LedgerDevice, LimitsDevice, LimitsHeader, SlotDevice, SlotHeader};
+use crate::spare;
 use crate::sys::{self, Fd};
 
 /// Reads a limits page.
@@ -158,7 +159,10 @@ impl Reader {
             found.waiting = self.bytes.u32(base + offset_of!(SlotDevice, waiting));
             found.wanted = self.bounded(base + offset_of!(SlotDevice, wanted));
             for kind in 0..KINDS {
-                found.held[kind] = self.bounded(base + offset_of!(SlotDevice, held) + 8 * kind);
+                let own = self.bytes.u64(base + offset_of!(SlotDevice, held) + 8 * kind);
+                found.held[kind] = spare::held(own);
+                found.spare = found.spare.saturating_add(spare::spare(own));
+                self.oddities += u32::from(spare::is_odd(own, kind));
             }
             found.total = found.held_in_all();
         }
@@ -193,11 +197,14 @@ impl Reader {
 }
 
 impl DeviceUse {
-    /// Adds what a slot holds and has in flight; what was done is counted per device already.
+    /// Adds what a slot holds and has in flight, and takes off what is spare; what was done is counted per
+    /// device already.
     fn add(&mut self, slot: &Self) {
         for (sum, held) in self.held.iter_mut().zip(slot.held) {
             *sum = sum.saturating_add(held);
         }
+        self.total = self.total.saturating_sub(slot.spare);
+        self.spare = self.spare.saturating_add(slot.spare);
         self.wanted = self.wanted.saturating_add(slot.wanted);
         self.in_flight_ns = self.in_flight_ns.saturating_add(slot.in_flight_ns);
         self.waiting = self.waiting.saturating_add(slot.waiting);

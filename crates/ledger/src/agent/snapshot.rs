@@ -60,6 +60,9 @@ pub struct DeviceUse {
     pub total: u64,
     /// What the living hold, by kind, in bytes.
     pub held: [u64; KINDS],
+    /// Bytes that processes keep charged for their next requests, and that anybody of the container can
+    /// have: in neither of the figures above.
+    pub spare: u64,
     /// Bytes waited for.
     pub wanted: u64,
     /// GPU time spent computing, in nanoseconds, of this slot or of all, living and departed.

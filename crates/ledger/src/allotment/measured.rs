@@ -10,11 +10,12 @@ use core::sync::atomic::Ordering;
 
 use super::Allotment;
 use crate::abi::{KINDS, Kind, MAX_BYTES, SlotState, state_parts};
-use crate::charge;
+use crate::charge::{self, Sum};
 use crate::error::Refused;
 use crate::layout::SlotDevice;
 use crate::map::DeviceIndex;
 use crate::slot;
+use crate::spare;
 
 /// What is charged by estimates.
 const ESTIMATED: [Kind; 2] = [Kind::Module, Kind::Context];
@@ -86,20 +87,25 @@ impl Allotment {
         (stated, Correction { more: limits.uncounted.load(Ordering::Relaxed), less: 0 })
     }
 
-    /// What all slots hold whose processes live as far as anybody knows, and [`Self::correction`] by these
-    /// same figures.
+    /// What all slots are charged whose processes live as far as anybody knows, and [`Self::correction`] by
+    /// these same figures. The limit is left to the caller.
     #[cold]
     #[inline(never)]
-    pub(super) fn sum(&self, device: DeviceIndex) -> (u64, Correction) {
+    pub(super) fn sum(&self, device: DeviceIndex) -> (Sum, Correction) {
         let (stated, strangers) = self.stated(device);
         let changes = &self.pages.limits_header().generation;
         let before = changes.load(Ordering::Acquire);
-        let (mut all, mut sum) = (0_u64, Correction::default());
+        let mut all = Sum { charged: 0, spare: 0, limit: 0 };
+        let mut sum = Correction::default();
         for index in 0..slot::extent(&self.pages) {
             let word = self.pages.slot(index).state.load(Ordering::Acquire);
             if let (generation, SlotState::Live) = state_parts(word) {
-                let held = held(self.pages.slot_device(index, device));
-                all = held.iter().fold(all, |all, bytes| all.saturating_add(*bytes));
+                let words = words(self.pages.slot_device(index, device));
+                for word in words {
+                    all.charged = all.charged.saturating_add(spare::charged(word));
+                    all.spare = all.spare.saturating_add(spare::spare(word));
+                }
+                let held = words.map(spare::held);
                 sum = sum.and(self.correction_by(index, generation, device, &held));
             }
         }
@@ -120,7 +126,7 @@ impl Allotment {
         generation: u32,
         device: DeviceIndex,
     ) -> Correction {
-        let held = held(self.pages.slot_device(index, device));
+        let held = words(self.pages.slot_device(index, device)).map(spare::held);
         self.correction_by(index, generation, device, &held)
     }
 
@@ -142,8 +148,8 @@ impl Allotment {
     }
 }
 
-/// What a slot holds of each kind.
-fn held(slot: &SlotDevice) -> [u64; KINDS] {
+/// What a slot is charged for each kind: words of `spare`.
+fn words(slot: &SlotDevice) -> [u64; KINDS] {
     // Acquire: who sees less held sees the total that was lowered before.
     slot.held.each_ref().map(|word| word.load(Ordering::Acquire))
 }

@@ -136,7 +136,8 @@ pub struct SlotHeader {
 pub struct SlotDevice {
     /// Bytes that its threads wait for, under [`crate::abi::AtLimit::Wait`]. No sum counts them.
     pub wanted: AtomicU64,
-    /// Bytes held, by [`crate::abi::Kind`]; those about to be charged are among them.
+    /// By [`crate::abi::Kind`] the bytes charged (low 48 bits), those about to be charged among them, and how
+    /// many pages of 2 MiB of them are spare (high 16): `spare`.
     pub held: [AtomicU64; KINDS],
     /// GPU time spent computing, in nanoseconds.
     pub spent_compute_ns: AtomicU64,

@@ -1,0 +1,140 @@
+//! What a process gives back and keeps for its next request is everybody's: shown as free, and had by
+//! whoever is short.
+#![cfg(not(loom))]
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+use ledger::agent::{AllotmentSpec, DeviceSpec, create, read_ledger, update};
+use ledger::{Allotment, DeviceIndex, Kind};
+
+const GPU: DeviceUuid = DeviceUuid::gpu([7; 16]);
+const MIB: u64 = Mib::BYTES;
+const LIMIT: u64 = 1024 * MIB;
+
+struct Container(tempfile::TempDir);
+
+impl Container {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let devices = devices(LIMIT);
+        create(&root.path().join("a"), &AllotmentSpec::new(AllotmentId(1), devices)).unwrap();
+        Self(root)
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.0.path().join("a")
+    }
+
+    /// As another process would: with a slot of its own.
+    fn process(&self) -> Process {
+        let dir = CString::new(self.dir().as_os_str().as_bytes()).unwrap();
+        let allotment = Allotment::open(&dir, 1).unwrap();
+        let device = allotment.device(&GPU.bytes).unwrap();
+        Process { allotment, device }
+    }
+}
+
+fn devices(limit: u64) -> Vec<DeviceSpec> {
+    vec![DeviceSpec::new(GPU, Mib(limit / MIB), Percent::new(50).unwrap())]
+}
+
+struct Process {
+    allotment: Allotment,
+    device: DeviceIndex,
+}
+
+impl Process {
+    fn charge(&self, bytes: u64) -> bool {
+        self.allotment.charge(self.device, Kind::Linear, bytes).is_ok()
+    }
+
+    fn release(&self, bytes: u64) {
+        self.allotment.release(self.device, Kind::Linear, bytes);
+    }
+
+    fn used(&self) -> u64 {
+        self.allotment.usage(self.device).used
+    }
+}
+
+#[test]
+fn what_is_kept_is_shown_as_free_on_both_sides() {
+    let container = Container::new();
+    let (one, other) = (container.process(), container.process());
+    assert!(one.charge(6 * MIB) && other.charge(2 * MIB));
+    one.release(4 * MIB);
+    let seen = read_ledger(&container.dir().join("ledger")).unwrap();
+    let device = &seen.devices[0];
+    assert_eq!((device.total, device.held_in_all(), device.spare), (4 * MIB, 4 * MIB, 4 * MIB));
+    assert_eq!(seen.oddities, 0);
+    assert_eq!((one.used(), other.used()), (4 * MIB, 4 * MIB));
+    assert_eq!(one.allotment.held(one.device, Kind::Linear), 2 * MIB);
+    one.allotment.refresh(one.device);
+    assert_eq!(other.used(), 4 * MIB);
+    let mut held = Vec::new();
+    other.allotment.each_holder(other.device, |holder| held.push(holder.bytes));
+    assert_eq!(held, [2 * MIB, 2 * MIB]);
+}
+
+#[test]
+fn nobody_is_refused_what_another_keeps() {
+    let container = Container::new();
+    let (one, other) = (container.process(), container.process());
+    assert!(one.charge(20 * MIB));
+    one.release(20 * MIB);
+    assert!(other.charge(LIMIT));
+    assert_eq!(other.used(), LIMIT);
+    assert!(!one.charge(2 * MIB), "it was taken away");
+    other.release(2 * MIB);
+    assert!(one.charge(2 * MIB));
+    assert_eq!(one.used(), LIMIT);
+}
+
+#[test]
+fn of_what_is_kept_nothing_is_admitted_above_a_limit_that_was_lowered() {
+    let container = Container::new();
+    let process = container.process();
+    assert!(process.charge(512 * MIB));
+    process.release(2 * MIB);
+    update(&container.dir(), &devices(256 * MIB)).unwrap();
+    assert!(!process.charge(2 * MIB));
+    assert_eq!(process.used(), 510 * MIB);
+}
+
+#[test]
+fn what_is_taken_whatever_the_limit_says_is_counted_once() {
+    let container = Container::new();
+    let process = container.process();
+    assert!(process.charge(8 * MIB));
+    process.release(4 * MIB);
+    process.allotment.charge_taken(process.device, Kind::Linear, 2 * MIB);
+    assert_eq!(process.used(), 6 * MIB);
+    process.release(6 * MIB);
+    assert_eq!(process.used(), 0);
+}
+
+#[test]
+fn threads_that_take_and_give_back_leave_nothing_charged() {
+    let container = Container::new();
+    let (one, other) = (container.process(), container.process());
+    let go_round = |process: &Process, pages: u64| {
+        for _ in 0..2000 {
+            if process.charge(pages * 2 * MIB) {
+                process.release(pages * 2 * MIB);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for pages in [1, 2, 3] {
+            let (one, other) = (&one, &other);
+            scope.spawn(move || go_round(one, pages));
+            // Near the limit now and then, so that it is recalled.
+            scope.spawn(move || go_round(other, 150 * pages));
+        }
+    });
+    assert_eq!(one.used(), 0);
+    assert!(one.charge(LIMIT));
+}
