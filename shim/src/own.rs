@@ -18,9 +18,13 @@ use ledger::pointers::Pointers;
 pub(crate) struct First {
     /// Which slot the process has in each allotment, for each thread that may be opening them.
     pub(crate) slots: [[Own; MOST]; OPENERS],
-    /// The first pages of small allocations.
-    pub(crate) pages: [Bucket; 4],
+    /// The first pages of small allocations: so many cache lines that threads, each at a page of its own, seldom
+    /// meet in one.
+    pub(crate) pages: [Bucket; 16],
 }
+
+// With the first places of the pointers before it, half a page.
+const _: () = assert!(size_of::<First>() <= 2048);
 
 const BYTES: usize = size_of::<First>() + Pointers::BYTES;
 

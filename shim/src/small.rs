@@ -120,7 +120,8 @@ fn among_more(owner: u64) -> Option<&'static Page> {
 }
 
 fn hash(owner: u64) -> usize {
-    (owner.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+    // The upper bits: on them all bits of a page's number tell.
+    (owner.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
 }
 
 /// A page's word without steps.
