@@ -70,16 +70,30 @@ impl Grown {
 
     /// Somebody may let it grow from here on, and has charged a bound.
     pub(crate) fn begin(&self) {
-        let mut word = self.word();
-        while !self.change(word, word.next(word.charged(), word.growers() + 1)) {
-            word = self.word();
-        }
+        self.0.fetch_add(Word::GROWER + Word::CHANGE, Ordering::AcqRel);
     }
 
     /// He has; `bound` is his charge, and `size` asks the driver. False: it has grown past it, and
     /// past the limit.
     pub(crate) fn end(&self, bound: Charge, size: impl Fn() -> Option<u64>) -> bool {
-        self.settle(bound, 1, size)
+        self.leave(bound, &size) || self.settle(bound, 1, size)
+    }
+
+    /// The usual end, where the size is just what is charged: the bound is given back and nothing else changes.
+    /// Whatever others did since the reading, what they let it grow by is in their own bounds, or was in the
+    /// reading of one who has ended and so is in what is charged. False: it is another size.
+    #[inline]
+    fn leave(&self, bound: Charge, size: impl Fn() -> Option<u64>) -> bool {
+        let Some(size) = size() else { return false };
+        let mut word = self.word();
+        while word.charged() == size {
+            if self.change(word, word.next(size, word.growers().saturating_sub(1))) {
+                bound.give_back();
+                return true;
+            }
+            word = self.word();
+        }
+        false
     }
 
     /// Whether the size is covered so far by what is charged and by the bound of somebody who goes on letting
