@@ -14,11 +14,12 @@ use turns::clock;
 use turns::setting::{Figure, Setting, median_thread};
 use turns::{Bench, Library, find, handle};
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     Bench::new("kernel", "cuLaunchKernel").aims_at(10.0),
     Bench::new("kernel_8_threads", "the same, 8 threads and streams").aims_at(25.0),
     Bench::new("kernel_8_threads_1_stream", "8 threads, one stream"),
     Bench::new("graph", "cuGraphLaunch").aims_at(10.0),
+    Bench::new("graph_8_threads", "the same, 8 threads and streams").aims_at(25.0),
     // A kernel of a millisecond would wait for its share.
     Bench::new("batch", "cuLaunchKernel of 1 ms: a batch each").unlimited(),
 ];
@@ -41,10 +42,11 @@ fn measure(setting: &Setting<'_>, driver: Library) -> Result<Figure> {
         "batch" => setting.calls(|_| kernel(launch, LONG, 0x100)),
         "graph" => {
             let launch = find!(driver, cuGraphLaunch);
-            setting.calls(|_| {
+            setting.calls(|part| {
+                let stream = 0x100 * (part.thread + 1);
                 move || {
                     // SAFETY: the stand-in looks at no handle.
-                    let result = unsafe { launch(black_box(handle(SHORT)), handle(0x100)) };
+                    let result = unsafe { launch(black_box(handle(SHORT)), handle(stream)) };
                     assert_eq!(result, CUresult::CUDA_SUCCESS);
                 }
             })
