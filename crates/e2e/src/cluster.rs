@@ -13,7 +13,7 @@ use crate::chart::{Chart, IMAGE, SCHEDULER};
 use crate::components::{self, ApiServer, Places, Ports};
 use crate::image::Image;
 use crate::kubectl::Kubectl;
-use crate::machine;
+use crate::machine::{self, Module};
 use crate::manifests::PROBE;
 use crate::pki::{Authority, Identity};
 use crate::processes::Process;
@@ -25,24 +25,14 @@ pub const NODE: &str = "node-1";
 const TOKEN: &str = "a-token-of-this-run-alone";
 /// When something is broken and not slow.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// What has to lie in the folder of Kubernetes' binaries.
-const BINARIES: [&str; 10] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubelet",
-    "kubectl",
-    "containerd",
-    "containerd-shim-runc-v2",
-    "ctr",
-    "runc",
-];
+/// What has to lie in the folder of Kubernetes' binaries, beside a container runtime's.
+const BINARIES: [&str; 6] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl"];
 
 /// What was built and brought.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Kubernetes' and containerd's binaries.
+    /// Kubernetes' and the container runtime's binaries.
     pub binaries: PathBuf,
     /// What the image of the release has, and gpu-client.
     pub programs: PathBuf,
@@ -79,7 +69,8 @@ pub struct Cluster {
 /// Which binaries are missing.
 #[must_use]
 pub fn missing(binaries: &Path) -> Vec<&'static str> {
-    BINARIES.into_iter().filter(|name| !binaries.join(name).is_file()).collect()
+    let all = BINARIES.iter().chain(runtime::Kind::of(binaries).programs());
+    all.copied().filter(|name| !binaries.join(name).is_file()).collect()
 }
 
 impl Cluster {
@@ -229,7 +220,13 @@ fn make_driver(files: &Files, places: &Places) -> Result<()> {
     admin::create(&places.at("driver"), &[("v100-32gb", 3)], &options)?;
     // The agent has the driver's root read-only, which hinders nobody from opening a device's node for
     // writing. The simulated ones are files: they lie on a mount of their own, which stays as it is.
-    machine::own_mount(&places.at("driver/dev"))
+    machine::own_mount(&places.at("driver/dev"))?;
+    // A driver's files are for who installs it to label.
+    if machine::module() == Some(Module::SeLinux) {
+        machine::label(&places.at("driver"))
+    } else {
+        Ok(())
+    }
 }
 
 /// As the release's image: the same files at the same places.

@@ -38,10 +38,10 @@ impl Places {
         self.root.join(path)
     }
 
-    /// containerd's socket.
+    /// The container runtime's socket.
     #[must_use]
-    pub fn containerd(&self) -> PathBuf {
-        self.at("containerd/sock")
+    pub fn runtime(&self) -> PathBuf {
+        self.at("runtime/sock")
     }
 }
 
@@ -177,7 +177,7 @@ pub fn kubelet_config(
         "authorization": {"mode": "Webhook"},
         "tlsCertFile": own.certificate,
         "tlsPrivateKeyFile": own.key,
-        "containerRuntimeEndpoint": format!("unix://{}", places.containerd().display()),
+        "containerRuntimeEndpoint": format!("unix://{}", places.runtime().display()),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": cgroup,
         // 1.35 and later refuse cgroup v1 unless they are told not to.
@@ -200,49 +200,6 @@ pub fn kubelet_config(
         "podLogsDir": places.at("pods"),
         "volumePluginDir": places.at("volume-plugins"),
     })
-}
-
-/// containerd's configuration, of version 2, which 1.x and 2.x read; it looks for CDI specifications in `cdi`.
-#[must_use]
-pub fn containerd_config(places: &Places, cdi: &Path, pause: &str, shims: &Path) -> String {
-    let at = |path: &str| shown(&places.at(path));
-    let cri = "plugins.\"io.containerd.grpc.v1.cri\"";
-    format!(
-        "version = 2\n\
-         root = \"{root}\"\n\
-         state = \"{state}\"\n\
-         oom_score = 0\n\
-         [grpc]\n\
-         address = \"{socket}\"\n\
-         [{cri}]\n\
-         sandbox_image = \"{pause}\"\n\
-         restrict_oom_score_adj = true\n\
-         disable_apparmor = true\n\
-         enable_cdi = true\n\
-         cdi_spec_dirs = [\"{cdi}\"]\n\
-         [{cri}.cni]\n\
-         conf_dir = \"{cni}\"\n\
-         bin_dir = \"{cni}\"\n\
-         [{cri}.containerd]\n\
-         snapshotter = \"overlayfs\"\n\
-         default_runtime_name = \"runc\"\n\
-         [{cri}.containerd.runtimes.runc]\n\
-         runtime_type = \"io.containerd.runc.v2\"\n\
-         [{cri}.containerd.runtimes.runc.options]\n\
-         BinaryName = \"{runc}\"\n",
-        root = at("containerd/root"),
-        state = at("containerd/state"),
-        socket = shown(&places.containerd()),
-        cdi = shown(cdi),
-        cni = at("cni"),
-        runc = shown(&shims.join("runc")),
-    )
-}
-
-/// A network that no pod uses: without any the runtime calls its node not ready.
-#[must_use]
-pub fn network() -> Value {
-    json!({"cniVersion": "0.4.0", "name": "none", "plugins": [{"type": "loopback"}]})
 }
 
 #[cfg(test)]
@@ -284,13 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn the_kubelet_and_containerd_meet_at_one_socket_and_need_no_privilege_for_scores() {
+    fn the_kubelet_asks_the_runtimes_socket_and_needs_no_privilege_for_scores() {
         let identity = Identity { certificate: "/c".into(), key: "/k".into() };
         let config = kubelet_config(&places(), PORTS, Path::new("/x"), &identity, "/e2e");
-        let text =
-            containerd_config(&places(), Path::new("/cdi"), "localhost/pause:1", Path::new("/bin"));
-        assert_eq!(config["containerRuntimeEndpoint"], "unix:///r/containerd/sock");
-        assert!(text.contains("address = \"/r/containerd/sock\""), "{text}");
-        assert!(text.contains("restrict_oom_score_adj = true") && config["oomScoreAdj"] == 0);
+        assert_eq!(config["containerRuntimeEndpoint"], "unix:///r/runtime/sock");
+        assert_eq!(config["oomScoreAdj"], 0);
     }
 }

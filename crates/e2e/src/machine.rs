@@ -131,6 +131,11 @@ pub fn settle(root: &Path, node: &str) -> Result<()> {
     let hosts = root.join("hosts");
     fs::write(&hosts, format!("127.0.0.1 localhost {node}\n"))?;
     mount_bind(&hosts, "/etc/hosts").context("cannot mount on /etc/hosts")?;
+    if module() == Some(Module::SeLinux) {
+        // The kubelet makes it, and it would be labelled as what it lies in.
+        fs::create_dir(Path::new(KUBELET).join("pods"))?;
+        done(Command::new("restorecon").arg("-R").args(NODE_FOLDERS))?;
+    }
     let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
     mount_change("/", shared).context("cannot share mounts")
 }
@@ -141,6 +146,24 @@ pub fn settle(root: &Path, node: &str) -> Result<()> {
 /// As [`settle`].
 pub fn own_mount(folder: &Path) -> Result<()> {
     mount_bind(folder, folder).with_context(|| format!("cannot mount on {}", folder.display()))
+}
+
+/// Labels a folder and what is in it for containers, where SELinux is on.
+///
+/// # Errors
+/// What chcon says.
+pub fn label(folder: &Path) -> Result<()> {
+    let words = ["--recursive", "--type", "container_file_t"];
+    done(Command::new("chcon").args(words).arg(folder))
+}
+
+/// Runs a command to its end.
+fn done(command: &mut Command) -> Result<()> {
+    let shown = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot start {shown}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{shown}: {}", said.trim());
+    Ok(())
 }
 
 /// An address of the machine that is not the loopback's: a kubelet takes no other for its node's. Nothing
@@ -157,6 +180,39 @@ pub fn address() -> Result<IpAddr> {
     let own = socket.local_addr()?.ip();
     ensure!(!own.is_loopback() && !own.is_unspecified(), "{why}");
     Ok(own)
+}
+
+/// Whether this process may give others a lower score for the kernel's search for memory (CAP_SYS_RESOURCE).
+///
+/// # Errors
+/// A machine without procfs.
+pub fn may_lower_scores() -> Result<bool> {
+    /// Of linux/capability.h.
+    const SYS_RESOURCE: u32 = 24;
+    let status = fs::read_to_string("/proc/self/status").context("no procfs")?;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.context("/proc/self/status tells no capabilities")?.trim();
+    let effective = u64::from_str_radix(effective, 16).context("capabilities are no number")?;
+    Ok(effective & 1 << SYS_RESOURCE != 0)
+}
+
+/// What holds containers to more than the kernel's own rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Module {
+    /// By profiles, which runtimes load themselves.
+    AppArmor,
+    /// By labels, be it enforcing or not.
+    SeLinux,
+}
+
+/// The one that is on, as the kernel says.
+#[must_use]
+pub fn module() -> Option<Module> {
+    let apparmor = fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    if apparmor.is_ok_and(|said| said.trim() == "Y") {
+        return Some(Module::AppArmor);
+    }
+    Path::new("/sys/fs/selinux/enforce").exists().then_some(Module::SeLinux)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use e2e::machine::{self, Taken};
 #[derive(Parser)]
 #[command(about = "The end-to-end suite, against real components.")]
 struct Args {
-    /// The folder of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl,
-    /// containerd, containerd-shim-runc-v2, ctr and runc.
+    /// The folder of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kubectl,
+    /// with containerd, containerd-shim-runc-v2, ctr and runc, or with crio, conmon, pinns, skopeo and runc.
     #[arg(long)]
     binaries: PathBuf,
     /// The folder of what the image of the release has, and of gpu-client.

@@ -43,10 +43,11 @@ fn an_image_made_of_this_machines_programs_runs_in_the_real_containerd() {
     image.add(&note, "/etc/note");
     runtime.import(&image, folder.path()).unwrap();
     runtime.import(&runtime::pause().unwrap(), folder.path()).unwrap();
-    let said = runtime.run(&image.name, "one", &["/bin/sh", "-c", "echo pid $$; cat /etc/note"]);
+    let ctr = runtime::Ctr::new(&programs, &places);
+    let said = ctr.run(&image.name, "one", &["/bin/sh", "-c", "echo pid $$; cat /etc/note"]);
     assert_eq!(said.unwrap(), "pid 1\nof this machine\n");
-    let why = runtime.run(&image.name, "two", &["/bin/sh", "-c", "exit 3"]).unwrap_err();
-    assert!(why.to_string().starts_with("ctr -n k8s.io run"), "{why}");
+    let why = ctr.run(&image.name, "two", &["/bin/sh", "-c", "exit 3"]).unwrap_err();
+    assert!(why.to_string().contains(" -n k8s.io run "), "{why}");
 }
 
 #[test]
@@ -97,4 +98,7 @@ fn binaries_that_are_missing_are_named() {
     let missing = cluster::missing(folder.path());
     assert_eq!(missing.len(), 9);
     assert!(missing.contains(&"kube-apiserver") && !missing.contains(&"kubelet"), "{missing:?}");
+    fs::write(folder.path().join("crio"), "").unwrap();
+    let missing = cluster::missing(folder.path());
+    assert!(missing.contains(&"skopeo") && !missing.contains(&"containerd"), "{missing:?}");
 }

@@ -4,6 +4,7 @@
 //! each case all pods that it made are taken away, whether it went well or not.
 
 mod away;
+mod confined;
 mod front;
 mod node;
 mod placement;
@@ -41,7 +42,15 @@ struct Case {
 const STAGES: [(&str, &[&[Case]]); 2] = [
     (
         "policy",
-        &[node::CASES, front::CASES, rules::CASES, placement::CASES, away::CASES, restarts::CASES],
+        &[
+            node::CASES,
+            confined::CASES,
+            front::CASES,
+            rules::CASES,
+            placement::CASES,
+            away::CASES,
+            restarts::CASES,
+        ],
     ),
     ("webhook", &[front::CASES, rules::LAST]),
 ];
