@@ -30,7 +30,7 @@ pub(crate) fn raise(name: u64, charge: Charge) {
     let Some(pointers) = allotments::shares().ok().and_then(Shares::pointers) else { return };
     let Charge { share, kind, bytes, owner } = charge;
     let mut larger = Charged::new(bytes, share.number, kind, owner);
-    while let Ok(Some(other)) = pointers.insert(name, larger) {
+    while let Ok(Some(other)) = pointers.insert_shared(name, larger) {
         if other.bytes() <= larger.bytes() {
             return end(name, other);
         }
@@ -65,20 +65,23 @@ pub(crate) fn is_known(name: u64) -> bool {
     look(name).is_some()
 }
 
-/// Charges what the driver takes unasked, whatever the limit says, and remembers it.
+/// Charges what the driver takes unasked, whatever the limit says, and remembers it. Of threads that charge it
+/// at once one's charge stays.
 #[cold]
 pub(crate) fn remember_unasked(name: u64, charge: Charge) {
-    let Charge { share, kind, bytes, .. } = charge;
-    if share.allotment.charge_unasked(share.device, kind, bytes).is_ok() {
-        remember(name, charge);
+    let Charge { share, kind, bytes, owner } = charge;
+    if share.allotment.charge_unasked(share.device, kind, bytes).is_err() {
+        return;
+    }
+    let Some(pointers) = allotments::shares().ok().and_then(Shares::pointers) else { return };
+    let charged = Charged::new(bytes, share.number, kind, owner);
+    if let Ok(Some(before)) = pointers.insert_shared(name, charged) {
+        end_unseen(name, before);
     }
 }
 
 fn look(name: u64) -> Option<Charged> {
-    let table = allotments::shares().ok()?.pointers()?;
-    let known = table.remove(name)?;
-    put(name, known);
-    Some(known)
+    allotments::shares().ok()?.pointers()?.find(name)
 }
 
 /// Forgets an address that is charged itself; what it was charged, if anybody knows.

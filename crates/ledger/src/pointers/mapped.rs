@@ -75,6 +75,24 @@ impl Pointers {
         self.0.insert(pointer, charged)
     }
 
+    /// As [`Self::insert`], of a name that several threads may insert at once: it is in the table once, and
+    /// of two that came together one is answered what the other inserted.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    #[cold]
+    pub fn insert_shared(&self, name: u64, charged: Charged) -> Result<Option<Charged>, Full> {
+        self.0.insert_shared(name, charged)
+    }
+
+    /// What a pointer was charged, which stays in the table: a thread that forgets it meanwhile finds it.
+    /// `None`: it is not known here, or is being inserted or forgotten at this moment.
+    #[cold]
+    #[must_use]
+    pub fn find(&self, pointer: u64) -> Option<Charged> {
+        self.0.find(pointer)
+    }
+
     /// Forgets a pointer and says what it was charged; `None`: it is not known here. Of several
     /// threads that ask for one pointer, one gets an answer.
     #[inline]

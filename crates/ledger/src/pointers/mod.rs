@@ -15,7 +15,7 @@
 use core::num::NonZeroU64;
 
 use crate::abi::{Kind, MAX_BYTES};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Places in a bucket: one cache line of keys and values.
 const BUCKET: usize = if cfg!(loom) { 1 } else { 4 };
@@ -52,6 +52,14 @@ pub(crate) struct Bucket {
 struct Place<'a> {
     key: &'a AtomicU64,
     value: &'a AtomicU64,
+}
+
+/// Where an entry was put.
+enum Put<'a> {
+    /// In the place of another of the same pointer.
+    Over(Charged),
+    /// In a place that was free.
+    Into(Place<'a>),
 }
 
 /// Buckets by number; `None` is never answered below [`BUCKETS`].
@@ -157,6 +165,54 @@ impl<B: Buckets> Table<B> {
     /// See [`Pointers::insert`].
     #[inline]
     pub(crate) fn insert(&self, pointer: u64, charged: Charged) -> Result<Option<Charged>, Full> {
+        Ok(match self.put(pointer, charged)? {
+            Put::Over(before) => Some(before),
+            Put::Into(_) => None,
+        })
+    }
+
+    /// See [`Pointers::insert_shared`].
+    pub(crate) fn insert_shared(
+        &self,
+        pointer: u64,
+        mut charged: Charged,
+    ) -> Result<Option<Charged>, Full> {
+        loop {
+            let mine = match self.put(pointer, charged)? {
+                Put::Over(before) => return Ok(Some(before)),
+                Put::Into(place) => place,
+            };
+            // Of two that filled two places one sees the other's. The later place is emptied, by either.
+            fence(Ordering::SeqCst);
+            let Some(other) = self.other(pointer, mine) else { return Ok(None) };
+            if mine.is_before(other) {
+                return Ok(other.take(pointer));
+            }
+            match mine.take(pointer) {
+                Some(again) => charged = again,
+                // The other has it in hand, and answers for it.
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// A place beside `mine` that has the pointer.
+    fn other(&self, pointer: u64, mine: Place<'_>) -> Option<Place<'_>> {
+        let places = self.reach(pointer).flat_map(Bucket::places);
+        let has_it = |place: &Place<'_>| place.key.load(Ordering::Acquire) == pointer;
+        places.filter(|place| !core::ptr::eq(place.key, mine.key)).find(has_it)
+    }
+
+    /// See [`Pointers::find`].
+    pub(crate) fn find(&self, pointer: u64) -> Option<Charged> {
+        if pointer <= BUSY {
+            return None;
+        }
+        self.reach(pointer).find_map(|bucket| bucket.find(pointer).0?.read(pointer))
+    }
+
+    #[inline]
+    fn put(&self, pointer: u64, charged: Charged) -> Result<Put<'_>, Full> {
         if pointer <= BUSY {
             return Err(Full);
         }
@@ -164,14 +220,14 @@ impl<B: Buckets> Table<B> {
         for bucket in self.reach(pointer) {
             let (known, empty) = bucket.find(pointer);
             if let Some(place) = known.filter(|place| place.change(pointer, BUSY)) {
-                return Ok(Some(place.fill(pointer, charged)));
+                return Ok(Put::Over(place.fill(pointer, charged)));
             }
             free = free.or(empty);
         }
         let free = free.filter(|place| place.change(FREE, BUSY));
         let place = free.or_else(|| self.claim_anywhere(pointer)).ok_or(Full)?;
         place.fill(pointer, charged);
-        Ok(None)
+        Ok(Put::Into(place))
     }
 
     /// See [`Pointers::remove`].
@@ -277,9 +333,24 @@ impl Place<'_> {
     #[inline]
     fn fill(self, pointer: u64, charged: Charged) -> Charged {
         let before = self.value.load(Ordering::Relaxed);
-        self.value.store(charged.0.get(), Ordering::Relaxed);
+        // Release: who finds this word finds that the key is not what it was.
+        self.value.store(charged.0.get(), Ordering::Release);
         self.key.store(pointer, Ordering::Release);
         Charged::of(before)
+    }
+
+    /// What the place holds, if that is the pointer's.
+    fn read(self, pointer: u64) -> Option<Charged> {
+        let charged = self.value.load(Ordering::Acquire);
+        // Another pointer may have had the place in between: then the word is another by now.
+        let is_its = self.key.load(Ordering::Acquire) == pointer
+            && self.value.load(Ordering::Relaxed) == charged;
+        is_its.then(|| Charged::of(charged))
+    }
+
+    /// An order that all threads see.
+    fn is_before(self, other: Self) -> bool {
+        core::ptr::from_ref(self.key).addr() < core::ptr::from_ref(other.key).addr()
     }
 
     /// Empties the place if it holds the pointer.

@@ -59,6 +59,70 @@ mod models {
         });
     }
 
+    /// A look takes nothing out, so that a free meanwhile would find nothing.
+    #[test]
+    fn a_pointer_that_is_looked_at_is_there_for_a_free() {
+        loom::model(|| {
+            let table = Arc::new(table(BUCKETS));
+            table.insert(0x100, linear(1)).unwrap();
+            let other = table.clone();
+            let thread = thread::spawn(move || other.find(0x100));
+            assert_eq!(table.remove(0x100), Some(linear(1)));
+            let found = thread.join().unwrap();
+            assert!(found.is_none() || found == Some(linear(1)));
+            assert_eq!(table.remove(0x100), None);
+        });
+    }
+
+    /// A place that goes from pointer to pointer is read as one of them.
+    #[test]
+    fn what_is_found_is_what_was_charged_for_that_pointer() {
+        loom::model(|| {
+            let table = Arc::new(table(1));
+            table.insert(0x100, linear(1)).unwrap();
+            let other = table.clone();
+            let thread = thread::spawn(move || other.find(0x100));
+            for (pointer, bytes) in [(0x200, 2), (0x100, 3)] {
+                table.remove(if bytes == 2 { 0x100 } else { 0x200 });
+                table.insert(pointer, linear(bytes)).unwrap();
+            }
+            let found = thread.join().unwrap();
+            assert!([None, Some(linear(1)), Some(linear(3))].contains(&found), "{found:?}");
+        });
+    }
+
+    /// Each charge is answered to somebody once, or lies in the table.
+    #[test]
+    fn a_name_that_two_insert_at_once_lies_there_once() {
+        loom::model(|| {
+            let table = Arc::new(table(BUCKETS));
+            let other = table.clone();
+            let thread = thread::spawn(move || other.insert_shared(0x100, linear(1)).unwrap());
+            let mine = table.insert_shared(0x100, linear(2)).unwrap();
+            let theirs = thread.join().unwrap();
+            let lies = table.remove(0x100);
+            assert_eq!(table.remove(0x100), None, "it lies there twice");
+            let all = [mine, theirs, lies].map(|one| one.map_or(0, Charged::bytes));
+            assert_eq!(all.iter().sum::<u64>(), 3, "{all:?}");
+        });
+    }
+
+    #[test]
+    fn a_name_that_is_forgotten_while_two_insert_it_is_answered_once() {
+        loom::model(|| {
+            let table = Arc::new(table(BUCKETS));
+            let (first, second) = (table.clone(), table.clone());
+            let first = thread::spawn(move || first.insert_shared(0x100, linear(1)).unwrap());
+            let second = thread::spawn(move || second.remove(0x100));
+            let mine = table.insert_shared(0x100, linear(2)).unwrap();
+            let others = [first.join().unwrap(), second.join().unwrap()];
+            let all = [mine, others[0], others[1], table.remove(0x100)];
+            assert_eq!(table.remove(0x100), None, "it lies there twice");
+            let bytes = all.map(|one| one.map_or(0, Charged::bytes));
+            assert_eq!(bytes.iter().sum::<u64>(), 3, "{bytes:?}");
+        });
+    }
+
     #[test]
     fn two_that_insert_into_the_last_place_do_not_share_it() {
         loom::model(|| {
