@@ -247,18 +247,19 @@ pub(crate) unsafe fn attach(context: *mut CUcontext, flags: c_uint) -> CUresult 
     result
 }
 
-/// One reference less; the last ends the context.
+/// One reference less; the last ends the context. It is taken off before: of threads that detach at once one has
+/// the last.
 ///
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn detach(context: CUcontext) -> CUresult {
     let Some(driver) = real::cuCtxDetach.get() else { return NOT_INITIALIZED };
-    let known = Known::take_last(context);
-    let is_last = known.is_some();
+    let is_last = !Known::attached(context, false);
+    let known = if is_last { Known::take(context) } else { None };
     // SAFETY: the caller's argument.
     let result = end(context, known, || unsafe { driver(context) });
-    if result == SUCCESS && !is_last {
-        Known::attached(context, false);
+    if result != SUCCESS && !is_last {
+        Known::attached(context, true);
     }
     result
 }
@@ -347,7 +348,8 @@ fn end(
     known: Option<(u8, &'static Known)>,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    if known.is_some() {
+    let primary = Known::primary(context);
+    if known.is_some() || primary.is_some() {
         meter::context_ends(context);
     }
     let result = driver();
@@ -356,5 +358,5 @@ fn end(
         Some((_, known)) => known.handle.store(context, Release),
         None => {}
     }
-    result
+    primary.map_or(result, |device| primary::after_release(device, result))
 }

@@ -6,10 +6,11 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
-use crate::{graph_memory, pool_current, pools, sys, unseen};
+use crate::{graph_memory, pool_current, pools, primary, sys, unseen};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use ledger::Kind;
+use ledger::single::Single;
 use nvidia_sys::cuda::{CUcontext, CUctx_st, CUdevice, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -102,9 +103,9 @@ pub(crate) struct Here {
     /// The last one has ended while another was coming.
     is_due: AtomicBool,
     /// What those are charged of which nothing else is known.
-    unnamed: AtomicU64,
-    /// Whether the primary one lives.
-    pub(crate) primary: AtomicBool,
+    pub(crate) unnamed: AtomicU64,
+    /// What is known of the primary one while it lives, by the number of its place.
+    pub(crate) primary: Single,
     /// The primary one's handle, which stays the same.
     pub(crate) handle: AtomicPtr<CUctx_st>,
     /// One that came another way is charged.
@@ -113,7 +114,7 @@ pub(crate) struct Here {
 
 impl Here {
     const fn new() -> Self {
-        let (primary, unseen) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (primary, unseen) = (Single::new(), AtomicBool::new(false));
         let (created, coming, making) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
         let handle = AtomicPtr::new(core::ptr::null_mut());
         let (is_due, unnamed) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -127,8 +128,7 @@ impl Here {
         DEVICES.get(usize::try_from(device).ok()?)
     }
 
-    /// A context has begun, and is charged so much. The primary one begins once, whoever else has
-    /// charged it meanwhile.
+    /// A context has begun, and is charged so much.
     pub(crate) fn begun(
         &self,
         context: CUcontext,
@@ -136,26 +136,16 @@ impl Here {
         is_primary: bool,
         charge: Option<Charge>,
     ) {
-        if is_primary && self.primary.swap(true, Relaxed) {
-            return charge.map_or((), Charge::give_back);
+        charge.inspect(|charge| introduce(charge.share));
+        if is_primary {
+            return primary::begun(self, context, device, charge);
         }
         let bytes = charge.map_or(0, |charge| charge.bytes);
-        charge.inspect(|charge| introduce(charge.share));
         count(true);
-        if is_primary {
-            self.handle.store(context, Relaxed);
-        } else {
-            self.created.fetch_add(1, Relaxed);
-        }
-        let ended = || is_primary && !self.primary.load(SeqCst);
-        match Known::remember(context, device, is_primary, bytes) {
+        self.created.fetch_add(1, Relaxed);
+        match Known::reserve(context, device, false, bytes) {
             None => drop(self.unnamed.fetch_add(bytes, Relaxed)),
-            // Another thread has ended it meanwhile, and found nothing of it here.
-            Some((owner, known)) if ended() && known.leave(context) => {
-                count(true);
-                known.ended(owner);
-            }
-            Some(_) => {}
+            Some((_, known)) => known.handle.store(context, SeqCst),
         }
     }
 
@@ -191,7 +181,7 @@ impl Here {
         // The other may have been charged just now, and not have said so.
         (0..100).any(|_| {
             sys::yield_now();
-            self.primary.load(Acquire) || self.making.load(Acquire) > 0
+            self.primary.is_charged() || self.making.load(Acquire) > 0
         })
     }
 
@@ -205,7 +195,7 @@ impl Here {
             }
             self.is_due.store(false, SeqCst);
         }
-        let seen = self.created.load(Acquire) > 0 || self.primary.load(Acquire);
+        let seen = self.created.load(Acquire) > 0 || !self.primary.is_over();
         if seen || self.unseen.load(Relaxed) {
             return;
         }
@@ -244,6 +234,9 @@ static OWNING: [Known; OWNERS] = [const { Known::new() }; OWNERS];
 static OTHERS: [Known; MOST - OWNERS] = [const { Known::new() }; MOST - OWNERS];
 
 impl Known {
+    /// In the place of a handle: it is filled or emptied, or its context is not to be found.
+    pub(crate) const NOBODYS: CUcontext = core::ptr::without_provenance_mut(1);
+
     const fn new() -> Self {
         Self {
             handle: AtomicPtr::new(core::ptr::null_mut()),
@@ -258,28 +251,33 @@ impl Known {
         OWNING.iter().chain(&OTHERS)
     }
 
-    /// Its place, and its number as an owner. None: there is no room, or nobody says the handle.
-    fn remember(
+    /// A place for a context, by whose handle it is not found yet, and the place's number. None: there is no
+    /// room, or nobody says the handle.
+    pub(crate) fn reserve(
         context: CUcontext,
         device: CUdevice,
         is_primary: bool,
         bytes: u64,
-    ) -> Option<(u8, &'static Self)> {
+    ) -> Option<(u32, &'static Self)> {
         if context.is_null() {
             return None;
         }
-        let reserved = core::ptr::without_provenance_mut(1);
-        let free = core::ptr::null_mut();
-        let take = |(_, place): &(usize, &Known)| {
-            place.handle.compare_exchange(free, reserved, Relaxed, Relaxed).is_ok()
+        let take = |(_, place): &(u32, &Known)| {
+            let free = core::ptr::null_mut();
+            place.handle.compare_exchange(free, Self::NOBODYS, Relaxed, Relaxed).is_ok()
         };
         let (at, place) = (0..).zip(Self::all()).find(take)?;
         place.device.store(device, Relaxed);
         place.is_primary.store(is_primary, Relaxed);
         place.bytes.store(bytes, Relaxed);
         place.attached.store(0, Relaxed);
-        place.handle.store(context, SeqCst);
-        Some((Self::owner(at), place))
+        Some((at, place))
+    }
+
+    /// The context at the place of this number, and its number as an owner.
+    pub(crate) fn at(place: u32) -> Option<(u8, &'static Self)> {
+        let at = place as usize;
+        Self::all().nth(at).map(|known| (Self::owner(at), known))
     }
 
     /// The number of the context at a place as an owner.
@@ -295,31 +293,30 @@ impl Known {
         Some((Self::owner(at), known))
     }
 
-    /// The same, which is not found by its handle any more.
+    /// The same, which is not found by its handle any more. Not the primary one, which has other ways to end.
     pub(crate) fn take(context: CUcontext) -> Option<(u8, &'static Self)> {
-        Self::find(context).filter(|(_, known)| known.leave(context))
+        let is_created = |known: &Self| !known.is_primary.load(Relaxed);
+        Self::find(context).filter(|(_, known)| is_created(known) && known.leave(context))
+    }
+
+    /// The device whose primary context this is.
+    pub(crate) fn primary(context: CUcontext) -> Option<CUdevice> {
+        let (_, known) = Self::find(context)?;
+        known.is_primary.load(Relaxed).then(|| known.device.load(Relaxed))
     }
 
     /// It is not found by its handle any more. False: another thread was faster.
-    pub(crate) fn leave(&self, context: CUcontext) -> bool {
-        let reserved = core::ptr::without_provenance_mut(1);
-        self.handle.compare_exchange(context, reserved, SeqCst, Relaxed).is_ok()
+    fn leave(&self, context: CUcontext) -> bool {
+        self.handle.compare_exchange(context, Self::NOBODYS, SeqCst, Relaxed).is_ok()
     }
 
-    /// As [`Self::take`], unless it has more references than one.
-    pub(crate) fn take_last(context: CUcontext) -> Option<(u8, &'static Self)> {
-        let (_, known) = Self::find(context)?;
-        if known.attached.load(Relaxed) > 0 { None } else { Self::take(context) }
-    }
-
-    /// It was attached to, or detached from.
-    pub(crate) fn attached(context: CUcontext, more: bool) {
+    /// It was attached to, or is about to be detached from. False: it has no reference but the first.
+    pub(crate) fn attached(context: CUcontext, more: bool) -> bool {
         let change = |attached: u32| {
             if more { attached.checked_add(1) } else { attached.checked_sub(1) }
         };
-        if let Some((_, known)) = Self::find(context) {
-            let _ = known.attached.fetch_update(Relaxed, Relaxed, change);
-        }
+        Self::find(context)
+            .is_some_and(|(_, known)| known.attached.fetch_update(Relaxed, Relaxed, change).is_ok())
     }
 
     /// What it owned has ended.

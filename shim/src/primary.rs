@@ -1,17 +1,21 @@
 //! The primary context of each device while it lives: who keeps it, and what its end gives back. Threads may end
 //! and begin it at once; of what is charged for it, there is never less than for one that lives.
 
+use crate::charge::Charge;
 use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
 use crate::meter;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use ledger::single::Kept;
 use nvidia_sys::cuda::{CUcontext, CUdevice, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+/// The place of one of which nothing is known but that it is charged.
+const NAMELESS: u32 = u32::MAX;
 
 /// The contexts of a device whose primary one lives.
 pub(crate) fn living(device: CUdevice) -> Option<&'static Here> {
-    Here::of(device).filter(|here| here.primary.load(Relaxed))
+    Here::of(device).filter(|here| here.primary.is_charged())
 }
 
 /// One more reference to a primary context that lives. If it had ended before the driver was asked, as
@@ -23,7 +27,7 @@ pub(crate) fn keep(
     made: impl FnOnce() -> CUcontext,
 ) -> CUresult {
     let result = driver();
-    if result == SUCCESS && !here.primary.load(SeqCst) {
+    if result == SUCCESS && !here.primary.is_charged() {
         let charge = match device::of(device) {
             Device::Share(share) => Some(contexts::charge_made(share)),
             Device::Full | Device::Unknown => None,
@@ -33,60 +37,88 @@ pub(crate) fn keep(
     result
 }
 
+/// It has begun, and is charged so much. It begins once, whoever else has charged it meanwhile.
+pub(crate) fn begun(here: &Here, context: CUcontext, device: CUdevice, charge: Option<Charge>) {
+    let bytes = charge.map_or(0, |charge| charge.bytes);
+    if !context.is_null() {
+        here.handle.store(context, SeqCst);
+    }
+    let known = Known::reserve(context, device, true, bytes);
+    let (place, unnamed) = known.map_or((NAMELESS, bytes), |(place, _)| (place, 0));
+    contexts::count(true);
+    if !here.primary.begin(place, &Primary { here, device, unnamed }) {
+        contexts::count(false);
+        known.inspect(|(_, known)| known.handle.store(core::ptr::null_mut(), SeqCst));
+        charge.into_iter().for_each(Charge::give_back);
+    }
+    give_back_ended(here, device);
+}
+
 /// After a release or a reset: gives the primary context back if it is gone.
 pub(crate) fn after_release(device: CUdevice, result: CUresult) -> CUresult {
-    if let (SUCCESS, Some(here), Some(false)) =
-        (result, Here::of(device), contexts::is_active(device))
-    {
-        let handle = here.handle.load(Acquire);
-        if here.primary.swap(false, SeqCst) {
-            ended(here, device, handle);
-        }
+    if let (SUCCESS, Some(here)) = (result, Here::of(device)) {
+        give_back_ended(here, device);
     }
     result
 }
 
-fn ended(here: &Here, device: CUdevice, handle: CUcontext) {
-    let known = Known::take(handle);
+/// A reset ends it whoever keeps it, and another thread may have it made again before anybody looks. So it is
+/// hidden before: what is allocated in the next one meanwhile is not its, and what was in it is given back
+/// whatever lives by then.
+pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let Some(here) = Here::of(device) else { return driver() };
+    // The driver is asked nothing of it after.
+    meter::context_ends(here.handle.load(Acquire));
+    let primary = Primary { here, device, unnamed: 0 };
+    let held = here.primary.hold(&primary);
+    let result = driver();
+    if let Some(place) = held {
+        if result == SUCCESS {
+            Known::at(place).inspect(|(owner, known)| known.forget_owned(*owner));
+        }
+        here.primary.put_back(place, &primary);
+    }
+    // Whatever the driver has said: another thread may have noticed its end while it was held.
+    give_back_ended(here, device);
+    result
+}
+
+fn give_back_ended(here: &Here, device: CUdevice) {
     // A thread that still found it living may have had the driver make another: what was charged for the
     // one is charged for the other, with what was allocated in either.
-    let is_again = contexts::is_active(device) == Some(true)
-        && here.primary.compare_exchange(false, true, SeqCst, Relaxed).is_ok();
-    match known {
-        Some((_, known)) if is_again => known.handle.store(handle, Release),
-        None if is_again => {}
-        Some((owner, known)) => {
-            meter::context_ends(handle);
-            known.ended(owner);
-        }
+    let Some(place) = here.primary.ended(&Primary { here, device, unnamed: 0 }) else { return };
+    meter::context_ends(here.handle.load(Acquire));
+    match Known::at(place) {
+        Some((owner, known)) => known.ended(owner),
         None => {
-            meter::context_ends(handle);
             contexts::count(false);
             here.give_back_if_last(device);
         }
     }
 }
 
-/// A reset ends it whoever keeps it, and another thread may have it made again before anybody looks. So it is
-/// taken out before: what is allocated in the next one meanwhile is not its, and what was in it is given back
-/// whatever lives by then.
-pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
-    let Some(here) = Here::of(device) else { return driver() };
-    let handle = here.handle.load(Acquire);
-    // The driver is asked nothing of it after.
-    meter::context_ends(handle);
-    let known = Known::take(handle);
-    let result = driver();
-    if let Some((owner, known)) = known {
-        if result == SUCCESS {
-            known.forget_owned(owner);
-        }
-        known.handle.store(handle, SeqCst);
-        // Another thread has noticed its end meanwhile, and found nothing of it here.
-        if !here.primary.load(SeqCst) && known.leave(handle) {
-            contexts::count(true);
-            known.ended(owner);
+/// That of a device.
+struct Primary<'a> {
+    here: &'a Here,
+    device: CUdevice,
+    /// What it is charged, where it has just begun in no place and so is first shown.
+    unnamed: u64,
+}
+
+impl Kept for Primary<'_> {
+    /// A driver that does not say so is not told of an end.
+    fn is_there(&self) -> bool {
+        contexts::is_active(self.device) != Some(false)
+    }
+
+    fn hide(&self, place: u32) {
+        Known::at(place).inspect(|(_, known)| known.handle.store(Known::NOBODYS, SeqCst));
+    }
+
+    fn show(&self, place: u32) {
+        match Known::at(place) {
+            Some((_, known)) => known.handle.store(self.here.handle.load(Acquire), SeqCst),
+            None => drop(self.here.unnamed.fetch_add(self.unnamed, Relaxed)),
         }
     }
-    after_release(device, result)
 }

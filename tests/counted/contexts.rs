@@ -135,6 +135,13 @@ fn a_primary_context_that_is_released_while_it_is_reset_is_charged_no_longer() {
 }
 
 #[test]
+fn a_context_that_two_threads_detach_from_at_once_is_charged_no_longer() {
+    let outcome = run_in(&half(), "detach-late used");
+    assert_eq!(outcome.of("detach-late"), "0");
+    assert_eq!(outcome.of("used"), "255.000");
+}
+
+#[test]
 fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
     for threads in [2, 8] {
         let words = format!("stop context-threads={threads} start used");

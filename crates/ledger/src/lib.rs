@@ -7,7 +7,8 @@
 //! * [`layout`] and [`abi`] are ABI 1: every byte of both files.
 //! * [`Allotment`] is the shim's side: open, take a slot, charge, release. It needs neither `std`, a
 //!   heap, nor thread-locals, and does not panic; on the succeeding path it makes no system call.
-//! * [`pointers`] remembers what each device pointer was charged.
+//! * [`pointers`] remembers what each device pointer was charged, and [`single`] whose charge covers what there is
+//!   one of at a time.
 //! * [`agent`] (feature `std`) makes the files, changes limits while containers run, and reads.
 //!
 //! What never happens here: a wait for a dead process, a total below the truth, a page content that
@@ -44,6 +45,9 @@ mod models;
 pub mod pointers;
 #[cfg(all(test, loom))]
 mod ring_models;
+pub mod single;
+#[cfg(all(test, loom))]
+mod single_models;
 #[cfg(not(loom))]
 mod slot;
 mod spare;

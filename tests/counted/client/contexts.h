@@ -36,6 +36,8 @@ static void *slow_reset(void *none) {
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxReset_v2", (int), 0);
 }
 
+static void *slow_detach(void *of) { return (void *)(intptr_t)CALL("cuCtxDetach", (void *), of); }
+
 static void *slow_retain(void *made) {
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRetain", (void *, int), made, 0);
 }
@@ -93,6 +95,15 @@ static int contexts_word(struct word *word) {
         slow_begin(3, slow_reset, 0);
         result = CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
         result = result * 10 + slow_end();
+    } else if (IS("detach-late")) {
+        /* Of two threads that detach from a context with two references, the second has the last. */
+        void *made;
+        CALL("cuCtxCreate_v2", (void **, unsigned, int), &made, 0, 0);
+        CALL("cuCtxAttach", (void **, unsigned), &made, 0);
+        slow_begin(4, slow_detach, made);
+        result = CALL("cuCtxDetach", (void *), made);
+        result = result * 10 + slow_end();
+        CALL("cuCtxSetCurrent", (void *), context);
     } else if (IS("context-threads")) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_contexts, &result);

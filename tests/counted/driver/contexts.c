@@ -9,11 +9,15 @@ int cuGreenCtxCreate(void **made, void *resources, int device, unsigned flags) {
 int cuGreenCtxDestroy(void *green) { return cuDevicePrimaryCtxRelease_v2((int)((uint64_t)green - 0x4000)); }
 
 /* References to one context beyond its first. */
-static int attached;
+static atomic_int attached;
 int cuCtxAttach(context **ctx, unsigned flags) {
     if (!current) return 201;
     attached++;
     *ctx = current;
     return 0;
 }
-int cuCtxDetach(context *ctx) { return attached ? attached--, 0 : cuCtxDestroy_v2(ctx); }
+int cuCtxDetach(context *ctx) {
+    if (!attached) return cuCtxDestroy_v2(ctx);
+    attached--;
+    return come_back(DETACH, 0);
+}
