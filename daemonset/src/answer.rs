@@ -47,16 +47,10 @@ impl Wares {
         way: &Way,
     ) -> ContainerAllocateResponse {
         let is_share = matches!(record.holding, Holding::Share { .. });
+        let mut answer = self.exposed(&record.holding, inventory, way.exposure_of(is_share));
         if !is_share {
-            return self.exposed(&record.holding, inventory, way.exposure);
+            return answer;
         }
-        let mut answer = match way.shares {
-            // Whoever drops the shim's name drops the GPU's too.
-            By::Cdi if way.exposure == Exposure::Mounts => {
-                self.exposed(&record.holding, inventory, Exposure::Cdi)
-            }
-            _ => self.exposed(&record.holding, inventory, way.exposure),
-        };
         answer.mounts.extend(self.pages(record));
         match way.shares {
             By::Cdi => {

@@ -58,6 +58,21 @@ impl Way {
         Self { shares, exposure, why }
     }
 
+    /// How a holding's GPUs come: whoever drops the name of a share's shim drops its GPU's too.
+    #[must_use]
+    pub fn exposure_of(&self, is_share: bool) -> Exposure {
+        match (self.shares, self.exposure) {
+            (By::Cdi, Exposure::Mounts) if is_share => Exposure::Cdi,
+            (_, exposure) => exposure,
+        }
+    }
+
+    /// Whether the answer for a holding has the device nodes of its GPUs, by their numbers of that moment.
+    #[must_use]
+    pub fn has_nodes(&self, is_share: bool) -> bool {
+        matches!(self.exposure_of(is_share), Exposure::Mounts | Exposure::Env)
+    }
+
     /// Whether a holding comes by names of CDI.
     #[must_use]
     pub fn has_names(&self, is_share: bool) -> bool {

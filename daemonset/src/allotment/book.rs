@@ -81,6 +81,8 @@ pub struct Told {
     pub resource: Option<String>,
     /// Whether the answer has names of CDI.
     pub has_cdi_names: Option<bool>,
+    /// See [`Record::minors`].
+    pub minors: Option<Vec<u32>>,
 }
 
 #[derive(Debug)]
@@ -186,8 +188,9 @@ impl Book {
         told: Told,
         shim: Option<String>,
     ) -> Result<Record, BookError> {
-        let Told { resource, has_cdi_names } = told;
-        let record = Record { resource, shim, has_cdi_names, ..Record::new(devices, grant, now()) };
+        let Told { resource, has_cdi_names, minors } = told;
+        let fresh = Record::new(devices, grant, now());
+        let record = Record { resource, shim, has_cdi_names, minors, ..fresh };
         self.check_name(&record)?;
         self.check_room(&record)?;
         self.hands.check_removed(record.id)?;

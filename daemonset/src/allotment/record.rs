@@ -41,6 +41,10 @@ pub struct Record {
     /// where a lost record was made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_cdi_names: Option<bool>,
+    /// The number in `/dev/nvidia<minor>` of each of its GPUs, in their order, where that answer has device nodes;
+    /// `None` where it has names of CDI alone, and where `has_cdi_names` is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minors: Option<Vec<u32>>,
     /// Whether the kubelet's lists name no such container: it is an init container, and its checkpoint did.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unlisted: bool,
@@ -122,6 +126,7 @@ impl Record {
             resource: None,
             shim: None,
             has_cdi_names: None,
+            minors: None,
             unlisted: false,
             pod_uid: None,
             mps: None,

@@ -171,6 +171,7 @@ mod tests {
             resource: None,
             shim: None,
             has_cdi_names: None,
+            minors: None,
             unlisted: false,
             pod_uid: None,
             mps: None,

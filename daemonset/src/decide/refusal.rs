@@ -41,6 +41,12 @@ pub enum Refusal {
          make it again on another node"
     )]
     NoCdi(String),
+    /// Device nodes that are other cards' by now.
+    #[error(
+        "the cards of this node are numbered otherwise than when this container was given {0}, and it would \
+         start with another's device node: the pod has to be made again"
+    )]
+    Renumbered(DeviceUuid),
     /// A GPU that was not there since the agent started.
     #[error("{0} is not in this node any more: the pod has to be made again")]
     Unknown(DeviceUuid),
@@ -112,6 +118,7 @@ impl Refusal {
             Self::MixedPod(_) => "mixed_pod",
             Self::Runtime(_) => "runtime",
             Self::NoCdi(_) => "no_cdi",
+            Self::Renumbered(_) => "renumbered",
             Self::Unknown(_) => "unknown",
             Self::Sick(..) => "sick",
             Self::Cordoned(..) => "cordoned",

@@ -95,7 +95,13 @@ impl Node {
         let grant = decide::grant(&devices, inventory, self.book().taken())?;
         let has_cdi_names = way.has_names(is_share(&grant));
         self.refuse_dropped(has_cdi_names)?;
-        let told = Told { resource: Some(resource.to_owned()), has_cdi_names: Some(has_cdi_names) };
+        let gpus = Holding::from(&grant);
+        let minors = || decide::minors(gpus.gpus(), inventory);
+        let told = Told {
+            resource: Some(resource.to_owned()),
+            has_cdi_names: Some(has_cdi_names),
+            minors: way.has_nodes(is_share(&grant)).then(minors).flatten(),
+        };
         self.allot(&devices, &grant, told)
     }
 
@@ -175,6 +181,7 @@ impl Node {
     fn ready(&self, ids: &[String]) -> Result<Record, Denial> {
         let devices = decide::parse(ids)?;
         self.refuse_dropped(self.was_named(&devices))?;
+        self.refuse_renumbered(&devices)?;
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,

@@ -275,9 +275,10 @@ fn unix_s() -> u64 {
 pub(crate) mod tests {
     use super::*;
     use crate::cdi::Cdi;
-    use crate::config::Injection;
+    use crate::config::{Exposure, Injection};
     use crate::decide::Refusal;
     use crate::driver::Driver;
+    use crate::inventory::Gpu;
     use crate::inventory::tests::{gpu, uuid};
     use crate::modes::Mode;
     use crate::shim::Shim;
@@ -286,6 +287,7 @@ pub(crate) mod tests {
     pub(crate) struct Bare {
         pub(crate) node: Arc<Node>,
         pub(crate) config: watch::Sender<Arc<Config>>,
+        pub(crate) inventory: watch::Sender<Arc<Inventory>>,
         _folder: tempfile::TempDir,
     }
 
@@ -324,10 +326,11 @@ pub(crate) mod tests {
                 ..Identity::new(at("nobody.sock"), domain)
             };
             let (inventory, config) =
-                (watch::channel(inventory).1, watch::Sender::new(Arc::new(config)));
+                (watch::Sender::new(inventory), watch::Sender::new(Arc::new(config)));
             let who = watch::Sender::default();
-            let node = Node::new(inventory, config.subscribe(), who, book, wares, identity);
-            Self { node: Arc::new(node), config, _folder: folder }
+            let seen = inventory.subscribe();
+            let node = Node::new(seen, config.subscribe(), who, book, wares, identity);
+            Self { node: Arc::new(node), config, inventory, _folder: folder }
         }
     }
 
@@ -363,6 +366,31 @@ pub(crate) mod tests {
             bare.node.software().send_replace(Some(Software { kubelet, runtime }));
             let started = bare.node.prestart(&ids).await;
             assert_eq!(started.is_err(), then == Injection::Cdi, "{started:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_container_starts_with_device_nodes_that_are_another_cards_by_now() {
+        let of = |injection, exposure| Config { injection, exposure, ..Config::default() };
+        for (config, refused) in [
+            (of(Injection::Mounts, Exposure::Mounts), true),
+            (of(Injection::Mounts, Exposure::Env), true),
+            (of(Injection::Cdi, Exposure::Mounts), false),
+            (of(Injection::Mounts, Exposure::Cdi), false),
+        ] {
+            let bare = Bare::with(config);
+            let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+            bare.node.allocate("gpu-percent", &ids).unwrap();
+            let start = async || bare.node.prestart(&ids).await;
+            assert!(start().await.is_ok(), "the cards have their numbers");
+            let other = [(0, 1), (1, 0)].map(|(n, minor)| Gpu { minor, ..gpu(n, Mode::Shared) });
+            bare.inventory.send_replace(Arc::new(Inventory::new(other.to_vec())));
+            match start().await {
+                Err(Denial::Refused(Refusal::Renumbered(gpu))) => {
+                    assert!(refused && gpu == uuid(0))
+                }
+                started => assert!(started.is_ok() && !refused, "{started:?}"),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use contract::DeviceId;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -12,7 +13,7 @@ use crate::allotment::{Book, Holding, Record, RuleBook, Rules};
 use crate::answer::Wares;
 use crate::cdi::Mark;
 use crate::config::{Compute, Exposure, Unloadable};
-use crate::decide::Refusal;
+use crate::decide::{self, Refusal};
 use crate::durable::FileError;
 use crate::injection::{By, Way};
 use crate::inventory::Inventory;
@@ -40,6 +41,15 @@ impl Node {
         let software = self.software.borrow();
         let drops = software.as_ref().filter(|software| has_names && software.lacks_cdi());
         drops.map_or(Ok(()), |software| Err(Refusal::NoCdi(software.to_string())))
+    }
+
+    /// No container starts with device nodes that are other cards' by now: the kubelet replays the numbers of the
+    /// time when it was answered.
+    pub(super) fn refuse_renumbered(&self, devices: &BTreeSet<DeviceId>) -> Result<(), Refusal> {
+        let (book, inventory) = (self.book(), self.inventory());
+        let told = book.record(devices).and_then(|it| Some((&it.holding, it.minors.as_deref()?)));
+        let other = told.and_then(|(of, minors)| decide::renumbered(of.gpus(), minors, &inventory));
+        other.map_or(Ok(()), |gpu| Err(Refusal::Renumbered(gpu)))
     }
 
     /// Writes the CDI specifications, if a container may ask for what stands in them.
