@@ -79,6 +79,12 @@ impl Layout {
         self.state.join("orders.json")
     }
 
+    /// Held by whoever changes the orders.
+    #[must_use]
+    pub fn orders_lock(&self) -> PathBuf {
+        self.state.join("orders.lock")
+    }
+
     /// Other plugins' resources that offer the node's GPUs.
     #[must_use]
     pub fn rivals(&self) -> PathBuf {

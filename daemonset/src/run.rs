@@ -92,7 +92,7 @@ pub async fn serve(
     let (configured, config) = watch::channel(first.clone());
     let problem = watch::Sender::new(None);
     let _lock = take_over(&layout)?;
-    let (ordered, orders) = watch::channel(Arc::new(Orders::read(&layout)?));
+    let (ordered, orders) = watch::channel(Arc::new(Orders::at_start(&layout)));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
     let no_gpu = |why| anyhow!("no GPU to offer: {why}");

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::again::Again;
 use super::{LOOK, NodeLabels, labels, pools};
+use crate::aside::aside;
 use crate::audit::lister::Lister;
 use crate::config::Config;
 use crate::node::Node;
@@ -29,7 +30,7 @@ pub(super) async fn keep_watching_node(
     told_labels: channel::Sender<Option<NodeLabels>>,
 ) {
     // What was ordered before this agent began is not known here: the first word is followed too.
-    let mut followed: Option<Option<String>> = None;
+    let (word, said) = channel::channel(None::<Option<String>>);
     let told = |change: Change| {
         let found = match change {
             Change::All(mut all) => all.pop(),
@@ -38,16 +39,29 @@ pub(super) async fn keep_watching_node(
         };
         let found = found.map(|node| node.labels);
         if let Some(labels) = &found {
-            let paused = labels::paused(labels);
-            let is_news = followed.as_ref() != Some(&paused);
-            if is_news && labels::order(node.layout(), paused.as_deref()) {
-                followed = Some(paused);
-            }
+            let paused = Some(labels::paused(labels));
+            word.send_if_modified(|known| std::mem::replace(known, paused.clone()) != paused);
             node.labelled(labels);
         }
         told_labels.send_replace(found);
     };
-    follow(client, "/api/v1/nodes", &format!("metadata.name%3D{name}"), told).await;
+    let of_this = format!("metadata.name%3D{name}");
+    let watching = follow(client, "/api/v1/nodes", &of_this, told);
+    tokio::join!(watching, keep_ordering(node, said));
+}
+
+/// Orders what the GPU operator says, where nobody waits for the disk; again and again until it is done.
+async fn keep_ordering(node: &Node, mut said: channel::Receiver<Option<Option<String>>>) {
+    while said.changed().await.is_ok() {
+        loop {
+            let Some(paused) = said.borrow_and_update().clone() else { break };
+            let layout = node.layout().clone();
+            if aside(move || labels::order(&layout, paused.as_deref())).await {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
 
 /// Labels the node, after each change of its GPUs or of its labels.
