@@ -30,7 +30,13 @@ pub(super) fn of(node: &Node) -> Shares {
 fn gang(record: &Record, all: &[Record]) -> Option<u64> {
     let holder = record.holder.as_ref().filter(|holder| holder.container.is_some())?;
     let is_share = |record: &&Record| matches!(record.holding, Holding::Share { .. });
-    let its = || all.iter().filter(is_share).filter(|other| other.holder.as_ref() == Some(holder));
+    // One that was removed by force may live on beside its successor of the same name.
+    let is_another = |other: &Record| match (&other.pod_uid, &record.pod_uid) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
+    };
+    let is_its = |it: &&Record| it.holder.as_ref() == Some(holder) && !is_another(it);
+    let its = || all.iter().filter(is_share).filter(is_its);
     let is_elsewhere = |other: &Record| other.holding.gpus() != record.holding.gpus();
     its().any(is_elsewhere).then(|| its().map(|one| one.id.0).min()).flatten()
 }
@@ -61,6 +67,24 @@ mod tests {
         let found = all.each_ref().map(|record| gang(record, &all));
         assert!(found[0].is_some() && found[0] == found[1], "{found:?}");
         assert_eq!(found[2], None);
+    }
+
+    #[test]
+    fn shares_of_another_pod_of_that_name_are_no_gang_with_them() {
+        let of = |gpu, uid: Option<&str>| Record {
+            pod_uid: uid.map(str::to_owned),
+            ..share(gpu, "a", Some("main"))
+        };
+        for (uids, expected) in [
+            ([Some("old"), Some("new")], false),
+            ([Some("old"), Some("old")], true),
+            // The checkpoint has not told yet.
+            ([Some("old"), None], true),
+        ] {
+            let all = [of(0, uids[0]), of(1, uids[1])];
+            let found = all.each_ref().map(|record| gang(record, &all).is_some());
+            assert_eq!(found, [expected; 2], "{uids:?}");
+        }
     }
 
     #[test]
