@@ -100,7 +100,11 @@ impl Command {
         match self {
             Self::Cordon { gpu, reason } => orders.cordon_for(*gpu, reason),
             Self::Uncordon { gpu } => drop(orders.cordons.remove(&gpu.to_string())),
-            Self::Healed { gpu } => drop(orders.healed.insert(gpu.to_string(), now())),
+            Self::Healed { gpu } => {
+                // Each order is another, also where the clock was set back.
+                let at = orders.healed.entry(gpu.to_string()).or_default();
+                *at = now().max(*at + 1);
+            }
             Self::ReleaseDriver { reason } => orders.driver_released = Some(reason.clone()),
             Self::ReclaimDriver => orders.driver_released = None,
             Self::CheckConfig { .. } | Self::ConfigSchema | Self::Drain { .. } => {}

@@ -97,6 +97,10 @@ struct Kept {
     /// at every look; `None` until it has said something.
     #[serde(default)]
     overruled: BTreeMap<String, Option<u64>>,
+    /// Those of people's orders that were followed, of whatever boot: an order ends what is known when it comes,
+    /// and nothing later. `None` from an agent that did not write them down.
+    #[serde(default)]
+    followed: Option<BTreeMap<String, u64>>,
 }
 
 impl Faults {
@@ -106,7 +110,11 @@ impl Faults {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let text = std::fs::read(&file).unwrap_or_default();
         let kept: Kept = serde_json::from_slice(&text).unwrap_or_default();
-        let kept = if kept.boot == boot { kept } else { Kept { boot, ..Kept::default() } };
+        let kept = if kept.boot == boot {
+            kept
+        } else {
+            Kept { boot, followed: kept.followed, ..Kept::default() }
+        };
         Self { file: Some(file), kept }
     }
 
@@ -206,19 +214,32 @@ impl Faults {
 
     /// A person has seen that a GPU is well.
     pub fn follow(&mut self, orders: &Orders) {
+        let followed = self.kept.followed.as_ref();
+        if followed == Some(&orders.healed) {
+            return;
+        }
+        // When it was told and when it was called well is by a clock that can be set between.
+        let is_news = |gpu: &String, at: u64, fault: &Fault| {
+            followed.map_or(fault.at <= at, |followed| followed.get(gpu) != Some(&at))
+        };
         let healed = |(gpu, at): (&String, &u64)| {
-            self.kept.faults.get(gpu).is_some_and(|fault| fault.at <= *at).then(|| gpu.clone())
+            self.kept
+                .faults
+                .get(gpu)
+                .is_some_and(|fault| is_news(gpu, *at, fault))
+                .then(|| gpu.clone())
         };
         let healed: Vec<String> = orders.healed.iter().filter_map(healed).collect();
-        for gpu in healed {
-            info!(gpu, "the fault is over: a person says so");
-            self.change(|kept| {
+        self.change(|kept| {
+            for gpu in healed {
+                info!(gpu, "the fault is over: a person says so");
                 let fault = kept.faults.remove(&gpu);
                 if fault.is_some_and(|fault| fault.is_told) {
                     kept.overruled.insert(gpu, None);
                 }
-            });
-        }
+            }
+            kept.followed = Some(orders.healed.clone());
+        });
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Kept)) {

@@ -5,7 +5,7 @@ mod keeping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{AllotmentId, DeviceId, PercentError};
 use tracing::{info, warn};
@@ -88,6 +88,8 @@ pub struct Told {
 #[derive(Debug)]
 struct Entry {
     record: Record,
+    /// When it was made, or read by an agent that started: a wall clock can be set.
+    since: Instant,
     changed: Instant,
 }
 
@@ -306,7 +308,7 @@ impl Book {
             newer_than_list: entry.changed >= look.asked,
             replaced: look.replaced.contains(&id),
             is_kept: is_kept(&entry.record, look),
-            age: Duration::from_secs(now().saturating_sub(entry.record.allocated_at)),
+            age: entry.since.elapsed(),
         }
     }
 
@@ -317,7 +319,8 @@ impl Book {
         self.taken.add(record.devices.iter().copied(), record.resource.as_deref());
         self.troubles.remove(&record.id);
         self.changed = Instant::now();
-        self.entries.insert(record.id, Entry { record, changed: Instant::now() });
+        let entry = Entry { record, since: self.changed, changed: self.changed };
+        self.entries.insert(entry.record.id, entry);
         self.want_ready();
     }
 

@@ -83,6 +83,50 @@ fn a_fault_outlives_the_agent_and_ends_when_a_person_says_so() {
 }
 
 #[test]
+fn an_order_ends_what_was_known_when_it_came_and_no_later_fault_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faults.json");
+    let mut faults = Faults::open(file.clone());
+    faults.follow(&Orders::default());
+    let order = |at| {
+        let healed = [(uuid(0).to_string(), at)].into();
+        Orders { healed, ..Orders::default() }
+    };
+    let faulty = |faults: &mut Faults| faults.xid(uuid(0), 48, &Health::default());
+    for at in [now() - 3600, now() + 3600] {
+        faulty(&mut faults);
+        faults.follow(&order(at));
+        assert_eq!(faults.of(uuid(0)), None);
+        faulty(&mut faults);
+        faults.follow(&order(at));
+        assert!(faults.of(uuid(0)).is_some(), "an old order");
+        // Nor is it one for an agent that starts.
+        faults = Faults::open(file.clone());
+        faults.follow(&order(at));
+        assert!(faults.of(uuid(0)).is_some(), "an old order");
+    }
+}
+
+#[test]
+fn an_order_of_an_earlier_boot_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faults.json");
+    let healed = [(uuid(0).to_string(), now() + 3600)].into();
+    let orders = Orders { healed, ..Orders::default() };
+    let mut faults = Faults::open(file.clone());
+    faults.follow(&Orders::default());
+    faults.xid(uuid(0), 48, &Health::default());
+    faults.follow(&orders);
+    faults.kept.boot = "another".to_owned();
+    faults.xid(uuid(0), 48, &Health::default());
+    let mut faults = Faults::open(file);
+    assert_eq!(faults.of(uuid(0)), None, "a reboot ends every fault");
+    faults.xid(uuid(0), 48, &Health::default());
+    faults.follow(&orders);
+    assert!(faults.of(uuid(0)).is_some());
+}
+
+#[test]
 fn a_person_is_believed_although_the_driver_goes_on_asking_for_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faults.json");

@@ -2,9 +2,7 @@
 //! what a container holds by the kubelet's word alone. None of them keeps another from being served.
 
 use std::collections::BTreeSet;
-#[cfg(test)]
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contract::{AllotmentId, DeviceId};
 use tracing::warn;
@@ -16,8 +14,8 @@ use crate::allotment::record::Record;
 use crate::allotment::{name, pages, store};
 use crate::decide::Grant;
 
-/// The kubelet writes its checkpoint after it has said in its lists who holds what; in seconds.
-const CHECKPOINT_LAGS_S: u64 = 2;
+/// The kubelet writes its checkpoint after it has said in its lists who holds what.
+const CHECKPOINT_LAGS: Duration = Duration::from_secs(2);
 
 impl Book {
     /// Allotments that are not as they should be, and why.
@@ -82,7 +80,7 @@ impl Book {
     /// Whether it is not known of some allotment whose pod it is, although it has a name.
     #[must_use]
     pub fn wants_pods(&self) -> bool {
-        self.records().any(Self::wants_pod)
+        self.entries.values().any(Self::wants_pod)
     }
 
     /// Writes down the uid of the pods that hold allotments, by what holds their devices: of those that have not
@@ -96,7 +94,7 @@ impl Book {
         pod_of: impl Fn(DeviceId) -> Option<String>,
     ) -> Result<(), BookError> {
         let mut done = Ok(());
-        let wants = |entry: &&mut Entry| entry.changed < asked && Self::wants_pod(&entry.record);
+        let wants = |entry: &&mut Entry| entry.changed < asked && Self::wants_pod(entry);
         for entry in self.entries.values_mut().filter(wants) {
             let pod_uid = entry.record.devices.first().and_then(|device| pod_of(*device));
             if pod_uid.is_some() {
@@ -121,12 +119,11 @@ impl Book {
     /// All allotments are so much older.
     #[cfg(test)]
     pub(crate) fn age(&mut self, by: Duration) {
-        let records = self.entries.values_mut().map(|entry| &mut entry.record);
-        records.for_each(|record| record.allocated_at -= by.as_secs());
+        self.entries.values_mut().for_each(|entry| entry.since -= by);
     }
 
-    fn wants_pod(record: &Record) -> bool {
-        let is_old = now().saturating_sub(record.allocated_at) >= CHECKPOINT_LAGS_S;
+    fn wants_pod(Entry { record, since, .. }: &Entry) -> bool {
+        let is_old = since.elapsed() >= CHECKPOINT_LAGS;
         record.holder.is_some() && record.pod_uid.is_none() && is_old
     }
 

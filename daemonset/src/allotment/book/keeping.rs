@@ -1,11 +1,10 @@
 //! What the kubelet keeps for containers that it does not list: their allotments, and what is idle.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use contract::{AllotmentId, DeviceId};
 
-use super::{Book, BookError, Entry, now};
+use super::{Book, BookError, Entry};
 use crate::allotment::kept::{self, Kept, Life, kept_of};
 use crate::allotment::lists::Look;
 use crate::allotment::record::{Holder, Record};
@@ -50,15 +49,14 @@ impl Book {
     /// What an init container had and its successor has not is its pod's still. Whether it was one, the next look
     /// decides: the kubelet writes down what it gives out after it has asked.
     pub(super) fn keep_rest(&mut self, id: AllotmentId, but: &BTreeSet<DeviceId>) {
-        let Some(Entry { record, .. }) = self.entries.get(&id) else { return };
+        let Some(Entry { record, since, .. }) = self.entries.get(&id) else { return };
         // Of an init container whose successor is listed, a list names the pod alone.
         let has_name = |holder: &Holder| holder.container.is_some();
         if record.is_listed() && record.holder.as_ref().is_some_and(has_name) {
             return;
         }
         // The kubelet asks for all containers of a pod in a row. What has no name for longer was another pod's.
-        let age = Duration::from_secs(now().saturating_sub(record.allocated_at));
-        if record.holder.is_none() && age > ADMISSION {
+        if record.holder.is_none() && since.elapsed() > ADMISSION {
             return;
         }
         self.idle.push(Kept {

@@ -4,6 +4,7 @@ mod ailing;
 mod ready;
 
 use std::fs;
+use std::time::Duration;
 
 use contract::{Mib, Percent};
 use ledger::BackEnd;
@@ -79,6 +80,20 @@ fn what_a_dead_pod_without_a_name_had_beside_what_is_given_out_again_is_free() {
     book.age(Duration::from_secs(60));
     book.allot(&parts(0, 40..60), &grant(20), Told::default(), None).unwrap();
     assert_eq!(book.taken().percent(uuid(0)), 20);
+}
+
+#[test]
+fn how_long_a_pod_has_to_appear_does_not_depend_on_the_wall_clock() {
+    for (moved, waited, stays) in [(3600, 60, 0), (-3600, 0, 1)] {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout).unwrap();
+        let id = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap().id;
+        let at = &mut book.entries.get_mut(&id).unwrap().record.allocated_at;
+        *at = at.saturating_add_signed(moved);
+        book.age(Duration::from_secs(waited));
+        reconcile(&mut book, &[]).unwrap();
+        assert_eq!(book.records().count(), stays, "the clock went by {moved} s");
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn the_pod_that_holds_an_allotment_is_written_down_once_it_can_be_known() {
     let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
     book.hold(record.id, held("a", parts(0, 0..50)).holder).unwrap();
     assert!(!book.wants_pods(), "the kubelet may not have written it down");
-    book.entries.get_mut(&record.id).unwrap().record.allocated_at -= 60;
+    book.age(Duration::from_secs(60));
     assert!(book.wants_pods());
     let pod_of = |device| (device == DeviceId::Percent(uuid(0), 0)).then(|| "uid".to_owned());
     book.learn_pods(Instant::now(), pod_of).unwrap();
