@@ -68,7 +68,7 @@ fn two_thousand_allocations_leave_memory_and_descriptors_as_they_were() {
     eprintln!("{before:?}, after {ALLOCATIONS} allocations {after:?}");
     let mut grown: Vec<_> = memory.windows(2).map(|two| two[1].saturating_sub(two[0])).collect();
     grown.sort_unstable();
-    assert!(grown[1] <= SLACK_KIB / 4, "{memory:?} KiB");
+    assert!(grown[2] <= SLACK_KIB / 4, "{memory:?} KiB");
     assert!(after.descriptors <= before.descriptors + 4, "{before:?} {after:?}");
     assert!(after.threads <= before.threads + 8, "{before:?} {after:?}");
     assert!(node.names_in("state/allotments").is_empty());

@@ -123,7 +123,7 @@ fn agents_token(cluster: &Cluster, of_its_pod: bool) -> Result<String> {
 
 /// Its controller takes a finalizer from the pod: nothing that the webhook looks at.
 fn ends_alone(cluster: &mut Cluster) -> Result<()> {
-    let pod = pod("w", PERCENT, 30, "sleep 20");
+    let pod = pod("w", PERCENT, 30, "sleep 60");
     let labels = json!({"app": "w"});
     let template = json!({"metadata": {"labels": labels}, "spec": pod["spec"]});
     let job = json!({
