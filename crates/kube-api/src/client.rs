@@ -3,18 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::http::{Method, Request, Response, StatusCode, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Http;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+
+use crate::trust::{Trust, is_untrusted};
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -26,7 +21,7 @@ pub struct Client {
     base: String,
     agent: String,
     token: PathBuf,
-    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    trust: Trust,
 }
 
 /// A call that did not do what was asked.
@@ -62,33 +57,15 @@ pub enum Body<'a> {
 
 impl Client {
     /// The API server at `base`, with `token` and `ca.crt` of a service account in `folder`; `agent` is
-    /// who asks, for the server's log.
+    /// who asks, for the server's log. Both files are read again: the token for each call, the certificates where the
+    /// server shows one that none of them has signed.
     ///
     /// # Errors
     /// Certificates that cannot be read.
     pub fn new(base: &str, folder: &Path, agent: &str) -> Result<Self> {
-        let path = folder.join("ca.crt");
-        let pem =
-            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate =
-                certificate.map_err(|error| anyhow!("{}: {error}", path.display()))?;
-            roots.add(certificate).with_context(|| path.display().to_string())?;
-        }
-        let provider = rustls::crypto::ring::default_provider().into();
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let http = Http::builder(TokioExecutor::new()).build(connector);
+        let trust = Trust::read(folder.join("ca.crt"))?;
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { base, agent: agent.to_owned(), token: folder.join("token"), http })
+        Ok(Self { base, agent: agent.to_owned(), token: folder.join("token"), trust })
     }
 
     /// A call that is answered by one object.
@@ -160,7 +137,10 @@ impl Client {
         }
         let request =
             request.body(Full::from(body)).map_err(|error| unreachable(error.to_string()))?;
-        let answer = self.http.request(request).await;
+        let mut answer = self.trust.http().request(request.clone()).await;
+        if answer.as_ref().is_err_and(|error| is_untrusted(error)) && self.trust.has_changed() {
+            answer = self.trust.http().request(request).await;
+        }
         let answer = answer.map_err(|error| unreachable(causes(&error)))?;
         if answer.status().is_success() { Ok(answer) } else { Err(refused(answer).await) }
     }

@@ -8,6 +8,7 @@
 mod client;
 mod flags;
 mod listen;
+mod trust;
 mod watch;
 
 pub use client::{ApiError, Body, Client, Lines};
