@@ -46,6 +46,7 @@ pub mod shim;
 pub mod status;
 mod text;
 pub mod tmpfs;
+mod waiting;
 mod who;
 
 pub use run::{main, serve};

@@ -70,6 +70,10 @@ pub struct Options {
     /// How often the GPUs are looked at, in seconds
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub rescan_every: u64,
+    /// Where there is no driver or no GPU yet, wait for them instead of ending: for a driver that is put under
+    /// --driver-root after the node has started
+    #[arg(long)]
+    pub wait_for_driver: bool,
     /// How the log is written
     #[arg(long, value_enum, default_value = "text")]
     pub log: logs::Format,

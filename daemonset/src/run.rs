@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, absolute};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,10 @@ use crate::options::Options;
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
+use crate::waiting::NoGpu;
 use crate::{
-    api, arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs, who,
+    api, arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs, waiting,
+    who,
 };
 
 /// How long a stop may take before the process leaves all the same.
@@ -62,17 +65,38 @@ fn start(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         // First: what runs as a container's first process is deaf to a signal without a handler.
-        let stop = told_to_stop()?;
-        let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
-        let who = watch::channel(who::known(options.node.who(), &layout));
-        let config = options.live(who.1).read()?;
+        let mut stop = pin!(told_to_stop()?);
+        let (layout, config) = known(options)?;
         // Before the driver is looked for, which may not be there for minutes.
         api::put_back(&options.api, &options.node.node_name, &layout, &config).await;
-        let driver = Driver::find(&absolute(&config.driver_root)?)?;
-        serve(options, NvmlSource::new(driver.nvml()), stop).await
+        loop {
+            let Err(why) = once(options, stop.as_mut()).await else { return Ok(()) };
+            if !options.wait_for_driver || !waiting::is_for_a_driver(&why) {
+                return Err(why);
+            }
+            tokio::select! {
+                there = waiting::until_there(options, &why) => there?,
+                () = stop.as_mut() => return Ok(()),
+            }
+        }
     });
     runtime.shutdown_timeout(STOP_DEADLINE);
     ended
+}
+
+/// Serves what there is at this moment.
+async fn once(options: &Options, stop: impl Future<Output = ()>) -> Result<()> {
+    let (_, config) = known(options)?;
+    let driver = Driver::find(&absolute(&config.driver_root)?)?;
+    serve(options, NvmlSource::new(driver.nvml()), stop).await
+}
+
+/// The agent's folders, and the configuration by what was last known of the node.
+pub(crate) fn known(options: &Options) -> Result<(Layout, Config)> {
+    let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
+    let who = watch::channel(who::known(options.node.who(), &layout));
+    let config = options.live(who.1).read()?;
+    Ok((layout, config))
 }
 
 /// Runs the agent on what `source` says of the GPUs until `stop` resolves.
@@ -95,10 +119,9 @@ pub async fn serve(
     let (ordered, orders) = watch::channel(Arc::new(Orders::at_start(&layout)));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
-    let no_gpu = |why| anyhow!("no GPU to offer: {why}");
     let knew = || status::gpus(&layout).unwrap_or_default();
     let opening = Opening::begin(source, wishes, Faults::open(layout.faults()), rescan, knew);
-    let opening = opening.map_err(no_gpu)?;
+    let opening = opening.map_err(NoGpu)?;
     // Beside it all that needs no GPU is put in place.
     let shim = Shim::install(&options.shim, &layout)?;
     let library = shim.library();
@@ -116,7 +139,7 @@ pub async fn serve(
         let rivals = rivals.on(cards, &layout);
         ordered.send_modify(|orders| Arc::make_mut(orders).rivals = rivals);
     };
-    let scanner = opening.finish(known).map_err(no_gpu)?;
+    let scanner = opening.finish(known).map_err(NoGpu)?;
     let inventory = scanner.inventory.clone();
     let node = Node::new(inventory, config.clone(), node_is, book, wares, identity);
     let node = Arc::new(node.in_pod(options.node.own_pod()));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::harness::Node;
+use crate::harness::{Node, wait_until};
 
 fn refusal(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -34,6 +34,24 @@ fn a_node_that_cannot_be_served_is_told_in_one_line() {
         let line = refusal(replaced(&mut command, flag, &value));
         assert!(line.contains(words), "{flag}: {line}");
     }
+}
+
+#[test]
+fn an_agent_that_is_to_wait_for_the_driver_says_so_and_registers_once_it_is_there() {
+    let mut node = Node::without_agent();
+    let (there, away) = (node.at("driver"), node.at("away"));
+    fs::rename(&there, &away).unwrap();
+    let mut command = node.agent_command();
+    command.arg("--wait-for-driver");
+    node.spawn(command);
+    wait_until("it says why it is not ready", || {
+        let (status, why) = node.ask("/readyz");
+        status.contains("503") && why.contains("no NVIDIA driver under")
+    });
+    assert!(node.ask("/healthz").0.contains("200"), "it lives");
+    fs::rename(&away, &there).unwrap();
+    node.expect_registered();
+    wait_until("it is ready", || node.ask("/readyz").0.contains("200"));
 }
 
 fn replaced<'a>(command: &'a mut Command, flag: &str, value: &str) -> &'a mut Command {

@@ -8,6 +8,7 @@ mod gathered;
 mod metrics;
 mod server;
 mod state;
+mod unready;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use chargeback::Chargeback;
 pub use flags::SeenFlags;
+pub(crate) use server::bind;
 pub use state::{Held, State};
+pub(crate) use unready::serve_unready;
 
 use crate::api::{self, Api, Heard, LostEvents};
 use crate::arbiter;

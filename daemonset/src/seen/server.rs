@@ -23,7 +23,7 @@ use super::{Witness, metrics};
 ///
 /// # Errors
 /// An address that cannot be listened on, with it.
-pub(super) fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+pub(crate) fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
     let Some(address) = address else { return Ok(None) };
     let listener = kube_api::listen(address).and_then(TcpListener::from_std);
     let listener = listener.with_context(|| format!("cannot serve metrics on {address}"))?;
