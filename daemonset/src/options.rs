@@ -74,9 +74,9 @@ pub struct Options {
     /// --driver-root after the node has started
     #[arg(long)]
     pub wait_for_driver: bool,
-    /// How the log is written
-    #[arg(long, value_enum, default_value = "text")]
-    pub log: logs::Format,
+    /// The log.
+    #[command(flatten)]
+    pub log: logs::Flags,
 }
 
 /// What the configuration can say as well: these win over it.

@@ -59,9 +59,9 @@ pub struct Options {
     /// Where the API server is.
     #[command(flatten)]
     pub api: ApiFlags,
-    /// How the log is written.
-    #[arg(long, global = true, value_enum, default_value = "text")]
-    pub log: logs::Format,
+    /// The log.
+    #[command(flatten)]
+    pub log: logs::Flags,
     /// A namespace that is left alone, besides the system's own.
     #[arg(long = "leave-alone", global = true, value_name = "NAMESPACE", value_delimiter = ',')]
     leave_alone: Vec<String>,

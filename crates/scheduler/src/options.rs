@@ -29,9 +29,9 @@ pub struct Options {
     /// The CSIStorageCapacity of that namespace whose change makes kube-scheduler try waiting pods again.
     #[arg(long, env = "ALIQUOT_REMINDER", default_value = "aliquot-scheduler")]
     pub reminder: String,
-    /// How the log is written.
-    #[arg(long, value_enum, default_value = "text")]
-    pub log: logs::Format,
+    /// The log.
+    #[command(flatten)]
+    pub log: logs::Flags,
     /// Where the API server is.
     #[command(flatten)]
     api: ApiFlags,
