@@ -81,6 +81,7 @@ mod tests {
             minors: None,
             unlisted: false,
             pod_uid: None,
+            refined: false,
             mps: None,
         }
     }

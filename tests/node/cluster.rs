@@ -7,7 +7,7 @@ use kubelet_sim::PodSpec;
 use serde_json::json;
 
 use crate::apiserver::ApiServer;
-use crate::harness::{Node, PERCENT, part, wait_until};
+use crate::harness::{Node, PERCENT, part, wait_or_say, wait_until};
 
 /// A node whose agent speaks with an API server, configured by this file.
 pub(crate) fn node(config: &str) -> (Node, ApiServer) {
@@ -190,6 +190,41 @@ fn a_namespace_that_is_observed_only_is_refused_nothing_and_what_would_be_is_cou
     wait_until("it holds more than its share", || used().is_some_and(|used| used > 20.0 * GIB));
     let observed = || node.metric("aliquot_container_memory_observed_total", &["pod=\"a\""]);
     wait_until("that is counted", || observed().is_some_and(|count| count >= 1.0));
+}
+
+#[test]
+fn what_was_taken_away_while_no_agent_ran_holds_no_more() {
+    let (mut node, api) = node("observe: ['def*']\n");
+    let mut pods = ["a", "b"].map(|name| node.share(name, 30, "sleep 1000"));
+    let small = json!({"example.com/gpu-memory": "4Gi", "example.com/gpu-compute": "10"});
+    api.cluster().put_pod(pods[1].uid(), "b", small.clone());
+    pods.iter_mut().for_each(|pod| pod.start().unwrap());
+    let terms = |node: &Node| {
+        let mut of: Vec<_> = node.allotments().into_iter().map(|it| it.record).collect();
+        of.sort_by_key(|record| record.holder.clone());
+        let page = |record: &aliquot_node::allotment::Record| {
+            let page = node.at("pages").join(record.id.to_string()).join("limits");
+            let device = ledger::agent::read_limits(&page).ok()?.devices[0].clone();
+            Some((device.at_limit, device.weight))
+        };
+        of.iter().map(page).collect::<Vec<_>>()
+    };
+    use ledger::AtLimit::{Observe, Refuse};
+    let becomes = |node: &Node, expected: [_; 2]| {
+        wait_or_say(
+            || format!("they are {expected:?}: {:?}", terms(node)),
+            || terms(node) == expected.map(Some),
+        );
+    };
+    becomes(&node, [(Observe, 30), (Observe, 10)]);
+    node.kill_agent();
+    fs::write(node.at("config.yaml"), "").unwrap();
+    node.start_agent();
+    becomes(&node, [(Refuse, 30), (Refuse, 10)]);
+    node.kill_agent();
+    api.cluster().put_pod(pods[1].uid(), "b", json!({}));
+    node.start_agent();
+    becomes(&node, [(Refuse, 30), (Refuse, 30)]);
 }
 
 #[test]

@@ -248,6 +248,20 @@ impl Book {
         Ok(())
     }
 
+    /// Writes down whether an allotment's pages may be others than its record alone would make them.
+    ///
+    /// # Errors
+    /// [`BookError::File`].
+    pub fn mark_refined(&mut self, id: AllotmentId, refined: bool) -> Result<(), BookError> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        if entry.record.refined != refined {
+            let record = Record { refined, ..entry.record.clone() };
+            store::save(&self.layout, &record)?;
+            entry.record = record;
+        }
+        Ok(())
+    }
+
     /// Writes down that an allotment is left to the MPS daemon behind `pipes`, while that lives.
     ///
     /// # Errors

@@ -21,5 +21,5 @@ pub use lists::{Listed, Lists, Look, PodName};
 pub(crate) use pages::read as read_pages;
 pub use pages::{RuleBook, Rules};
 pub use record::{Holder, Holding, Record, name};
-pub(crate) use refined::refine;
+pub(crate) use refined::{observe_no_longer, refine};
 pub(crate) use store::load;

@@ -52,6 +52,10 @@ pub struct Record {
     /// name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<String>,
+    /// Whether annotations or a namespace that is observed may have made its pages others than the record alone would:
+    /// so until it is known that they have not.
+    #[serde(default = "unknown")]
+    pub refined: bool,
     /// The folder of the MPS daemon's pipes that the answer names. Who was told of none is never left to
     /// MPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,9 +133,15 @@ impl Record {
             minors: None,
             unlisted: false,
             pod_uid: None,
+            refined: false,
             mps: None,
         }
     }
+}
+
+/// Of an agent that did not write it down.
+const fn unknown() -> bool {
+    true
 }
 
 impl Record {

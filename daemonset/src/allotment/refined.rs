@@ -1,7 +1,8 @@
 //! Annotations, applied to the pages of a share while its container runs or before it starts.
 
 use contract::paths::LIMITS_FILE;
-use ledger::agent;
+use ledger::agent::{self, DeviceSpec};
+use ledger::{AtLimit, PageError};
 use tracing::{info, warn};
 
 use super::pages::{self, Rules};
@@ -19,18 +20,49 @@ pub(crate) fn refine(
 ) -> (bool, Vec<String>) {
     let Ok(Some(spec)) = pages::spec(record, rules) else { return (false, Vec::new()) };
     let refined = spec.devices.iter().map(|device| refinement.apply(device));
-    let (mut devices, problems): (Vec<_>, Vec<_>) = refined.unzip();
+    let (devices, problems): (Vec<_>, Vec<_>) = refined.unzip();
+    let changed = change(layout, record, |known| {
+        // The arbiter says so, and no annotation.
+        let gangs = known.iter().map(|device| device.gang);
+        let refined = devices.into_iter().zip(gangs);
+        refined.map(|(device, gang)| DeviceSpec { gang, ..device }).collect()
+    });
+    (said(record, changed, refinement), problems.concat())
+}
+
+/// Observes a share no longer, and leaves it else as it is: what annotations make of it nobody has told yet. Answers
+/// whether it is another one now.
+pub(crate) fn observe_no_longer(layout: &Layout, record: &Record, rules: Rules) -> bool {
+    let Ok(Some(spec)) = pages::spec(record, rules) else { return false };
+    let changed = change(layout, record, |known| {
+        let rules = spec.devices.iter().map(|device| (device.policy, device.at_limit));
+        let bound =
+            known.iter().zip(rules).map(|(device, (policy, at_limit))| match device.at_limit {
+                AtLimit::Observe => DeviceSpec { policy, at_limit, ..device.clone() },
+                _ => device.clone(),
+            });
+        bound.collect()
+    });
+    said(record, changed, &Refinement::default())
+}
+
+/// Whether the pages say something else now.
+fn change(
+    layout: &Layout,
+    record: &Record,
+    wanted: impl FnOnce(&[DeviceSpec]) -> Vec<DeviceSpec>,
+) -> Result<bool, PageError> {
     let folder = layout.pages_of(record.id);
-    let changed = agent::read_limits(&folder.join(LIMITS_FILE))
-        .map(|limits| {
-            // The arbiter says so, and no annotation.
-            let gangs = limits.devices.iter().map(|device| device.gang);
-            devices.iter_mut().zip(gangs).for_each(|(device, gang)| device.gang = gang);
-            limits.devices != devices
-        })
-        .and_then(|differs| {
-            if differs { agent::update(&folder, &devices).map(|()| true) } else { Ok(false) }
-        });
+    let known = agent::read_limits(&folder.join(LIMITS_FILE))?.devices;
+    let wanted = wanted(&known);
+    let differs = known != wanted;
+    if differs {
+        agent::update(&folder, &wanted)?;
+    }
+    Ok(differs)
+}
+
+fn said(record: &Record, changed: Result<bool, PageError>, refinement: &Refinement) -> bool {
     let holder = record.holder.as_ref();
     let (namespace, pod) =
         (holder.map(|holder| holder.namespace.as_str()), holder.map(|holder| holder.pod.as_str()));
@@ -39,5 +71,5 @@ pub(crate) fn refine(
         Ok(false) => {}
         Err(error) => warn!(namespace, pod, allotment = %record.id, %error, "not refined"),
     }
-    (changed.unwrap_or(false), problems.concat())
+    changed.unwrap_or(false)
 }

@@ -174,6 +174,7 @@ mod tests {
             minors: None,
             unlisted: false,
             pod_uid: None,
+            refined: false,
             mps: None,
         }
     }

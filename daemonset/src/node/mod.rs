@@ -12,7 +12,7 @@ mod lives;
 mod pods;
 mod rules;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,7 +62,6 @@ pub struct Node {
     registrations: Registrations,
     refusals: Refusals,
     pods: watch::Sender<Arc<Pods>>,
-    refined: Mutex<BTreeSet<AllotmentId>>,
     /// Of allotments that go first.
     classes: Mutex<BTreeMap<AllotmentId, arbiter::Class>>,
     /// What the API server says of the node's software.
@@ -91,7 +90,7 @@ impl Node {
         let refusals = Refusals::load(&wares.layout.refusals());
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
-        let (pods, refined, classes, pools) = Default::default();
+        let (pods, classes, pools) = Default::default();
         let checkpoint = Reader::new(identity.checkpoint.clone());
         let (lists, lives) = (Mutex::new(Lists::new(None)), Mutex::default());
         let software = watch::Sender::new(None);
@@ -109,7 +108,6 @@ impl Node {
             registrations,
             refusals,
             pods,
-            refined,
             classes,
             software,
             pools,

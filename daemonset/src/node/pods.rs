@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use contract::{AllotmentId, DeviceUuid, Domain, Percent};
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::{Node, unix_s};
 use crate::allotment::{self, Held, Record};
@@ -83,13 +84,22 @@ impl Node {
         let observed = &self.config.borrow().observe;
         refinement.observe = observed.iter().any(|glob| glob.matches(&holder.namespace));
         self.classify(record.id, refinement.class);
-        let mut refined = self.refined.lock().unwrap_or_else(PoisonError::into_inner);
-        // One whose annotations were taken away becomes what it was.
-        if refinement != Refinement::default() || refined.remove(&record.id) {
-            problems.extend(self.apply(record, &refinement));
-        }
-        if refinement != Refinement::default() {
-            refined.insert(record.id);
+        // One whose annotations were taken away becomes what it was, also if no agent saw them go. Before the API server
+        // has told of its pod nobody knows of any, but who is observed.
+        match (refinement == Refinement::default(), pod) {
+            (false, _) => {
+                self.mark_refined(record, true);
+                problems.extend(self.apply(record, &refinement));
+            }
+            (true, Some(_)) if record.refined => {
+                problems.extend(self.apply(record, &refinement));
+                self.mark_refined(record, false);
+            }
+            (true, None) if record.refined => {
+                let rules = self.book().rules(record);
+                self.applied(allotment::observe_no_longer(&self.wares.layout, record, rules));
+            }
+            (true, _) => {}
         }
         problems.into_iter().filter_map(|problem| Some((pod?.clone(), problem))).collect()
     }
@@ -97,11 +107,21 @@ impl Node {
     fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
         let rules = self.book().rules(record);
         let (is_new, problems) = allotment::refine(&self.wares.layout, record, rules, refinement);
+        self.applied(is_new);
+        problems
+    }
+
+    fn applied(&self, is_new: bool) {
         if is_new {
             // The arbiter looks seldom where nobody fights for a GPU.
             self.held.send_replace(());
         }
-        problems
+    }
+
+    fn mark_refined(&self, record: &Record, refined: bool) {
+        if let Err(error) = self.book().mark_refined(record.id, refined) {
+            warn!(allotment = %record.id, %error, "that it is refined is forgotten when the agent restarts");
+        }
     }
 
     /// Shares that the scheduler's extender has planned here and nobody has taken yet.
