@@ -300,7 +300,8 @@ impl Book {
         for id in ids {
             let record = &self.entries[&id].record;
             let is_whole = look.listed == Listed::Whole;
-            let is_lived_in = || pages::living(&self.layout, id) > 0;
+            let is_lived_in =
+                || pages::living(&self.layout, id) > 0 && !look.outlived.contains(&id);
             if is_whole && has_ended(record, self.signs(id, look), look.held, is_lived_in) {
                 self.end(id);
             } else if let Some(holder) = holder_of(record, look.held) {

@@ -43,6 +43,8 @@ pub struct Look<'a> {
     pub asked: Instant,
     /// Allotments whose pod is gone although another has its name.
     pub replaced: BTreeSet<AllotmentId>,
+    /// Allotments whose pod is gone, and of which no process lives although somebody holds their ledger.
+    pub outlived: BTreeSet<AllotmentId>,
     /// What the kubelet keeps for containers that it does not list; `None` where its checkpoint cannot be read.
     pub kept: Option<Vec<Kept>>,
 }
@@ -52,7 +54,7 @@ impl<'a> Look<'a> {
     #[must_use]
     pub fn whole(held: &'a [Held], asked: Instant) -> Self {
         let (listed, replaced, kept) = (Listed::Whole, BTreeSet::new(), Some(Vec::new()));
-        Self { held, listed, asked, replaced, kept }
+        Self { held, listed, asked, replaced, outlived: BTreeSet::new(), kept }
     }
 }
 

@@ -22,4 +22,5 @@ pub(crate) use pages::read as read_pages;
 pub use pages::{RuleBook, Rules};
 pub use record::{Holder, Holding, Record, name};
 pub(crate) use refined::{observe_no_longer, refine};
+pub(crate) use release::is_kept;
 pub(crate) use store::load;

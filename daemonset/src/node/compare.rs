@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use contract::{AllotmentId, DeviceId, Domain};
+use tracing::warn;
 
 use super::{Denial, Node};
-use crate::allotment::{Held, Kept, Listed, Look, is_forgotten};
+use crate::allotment::{self, Held, Holder, Kept, Listed, Look, is_forgotten};
 use crate::aside::aside;
 use crate::audit::process::pods_that_live;
 use crate::checkpoint;
@@ -27,7 +28,9 @@ impl Node {
         let all: Vec<_> = held.iter().cloned().chain(certain(kept.as_deref())).collect();
         let again = self.make_again(&all, asked).await;
         let replaced = self.replaced(&held).await;
-        let look = Look { held: &held, listed, asked, replaced, kept };
+        let outlived = BTreeSet::new();
+        let look = Look { held: &held, listed, asked, replaced, outlived, kept };
+        let look = Look { outlived: self.outlived(&look).await, ..look };
         let done = self.book().reconcile(&look);
         let learned = self.learn_pods().await;
         self.held.send_replace(());
@@ -96,6 +99,36 @@ impl Node {
         gone.map(|record| record.id).collect()
     }
 
+    /// Allotments whose pods are in no list and have no process any more, for long.
+    async fn outlived(&self, look: &Look<'_>) -> BTreeSet<AllotmentId> {
+        let mut unlisted = self.records();
+        unlisted.retain(|record| {
+            let is_listed = allotment::holder_of(record, look.held).is_some();
+            record.pod_uid.is_some() && !is_listed && !allotment::is_kept(record, look)
+        });
+        let ids = unlisted.iter().map(|record| record.id).collect();
+        let old = {
+            let mut outlived = self.outlived.lock().unwrap_or_else(PoisonError::into_inner);
+            outlived.look(&ids, Instant::now())
+        };
+        if old.is_empty() || look.listed != Listed::Whole {
+            return BTreeSet::new();
+        }
+        let proc = self.identity.proc.clone();
+        let living = aside(move || pods_that_live(&proc)).await;
+        // Where no other pod's processes are shown nobody can tell.
+        let is_gone = |uid: &String| !living.is_empty() && !living.contains(uid);
+        unlisted.retain(|it| old.contains(&it.id) && it.pod_uid.as_ref().is_some_and(is_gone));
+        for record in &unlisted {
+            let [namespace, pod, container] = Holder::words(record.holder.as_ref());
+            warn!(
+                namespace, pod, container, allotment = %record.id,
+                "its pod is gone and has no process, and its ledger is held all the same: by whoever was given it"
+            );
+        }
+        unlisted.into_iter().map(|record| record.id).collect()
+    }
+
     /// Which pods hold what, as the kubelet has written it down.
     async fn learn_pods(&self) -> Result<(), Denial> {
         if !self.book().wants_pods() {
@@ -122,12 +155,13 @@ fn certain(kept: Option<&[Kept]>) -> impl Iterator<Item = Held> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::PathBuf;
     use std::sync::mpsc;
     use std::time::Duration;
 
     use super::*;
-    use crate::allotment::Holder;
     use crate::inventory::tests::uuid;
     use crate::node::hung::{LONG, let_go, silent};
     use crate::node::tests::Bare;
@@ -226,5 +260,34 @@ mod tests {
         let forgotten = [Held { holder: holder(), devices: BTreeSet::new() }];
         let look = async move |node: &Node| drop(node.replaced(&forgotten).await);
         assert!(allots_beside(bare, file, look), "Allocate waited for procfs");
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_another_pod_was_given_keeps_no_share_of_a_pod_that_is_gone() {
+        let [gone, other] = ["1", "2"].map(|digit| digit.repeat(32));
+        let bare = node(Some(&gone));
+        let id = bare.node.records()[0].id;
+        let folder = CString::new(bare.node.layout().pages_of(id).as_os_str().as_bytes()).unwrap();
+        let handed_on = ledger::Allotment::open(&folder, 1).unwrap();
+        handed_on.take_slot().unwrap();
+        let look = async || {
+            let look = Look::whole(&[], Instant::now());
+            let look = Look { outlived: bare.node.outlived(&look).await, ..look };
+            bare.node.book().reconcile(&look).unwrap();
+            bare.node.records().len()
+        };
+        let live = |uid: &str| {
+            let process = bare.node.identity.proc.join("77");
+            std::fs::create_dir_all(&process).unwrap();
+            let cgroup = format!("0::/kubepods/pod{uid}/{}\n", "c".repeat(64));
+            std::fs::write(process.join("cgroup"), cgroup).unwrap();
+        };
+        assert_eq!(look().await, 1, "it may be ending");
+        bare.node.outlived.lock().unwrap().age(LONG * 10);
+        assert_eq!(look().await, 1, "nobody can tell");
+        live(&gone);
+        assert_eq!(look().await, 1, "it lives");
+        live(&other);
+        assert_eq!(look().await, 0);
     }
 }

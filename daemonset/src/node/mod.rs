@@ -9,6 +9,7 @@ mod denial;
 mod hung;
 mod kept;
 mod lives;
+mod outlived;
 mod pods;
 mod rules;
 
@@ -38,6 +39,7 @@ use crate::registrations::Registrations;
 use crate::runtimes::Runtimes;
 pub use denial::Denial;
 use lives::Lives;
+use outlived::Outlived;
 
 /// Allotments come in bursts, and the kubelet writes a file for every list that it is sent: one that
 /// allotments change waits so long for others. The answer to Allocate goes before it.
@@ -57,6 +59,7 @@ pub struct Node {
     lists: Mutex<Lists<Life>>,
     /// What is known of pods of which the kubelet lists no device.
     lives: Mutex<Lives>,
+    outlived: Mutex<Outlived>,
     /// Moves when the kubelet is to be sent its lists once more.
     again: watch::Sender<()>,
     registrations: Registrations,
@@ -104,6 +107,7 @@ impl Node {
             identity,
             lists,
             lives,
+            outlived: Mutex::default(),
             again: watch::Sender::new(()),
             registrations,
             refusals,
