@@ -207,6 +207,13 @@ impl Book {
         Ok(record)
     }
 
+    /// An allotment of which nobody was told ends. Those that it followed do not come back.
+    pub(crate) fn withdraw(&mut self, id: AllotmentId) {
+        if self.has(id) {
+            self.end(id);
+        }
+    }
+
     /// The allotment of `devices`, ready for a container that is about to start: the pages are made
     /// anew unless somebody lives in them. `None` where there is no record.
     ///

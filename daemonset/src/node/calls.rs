@@ -23,7 +23,7 @@ impl Node {
     /// [`DRY_RUN`] it only says what the answer would be.
     ///
     /// # Errors
-    /// [`Denial`]; nothing is changed then.
+    /// [`Denial`]; nothing is held then.
     pub fn allocate(
         &self,
         resource: &str,
@@ -42,13 +42,24 @@ impl Node {
         let mut answer = self.wares.answer(&record, &inventory, &way);
         if let Some(pipes) = self.mps_pipes(&record) {
             // First written down: whoever has been told is left to MPS while its daemon lives.
-            self.book().leave_to_mps(record.id, &pipes)?;
-            mps::extend(&mut answer, &record, &pipes);
+            let written = self.book().leave_to_mps(record.id, &pipes);
+            match written {
+                Ok(()) => mps::extend(&mut answer, &record, &pipes),
+                Err(error) => {
+                    warn!(allotment = %record.id, %error, "it is not left to MPS: the arbiter holds this share");
+                }
+            }
         }
         if !answer.cdi_devices.is_empty() {
             // Before the kubelet stores a name that it can replay after the next reboot.
-            self.wares.cdi.mark_used(&self.wares.layout)?;
-            self.specify_where_changed()?;
+            let marked = self.wares.cdi.mark_used(&self.wares.layout);
+            marked.and_then(|()| self.specify_where_changed()).map_err(|error| {
+                self.book().withdraw(record.id);
+                self.held.send_replace(());
+                let denial = error.into();
+                self.remember(ids, &denial, None);
+                denial
+            })?;
         }
         Ok(answer)
     }
@@ -212,7 +223,10 @@ impl Node {
             return Err(Refusal::MixedPod(other).into());
         }
         self.refuse_runtime(record, held).await?;
-        self.name_holder(record, held, is_listed)?;
+        if let Err(error) = self.name_holder(record, held, is_listed) {
+            // A name is for people, and the next comparison brings it.
+            warn!(allotment = %record.id, %error, "starting without a name that is written down");
+        }
         self.refine_one(record, held);
         Ok(())
     }
@@ -285,5 +299,45 @@ fn gpus(record: &Record) -> String {
             slices.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
         }
         Holding::Share { percent, .. } => format!("{percent}% of {}", names.join(",")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::{Config, Injection};
+    use crate::inventory::tests::uuid;
+    use crate::node::tests::Bare;
+
+    fn half() -> Vec<String> {
+        (0..50).map(|part| format!("{}::{part}", uuid(0))).collect()
+    }
+
+    #[tokio::test]
+    async fn a_start_does_not_wait_for_a_disk_that_takes_no_name() {
+        let bare = Bare::new();
+        bare.node.allocate("gpu-percent", &half()).unwrap();
+        let record = bare.node.records()[0].clone();
+        // What is written goes through this name first.
+        fs::create_dir(bare.node.layout().record(record.id).with_extension("draft")).unwrap();
+        let holder =
+            Holder { namespace: "team".into(), pod: "a".into(), container: Some("main".into()) };
+        let held = [Held { holder, devices: record.devices.iter().copied().collect() }];
+        bare.node.let_start(&record, &held, true).await.unwrap();
+        assert_eq!(bare.node.records()[0].holder, None, "it is written down before it is known");
+    }
+
+    #[test]
+    fn devices_that_were_not_given_out_in_the_end_are_free() {
+        let bare = Bare::with(Config { injection: Injection::Cdi, ..Config::default() });
+        let folder = &bare.node.wares.cdi.folder;
+        fs::write(folder, "a file where specifications are to be written").unwrap();
+        let denial = bare.node.allocate("gpu-percent", &half()).unwrap_err();
+        assert!(matches!(denial, Denial::Unspecified(_)), "{denial}");
+        assert_eq!(bare.node.records(), []);
+        fs::remove_file(folder).unwrap();
+        bare.node.allocate("gpu-percent", &half()).unwrap();
     }
 }
