@@ -92,9 +92,10 @@ impl Desk {
                 }
                 // The pod is gone.
                 Err(error) if error.code() == Some(404) => return,
-                // One refused call is no answer while the start waits for another.
-                Err(_) if !answer.is_closed() => sleep(SOON).await,
+                // One refused call is no answer while the start waits for another; a right that is not given is one.
+                Err(error) if !is_final(&error) && !answer.is_closed() => sleep(SOON).await,
                 Err(error) => {
+                    drop(answer);
                     self.tell_unknown(&holder, &error);
                     break;
                 }
@@ -184,6 +185,11 @@ impl Desk {
     }
 }
 
+/// Whether the same call is answered the same within a start's patience.
+fn is_final(error: &ApiError) -> bool {
+    matches!(error.code(), Some(401 | 403))
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
@@ -247,8 +253,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_refused_call_is_no_answer_while_a_start_waits() {
-        let (client, _account) = api(vec![StatusCode::TOO_MANY_REQUESTS]).await;
+    async fn one_refused_call_is_no_answer_while_a_start_waits_unless_it_is_for_want_of_a_right() {
+        let runsc = Verdict::Refused("runsc".into());
+        is_judged_behind(StatusCode::TOO_MANY_REQUESTS, runsc, 0).await;
+        is_judged_behind(StatusCode::FORBIDDEN, Verdict::Unknown, 1).await;
+    }
+
+    /// A start is judged so where the first call is answered by this, and so many events tell of it.
+    async fn is_judged_behind(first: StatusCode, expected: Verdict, events_told: usize) {
+        let (client, _account) = api(vec![first]).await;
         let bare = Bare::new();
         let config = bare.config.subscribe();
         let (sender, mut told) = mpsc::channel(8);
@@ -259,7 +272,10 @@ mod tests {
         let holder = Holder { namespace: "team".into(), pod: "a".into(), container: None };
         let refused = bare.config.borrow().refused_runtimes.clone();
         let verdict = bare.node.runtimes().judge(&holder, &refused).await;
-        assert_eq!(verdict, Verdict::Refused("runsc".into()));
-        assert!(told.try_recv().is_err(), "nobody is told that it is not known");
+        assert_eq!(verdict, expected, "{first}");
+        tokio::task::yield_now().await;
+        let told = std::iter::from_fn(|| told.try_recv().ok());
+        let of_that = told.filter(|event| event.reason == "GPURuntimeUnknown");
+        assert_eq!(of_that.count(), events_told, "{first}");
     }
 }
