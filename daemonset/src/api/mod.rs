@@ -128,9 +128,11 @@ impl Api {
         let events = Events { sender, lost: lost.clone() };
         let (labels, has) = channel::channel(None);
         let (compared, awaited) = (has.clone(), has.clone());
+        let (uid, is) = channel::channel(None);
         let publish = async |namespace: Option<&str>| {
             if let Some(namespace) = namespace {
-                publish::keep_published(&client, (namespace, &name), &node, &config).await;
+                let place = (namespace, &*name);
+                publish::keep_published(&client, place, &node, &config, is.clone()).await;
             }
         };
         info!(node = name, "speaking with the API server");
@@ -141,7 +143,7 @@ impl Api {
                 keep_refining(&node, &config, &events),
                 telling::keep_telling(&node, &config, heard, &events),
                 keep_evicting(&client, &node, &config, audited, &events),
-                own_node::keep_watching_node(&client, &name, &node, labels),
+                own_node::keep_watching_node(&client, &name, &node, (labels, uid)),
                 own_node::keep_labelled(&client, &name, &node, &config, (has, lister)),
                 own_node::keep_comparing(&client, &name, &node, &config, (compared, compare_every)),
                 taints::keep_removed(&client, &name, &node, &config, awaited),

@@ -22,12 +22,12 @@ use crate::node::Node;
 /// The longest between two tries to label the node: a right that is not given stays so for long.
 const SELDOM: Duration = Duration::from_secs(120);
 
-/// Follows the node's labels.
+/// Follows the node's labels, and the uid of its object.
 pub(super) async fn keep_watching_node(
     client: &Client,
     name: &str,
     node: &Node,
-    told_labels: channel::Sender<Option<NodeLabels>>,
+    (told_labels, told_uid): (channel::Sender<Option<NodeLabels>>, channel::Sender<Option<String>>),
 ) {
     // What was ordered before this agent began is not known here: the first word is followed too.
     let (word, said) = channel::channel(None::<Option<String>>);
@@ -37,7 +37,8 @@ pub(super) async fn keep_watching_node(
             Change::Put(node) => Some(*node),
             Change::Gone(_) => None,
         };
-        let found = found.map(|node| node.labels);
+        let (uid, found) = found.map(|node| (node.uid, node.labels)).unzip();
+        told_uid.send_if_modified(|known| std::mem::replace(known, uid.clone()) != uid);
         if let Some(labels) = &found {
             let paused = Some(labels::paused(labels));
             word.send_if_modified(|known| std::mem::replace(known, paused.clone()) != paused);

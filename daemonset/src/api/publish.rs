@@ -26,16 +26,19 @@ const AGAIN: Duration = Duration::from_secs(300);
 /// The longest between two tries: the scheduler goes by what was published before.
 const SELDOM: Duration = Duration::from_secs(10);
 
-/// Publishes for as long as the agent lives.
+/// Publishes for as long as the agent lives; `is` says the uid of the node's object, once that is known. The Lease goes
+/// with that, and so with one that was deleted and made again.
 pub(super) async fn keep_published(
     client: &Client,
     (namespace, name): (&str, &str),
     node: &Node,
     config: &watch::Receiver<Arc<Config>>,
+    mut is: watch::Receiver<Option<String>>,
 ) {
     let (mut inventory, mut held, mut pods) =
         (node.watch(), node.watch_held(), node.pods().subscribe());
     let (mut config, mut told, mut again) = (config.clone(), String::new(), Again::new(SELDOM));
+    let mut owner = None;
     loop {
         let settings = config.borrow_and_update().clone();
         let (gpus, known) =
@@ -44,12 +47,13 @@ pub(super) async fn keep_published(
         let all = [node.records(), node.idle()].concat();
         let text = published(&gpus, &all, &known, settings.mig.strategy).text();
         let Ok(domain) = Domain::parse(settings.domain.as_str()) else { return };
-        if text != told {
+        let uid = is.borrow_and_update().clone().or_else(|| owner.clone());
+        if text != told || uid != owner {
             told.clear();
-            let lease = Lease { namespace, name, annotation: annotation(domain), text };
+            let lease = Lease { namespace, name, annotation: annotation(domain), text, uid };
             match lease.write(client).await {
                 Ok(()) => {
-                    told = lease.text;
+                    (told, owner) = (lease.text, lease.uid);
                     again.done();
                 }
                 Err(error) => {
@@ -68,6 +72,7 @@ pub(super) async fn keep_published(
                 changed = held.changed() => changed.is_ok(),
                 changed = pods.changed() => changed.is_ok(),
                 changed = config.changed() => changed.is_ok(),
+                changed = is.changed() => changed.is_ok(),
             }
         };
         match timeout(AGAIN, changed).await {
@@ -83,6 +88,8 @@ struct Lease<'a> {
     name: &'a str,
     annotation: String,
     text: String,
+    /// The uid of the node's object, where that is known.
+    uid: Option<String>,
 }
 
 impl Lease<'_> {
@@ -90,16 +97,28 @@ impl Lease<'_> {
         let all = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace);
         let lease = format!("{LEASE_PREFIX}{}", self.name);
         let annotations = json!({ &*self.annotation: self.text });
-        let patch = json!({ "metadata": { "annotations": annotations } });
+        let said = json!({ "metadata": { "annotations": annotations } });
+        let mut patch = said.clone();
+        if let Some(uid) = &self.uid {
+            patch["metadata"]["ownerReferences"] = json!([self.owner(uid)]);
+        }
         let path = format!("{all}/{lease}");
         let patched = client.call(Method::PATCH, &path, Body::Merge(&patch)).await;
         match patched {
+            // Some clusters let nobody exchange an owner who may not delete: it is made anew once it is collected.
+            Err(error) if error.code() == Some(403) && patch != said => {
+                client.call(Method::PATCH, &path, Body::Merge(&said)).await.map(drop)
+            }
             Err(error) if error.code() == Some(404) => {
                 let body = self.body(client, &lease, annotations).await?;
                 client.call(Method::POST, &all, Body::Json(&body)).await.map(drop)
             }
             other => other.map(drop),
         }
+    }
+
+    fn owner(&self, uid: &str) -> Value {
+        json!({ "apiVersion": "v1", "kind": "Node", "name": self.name, "uid": uid })
     }
 
     /// It goes with its node.
@@ -110,13 +129,17 @@ impl Lease<'_> {
         annotations: Value,
     ) -> Result<Value, ApiError> {
         let path = format!("/api/v1/nodes/{}", self.name);
-        let node = client.call(Method::GET, &path, Body::None).await?;
-        let owner = json!({ "apiVersion": "v1", "kind": "Node", "name": self.name,
-                            "uid": node["metadata"]["uid"] });
+        let uid = match &self.uid {
+            Some(uid) => uid.clone(),
+            None => {
+                let node = client.call(Method::GET, &path, Body::None).await?;
+                node["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+            }
+        };
         Ok(json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": { "name": lease, "namespace": self.namespace, "annotations": annotations,
-                          "ownerReferences": [owner] },
+                          "ownerReferences": [self.owner(&uid)] },
             "spec": { "holderIdentity": self.name },
         }))
     }
@@ -154,7 +177,8 @@ mod tests {
         let node = r#"{ "metadata": { "uid": "node-uid" } }"#;
         let (client, asked) = peer([(404, "{}"), (200, node), (201, "{}"), (200, "{}")]).await;
         let annotation = "example.com/gpus".to_owned();
-        let lease = Lease { namespace: "system", name: "n1", annotation, text: "what".to_owned() };
+        let text = "what".to_owned();
+        let lease = Lease { namespace: "system", name: "n1", annotation, text, uid: None };
         lease.write(&client).await.unwrap();
         lease.write(&client).await.unwrap();
         let asked = asked.lock().unwrap();
@@ -167,5 +191,30 @@ mod tests {
         assert_eq!(made["annotations"]["example.com/gpus"], "what");
         let said = json!({ "metadata": { "annotations": { "example.com/gpus": "what" } } });
         assert_eq!(asked[3].1, said);
+    }
+
+    #[tokio::test]
+    async fn the_lease_of_a_node_that_was_made_again_goes_with_that() {
+        let (client, asked) = peer([(200, "{}"), (200, "{}"), (403, "{}"), (200, "{}")]).await;
+        let bare = crate::node::tests::Bare::new();
+        let (config, (is, uid)) = (bare.config.subscribe(), watch::channel(None));
+        let publishing = keep_published(&client, ("system", "n1"), &bare.node, &config, uid);
+        let scripted = async {
+            for (count, next) in [(1, Some("first")), (2, None), (2, Some("second")), (4, None)] {
+                while asked.lock().unwrap().len() < count {
+                    sleep(Duration::from_millis(2)).await;
+                }
+                is.send_replace(next.map(str::to_owned));
+            }
+        };
+        tokio::select! {
+            () = publishing => panic!("it ends"),
+            () = scripted => {}
+        }
+        let asked = asked.lock().unwrap();
+        let owners =
+            asked.iter().map(|(_, body)| body["metadata"]["ownerReferences"][0]["uid"].clone());
+        let expected = [Value::Null, "first".into(), "second".into(), Value::Null];
+        assert_eq!(owners.collect::<Vec<_>>(), expected);
     }
 }
