@@ -69,7 +69,8 @@ impl Cluster {
             (known.bound, Some(known.holes), known.grown_at)
         });
         let is_believed = |one: &Bound| now < one.since + BELIEVED;
-        let gone = bound.iter().filter(|one| !is_believed(one));
+        let is_named = |one: &Bound| published.pods.iter().any(|holder| holder.uid == one.pod);
+        let gone = bound.iter().filter(|one| !is_believed(one) && !is_named(one));
         gone.for_each(|one| self.ended.leaves(&one.pod, name));
         bound.retain(is_believed);
         for holder in &published.pods {
@@ -136,6 +137,7 @@ impl Cluster {
         self.rooms.remove(name);
         if let Some(known) = self.nodes.remove(name) {
             known.published.pods.iter().for_each(|pod| self.ended.forget(&pod.uid));
+            known.bound.iter().for_each(|one| self.ended.leaves(&one.pod, name));
         }
     }
 

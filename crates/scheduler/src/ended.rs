@@ -203,6 +203,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_that_is_published_long_after_it_was_bound_leaves_its_room_when_it_ends() {
+        let mut cluster = Cluster::default();
+        cluster.publish("n", node(&[]), NO_TIME);
+        let most = wants(&cluster, "80");
+        cluster.bind("n", "a", &most, NO_TIME).unwrap();
+        cluster.publish("n", node(&[("a", 80)]), 2 * super::BELIEVED);
+        cluster.end("a", 2 * super::BELIEVED);
+        cluster.fit("n", &most).unwrap();
+    }
+
+    #[test]
+    fn nothing_stays_of_pods_that_were_bound_to_a_node_that_is_gone() {
+        let mut cluster = Cluster::default();
+        cluster.publish("n", node(&[]), NO_TIME);
+        let half = wants(&cluster, "50");
+        cluster.bind("n", "a", &half, NO_TIME).unwrap();
+        cluster.remove("n");
+        assert!(cluster.remembers_no_pod());
+    }
+
+    #[test]
     fn nothing_stays_of_pods_that_are_gone() {
         let mut cluster = Cluster::default();
         cluster.publish("n", node(&[("a", 60)]), NO_TIME);
