@@ -177,6 +177,13 @@ impl Book {
         self.hands.removal(super::name(devices))
     }
 
+    /// What waits for room for the pages of `devices`, where some is still being made. The book is not held while that
+    /// is waited for.
+    pub(crate) fn making_room(&self, devices: &BTreeSet<DeviceId>) -> Option<Removal> {
+        let has_pages = devices.iter().any(|id| matches!(id, DeviceId::Percent(..)));
+        if has_pages { self.hands.making_room() } else { None }
+    }
+
     /// A new allotment of `devices`. That the kubelet gives them out says that whoever held some of
     /// them is gone: those allotments end, there is no other call that would end them.
     ///

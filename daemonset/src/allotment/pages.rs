@@ -68,7 +68,6 @@ pub(super) fn remake(
         Ok(ready) => ready,
         Err(_) => {
             // The old pages may be what fills the file system: their tenant can let them grow.
-            hands.finish();
             remove_folder(&folder)?;
             hands.pages()?
         }

@@ -64,12 +64,15 @@ impl Node {
         Ok(answer)
     }
 
-    /// Waits until devices with these IDs can be allotted, where the files of an earlier allotment of just them are
-    /// still being removed: before [`allocate`](Self::allocate), which refuses them until then. Whoever asks for
-    /// others meanwhile is answered.
+    /// Waits until devices with these IDs can be allotted, where the files of an earlier allotment of just them, or those
+    /// that fill the pages' file system, are still being removed: before [`allocate`](Self::allocate), which refuses
+    /// them until then. Whoever asks for others meanwhile is answered.
     pub async fn cleared(&self, ids: &[String]) {
-        if let Ok(devices) = decide::parse(ids) {
-            self.cleared_of(&devices).await;
+        let Ok(devices) = decide::parse(ids) else { return };
+        self.cleared_of(&devices).await;
+        let room = self.book().making_room(&devices);
+        if let Some(room) = room {
+            aside(move || room.wait()).await;
         }
     }
 
@@ -309,6 +312,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Injection};
     use crate::inventory::tests::uuid;
+    use crate::node::hung::{LONG, is_done};
     use crate::node::tests::Bare;
 
     fn half() -> Vec<String> {
@@ -330,7 +334,23 @@ mod tests {
     }
 
     #[test]
-    fn devices_that_were_not_given_out_in_the_end_are_free() {
+    fn nobody_waits_for_room_that_is_being_made_while_he_holds_the_book() {
+        let bare = Bare::new();
+        let late = bare.node.book().tie_hands(3 * LONG);
+        let share = |n| (3 * n..3 * n + 3).map(|part| format!("{}::{part}", uuid(0))).collect();
+        let shares: Vec<Vec<String>> = (0..12).map(share).collect();
+        // Until no pages lie ready.
+        shares[..10].iter().for_each(|ids| drop(bare.node.allocate("gpu-percent", ids).unwrap()));
+        let pages = &bare.node.layout().pages;
+        fs::rename(pages, pages.with_extension("away")).unwrap();
+        fs::write(pages, "no folder").unwrap();
+        let node = bare.node.clone();
+        let refused = move || drop(node.allocate("gpu-percent", &shares[10]).unwrap_err());
+        assert!(is_done(refused, late));
+    }
+
+    #[tokio::test]
+    async fn devices_that_were_not_given_out_in_the_end_are_free() {
         let bare = Bare::with(Config { injection: Injection::Cdi, ..Config::default() });
         let folder = &bare.node.wares.cdi.folder;
         fs::write(folder, "a file where specifications are to be written").unwrap();
@@ -338,6 +358,7 @@ mod tests {
         assert!(matches!(denial, Denial::Unspecified(_)), "{denial}");
         assert_eq!(bare.node.records(), []);
         fs::remove_file(folder).unwrap();
+        bare.node.cleared(&half()).await;
         bare.node.allocate("gpu-percent", &half()).unwrap();
     }
 }
