@@ -1,7 +1,7 @@
 //! What is aimed at, and what of a scenario is past it. Pure.
 
 use crate::reckon::{Seen, TenantSeen, seats};
-use crate::scenario::{Mode, Scenario};
+use crate::scenario::{Mode, Scenario, Tenant};
 
 /// How far any 10 s may be from a share, in points.
 const MOST_POINTS: f64 = 2.0;
@@ -23,19 +23,22 @@ pub(crate) fn judge(seen: &mut Seen, scenario: &Scenario, mode: Mode) {
         let past = Seat::of(seen, scenario, mode, i).past();
         seen.tenants[i].past = past;
     }
-    seen.loses = loses(seen, scenario, mode);
+    seen.loses = loses(seen, scenario);
     seen.is_past = seen.loses || seen.tenants.iter().any(|one| !one.past.is_empty());
 }
 
-/// Of what nobody has, what is nobody's is no loss.
-fn loses(seen: &Seen, scenario: &Scenario, mode: Mode) -> bool {
-    if scenario.tenants.iter().any(|tenant| !tenant.wants_all()) {
-        return false;
+fn loses(seen: &Seen, scenario: &Scenario) -> bool {
+    scenario.tenants.iter().all(Tenant::wants_all) && seen.lost_percent > MOST_LOST
+}
+
+/// What of a card nobody may have: eight strict shares of 12 leave 4.
+pub(crate) fn nobodys_percent(scenario: &Scenario, mode: Mode) -> f64 {
+    if mode != Mode::Strict || !scenario.tenants.iter().all(Tenant::wants_all) {
+        return 0.0;
     }
     let promised = |card| scenario.on(card).map(|one| f64::from(one.share_percent)).sum::<f64>();
     let all = (0..scenario.cards()).map(promised).sum::<f64>() / scenario.cards() as f64;
-    let nobodys = if mode == Mode::Strict { (100.0 - all).max(0.0) } else { 0.0 };
-    seen.lost_percent - nobodys > MOST_LOST
+    (100.0 - all).max(0.0)
 }
 
 /// One tenant on one card among its neighbours.
@@ -153,6 +156,8 @@ mod tests {
             played("eight-at-12", mode, &got, Told::default())
         };
         assert!(!eight(Mode::Strict, 11.9).is_past);
+        let strict = eight(Mode::Strict, 11.9);
+        assert_eq!((strict.lost_percent, strict.nobodys_percent), (0.8, 4.0));
         assert!(eight(Mode::Strict, 11.5).is_past);
         // Shares of 12 hold with 11.9 each, and 4.8 of what could be lent are lost.
         assert!(eight(Mode::Fair, 11.9).is_past);

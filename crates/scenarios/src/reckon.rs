@@ -58,9 +58,11 @@ pub struct Seen {
     pub name: &'static str,
     /// The mode's.
     pub mode: &'static str,
-    /// How much of a card nobody got after the first second, in percent. Where somebody does not always
-    /// want it, or may not have it, that is no loss.
+    /// How much of a card nobody got after the first second, in percent, beside what is nobody's. Where somebody does not
+    /// always want it that is no loss.
     pub lost_percent: f64,
+    /// What nobody may have: what strict shares that all want leave of a card, in percent.
+    pub nobodys_percent: f64,
     /// Whether more of that is a loss than is aimed at.
     pub loses: bool,
     /// Whether something of this is past what is aimed at.
@@ -137,10 +139,20 @@ pub fn reckon(scenario: &Scenario, mode: Mode, samples: Vec<Sample>, told: &[Tol
         })
         .collect();
     let all: f64 = tenants.iter().map(|tenant| tenant.got_percent).sum();
-    let lost_percent = points(100.0 - all / scenario.cards() as f64);
+    let nobodys_percent = points(judge::nobodys_percent(scenario, mode));
+    let lost_percent = points(100.0 - all / scenario.cards() as f64 - nobodys_percent);
     let (name, mode_name) = (scenario.name, mode.name());
     let (loses, is_past) = (false, false);
-    let mut seen = Seen { name, mode: mode_name, lost_percent, loses, is_past, tenants, samples };
+    let mut seen = Seen {
+        name,
+        mode: mode_name,
+        lost_percent,
+        nobodys_percent,
+        loses,
+        is_past,
+        tenants,
+        samples,
+    };
     judge::judge(&mut seen, scenario, mode);
     seen
 }

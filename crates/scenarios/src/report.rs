@@ -119,12 +119,19 @@ fn rows(seen: &Seen) -> Vec<[String; 11]> {
             format!("{:.2}", tenant.worst_10s_error_points),
             format!("{:.2}", tenant.first_second_percent),
             some(tenant.longest_stall_ms),
-            once(&format!("{:.2}", seen.lost_percent)),
+            once(&lost(seen)),
             more(tenant),
             past.join(", "),
         ]
     };
     seen.tenants.iter().enumerate().map(row).collect()
+}
+
+fn lost(seen: &Seen) -> String {
+    match seen.nobodys_percent {
+        0.0 => format!("{:.2}", seen.lost_percent),
+        nobodys => format!("{:.2} (nobody's: {nobodys:.0})", seen.lost_percent),
+    }
 }
 
 fn more(tenant: &TenantSeen) -> String {
