@@ -43,7 +43,7 @@ pub(crate) unsafe fn retain(context: *mut CUcontext, device: CUdevice) -> CUresu
 pub(crate) unsafe fn release(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxRelease.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    primary::after_release(device, unsafe { driver(device) })
+    primary::release(device, || unsafe { driver(device) })
 }
 
 /// # Safety
@@ -51,7 +51,7 @@ pub(crate) unsafe fn release(device: CUdevice) -> CUresult {
 pub(crate) unsafe fn release_v2(device: CUdevice) -> CUresult {
     let Some(driver) = real::cuDevicePrimaryCtxRelease_v2.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's argument.
-    primary::after_release(device, unsafe { driver(device) })
+    primary::release(device, || unsafe { driver(device) })
 }
 
 /// # Safety

@@ -54,7 +54,13 @@ pub(crate) fn begun(here: &Here, context: CUcontext, device: CUdevice, charge: O
     give_back_ended(here, device);
 }
 
-/// After a release or a reset: gives the primary context back if it is gone.
+/// Releases a primary context, and gives it back if it is gone then.
+pub(crate) fn release(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let Some(here) = Here::of(device) else { return driver() };
+    meter::while_it_may_end(here.handle.load(Acquire), || after_release(device, driver()))
+}
+
+/// After a release: gives the primary context back if it is gone.
 pub(crate) fn after_release(device: CUdevice, result: CUresult) -> CUresult {
     if let (SUCCESS, Some(here)) = (result, Here::of(device)) {
         give_back_ended(here, device);

@@ -109,6 +109,29 @@ static int poll(const char *kind) {
     return 0;
 }
 
+/* Launches in the second context until it is told that it is enough. */
+static volatile int enough;
+static void *launch_beside(void *unused) {
+    CALL("cuCtxSetCurrent", (void *), contexts[1]);
+    while (!enough) launch("kernel", 600, streams[1]), usleep(100);
+    return 0;
+}
+/* Meanwhile the primary context, which nobody else keeps, ends so often with work in flight. */
+static int release_beside(int count) {
+    pthread_t thread;
+    int answer = CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+    pthread_create(&thread, 0, launch_beside, 0);
+    for (int i = 0; i < count; i++) {
+        answer |= CALL("cuDevicePrimaryCtxRetain", (void **, int), &contexts[0], 0);
+        answer |= CALL("cuCtxSetCurrent", (void *), contexts[0]);
+        answer |= launch("kernel", 700, 0) | launch("kernel", 700, 0);
+        answer |= CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+    }
+    enough = 1;
+    pthread_join(thread, 0);
+    return answer;
+}
+
 static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
 
 static int callback_answer = -1;
@@ -223,6 +246,8 @@ int main(int argc, char **argv) {
             for (int k = 0; k < count; k++) answer |= launch(kind, us, stream_of(s));
         else if (sscanf(argv[i], "copy=%63[^,],%d,%d", kind, &n, &count) == 3)
             for (int k = 0; k < count; k++) answer |= copy(kind, n);
+        else if (sscanf(argv[i], "release-beside=%d", &count) == 1)
+            answer = release_beside(count);
         else if (sscanf(argv[i], "poll=%63s", kind) == 1)
             answer = poll(kind);
         else if (sscanf(argv[i], "follow=%63[^,],%d,%d", kind, &us, &count) == 3)

@@ -168,6 +168,14 @@ fn what_has_ended_is_told_of_however_the_program_has_seen_it() {
 }
 
 #[test]
+fn nobody_asks_for_events_of_a_context_that_another_thread_releases() {
+    let stage = Stage::free();
+    let outcome = stage.run("context=1,0 use=1 stream=1 use=0 release-beside=100");
+    assert_eq!(number(&outcome.lines, "release-beside=100"), 0, "{outcome:?}");
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
 fn copies_are_counted_apart_and_never_wait() {
     // Some that are measured each, and many that are counted by what was learned.
     for kind in ["to", "back", "to-async", "back-async", "own", "area", "batch"] {

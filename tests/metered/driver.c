@@ -278,5 +278,7 @@ static void context_ends(void *context) {
     for (int i = 0; i < event_count; i++)
         if (events[i]->ctx == context) events[i]->dead = 1;
     pthread_mutex_unlock(&lock);
+    /* Its memory and all that goes with it take a while. */
+    usleep(1000);
 }
 #endif

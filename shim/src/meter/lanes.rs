@@ -99,11 +99,27 @@ pub(crate) fn all_hold_up(context: Option<CUcontext>) {
 
 /// Forgets a context's events and kernels and settles what is in flight there, before the context ends.
 pub(crate) fn context_ends(context: CUcontext) {
-    if let Some(timer) = Timer::end(context) {
+    if let Some(number) = Timer::end(context) {
         let now_ns = flight::now_ns();
-        given().for_each(|lane| lane.abandon(timer, now_ns));
+        given().for_each(|lane| lane.abandon(number, now_ns));
+        if let Some(timer) = Timer::at(number) {
+            timer.is_free();
+        }
     }
     super::COSTS.forget_kernels();
+}
+
+/// Lets `release` do what may end a context. Its events go with it, and other threads settle what is in flight
+/// everywhere: so what has ended there is told of before, and nobody asks about the rest meanwhile.
+pub(crate) fn while_it_may_end<T>(context: CUcontext, release: impl FnOnce() -> T) -> T {
+    let Some(timer) = Timer::known(context).and_then(Timer::at) else { return release() };
+    if any_flies() {
+        super::quietly(|| settle(false));
+    }
+    timer.may_leave();
+    let released = release();
+    timer.stays();
+    released
 }
 
 /// Gives the place of a stream that is not busy to another.

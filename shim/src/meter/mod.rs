@@ -16,7 +16,7 @@ pub(crate) mod stream;
 mod throttle;
 mod timer;
 
-pub(crate) use lanes::context_ends;
+pub(crate) use lanes::{context_ends, while_it_may_end};
 
 use crate::device::{self, Device};
 use crate::hooks::real;

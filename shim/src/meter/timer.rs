@@ -9,7 +9,8 @@ use crate::hooks::real;
 use crate::meter::stream::Stream;
 use crate::region::{Place, Region};
 use crate::say::Once;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sys;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 use meter_rules::numbers_from;
 use nvidia_sys::cuda::fns::{cuEventCreate, cuEventElapsedTime, cuEventQuery, cuEventRecord};
@@ -21,6 +22,8 @@ const CONTEXTS: usize = 16;
 const EVENTS: usize = 512;
 /// How many places are looked at for a free event.
 const LOOKS: u32 = 64;
+/// How often others are let go first while they ask the driver.
+const MOST_YIELDS: u32 = 10_000;
 /// How old an anchor gets, in nanoseconds: a difference of events is a 32-bit float of milliseconds.
 const ANCHOR_NS: u64 = 1_000_000_000;
 
@@ -35,6 +38,10 @@ pub(crate) struct Timer {
     /// An event that has come to pass, and when, by this process's clock.
     anchor: AtomicU32,
     hint: AtomicU32,
+    /// Threads that ask the driver about an event.
+    askers: AtomicU32,
+    /// The context may be about to end: nobody asks.
+    leaves: AtomicU32,
     anchor_ns: AtomicU64,
     events: [Counted; EVENTS],
 }
@@ -163,25 +170,56 @@ impl Timer {
 
     /// Whether an event has come to pass.
     pub(crate) fn passed(&self, event: Event) -> Passed {
-        let (Some(functions), Some(handle)) = (functions(), self.handle(event)) else {
-            return Passed::Unknown;
-        };
+        let Some(functions) = functions() else { return Passed::Unknown };
         // SAFETY: an event of ours, which lives as long as its context.
-        match unsafe { (functions.query)(handle) } {
-            SUCCESS => Passed::Yes,
-            CUresult::CUDA_ERROR_NOT_READY => Passed::No,
+        match self.ask(|| Some(unsafe { (functions.query)(self.handle(event)?) })) {
+            Some(SUCCESS) => Passed::Yes,
+            Some(CUresult::CUDA_ERROR_NOT_READY) => Passed::No,
             _ => Passed::Unknown,
         }
     }
 
     /// Nanoseconds from one event to another that have both come to pass.
     pub(crate) fn elapsed_ns(&self, from: Event, to: Event) -> Option<u64> {
-        let (from, to) = (self.handle(from)?, self.handle(to)?);
+        let elapsed = functions()?.elapsed;
         let mut milliseconds = 0.0;
-        // SAFETY: events of ours; the driver writes one float.
-        let result = unsafe { (functions()?.elapsed)(&mut milliseconds, from, to) };
+        let result = self.ask(|| {
+            let (from, to) = (self.handle(from)?, self.handle(to)?);
+            // SAFETY: events of ours, which live as long as their context; the driver writes one float.
+            Some(unsafe { elapsed(&mut milliseconds, from, to) })
+        })?;
         // A float that is no number becomes 0.
         (result == SUCCESS).then_some((f64::from(milliseconds) * 1e6) as u64)
+    }
+
+    /// What the driver says, unless the context may be about to end: its events go with it. Whoever is in here when
+    /// that begins is waited for.
+    fn ask(&self, driver: impl FnOnce() -> Option<CUresult>) -> Option<CUresult> {
+        self.askers.fetch_add(1, SeqCst);
+        let answer = if self.leaves.load(SeqCst) == 0 { driver() } else { None };
+        self.askers.fetch_sub(1, SeqCst);
+        answer
+    }
+
+    /// The context may be about to end: until [`Self::stays`] nobody asks about its events.
+    pub(crate) fn may_leave(&self) {
+        self.leaves.fetch_add(1, SeqCst);
+        self.await_askers();
+    }
+
+    /// It has not ended, or its place is another's by now.
+    pub(crate) fn stays(&self) {
+        let _ = self.leaves.fetch_update(SeqCst, Relaxed, |leaves| leaves.checked_sub(1));
+    }
+
+    fn await_askers(&self) {
+        // A thread that was cancelled in the driver never comes out.
+        for _ in 0..MOST_YIELDS {
+            if self.askers.load(SeqCst) == 0 {
+                return;
+            }
+            sys::yield_now();
+        }
     }
 
     /// When an event came to pass by this process's clock, which shows `now_ns`. What was launched at
@@ -220,12 +258,17 @@ impl Timer {
         let timer = Self::at(number)?;
         timer.context.store(1, Relaxed);
         for counted in &timer.events {
-            counted.handle.store(core::ptr::null_mut(), Relaxed);
-            counted.holders.store(0, Relaxed);
+            counted.handle.store(core::ptr::null_mut(), SeqCst);
         }
-        timer.anchor.store(0, Relaxed);
-        timer.context.store(0, Release);
+        timer.await_askers();
         Some(number)
+    }
+
+    /// Another context may have the place of one that has ended, of which no batch is in flight any more.
+    pub(crate) fn is_free(&self) {
+        self.events.iter().for_each(|counted| counted.holders.store(0, Relaxed));
+        self.anchor.store(0, Relaxed);
+        self.context.store(0, Release);
     }
 
     /// An event that nobody holds, held.
