@@ -119,7 +119,7 @@ fn rows(seen: &Seen) -> Vec<[String; 11]> {
             format!("{:.2}", tenant.worst_10s_error_points),
             format!("{:.2}", tenant.first_second_percent),
             some(tenant.longest_stall_ms),
-            once(&lost(seen)),
+            once(&lost_in_words(seen)),
             more(tenant),
             past.join(", "),
         ]
@@ -127,7 +127,7 @@ fn rows(seen: &Seen) -> Vec<[String; 11]> {
     seen.tenants.iter().enumerate().map(row).collect()
 }
 
-fn lost(seen: &Seen) -> String {
+fn lost_in_words(seen: &Seen) -> String {
     match seen.nobodys_percent {
         0.0 => format!("{:.2}", seen.lost_percent),
         nobodys => format!("{:.2} (nobody's: {nobodys:.0})", seen.lost_percent),
