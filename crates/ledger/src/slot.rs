@@ -173,7 +173,7 @@ pub(crate) fn describe(pages: &Pages) {
     let Some(slot) = current(pages) else { return };
     let namespace = &pages.slot(slot.index).pid_namespace;
     if namespace.load(Ordering::Relaxed) == 0 {
-        namespace.store(sys::inode(c"/proc/self/ns/pid"), Ordering::Relaxed);
+        namespace.store(sys::pid_namespace(), Ordering::Relaxed);
     }
 }
 

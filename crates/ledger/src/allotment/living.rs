@@ -40,7 +40,7 @@ impl Allotment {
     /// Costs about five system calls, and one more per process of the container.
     #[cold]
     pub fn each_holder(&self, device: DeviceIndex, mut visit: impl FnMut(Holder)) {
-        let here = sys::inode(c"/proc/self/ns/pid");
+        let here = sys::pid_namespace();
         let now = sys::boot_time();
         // Where the ledger cannot be opened nobody can be found dead. It is closed by hand: nothing
         // that is dropped may be alive while `visit` runs, because the shim has no landing pads.
