@@ -49,7 +49,7 @@ impl Containerd {
         let places = Places { root: node.at("") };
         let runtime = Runtime::start(&programs, &places, &node.at("cdi")).unwrap();
         let tokio = tokio::runtime::Runtime::new().unwrap();
-        let channel = tokio.block_on(sockets::dial(&places.containerd())).unwrap();
+        let channel = tokio.block_on(sockets::dial(&places.runtime())).unwrap();
         let cri = RuntimeServiceClient::new(channel);
         let (logs, scratch) = (node.at("pod-logs"), node.at(""));
         let (sandboxes, pods) = (Vec::new(), Vec::new());
@@ -69,7 +69,7 @@ impl Containerd {
     fn is_known_to_the_doctor(&mut self, node: &Node) {
         let folder = node.at("root/run/containerd");
         fs::create_dir_all(&folder).unwrap();
-        symlink(Places { root: node.at("") }.containerd(), folder.join("containerd.sock")).unwrap();
+        symlink(Places { root: node.at("") }.runtime(), folder.join("containerd.sock")).unwrap();
         let version = self.version();
         // Of 1.7 it is not known here whether CDI is on: the test's file lies elsewhere.
         let (state, todo) = match version.starts_with("containerd v2") {
