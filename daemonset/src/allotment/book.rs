@@ -206,11 +206,11 @@ impl Book {
         pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
-            self.keep_rest(id, devices);
+            let rest = self.rest(id, devices);
             self.end(id);
+            self.keep_idle(rest);
         }
         self.enter(record.clone());
-        self.count_idle();
         Ok(record)
     }
 
@@ -342,9 +342,7 @@ impl Book {
     }
 
     fn enter(&mut self, record: Record) {
-        for kept in &mut self.idle {
-            kept.devices.retain(|id| record.devices.binary_search(id).is_err());
-        }
+        self.take_from_idle(&record);
         self.taken.add(record.devices.iter().copied(), record.resource.as_deref());
         self.troubles.remove(&record.id);
         self.changed = Instant::now();
