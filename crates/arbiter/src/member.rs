@@ -76,6 +76,8 @@ const ASLEEP_NS: u64 = 50_000_000;
 /// The same of one that only says that it has something on the card, beyond what that may take: what it waited for in a
 /// way that nobody sees is told of with its next launch.
 const UNTOLD_NS: u64 = 3_000_000;
+/// What a launch that was never measured is told to take, which is alone in flight then, in nanoseconds.
+const UNMEASURED_NS: u64 = 5_000_000;
 /// For how many quanta one that may go on has used nothing until the others wait for it no longer.
 const IDLE_QUANTA: u64 = 6;
 /// How far what a container says of when it came and of its batches may be apart, in nanoseconds.
@@ -205,7 +207,9 @@ impl Member {
         self.runs_ns = runs_ns;
         let still_ns = now_ns.saturating_sub(self.moved_ns);
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
-        let patience_ns = if reading.waiting { ASLEEP_NS } else { UNTOLD_NS };
+        // What was never measured may be far longer than it is taken to be.
+        let is_known = reading.in_flight_ns != UNMEASURED_NS;
+        let patience_ns = if reading.waiting || !is_known { ASLEEP_NS } else { UNTOLD_NS };
         self.running = if still_ns <= patience_ns + runs_ns { reading.running } else { 0 };
         self.is_asleep = reading.running > 0 && self.running == 0;
         // It came somewhere between two looks: what is too early is put right by what the others tell. A rest that

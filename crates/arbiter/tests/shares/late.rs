@@ -66,3 +66,15 @@ fn one_that_goes_first_for_ever_by_what_it_says_takes_no_more_than_its_share() {
         assert!(had >= least, "{percent}: {had}");
     }
 }
+
+#[test]
+fn a_first_kernel_that_is_far_longer_than_it_was_taken_to_be_is_waited_for() {
+    let (long, come) = (Load::saturating(50 * MS), 3 * SECOND);
+    let tenants = [(25, long.during(come, u64::MAX)), (75, Load::saturating(MS / 2))];
+    let tenants = tenants.map(|(percent, load)| Tenant::new(Terms::fair(percent), load));
+    let mut world = World::new(tenants.into());
+    world.run_until(come + SECOND);
+    let first = world.of_card(come, come + SECOND);
+    // A kernel of 50 ms is five percent of a second.
+    assert!((first[0] - 25.0).abs() < 5.0, "{first:.1?}");
+}
