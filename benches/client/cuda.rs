@@ -5,8 +5,8 @@ use std::ffi::{CStr, c_void};
 
 use anyhow::{Result, ensure};
 use nvidia_sys::cuda::{
-    CUDA_ARRAY3D_DESCRIPTOR, CUarray_format, CUmemAllocationProp, CUmemAllocationType,
-    CUmemLocationType, CUresult, fns,
+    CUDA_ARRAY3D_DESCRIPTOR, CUarray_format, CUmemAllocationHandleType, CUmemAllocationProp,
+    CUmemAllocationType, CUmemLocationType, CUresult, fns,
 };
 
 /// A driver that is initialised, with a context that is current.
@@ -18,6 +18,7 @@ pub(crate) struct Cuda {
     alloc_managed: fns::cuMemAllocManaged,
     create: fns::cuMemCreate,
     release: fns::cuMemRelease,
+    export: fns::cuMemExportToShareableHandle,
     map: fns::cuMemMap,
     unmap: fns::cuMemUnmap,
     create_array: fns::cuArray3DCreate_v2,
@@ -77,6 +78,7 @@ impl Cuda {
             alloc_managed: find!(handle, cuMemAllocManaged),
             create: find!(handle, cuMemCreate),
             release: find!(handle, cuMemRelease),
+            export: find!(handle, cuMemExportToShareableHandle),
             map: find!(handle, cuMemMap),
             unmap: find!(handle, cuMemUnmap),
             create_array: find!(handle, cuArray3DCreate_v2),
@@ -138,6 +140,15 @@ impl Cuda {
         // SAFETY: a handle that `create` gave.
         let result = unsafe { (self.release)(handle) };
         assert_eq!(result, SUCCESS);
+    }
+
+    /// Exports memory by a descriptor, which stays open.
+    pub(crate) fn export(&self, handle: u64) {
+        let kind = CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+        let mut descriptor: std::ffi::c_int = -1;
+        // SAFETY: a place for one descriptor, and a handle that `create` gave.
+        let result = unsafe { (self.export)((&raw mut descriptor).cast(), handle, kind, 0) };
+        assert!(result == SUCCESS && descriptor >= 0);
     }
 
     /// Maps memory at an address.

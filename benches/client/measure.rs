@@ -14,6 +14,8 @@ use crate::setting::{Figure, Part, Setting, alike, hold};
 const BYTES: usize = 512;
 /// The driver's page.
 const PAGE: usize = 2 << 20;
+/// How many descriptors are open: fewer than a process may have by itself.
+const EXPORTED: usize = 500;
 /// Where the first thread maps memory, and how far from it the next one does.
 const ADDRESSES: u64 = 0x6000_0000_0000;
 const APART: u64 = 1 << 40;
@@ -37,6 +39,7 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("managed_16_processes", "the same, 15 others at it", Some(300.0)),
     ("vmm", "cuMemCreate + cuMemRelease", Some(100.0)),
     ("vmm_20000_live", "the same, 20,000 alive", Some(100.0)),
+    ("vmm_exported", "the same, 500 exported", Some(100.0)),
     ("vmm_8_threads", "the same, 8 threads", Some(300.0)),
     ("vmm_16_processes", "the same, 15 others at it", Some(300.0)),
     ("map", "cuMemMap + cuMemUnmap", Some(100.0)),
@@ -82,6 +85,7 @@ fn measure(setting: &Setting<'_>) -> Result<Figure> {
         "alloc_free_2_mib" => setting.pair(|part| alike(part, linear(cuda, PAGE))),
         "managed" => setting.pair(|part| alike(part, managed(cuda))),
         "vmm" => setting.pair(|part| alike(part, memory(cuda))),
+        "vmm_exported" => setting.pair(|_| exported(cuda)),
         "map" => setting.pair(|part| alike(part, mapping(cuda, part))),
         "array" => setting.pair(|part| alike(part, array(cuda))),
         "context" => setting.grows().pair(|part| context(cuda, part)),
@@ -119,6 +123,16 @@ fn managed(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {
 fn memory(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {
     cuda.enter();
     (|| cuda.create(black_box(PAGE)), |handle| cuda.release(handle))
+}
+
+/// As [`memory`], while other memory lives by descriptors alone.
+fn exported(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {
+    for _ in 0..EXPORTED {
+        let handle = cuda.create(PAGE);
+        cuda.export(handle);
+        cuda.release(handle);
+    }
+    memory(cuda)
 }
 
 fn array(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {

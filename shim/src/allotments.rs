@@ -8,12 +8,12 @@ use crate::folder::{Distrust, Folder, Path};
 use crate::own;
 use crate::say::{Line, Once};
 use crate::sys;
-use contract::paths::{LEDGER_FILE, LIMITS_FILE};
+use contract::paths::{CONTAINER_ALLOTMENTS, LEDGER_FILE, LIMITS_FILE};
 use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use ledger::pointers::Pointers;
-use ledger::{Allotment, DeviceIndex, PageError};
+use ledger::{Allotment, DeviceIndex, PageError, clock};
 
 /// How many allotments one container can hold.
 pub(crate) const MOST: usize = 16;
@@ -127,6 +127,9 @@ impl Place {
     }
 }
 
+/// How long a thread waits for those that are opening.
+const LONGEST_NS: u64 = 1_000_000_000;
+
 #[inline]
 fn opened() -> Option<&'static Shares> {
     // SAFETY: what is stored there was written before, and is never changed again.
@@ -159,16 +162,22 @@ fn open() -> Result<&'static Shares, Broken> {
     opened().ok_or(Broken)
 }
 
-/// Four threads are opening already: one of them is done soon. Bounded, because in a forked child
-/// they are not there.
+/// Four threads are opening already: one of them is done soon, though it may have to wait for a processor.
+/// Bounded, because in a forked child they are not there.
 fn wait_for_others() -> Result<&'static Shares, Broken> {
-    for _ in 0..10_000 {
+    let until = clock::own_ns().saturating_add(LONGEST_NS);
+    while !BROKEN.load(Ordering::Relaxed) {
         if let Some(shares) = opened() {
             return Ok(shares);
         }
+        if clock::own_ns() > until {
+            let at = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).unwrap_or(Path::EMPTY);
+            say(&at, &Fault::Others);
+            break;
+        }
         sys::yield_now();
     }
-    Err(Broken)
+    opened().ok_or(Broken)
 }
 
 /// What is wrong with an allotment.
@@ -177,6 +186,8 @@ enum Fault {
     Page(PageError),
     None,
     TooMany,
+    /// None of the threads that open the allotments came to an end.
+    Others,
 }
 
 /// Where allotments are put.
@@ -254,6 +265,9 @@ impl Fault {
         match self {
             Self::None => line.text("no allotment lies here, and without one nothing is permitted"),
             Self::TooMany => line.text("more than 16 allotments lie here"),
+            Self::Others => {
+                line.text("threads that were opening the allotments have not come to an end")
+            }
             Self::Distrust(Distrust::LongPath) => line.text("its path is longer than 255 bytes"),
             Self::Distrust(Distrust::Io(call, errno)) => {
                 line.text(call).text(" failed with errno ").number(*errno as u64)

@@ -2,8 +2,8 @@
 //! charged as long as this process has the descriptor.
 //!
 //! Nothing tells when a program closes one. So of memory that has no handle any more the descriptors are
-//! looked at: when the last handle is released, when somebody asks what is used, and before a refusal. A
-//! copy that the program has made of a descriptor, or sent to another process, is not seen: what that
+//! looked at: its own when the last handle is released, and all when somebody asks what is used, and before a
+//! refusal. A copy that the program has made of a descriptor, or sent to another process, is not seen: what that
 //! keeps alone is left to the agent's audit.
 
 use crate::allotments::Share;
@@ -11,10 +11,10 @@ use crate::bindings::{self, Object};
 use crate::fabric;
 use crate::hooks::real;
 use crate::references::Memory;
-use crate::region::{Place, Region, change};
+use crate::region::{Place, Region, change, reach};
 use crate::sys;
 use core::ffi::{c_int, c_ulonglong, c_void};
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use nvidia_sys::cuda::{CUmemAllocationHandleType, CUmemGenericAllocationHandle, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -32,6 +32,10 @@ const FIRST: u64 = 2;
 static EXPORTED: Region<Exported, MOST> = Region::new();
 /// Places that are not free: mostly none.
 static COUNT: AtomicU64 = AtomicU64::new(0);
+/// How many places from a piece of memory's own on a descriptor of it was ever put at most, and whether one was
+/// put elsewhere. Said before the descriptor is there.
+static WITHIN: AtomicUsize = AtomicUsize::new(0);
+static ARE_SCATTERED: AtomicBool = AtomicBool::new(false);
 
 /// A descriptor of a piece of memory, and the file that it was then; and where the plain allocation begins
 /// that it was made of, as long as that lives.
@@ -121,14 +125,33 @@ pub(crate) fn imported(handle: u64, memory: &'static Memory) {
 #[inline]
 pub(crate) fn settle() {
     if COUNT.load(Ordering::Acquire) > 0 {
-        sweep(|memory| !memory.has_handle());
+        sweep(EXPORTED.known().iter(), |memory| !memory.has_handle());
     }
+}
+
+/// The same of one piece of memory, which has lost a handle. However many others were exported, only its own
+/// descriptors are looked at.
+#[inline]
+pub(crate) fn released(memory: &'static Memory) {
+    if memory.is_described() && !memory.has_handle() {
+        sweep(places_of(memory), |its| core::ptr::eq(its, memory));
+    }
+}
+
+/// Where a piece of memory's descriptors can be.
+fn places_of(memory: &'static Memory) -> impl Iterator<Item = &'static Exported> {
+    let far = if ARE_SCATTERED.load(Ordering::Acquire) { EXPORTED.known() } else { &[] };
+    near(memory).take(WITHIN.load(Ordering::Acquire)).chain(far)
+}
+
+fn near(memory: &'static Memory) -> impl Iterator<Item = &'static Exported> {
+    reach(&EXPORTED, core::ptr::from_ref(memory).addr() as u64)
 }
 
 #[cold]
 #[inline(never)]
-fn sweep(which: impl Fn(&Memory) -> bool) {
-    for place in EXPORTED.known() {
+fn sweep(places: impl Iterator<Item = &'static Exported>, which: impl Fn(&Memory) -> bool) {
+    for place in places {
         let known = place.descriptor.load(Ordering::Acquire);
         let is_wanted = known > BUSY && place.memory().is_some_and(&which);
         if is_wanted && !place.is_open(known) && change(&place.descriptor, known, BUSY) {
@@ -191,11 +214,10 @@ pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
     if COUNT.load(Ordering::Acquire) > 0 {
         forget_closed(key(descriptor));
     }
-    let claim = |place: &&Exported| change(&place.descriptor, FREE, BUSY);
-    let find = || EXPORTED.places().unwrap_or(&[]).iter().find(claim);
-    let place = find().or_else(|| {
-        sweep(|_| true);
-        find()
+    memory.describe();
+    let place = claim_near(memory).or_else(|| {
+        sweep(EXPORTED.known().iter(), |_| true);
+        claim_near(memory).or_else(claim_anywhere)
     });
     let Some(place) = place else { return memory.let_go() };
     COUNT.fetch_add(1, Ordering::AcqRel);
@@ -206,7 +228,24 @@ pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
     place.descriptor.store(key(descriptor), Ordering::Release);
 }
 
+fn claim_near(memory: &'static Memory) -> Option<&'static Exported> {
+    let (far, place) = near(memory).enumerate().find(|(_, place)| place.claim())?;
+    WITHIN.fetch_max(far + 1, Ordering::AcqRel);
+    Some(place)
+}
+
+/// One piece of memory has more descriptors than places near it.
+#[cold]
+fn claim_anywhere() -> Option<&'static Exported> {
+    ARE_SCATTERED.store(true, Ordering::Release);
+    EXPORTED.known().iter().find(|place| place.claim())
+}
+
 impl Exported {
+    fn claim(&self) -> bool {
+        change(&self.descriptor, FREE, BUSY)
+    }
+
     /// Whether the descriptor of this key is still the file that it was. Drivers give all of them the same file,
     /// opened anew: so the description tells.
     fn is_open(&self, key: u64) -> bool {

@@ -13,7 +13,7 @@ use crate::hooks::real;
 use crate::references::Memory;
 use crate::region::{Place, Region, change};
 use crate::slot::Slot;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use nvidia_sys::cuda::{CUcontext, CUdevice, CUevent, CUresult, CUstream, fns};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -26,6 +26,8 @@ const PIECES: usize = 1 << 13;
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
 const USED: u64 = 2;
+/// Whose an event is whose context has ended.
+const NOBODYS: u64 = u64::MAX;
 
 /// Places of events that are not free: mostly none, and then nothing is looked at.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -122,7 +124,7 @@ fn settle_all() {
             if place.is_past() {
                 place.end(number);
             } else {
-                place.state.store(USED, Ordering::Release);
+                place.wait(number);
             }
         }
     }
@@ -132,11 +134,10 @@ fn settle_all() {
 #[cold]
 pub(crate) fn forget(share: Share, owner: u8) {
     for (number, place) in (USED..).zip(AWAITED.known()) {
-        let its = place.whose.load(Ordering::Relaxed);
-        let is_it = its == whose(share.number, owner);
-        if is_it && change(&place.state, USED, BUSY) {
-            place.event.store(0, Ordering::Relaxed);
-            place.end(number);
+        // Said before: a thread that is asking for the event just now ends it when it comes back.
+        if change(&place.whose, whose(share.number, owner), NOBODYS) {
+            fence(Ordering::SeqCst);
+            place.end_if_nobodys(number);
         }
     }
 }
@@ -182,6 +183,21 @@ impl Awaited {
         query.is_some_and(|query| relaxed(|| unsafe { query(event) }) == SUCCESS)
     }
 
+    /// The stream has not come so far: the place is others' to ask for again.
+    fn wait(&self, number: u64) {
+        self.state.store(USED, Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.end_if_nobodys(number);
+    }
+
+    /// Lets go of what waits behind an event that has ended with its context, unless another thread is at it.
+    fn end_if_nobodys(&self, number: u64) {
+        let is_nobodys = self.whose.load(Ordering::Relaxed) == NOBODYS;
+        if is_nobodys && change(&self.state, USED, BUSY) {
+            self.end(number);
+        }
+    }
+
     /// Lets go of what waits behind it, and empties the place.
     fn end(&self, number: u64) {
         for part in PARTS.known() {
@@ -194,7 +210,9 @@ impl Awaited {
                 memory.inspect(|memory| memory.let_go_of(count));
             }
         }
-        if let (Some(event), Some(destroy)) = (self.event(), real::cuEventDestroy_v2.get()) {
+        let is_there = self.whose.load(Ordering::Acquire) != NOBODYS;
+        let event = self.event().filter(|_| is_there);
+        if let (Some(event), Some(destroy)) = (event, real::cuEventDestroy_v2.get()) {
             // SAFETY: ours, and nobody else has seen it.
             relaxed(|| unsafe { destroy(event) });
         }

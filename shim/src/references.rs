@@ -10,7 +10,7 @@ use crate::bindings::{self, Object};
 use crate::charge::Charge;
 use crate::region::{Place, Region, change, change_where_seen, reach};
 use crate::{held, ranges};
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use ledger::Kind;
 
 /// Pieces of memory that one process can have: of 2 MiB each, more than any machine's cards.
@@ -46,6 +46,8 @@ pub(crate) struct Memory {
     share: AtomicU64,
     /// How many pieces of memory have had this place.
     turn: AtomicU64,
+    /// Whether it was ever exported by a descriptor.
+    described: AtomicBool,
 }
 
 /// Where a piece of memory is mapped. One of somebody else's has no memory here, only its size.
@@ -71,6 +73,7 @@ impl Memory {
             memory.bytes.store(charge.bytes, Ordering::Relaxed);
             memory.share.store(charge.share.number.into(), Ordering::Relaxed);
             memory.turn.fetch_add(1, Ordering::Relaxed);
+            memory.described.store(false, Ordering::Relaxed);
             memory.counts.store(REFERENCE | HANDLE, Ordering::Release);
             memory.handle.store(key, Ordering::Release);
         }
@@ -80,6 +83,17 @@ impl Memory {
     /// Whether anybody holds a handle of it.
     pub(crate) fn has_handle(&self) -> bool {
         self.counts.load(Ordering::Acquire) >= HANDLE
+    }
+
+    /// It is exported by a descriptor.
+    pub(crate) fn describe(&self) {
+        self.described.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Self::describe`] was ever said of it.
+    #[inline]
+    pub(crate) fn is_described(&self) -> bool {
+        self.described.load(Ordering::Acquire)
     }
 
     /// One more reference, by a handle that somebody holds.

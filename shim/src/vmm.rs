@@ -86,7 +86,7 @@ pub(crate) unsafe fn release(handle: CUmemGenericAllocationHandle) -> CUresult {
     match memory {
         Some(memory) if result == SUCCESS => {
             memory.let_go();
-            exported::settle();
+            exported::released(memory);
         }
         Some(memory) => memory.become_handle(),
         None => {}

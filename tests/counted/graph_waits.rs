@@ -182,8 +182,9 @@ fn of_two_launches_at_once_into_what_lies_idle_one_gets_it() {
 
 #[test]
 fn small_launches_do_not_fill_the_share_while_a_large_one_is_under_way() {
-    // Behind an upload of new memory, and of what lies idle because there is no room for so much again.
-    for (which, large) in [("1", 7000), ("2", 9000)] {
+    // Behind an upload of new memory, also of more than has room twice, and of what lies idle because there is
+    // no room for so much again.
+    for (which, large) in [("1", 7000), ("1", 12000), ("2", 9000)] {
         let container = half().env("STANDIN_RIVAL", which).env("STANDIN_TIMES", "600");
         let words = format!(
             "graph=0 take=0,0,{large} graph=1 take=1,1,2 make=0,0 make=1,1 launch=0 launch=0 rival used"

@@ -21,7 +21,7 @@ use crate::review::{Phase, Question};
 use crate::turns::{LARGEST_BYTES, Turns, in_turn};
 
 /// How long a client may take to say what it asks.
-const HEADERS: Duration = Duration::from_secs(5);
+const HEADERS: Duration = Duration::from_secs(10);
 
 /// How long open requests may take once the end was asked for. The API server waits 10 s for us.
 const GRACE: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
 use crate::abi::{AtLimit, Kind, MAX_BYTES, SUM_LOCK};
-use crate::charge::{self, Books, Sum};
+use crate::charge::{self, Asked, Books, Sum};
 use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
 use crate::map::{DeviceIndex, Own, Pages, Trust};
@@ -302,8 +302,8 @@ impl Books for DeviceBooks<'_> {
         self.allotment.correction(self.device).chargeable(self.hard())
     }
 
-    fn sum(&self) -> Sum {
-        let (sum, correction) = self.allotment.sum(self.device);
+    fn sum(&self, asked: Option<Asked>) -> Sum {
+        let (sum, correction) = self.allotment.sum(self.device, asked);
         Sum { limit: correction.chargeable(self.hard()), ..sum }
     }
 

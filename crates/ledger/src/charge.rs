@@ -7,14 +7,15 @@
 //! that is not admitted yet or no longer, which only over-counts, and only until the next sum.
 //!
 //! A charge that does not fit sums up before it is refused: it takes a lock that the kernel releases
-//! when its holder dies, marks the slots of the dead, adds to what its own slot holds, puts a mark into
-//! the total, adds up the living, and sets the total if the mark is still there (`total`). The lock
+//! when its holder dies, marks the slots of the dead, puts a mark into the total, adds up the living, adds to
+//! what its own slot holds, and sets the total if the mark is still there (`total`). The lock
 //! keeps two sums from disturbing each other; correctness rests on the mark alone, so nobody has to
 //! wait for a holder for ever.
 //!
 //! Of estimates that were too large a part is not counted, as long as they are held. So what may be
 //! charged because of them is reckoned from the very figures that are summed up, and admitted with the
-//! sum, or not at all: an estimate that is given back in between makes no room twice.
+//! sum, or not at all: an estimate that is given back in between makes no room twice. What is asked for is
+//! added to those figures, and to its slot only where it fits: nobody else ever finds it held and refused.
 //!
 //! What a slot holds is its own statement of intent: a separate word for that would cost two more
 //! atomic operations per charge and tell a sum nothing that it could use.
@@ -48,8 +49,9 @@ pub(crate) trait Books {
     fn exact_limit(&self) -> u64 {
         self.limit()
     }
-    /// What the living are charged, and what may be charged where they hold just that.
-    fn sum(&self) -> Sum;
+    /// What the living are charged, with what is asked for as if it were, and what may be charged where they
+    /// hold just that.
+    fn sum(&self, asked: Option<Asked>) -> Sum;
     /// What a slot is charged for one kind: a word of `spare`.
     fn held(&self, slot: usize, kind: usize) -> &AtomicU64;
     /// Takes away what is spare in the slots of the living.
@@ -62,6 +64,14 @@ pub(crate) trait Books {
     fn bury(&self, lock: &Self::Lock);
     /// Lets others go on.
     fn pause(&self);
+}
+
+/// What is asked for: bytes of a kind, by a slot.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) slot: usize,
+    pub(crate) kind: usize,
+    pub(crate) bytes: u64,
 }
 
 /// What the living are charged, in bytes, and what may be charged then.
@@ -193,18 +203,19 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
 /// Sets the total to the sum over the living, with `bytes` more if they fit, unless something happens
 /// meanwhile.
 fn admit<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Outcome {
-    let own = books.held(slot, kind);
-    own.fetch_add(bytes, Ordering::Relaxed);
     let marked = total::mark(books.total(), books.ticket());
-    let sum = books.sum();
-    let fits = sum.charged <= sum.limit.min(MAX_BYTES);
-    let rest = if fits { sum.charged } else { sum.charged.saturating_sub(bytes) };
-    let is_set = total::replace(books.total(), marked, rest);
-    if is_set && fits {
-        return Outcome::Admitted;
+    let sum = books.sum(Some(Asked { slot, kind, bytes }));
+    if sum.charged <= sum.limit.min(MAX_BYTES) {
+        let own = books.held(slot, kind);
+        own.fetch_add(bytes, Ordering::Relaxed);
+        if total::replace(books.total(), marked, sum.charged) {
+            return Outcome::Admitted;
+        }
+        take_off(own, bytes);
+        return Outcome::Disturbed;
     }
-    take_off(own, bytes);
-    if !fits && sum.spare > 0 {
+    let is_set = total::replace(books.total(), marked, sum.charged.saturating_sub(bytes));
+    if sum.spare > 0 {
         books.recall();
         return Outcome::Recalled;
     }
@@ -214,7 +225,7 @@ fn admit<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Outcome {
 /// Sets the total to the sum over the living, unless something happens meanwhile.
 fn settle<B: Books>(books: &B) -> bool {
     let marked = total::mark(books.total(), books.ticket());
-    total::replace(books.total(), marked, books.sum().charged)
+    total::replace(books.total(), marked, books.sum(None).charged)
 }
 
 /// Takes `bytes` off what a slot is charged; stops at zero, whatever a tenant wrote there.

@@ -11,7 +11,7 @@ use std::vec::Vec;
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::charge::{self, Books, Sum};
+use crate::charge::{self, Asked, Books, Sum};
 use crate::error::Refused;
 use crate::spare;
 use crate::sync::{AtomicU64, Ordering};
@@ -210,11 +210,12 @@ impl Books for Process {
         self.world.limit(spare::held(self.world.rows[ESTIMATING].held.load(Ordering::Acquire)))
     }
 
-    fn sum(&self) -> Sum {
+    fn sum(&self, asked: Option<Asked>) -> Sum {
         let (mut charged, mut spare, mut estimated) = (0, 0, 0);
         for slot in 0..SLOTS {
             if self.world.rows[slot].counts.load(Ordering::Acquire) == 1 {
-                let word = self.held(slot, 0).load(Ordering::Acquire);
+                let asked = asked.filter(|asked| asked.slot == slot).map_or(0, |asked| asked.bytes);
+                let word = spare::with(self.held(slot, 0).load(Ordering::Acquire), asked);
                 charged += spare::charged(word);
                 spare += spare::spare(word);
                 estimated = if slot == ESTIMATING { spare::held(word) } else { estimated };
@@ -337,6 +338,19 @@ fn sums_that_overlap_never_miss_anything() {
             process.release(1);
             process.attempt(2);
         },
+        |_| (),
+    );
+}
+
+#[test]
+fn what_is_refused_is_in_nobodys_sum() {
+    explore(
+        || World::without_lock([1, 1, 1], 0),
+        |process| {
+            charge::refresh(&process);
+            assert_eq!(process.world.total(), 3);
+        },
+        |process| process.attempt(2),
         |_| (),
     );
 }

@@ -45,6 +45,12 @@ pub(crate) const fn held(word: u64) -> u64 {
     charged(word) - spare(word)
 }
 
+/// The word with so many bytes more that are held, as far as a word can say them.
+pub(crate) const fn with(word: u64, bytes: u64) -> u64 {
+    let room = MAX_BYTES - charged(word);
+    word + if bytes < room { bytes } else { room }
+}
+
 /// Whether no process writes such a word for the kind of this number.
 #[cfg(feature = "std")]
 pub(crate) const fn is_odd(word: u64, kind: usize) -> bool {

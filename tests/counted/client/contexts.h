@@ -38,6 +38,12 @@ static void *slow_reset(void *none) {
 
 static void *slow_detach(void *of) { return (void *)(intptr_t)CALL("cuCtxDetach", (void *), of); }
 
+static void *slow_question(void *none) {
+    CALL("cuCtxSetCurrent", (void *), context);
+    in_use();
+    return none;
+}
+
 static void *slow_retain(void *made) {
     return (void *)(intptr_t)CALL("cuDevicePrimaryCtxRetain", (void *, int), made, 0);
 }
@@ -104,7 +110,15 @@ static int contexts_word(struct word *word) {
         result = CALL("cuCtxDetach", (void *), made);
         result = result * 10 + slow_end();
         CALL("cuCtxSetCurrent", (void *), context);
-    } else if (IS("context-threads")) {
+    } else if (IS("query-late")) {
+        /* While a thread asks whether a stream of a context has come past something, that ends. */
+        slow_begin(5, slow_question, 0);
+        result = CALL("cuCtxDestroy_v2", (uint64_t), place[a]);
+        result = result * 10 + slow_end();
+        CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("pending"))
+        CALL("standin_pending", (int), (int)a);
+    else if (IS("context-threads")) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_contexts, &result);
         for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);

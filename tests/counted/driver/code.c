@@ -101,7 +101,7 @@ typedef struct map_info {
     int resource_kind;
     uint64_t resource;
     int part_kind;
-    unsigned part[8];
+    uint64_t part[4];
     int operation, handle_kind;
     uint64_t handle, offset;
     unsigned devices, flags, reserved[2];
@@ -138,7 +138,10 @@ int cuEventCreate(void **event, unsigned flags) {
 }
 int cuEventRecord(void *event, void *stream) { return 0; }
 int cuEventRecord_ptsz(void *event, void *stream) { return 0; }
-int cuEventQuery(void *event) { return 0; }
+/* Whether streams are held up before they come to any event. */
+static int is_pending;
+void standin_pending(int pending) { is_pending = pending; }
+int cuEventQuery(void *event) { return come_back(QUERY, is_pending ? 600 : 0); }
 int cuEventDestroy_v2(void *event) { return 0; }
 
 /* Contexts beside VDPAU's, which are contexts as others. */

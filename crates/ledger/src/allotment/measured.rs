@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 
 use super::Allotment;
 use crate::abi::{KINDS, Kind, MAX_BYTES, SlotState, state_parts};
-use crate::charge::{self, Sum};
+use crate::charge::{self, Asked, Sum};
 use crate::error::Refused;
 use crate::layout::SlotDevice;
 use crate::map::DeviceIndex;
@@ -72,7 +72,7 @@ impl Allotment {
         let (stated, strangers) = self.stated(device);
         match stated == Correction::default() {
             true => strangers,
-            false => self.sum(device).1,
+            false => self.sum(device, None).1,
         }
     }
 
@@ -88,10 +88,10 @@ impl Allotment {
     }
 
     /// What all slots are charged whose processes live as far as anybody knows, and [`Self::correction`] by
-    /// these same figures. The limit is left to the caller.
+    /// these same figures; with what is asked for as if it were charged. The limit is left to the caller.
     #[cold]
     #[inline(never)]
-    pub(super) fn sum(&self, device: DeviceIndex) -> (Sum, Correction) {
+    pub(super) fn sum(&self, device: DeviceIndex, asked: Option<Asked>) -> (Sum, Correction) {
         let (stated, strangers) = self.stated(device);
         let changes = &self.pages.limits_header().generation;
         let before = changes.load(Ordering::Acquire);
@@ -100,7 +100,12 @@ impl Allotment {
         for index in 0..slot::extent(&self.pages) {
             let word = self.pages.slot(index).state.load(Ordering::Acquire);
             if let (generation, SlotState::Live) = state_parts(word) {
-                let words = words(self.pages.slot_device(index, device));
+                let mut words = words(self.pages.slot_device(index, device));
+                if let Some(asked) = asked.filter(|asked| asked.slot == index)
+                    && let Some(word) = words.get_mut(asked.kind)
+                {
+                    *word = spare::with(*word, asked.bytes);
+                }
                 for word in words {
                     all.charged = all.charged.saturating_add(spare::charged(word));
                     all.spare = all.spare.saturating_add(spare::spare(word));

@@ -31,7 +31,6 @@ const FIRST: &[&str] = &[
     "cuMemGetInfo_v2",
     "aliquot::allotments",
     "aliquot::charge",
-    "aliquot::context",
     "aliquot::contexts",
     "aliquot::device",
     "aliquot::dlsym",
