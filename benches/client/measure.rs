@@ -127,8 +127,9 @@ fn memory(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {
 
 /// As [`memory`], while other memory lives by descriptors alone.
 fn exported(cuda: &Cuda) -> (impl Fn() -> u64, impl Fn(u64)) {
-    for _ in 0..EXPORTED {
-        let handle = cuda.create(PAGE);
+    // Each has a number of its own, as with a driver that gives none out again while the memory lives.
+    let handles: Vec<u64> = (0..EXPORTED).map(|_| cuda.create(PAGE)).collect();
+    for handle in handles {
         cuda.export(handle);
         cuda.release(handle);
     }
