@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// For how long; at least one round of each is run.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// Only what has this in its name: ledger, arbiter or calls.
+    /// Only what has this in its name: ledger, arbiter, looks or calls.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
 }
@@ -25,7 +25,8 @@ pub(crate) struct Args {
 struct Target {
     name: &'static str,
     package: &'static str,
-    test: &'static str,
+    /// Which of its tests, in cargo's words.
+    tests: &'static [&'static str],
     filter: &'static str,
     cases: (&'static str, &'static str),
 }
@@ -34,21 +35,28 @@ const TARGETS: &[Target] = &[
     Target {
         name: "ledger",
         package: "ledger",
-        test: "fuzz",
+        tests: &["--test", "fuzz"],
         filter: "",
         cases: ("ALIQUOT_FUZZ_CASES", "2000"),
     },
     Target {
         name: "arbiter",
         package: "arbiter",
-        test: "shares",
+        tests: &["--test", "shares"],
         filter: "hostile::no_reading",
         cases: ("PROPTEST_CASES", "5000"),
     },
     Target {
+        name: "looks",
+        package: "aliquot-node",
+        tests: &["--lib"],
+        filter: "arbiter::keeper::tests::fuzz::",
+        cases: ("PROPTEST_CASES", "1000"),
+    },
+    Target {
         name: "calls",
         package: "aliquot-tests",
-        test: "generator",
+        tests: &["--test", "generator"],
         filter: "cases::",
         cases: ("ALIQUOT_GENERATOR_CASES", "20"),
     },
@@ -77,7 +85,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 impl Target {
     fn run(&self, seed: u64) -> Result<()> {
         let mut test = sh::cargo();
-        test.args(["test", "--quiet", "--locked", "-p", self.package, "--test", self.test]);
+        test.args(["test", "--quiet", "--locked", "-p", self.package]).args(self.tests);
         test.env(self.cases.0, self.cases.1);
         // The others draw a seed by themselves.
         test.env("ALIQUOT_GENERATOR_SEED", seed.to_string());

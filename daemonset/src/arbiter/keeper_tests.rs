@@ -112,3 +112,6 @@ fn what_was_asleep_and_is_told_of_hides_nothing_that_comes_after() {
     container.launch(BATCH_NS);
     assert_eq!(running(&mut desk), 1);
 }
+
+#[path = "keeper_fuzz.rs"]
+mod fuzz;
