@@ -6,6 +6,9 @@ use ledger::{Pace, Terms};
 
 use crate::stage::{Stage, number};
 
+/// Whoever has not ended by then never will.
+const A_WHILE: Duration = Duration::from_secs(30);
+
 /// No credit at all, from an arbiter that lives.
 fn starving() -> Stage {
     Stage::new().with(|terms| Terms { weight: 10, ..terms })
@@ -34,6 +37,20 @@ fn a_kernel_that_spins_until_another_is_launched_gets_it() {
     let outcome =
         starved(&stage, || stage.run("launch=kernel,-1,-1,1 launch=kernel,100,-1,1 sync"));
     assert_eq!(number(&outcome.lines, "sync"), 0);
+}
+
+/// Both sides of what may be in flight of time that is lent: with credit, as who has the GPU alone, and beside others.
+#[test]
+fn a_kernel_that_spins_for_another_gets_it_with_credit_too() {
+    for credit_ns in [200_000_000, 10_000_000, 0] {
+        let stage = Stage::new();
+        stage.granting(credit_ns, Pace::Free, || {
+            // 110 is measured, and the others are not.
+            let words =
+                "launch=kernel,110,-1,1 sync launch=kernel,-1,-1,1 launch=kernel,100,-1,1 sync";
+            stage.start(words).finish_within(A_WHILE);
+        });
+    }
 }
 
 #[test]
@@ -121,6 +138,24 @@ fn a_stopped_process_holds_up_nobody() {
     stopped.kill().unwrap();
     stopped.wait().unwrap();
     assert!(got > 15.0, "{got} percent beside a stopped process");
+}
+
+#[test]
+fn a_stopped_process_holds_up_nobody_who_has_credit() {
+    for credit_ns in [200_000_000, 10_000_000] {
+        let stage = Stage::new();
+        stage.granting(credit_ns, Pace::Free, || {
+            let mut stopped = stage.start("saturate=kernel,6000,60000").0;
+            stop_with_a_full_flight(&stage, stopped.id() as i32);
+            let words = "launch=kernel,300,-1,1 launch=kernel,400,-1,1 sync";
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                stage.start(words).finish_within(A_WHILE)
+            }));
+            stopped.kill().unwrap();
+            stopped.wait().unwrap();
+            done.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+        });
+    }
 }
 
 /// Stops the process at a moment in which it has all in flight that its container may have.

@@ -15,8 +15,6 @@ use meter_rules::{Asked, UNKNOWN_NS, Verdict, is_left_lying, verdict};
 const SILENCE_NS: u64 = 250_000_000;
 /// Quanta that may be in flight of time that is lent: the second hides the look that the first ends with.
 const LENT_QUANTA: u64 = 2;
-/// The same while there is credit as well: more than is ever granted.
-const ALONE_QUANTA: u64 = 1 << 20;
 /// Shares of one process.
 const MOST: usize = 64;
 
@@ -52,18 +50,20 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
     loop {
         let word = allotment.grant_word(device);
         let now_ns = flight::now_ns();
-        let (credit, is_alone, quanta) = credit(share, now_ns);
+        let Grant { credit, is_alone, quanta, is_far_ahead } = grant(share, now_ns);
         if credit.spent_ns != progress.0 {
             progress = (credit.spent_ns, now_ns);
         }
         let known_ns = cost();
         let others_ns = credit.in_flight_ns.saturating_sub(allotment.own_in_flight_ns(device));
+        let quantum_ns = terms.quantum_ns() * quanta;
         let asked = Asked {
             left_ns: credit.left_ns,
             in_flight_ns: credit.in_flight_ns - left_lying(share, others_ns),
             cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
             is_unmeasured: known_ns == 0,
-            quantum_ns: terms.quantum_ns() * quanta,
+            quantum_ns,
+            ahead_ns: if is_far_ahead { u64::MAX } else { quantum_ns },
             share: u64::from(terms.share()),
             is_alone,
             waited_ns: now_ns.saturating_sub(start_ns),
@@ -109,9 +109,20 @@ fn leave_lying(share: Share, others_ns: u64) {
     }
 }
 
-/// What is left, whether it comes by itself, and how many quanta may be in flight. Where idle time is lent
-/// there is always credit; what is in flight stays bounded, so that the time can be taken back.
-fn credit(share: Share, now_ns: u64) -> (Credit, bool, u64) {
+/// What a share has at a moment.
+struct Grant {
+    credit: Credit,
+    /// It comes by itself.
+    is_alone: bool,
+    /// How many quanta may be in flight, and in how many patience is counted.
+    quanta: u64,
+    /// As much may be in flight as there is credit. Patience stays what it is: what is far ahead may be a kernel that
+    /// spins for this launch.
+    is_far_ahead: bool,
+}
+
+/// Where idle time is lent there is always credit; what is in flight stays bounded, so that the time can be taken back.
+fn grant(share: Share, now_ns: u64) -> Grant {
     let (allotment, device) = (share.allotment, share.device);
     let pace = allotment.pace(device);
     if pace == Pace::Alone || !arbiter_lives(share, now_ns) {
@@ -120,18 +131,18 @@ fn credit(share: Share, now_ns: u64) -> (Credit, bool, u64) {
         if was_granted(share, false) {
             allotment.begins_alone(device, now_ns);
         }
-        return (allotment.own_credit(device, now_ns), true, 1);
+        let credit = allotment.own_credit(device, now_ns);
+        return Grant { credit, is_alone: true, quanta: 1, is_far_ahead: false };
     }
     was_granted(share, true);
     let credit = allotment.credit(device);
-    match pace {
-        // As far ahead as it was granted: who has the GPU alone may be far ahead.
-        Pace::Free if credit.left_ns > 0 => {
-            (Credit { left_ns: i64::MAX, ..credit }, false, ALONE_QUANTA)
-        }
-        Pace::Free => (Credit { left_ns: i64::MAX, ..credit }, false, LENT_QUANTA),
-        _ => (credit, false, 1),
+    if pace != Pace::Free {
+        return Grant { credit, is_alone: false, quanta: 1, is_far_ahead: false };
     }
+    // As far ahead as it was granted: who has the GPU alone may be far ahead.
+    let is_far_ahead = credit.left_ns > 0;
+    let credit = Credit { left_ns: i64::MAX, ..credit };
+    Grant { credit, is_alone: false, quanta: LENT_QUANTA, is_far_ahead }
 }
 
 /// Whether an arbiter granted this process its time when it looked last, which from now on it does or does not.
