@@ -238,7 +238,8 @@ impl Faults {
                     kept.overruled.insert(gpu, None);
                 }
             }
-            kept.followed = Some(orders.healed.clone());
+            // Never forgotten: what could not be read for a while is no news when it can.
+            kept.followed.get_or_insert_default().extend(orders.healed.clone());
         });
     }
 

@@ -108,6 +108,19 @@ fn an_order_ends_what_was_known_when_it_came_and_no_later_fault_whatever_the_clo
 }
 
 #[test]
+fn an_order_that_could_not_be_read_for_a_while_is_no_new_one() {
+    let mut faults = Faults::default();
+    let healed = [(uuid(0).to_string(), now() + 1)].into();
+    let order = Orders { healed, ..Orders::default() };
+    faults.follow(&order);
+    faults.xid(uuid(0), 48, &Health::default());
+    for orders in [&Orders::default(), &order] {
+        faults.follow(orders);
+        assert!(faults.of(uuid(0)).is_some(), "{orders:?}");
+    }
+}
+
+#[test]
 fn an_order_of_an_earlier_boot_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faults.json");

@@ -353,7 +353,9 @@ impl<S: Source> Keeper<S> {
     }
 
     fn publish(&mut self) {
-        self.faults.follow(&self.wishes.orders.borrow());
+        // What they change is written, and whoever gives orders waits for no disk.
+        let orders = self.wishes.orders.borrow().clone();
+        self.faults.follow(&orders);
         let (before, after) = (self.inventory.borrow().clone(), self.refreshed());
         if *before != after {
             tell_changes(&before, &after);
