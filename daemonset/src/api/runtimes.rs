@@ -169,8 +169,13 @@ impl Desk {
             return Ok(Some(handler));
         }
         let path = format!("/apis/node.k8s.io/v1/runtimeclasses/{class}");
-        // A class that may not be read is mostly named as its handler.
-        let found = self.client.call(Method::GET, &path, Body::None).await.unwrap_or_default();
+        let found = match self.client.call(Method::GET, &path, Body::None).await {
+            // A class that may not be read is mostly named as its handler.
+            Err(error) if matches!(error.code(), Some(403 | 404)) => {
+                return Ok(Some(class.to_owned()));
+            }
+            found => found?,
+        };
         let handler = found["handler"].as_str().unwrap_or(class).to_owned();
         self.handlers().insert(class.to_owned(), (Instant::now(), handler.clone()));
         Ok(Some(handler))
@@ -185,16 +190,16 @@ impl Desk {
     }
 }
 
-/// Whether the same call is answered the same within a start's patience.
+/// Whether the same call is answered the same within a start's patience. A token that has expired is read again.
 fn is_final(error: &ApiError) -> bool {
-    matches!(error.code(), Some(401 | 403))
+    error.code() == Some(403)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
     use axum::{Router, routing::get};
-    use serde_json::json;
+    use serde_json::{Value, json};
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
@@ -202,20 +207,26 @@ mod tests {
     use crate::node::tests::Bare;
     use crate::runtimes::Verdict;
 
-    /// An API server that answers so each time it is asked for a pod, by turns, and then that it is for runsc.
-    async fn api(answers: Vec<StatusCode>) -> (Client, tempfile::TempDir) {
+    /// An API server that answers so each time it is asked for a pod, by turns, and then that it is of the class sandboxed;
+    /// and so when it is asked for that, and then that its handler is runsc.
+    async fn api(pods: Vec<StatusCode>, classes: Vec<StatusCode>) -> (Client, tempfile::TempDir) {
         let account = tempfile::tempdir().unwrap();
         for file in ["ca.crt", "token"] {
             std::fs::write(account.path().join(file), "").unwrap();
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let answers = Arc::new(Mutex::new(answers.into_iter()));
-        let pod = move || async move {
-            let code = answers.lock().unwrap().next().unwrap_or(StatusCode::OK);
-            (code, json!({ "spec": { "runtimeClassName": "runsc" } }).to_string())
+        let answering = |codes: Vec<StatusCode>, then: Value| {
+            let codes = Arc::new(Mutex::new(codes.into_iter()));
+            get(move || async move {
+                (codes.lock().unwrap().next().unwrap_or(StatusCode::OK), then.to_string())
+            })
         };
-        let app = Router::new().route("/api/v1/namespaces/{ns}/pods/{name}", get(pod));
+        let pod = answering(pods, json!({ "spec": { "runtimeClassName": "sandboxed" } }));
+        let class = answering(classes, json!({ "handler": "runsc" }));
+        let app = Router::new()
+            .route("/api/v1/namespaces/{ns}/pods/{name}", pod)
+            .route("/apis/node.k8s.io/v1/runtimeclasses/{name}", class);
         tokio::spawn(async move { axum::serve(listener, app).await });
         (Client::new(&base, account.path(), "test").unwrap(), account)
     }
@@ -223,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn a_pod_that_starts_again_and_again_is_asked_for_by_one_and_only_while_it_holds_anything()
      {
-        let (client, _account) = api(vec![StatusCode::UNAUTHORIZED; 1000]).await;
+        let (client, _account) = api(vec![StatusCode::FORBIDDEN; 1000], Vec::new()).await;
         let (bare, (sender, mut told)) = (Bare::new(), mpsc::channel(64));
         let desk = Arc::new(Desk {
             client: Arc::new(client),
@@ -254,14 +265,22 @@ mod tests {
 
     #[tokio::test]
     async fn one_refused_call_is_no_answer_while_a_start_waits_unless_it_is_for_want_of_a_right() {
-        let runsc = Verdict::Refused("runsc".into());
-        is_judged_behind(StatusCode::TOO_MANY_REQUESTS, runsc, 0).await;
-        is_judged_behind(StatusCode::FORBIDDEN, Verdict::Unknown, 1).await;
+        let runsc = || Verdict::Refused("runsc".into());
+        let (busy, expired) = (StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED);
+        is_judged_behind([busy, StatusCode::OK], runsc(), 0).await;
+        is_judged_behind([expired, StatusCode::OK], runsc(), 0).await;
+        is_judged_behind([StatusCode::FORBIDDEN, StatusCode::OK], Verdict::Unknown, 1).await;
+        is_judged_behind([StatusCode::OK, busy], runsc(), 0).await;
+        is_judged_behind([StatusCode::OK, expired], runsc(), 0).await;
+        // The class is taken for its handler.
+        is_judged_behind([StatusCode::OK, StatusCode::FORBIDDEN], Verdict::Fine, 0).await;
     }
 
-    /// A start is judged so where the first call is answered by this, and so many events tell of it.
-    async fn is_judged_behind(first: StatusCode, expected: Verdict, events_told: usize) {
-        let (client, _account) = api(vec![first]).await;
+    /// A start is judged so where the first calls for its pod and for the pod's class are answered by these, and so many
+    /// events tell of it.
+    async fn is_judged_behind(first: [StatusCode; 2], expected: Verdict, events_told: usize) {
+        let [pod, class] = first;
+        let (client, _account) = api(vec![pod], vec![class]).await;
         let bare = Bare::new();
         let config = bare.config.subscribe();
         let (sender, mut told) = mpsc::channel(8);
@@ -272,10 +291,10 @@ mod tests {
         let holder = Holder { namespace: "team".into(), pod: "a".into(), container: None };
         let refused = bare.config.borrow().refused_runtimes.clone();
         let verdict = bare.node.runtimes().judge(&holder, &refused).await;
-        assert_eq!(verdict, expected, "{first}");
+        assert_eq!(verdict, expected, "{first:?}");
         tokio::task::yield_now().await;
         let told = std::iter::from_fn(|| told.try_recv().ok());
         let of_that = told.filter(|event| event.reason == "GPURuntimeUnknown");
-        assert_eq!(of_that.count(), events_told, "{first}");
+        assert_eq!(of_that.count(), events_told, "{first:?}");
     }
 }
