@@ -68,7 +68,6 @@ fn a_hole_that_was_taken_between_filter_and_bind_is_refused_and_a_failed_binding
     until(|| extender.get("/metrics").contains("aliquot_scheduler_unstarted_total 1\n"));
 }
 
-/// Waits until it is so.
 /// A node on which a pod holds 60 percent, and an extender that has heard of it and watches pods end.
 fn one_holds_sixty() -> (Peer, Extender) {
     let peer = Peer::start();
