@@ -81,7 +81,7 @@ mod tests {
             minors: None,
             unlisted: false,
             pod_uid: None,
-            refined: false,
+            refined: Some(false),
             mps: None,
         }
     }

@@ -268,8 +268,8 @@ impl Book {
     /// [`BookError::File`].
     pub fn mark_refined(&mut self, id: AllotmentId, refined: bool) -> Result<(), BookError> {
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        if entry.record.refined != refined {
-            let record = Record { refined, ..entry.record.clone() };
+        if entry.record.refined != Some(refined) {
+            let record = Record { refined: Some(refined), ..entry.record.clone() };
             store::save(&self.layout, &record)?;
             entry.record = record;
         }

@@ -21,6 +21,6 @@ pub use lists::{Listed, Lists, Look, PodName};
 pub(crate) use pages::read as read_pages;
 pub use pages::{RuleBook, Rules};
 pub use record::{Holder, Holding, Record, name};
-pub(crate) use refined::{observe_no_longer, refine};
+pub(crate) use refined::{lower_no_longer, observe_no_longer, refine};
 pub(crate) use release::is_kept;
 pub(crate) use store::load;

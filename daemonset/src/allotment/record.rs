@@ -52,10 +52,10 @@ pub struct Record {
     /// name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<String>,
-    /// Whether annotations or a namespace that is observed may have made its pages others than the record alone would:
-    /// so until it is known that they have not.
-    #[serde(default = "unknown")]
-    pub refined: bool,
+    /// Whether annotations or a namespace that is observed have made its pages others than the record alone would;
+    /// `None` in a record of an agent that did not write it down, and where a lost record was made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refined: Option<bool>,
     /// The folder of the MPS daemon's pipes that the answer names. Who was told of none is never left to
     /// MPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,15 +133,10 @@ impl Record {
             minors: None,
             unlisted: false,
             pod_uid: None,
-            refined: false,
+            refined: Some(false),
             mps: None,
         }
     }
-}
-
-/// Of an agent that did not write it down.
-const fn unknown() -> bool {
-    true
 }
 
 impl Record {

@@ -33,15 +33,33 @@ pub(crate) fn refine(
 /// Observes a share no longer, and leaves it else as it is: what annotations make of it nobody has told yet. Answers
 /// whether it is another one now.
 pub(crate) fn observe_no_longer(layout: &Layout, record: &Record, rules: Rules) -> bool {
+    undo(layout, record, rules, |known, spec| match known.at_limit {
+        AtLimit::Observe => {
+            DeviceSpec { policy: spec.policy, at_limit: spec.at_limit, ..known.clone() }
+        }
+        _ => known.clone(),
+    })
+}
+
+/// Gives a share all that its record says again, and leaves it else as it is: the rules that it started by need not be
+/// those of now. Answers whether it is another one now.
+pub(crate) fn lower_no_longer(layout: &Layout, record: &Record, rules: Rules) -> bool {
+    undo(layout, record, rules, |known, spec| {
+        let (hard, weight, cap) = (spec.hard, spec.weight, spec.cap);
+        DeviceSpec { hard, weight, cap, ..known.clone() }
+    })
+}
+
+/// Makes each device what `of` makes of it and of what the record comes to by `rules`.
+fn undo(
+    layout: &Layout,
+    record: &Record,
+    rules: Rules,
+    of: impl Fn(&DeviceSpec, &DeviceSpec) -> DeviceSpec,
+) -> bool {
     let Ok(Some(spec)) = pages::spec(record, rules) else { return false };
     let changed = change(layout, record, |known| {
-        let rules = spec.devices.iter().map(|device| (device.policy, device.at_limit));
-        let bound =
-            known.iter().zip(rules).map(|(device, (policy, at_limit))| match device.at_limit {
-                AtLimit::Observe => DeviceSpec { policy, at_limit, ..device.clone() },
-                _ => device.clone(),
-            });
-        bound.collect()
+        known.iter().zip(&spec.devices).map(|(known, spec)| of(known, spec)).collect()
     });
     said(record, changed, &Refinement::default())
 }

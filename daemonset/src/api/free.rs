@@ -174,7 +174,7 @@ mod tests {
             minors: None,
             unlisted: false,
             pod_uid: None,
-            refined: false,
+            refined: Some(false),
             mps: None,
         }
     }

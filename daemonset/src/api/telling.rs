@@ -14,7 +14,7 @@ use crate::config::{Action, Config, Health};
 use crate::health::action_of;
 use crate::inventory::{Gpu, Inventory, Kind};
 use crate::mps::Daemons;
-use crate::node::{Node, gathered};
+use crate::node::{Gathered, Node};
 use crate::nvml::Xids;
 
 /// Where it is heard what is to be told, beside the node itself.
@@ -40,6 +40,7 @@ pub(super) async fn keep_telling(
     inventory.mark_changed();
     daemons.mark_changed();
     held.mark_changed();
+    let mut held = Gathered::new(held, LOOK);
     xids.mark_changed();
     refused.mark_changed();
     let (mut known, mut lived, mut counted) = <(Arc<Inventory>, Arc<Daemons>, Xids)>::default();
@@ -59,7 +60,7 @@ pub(super) async fn keep_telling(
                 known = now;
                 told
             }
-            Ok(()) = gathered(&mut held, LOOK) => {
+            Ok(()) = held.next() => {
                 let now = troubles(node);
                 let told = of_troubles(&troubled, &now);
                 troubled = now;

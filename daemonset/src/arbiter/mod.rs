@@ -26,7 +26,7 @@ pub use keeper::{Seen, Share, Work};
 pub use shares::Shares;
 pub use view::{GpuView, View};
 
-use crate::node::{Node, gathered};
+use crate::node::{Gathered, Node};
 use board::Board;
 use gangs::Gangs;
 
@@ -136,13 +136,14 @@ async fn arbitrate(
 ) {
     let mut held = node.watch_held();
     held.mark_changed();
+    let mut held = Gathered::new(held, GATHER);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let file = View::file(&node.layout().pages);
     loop {
         tokio::select! {
             // Also where the shares are the same: until pages that were made anew are opened the container
             // paces itself and its neighbours have what is free.
-            Ok(()) = gathered(&mut held, GATHER) => arbiter.follow(shares::of(&node)),
+            Ok(()) = held.next() => arbiter.follow(shares::of(&node)),
             _ = ticks.tick() => {
                 let seen = arbiter.view();
                 // For people: what is not written now is in a second.

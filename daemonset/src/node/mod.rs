@@ -5,6 +5,7 @@
 mod calls;
 mod compare;
 mod denial;
+mod gathered;
 #[cfg(test)]
 mod hung;
 mod kept;
@@ -13,14 +14,13 @@ mod outlived;
 mod pods;
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::AllotmentId;
 use tokio::sync::watch;
-use tokio::sync::watch::error::RecvError;
 
 use crate::allotment::{Book, Lists, PodName, Record};
 use crate::answer::Wares;
@@ -38,6 +38,7 @@ use crate::refusals::Refusals;
 use crate::registrations::Registrations;
 use crate::runtimes::Runtimes;
 pub use denial::Denial;
+pub(crate) use gathered::Gathered;
 use lives::Lives;
 use outlived::Outlived;
 
@@ -67,6 +68,8 @@ pub struct Node {
     pods: watch::Sender<Arc<Pods>>,
     /// Of allotments that go first.
     classes: Mutex<BTreeMap<AllotmentId, arbiter::Class>>,
+    /// Of which it could not be written down whether they are refined.
+    unmarked: Mutex<BTreeSet<AllotmentId>>,
     /// What the API server says of the node's software.
     software: watch::Sender<Option<Software>>,
     pools: watch::Sender<Arc<PoolStates>>,
@@ -93,7 +96,7 @@ impl Node {
         let refusals = Refusals::load(&wares.layout.refusals());
         let (book, held) = (Mutex::new(book), watch::Sender::new(()));
         let registrations = Registrations::default();
-        let (pods, classes, pools) = Default::default();
+        let (pods, classes, unmarked, pools) = Default::default();
         let checkpoint = Reader::new(identity.checkpoint.clone());
         let (lists, lives) = (Mutex::new(Lists::new(None)), Mutex::default());
         let software = watch::Sender::new(None);
@@ -113,6 +116,7 @@ impl Node {
             refusals,
             pods,
             classes,
+            unmarked,
             software,
             pools,
             runtimes: Runtimes::default(),
@@ -160,7 +164,7 @@ impl Node {
         self: Arc<Self>,
     ) -> (watch::Receiver<Arc<Offers>>, impl Future<Output = ()> + Send + 'static) {
         let (mut inventory, mut config) = (self.inventory.clone(), self.config.clone());
-        let mut held = self.held.subscribe();
+        let mut held = Gathered::new(self.held.subscribe(), GATHER);
         let mut known = self.sketch();
         let (offers, told) = watch::channel(Arc::new(known.devices()));
         let keeping = async move {
@@ -169,7 +173,7 @@ impl Node {
                 tokio::select! {
                     Ok(()) = inventory.changed() => {}
                     Ok(()) = config.changed() => {}
-                    Ok(()) = gathered(&mut held, GATHER) => {}
+                    Ok(()) = held.next() => {}
                     () = offers.closed() => return,
                 }
                 let fresh = self.sketch();
@@ -254,19 +258,6 @@ impl Node {
         // Every change is on disk before it is in memory: a book that a panic left is whole.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Resolves some time after a change, with all that came meanwhile. Where it is dropped before, the
-/// change is there still.
-pub(crate) async fn gathered(
-    held: &mut watch::Receiver<()>,
-    time: Duration,
-) -> Result<(), RecvError> {
-    held.changed().await?;
-    held.mark_changed();
-    tokio::time::sleep(time).await;
-    held.mark_unchanged();
-    Ok(())
 }
 
 fn unix_s() -> u64 {
@@ -394,16 +385,5 @@ pub(crate) mod tests {
                 started => assert!(started.is_ok() && !refused, "{started:?}"),
             }
         }
-    }
-
-    #[tokio::test]
-    async fn a_change_that_nobody_waited_for_to_the_end_is_there_still() {
-        let (sender, mut held) = watch::channel(());
-        sender.send_replace(());
-        let cut = gathered(&mut held, Duration::from_secs(3600));
-        let _ = tokio::time::timeout(Duration::from_millis(5), cut).await.unwrap_err();
-        sender.send_replace(());
-        gathered(&mut held, Duration::from_millis(1)).await.unwrap();
-        assert!(!held.has_changed().unwrap(), "what came meanwhile was gathered");
     }
 }

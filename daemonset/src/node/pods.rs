@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{Node, unix_s};
-use crate::allotment::{self, Held, Record};
+use crate::allotment::{self, Held, Record, Rules};
 use crate::api::{Meta, Pods, PoolStates, Refinement, pod_of, pod_of_record};
 use crate::arbiter;
 use crate::decide::Refusal;
+use crate::layout::Layout;
 use crate::planned::planned;
 
 impl Node {
@@ -91,15 +92,22 @@ impl Node {
                 self.mark_refined(record, true);
                 problems.extend(self.apply(record, &refinement));
             }
-            (true, Some(_)) if record.refined => {
-                problems.extend(self.apply(record, &refinement));
-                self.mark_refined(record, false);
+            (true, Some(_)) => match record.refined {
+                Some(false) => {}
+                Some(true) => {
+                    problems.extend(self.apply(record, &refinement));
+                    self.mark_refined(record, false);
+                }
+                // Who is observed may have started so.
+                None => {
+                    self.undo(record, allotment::lower_no_longer);
+                    self.mark_refined(record, false);
+                }
+            },
+            (true, None) if record.refined == Some(true) => {
+                self.undo(record, allotment::observe_no_longer);
             }
-            (true, None) if record.refined => {
-                let rules = self.book().rules(record);
-                self.applied(allotment::observe_no_longer(&self.wares.layout, record, rules));
-            }
-            (true, _) => {}
+            (true, None) => {}
         }
         problems.into_iter().filter_map(|problem| Some((pod?.clone(), problem))).collect()
     }
@@ -111,6 +119,11 @@ impl Node {
         problems
     }
 
+    fn undo(&self, record: &Record, how: fn(&Layout, &Record, Rules) -> bool) {
+        let rules = self.book().rules(record);
+        self.applied(how(&self.wares.layout, record, rules));
+    }
+
     fn applied(&self, is_new: bool) {
         if is_new {
             // The arbiter looks seldom where nobody fights for a GPU.
@@ -119,8 +132,15 @@ impl Node {
     }
 
     fn mark_refined(&self, record: &Record, refined: bool) {
-        if let Err(error) = self.book().mark_refined(record.id, refined) {
-            warn!(allotment = %record.id, %error, "that it is refined is forgotten when the agent restarts");
+        let marked = self.book().mark_refined(record.id, refined);
+        let mut unmarked = self.unmarked.lock().unwrap_or_else(PoisonError::into_inner);
+        match marked {
+            Ok(()) => drop(unmarked.remove(&record.id)),
+            // Each look tries again.
+            Err(error) if unmarked.insert(record.id) => {
+                warn!(allotment = %record.id, %error, "whether it is refined is forgotten when the agent restarts");
+            }
+            Err(_) => {}
         }
     }
 
@@ -153,6 +173,9 @@ mod tests {
     use crate::inventory::tests::uuid;
     use crate::node::tests::Bare;
     use contract::DeviceId;
+    use contract::paths::LIMITS_FILE;
+    use ledger::agent::{self, DeviceSpec};
+    use ledger::{AtLimit, Policy};
 
     #[test]
     fn a_pod_that_holds_what_does_not_go_together_is_told_of_once() {
@@ -205,6 +228,38 @@ mod tests {
             "an amount without a number"
         );
         assert_eq!(bare.node.class_of(of("new").id), arbiter::Class::Latency);
+    }
+
+    #[test]
+    fn a_share_of_which_nobody_wrote_down_whether_it_is_refined_keeps_the_rules_that_it_started_by()
+    {
+        let bare = Bare::new();
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        // As an agent kept it that did not write it down.
+        let mut record = serde_json::to_value(&bare.node.records()[0]).unwrap();
+        record.as_object_mut().unwrap().remove("refined");
+        let mut record: Record = serde_json::from_value(record).unwrap();
+        let [namespace, pod] = ["team", "trainer"].map(str::to_owned);
+        record.holder =
+            Some(Holder { namespace: namespace.clone(), pod: pod.clone(), container: None });
+        let folder = bare.node.layout().pages_of(record.id);
+        let page = || agent::read_limits(&folder.join(LIMITS_FILE)).unwrap().devices;
+        let by_rules = page();
+        let started =
+            DeviceSpec { policy: Policy::Strict, quantum_us: 9000, ..by_rules[0].clone() };
+        let less = DeviceSpec { hard: 1 << 30, weight: 10, cap: 10, ..started.clone() };
+        let observed =
+            DeviceSpec { policy: Policy::Observe, at_limit: AtLimit::Observe, ..started.clone() };
+        let meta = serde_json::json!({ "uid": "uid", "name": pod, "namespace": namespace });
+        let meta = serde_json::from_value(meta).unwrap();
+        let pods = Pods::from([("uid".to_owned(), meta)]);
+        let domain = Domain::parse("example.com").unwrap();
+        for (was, becomes) in [(&started, &started), (&less, &started), (&observed, &observed)] {
+            agent::update(&folder, std::slice::from_ref(was)).unwrap();
+            assert_eq!(bare.node.refine(&record, &pods, domain), []);
+            assert_eq!(page(), std::slice::from_ref(becomes), "{was:?}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Book {
         grant: &Grant,
         shim: Option<String>,
     ) -> Result<(), BookError> {
-        let record = Record { shim, refined: true, ..Record::new(devices, grant, now()) };
+        let record = Record { shim, refined: None, ..Record::new(devices, grant, now()) };
         self.check_name(&record)?;
         self.hands.check_removed(record.id)?;
         pages::restore(&self.layout, &self.hands, &record, self.rules.of(&record))?;
