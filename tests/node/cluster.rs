@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use kubelet_sim::PodSpec;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
 use crate::harness::{Node, PERCENT, part, wait_or_say, wait_until};
@@ -57,6 +57,33 @@ fn the_node_is_labelled_and_its_start_up_taint_is_removed() {
         let taints = api.cluster().node["spec"]["taints"].clone();
         taints == json!([{"key": "other", "effect": "NoSchedule"}])
     });
+}
+
+#[test]
+fn after_a_reboot_the_start_up_taint_is_there_until_the_agent_has_found_the_driver() {
+    let (mut node, api) = node("startupTaints: [example.com/not-ready]\ntaintAfterReboot: true\n");
+    let taints = |api: &ApiServer| api.cluster().node["spec"]["taints"].clone();
+    let other = json!([{"key": "other", "effect": "NoSchedule"}]);
+    wait_until("the taint is gone", || taints(&api) == other);
+    let boot = node.at("state/boot");
+    wait_until("it is written down in which boot", || boot.exists());
+    node.kill_agent();
+    node.start_agent();
+    node.expect_registered();
+    assert_eq!(taints(&api), other, "an agent that starts again is no reboot");
+
+    node.terminate_agent();
+    fs::write(&boot, "another").unwrap();
+    let away = node.at("away");
+    fs::rename(node.at("driver"), &away).unwrap();
+    node.start_agent();
+    assert_eq!(node.wait_for_its_end(), Some(1), "there is no driver: {}", node.log());
+    let both = json!([{"key": "other", "effect": "NoSchedule"},
+                      {"key": "example.com/not-ready", "effect": "NoSchedule"}]);
+    assert_eq!(taints(&api), both);
+    fs::rename(&away, node.at("driver")).unwrap();
+    node.start_agent();
+    wait_until("the taint is gone again", || taints(&api) == other);
 }
 
 const POOL: &str = "pools: {train: {mode: whole}}\ngpus: [{index: 1, pool: train}]\n";
@@ -251,6 +278,14 @@ fn a_finding_is_an_event_and_an_eviction_that_is_asked_for_until_it_is_granted()
         events.iter().any(|event| event["involvedObject"]["name"] == "a")
     });
     wait_until("it was asked for twice", || api.cluster().evictions.len() == 2);
+    let told = |words: &str| {
+        let is_it = |event: &Value| {
+            let is_its = event["involvedObject"]["uid"] == pod.uid();
+            is_its && event["message"].as_str().is_some_and(|message| message.contains(words))
+        };
+        api.events("GPUEviction").iter().any(is_it)
+    };
+    wait_until("the pod's events say what became of it", || told("evicted: "));
     let asked = api.cluster().evictions[1].clone();
     assert_eq!(asked["metadata"]["name"], "a");
     assert_eq!(asked["deleteOptions"]["preconditions"]["uid"], pod.uid());

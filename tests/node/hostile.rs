@@ -241,3 +241,24 @@ fn what_is_found_on_a_gpu_stands_while_the_gpu_is_sick() {
     stays(0.0);
     assert!(!node.log().contains("audit: over"), "{}", node.log());
 }
+
+#[test]
+fn a_process_of_the_machine_itself_is_told_of_on_the_node() {
+    let (node, api) = node("");
+    let mut process = Command::new(client())
+        .args(["alloc=64M", "hold"])
+        .env("LD_LIBRARY_PATH", node.at("driver/usr/lib/x86_64-linux-gnu"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("it is told", || {
+        let events = api.events("GPUUsedOutsidePods");
+        events.iter().any(|event| event["involvedObject"]["kind"] == "Node")
+    });
+    let standing = || node.metric("aliquot_audit_findings", &["\"outside\""]);
+    assert_eq!(standing(), Some(1.0));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    wait_until("it is over", || standing() == Some(0.0));
+}

@@ -46,6 +46,10 @@ fn each_gpu_that_falls_sick_is_an_event_of_its_own_and_a_reason_that_changes_is_
     expect(&api, "GPUUnhealthy", &[&second]);
     change(&node, Change::Xid { card: 0, number: 79 });
     expect(&api, "GPUUnhealthy", &[&first, "XID 79"]);
+    // A card that was away is well when it is back.
+    change(&node, Change::Restore { card: 1 });
+    node.expect(WHOLE, 1);
+    expect(&api, "GPUHealthy", &[&second, "well again"]);
     // One that finds it so says it too: who was told may have forgotten.
     node.kill_agent();
     api.cluster().events.clear();
@@ -96,4 +100,24 @@ fn a_configuration_that_is_not_taken_is_an_event_and_a_metric_until_it_is_right(
     wait_until("the metric says so", || refused() == Some(1.0));
     fs::write(node.at("config.yaml"), "defaultMode: shared\n").unwrap();
     wait_until("it is taken again", || refused() == Some(0.0));
+}
+
+#[test]
+fn an_allotment_of_which_nothing_can_be_written_down_is_an_event_until_it_can() {
+    let (mut node, api) = node("");
+    let mut pod = node.share("a", 50, "sleep 1000");
+    pod.start().unwrap();
+    node.expect_holders(&["default/a/main"]);
+    node.kill_agent();
+    let [record] = &node.names_in("state/allotments")[..] else { panic!("one record") };
+    // A folder in the place of a file: nobody reads or replaces that as a file, root neither.
+    let path = node.at("state/allotments").join(record);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    node.start_agent();
+    let id = record.trim_end_matches(".json");
+    expect(&api, "GPUAllotmentTrouble", &[id, "is not as it should be"]);
+    fs::remove_dir(&path).unwrap();
+    expect(&api, "GPUAllotmentMended", &[id]);
+    node.expect_holders(&["default/a/main"]);
 }
