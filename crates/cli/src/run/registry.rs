@@ -131,14 +131,17 @@ impl Registry {
     fn visit(&self, folder: &Path) -> Option<(AllotmentId, Card)> {
         let id = folder.file_name()?.to_str()?.parse().ok()?;
         let file = File::open(folder.join(CARD)).ok()?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Some((id, serde_json::from_reader(file).ok()?)),
-            _ => {
-                let _ = fs::remove_dir_all(folder);
-                None
-            }
+        if is_over(&file) {
+            let _ = fs::remove_dir_all(folder);
+            return None;
         }
+        Some((id, serde_json::from_reader(file).ok()?))
     }
+}
+
+/// Whether nobody holds a run by its card. A run holds it alone and visitors together: they do not take each other for it.
+fn is_over(card: &File) -> bool {
+    !matches!(card.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 fn make(
@@ -303,6 +306,18 @@ mod tests {
             assert!(refusal(base.clone()).contains("belongs to user 65534"));
             assert_eq!(fs::metadata(&base).unwrap().mode() & 0o777, 0o755);
         }
+    }
+
+    #[test]
+    fn visitors_of_a_dead_run_do_not_take_each_other_for_it() {
+        let above = tempfile::tempdir().unwrap();
+        let card = above.path().join(CARD);
+        let held = File::create(&card).unwrap();
+        held.lock().unwrap();
+        assert!(!is_over(&File::open(&card).unwrap()));
+        drop(held);
+        let visitors = [(); 2].map(|()| File::open(&card).unwrap());
+        assert_eq!(visitors.each_ref().map(is_over), [true; 2]);
     }
 
     #[test]
