@@ -2,6 +2,7 @@
 
 mod libraries;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,20 @@ impl Driver {
     pub fn mounts(&self, names: Names) -> Vec<Mount> {
         let smi = self.smi.as_deref().map(|path| read_only(path, "/usr/bin/nvidia-smi"));
         libraries::mounts(&self.libraries, names).into_iter().chain(smi).collect()
+    }
+
+    /// The files behind the mounts of an answer that the kubelet keeps, each once.
+    #[must_use]
+    pub fn lasting_files(&self) -> Vec<PathBuf> {
+        let files = self.mounts(Names::Lasting).into_iter().map(|mount| mount.host_path.into());
+        files.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The first of `files` that is not there. Where the driver itself is not, nobody knows.
+    #[must_use]
+    pub fn lacks<'a>(&self, files: &'a [PathBuf]) -> Option<&'a Path> {
+        let is_seen = self.nvml().exists();
+        files.iter().find(|file| is_seen && !file.exists()).map(PathBuf::as_path)
     }
 
     /// The device nodes of the GPUs with these minor numbers, with those that all need.

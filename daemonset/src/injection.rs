@@ -73,6 +73,12 @@ impl Way {
         matches!(self.exposure_of(is_share), Exposure::Mounts | Exposure::Env)
     }
 
+    /// Whether the answer for a holding mounts the driver's files.
+    #[must_use]
+    pub fn has_driver_files(&self, is_share: bool) -> bool {
+        self.exposure_of(is_share) == Exposure::Mounts
+    }
+
     /// Whether a holding comes by names of CDI.
     #[must_use]
     pub fn has_names(&self, is_share: bool) -> bool {

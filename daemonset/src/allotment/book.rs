@@ -83,6 +83,8 @@ pub struct Told {
     pub has_cdi_names: Option<bool>,
     /// See [`Record::minors`].
     pub minors: Option<Vec<u32>>,
+    /// See [`Record::driver_files`].
+    pub driver_files: Option<Vec<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -197,9 +199,9 @@ impl Book {
         told: Told,
         shim: Option<String>,
     ) -> Result<Record, BookError> {
-        let Told { resource, has_cdi_names, minors } = told;
+        let Told { resource, has_cdi_names, minors, driver_files } = told;
         let fresh = Record::new(devices, grant, now());
-        let record = Record { resource, shim, has_cdi_names, minors, ..fresh };
+        let record = Record { resource, shim, has_cdi_names, minors, driver_files, ..fresh };
         self.check_name(&record)?;
         self.check_room(&record)?;
         self.hands.check_removed(record.id)?;

@@ -45,6 +45,10 @@ pub struct Record {
     /// `None` where it has names of CDI alone, and where `has_cdi_names` is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minors: Option<Vec<u32>>,
+    /// The driver's files that the answer mounts, as they are named on the node; `None` where it mounts none, and where
+    /// nobody wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver_files: Option<Vec<PathBuf>>,
     /// Whether the kubelet's lists name no such container: it is an init container, and its checkpoint did.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unlisted: bool,
@@ -131,6 +135,7 @@ impl Record {
             shim: None,
             has_cdi_names: None,
             minors: None,
+            driver_files: None,
             unlisted: false,
             pod_uid: None,
             refined: Some(false),

@@ -172,6 +172,7 @@ mod tests {
             shim: None,
             has_cdi_names: None,
             minors: None,
+            driver_files: None,
             unlisted: false,
             pod_uid: None,
             refined: Some(false),

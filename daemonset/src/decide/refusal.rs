@@ -1,5 +1,7 @@
 //! Why devices are not given, in sentences for whoever asked.
 
+use std::path::PathBuf;
+
 use contract::{DeviceId, DeviceUuid, IdError};
 
 /// Why a set of device IDs is refused. The sentence stands in the pod's status and events.
@@ -47,6 +49,12 @@ pub enum Refusal {
          start with another's device node: the pod has to be made again"
     )]
     Renumbered(DeviceUuid),
+    /// A driver that has been exchanged for one without a file that the kubelet's answer mounts.
+    #[error(
+        "the driver of this node has no {} any more, which this container was given: the pod has to be made again",
+        .0.display()
+    )]
+    DriverFile(PathBuf),
     /// A GPU that was not there since the agent started.
     #[error("{0} is not in this node any more: the pod has to be made again")]
     Unknown(DeviceUuid),
@@ -119,6 +127,7 @@ impl Refusal {
             Self::Runtime(_) => "runtime",
             Self::NoCdi(_) => "no_cdi",
             Self::Renumbered(_) => "renumbered",
+            Self::DriverFile(_) => "driver_file",
             Self::Unknown(_) => "unknown",
             Self::Sick(..) => "sick",
             Self::Cordoned(..) => "cordoned",

@@ -111,10 +111,12 @@ impl Node {
         self.refuse_dropped(has_cdi_names)?;
         let gpus = Holding::from(&grant);
         let minors = || decide::minors(gpus.gpus(), inventory);
+        let mounts = way.has_driver_files(is_share(&grant));
         let told = Told {
             resource: Some(resource.to_owned()),
             has_cdi_names: Some(has_cdi_names),
             minors: way.has_nodes(is_share(&grant)).then(minors).flatten(),
+            driver_files: mounts.then(|| self.wares.driver.lasting_files()),
         };
         self.allot(&devices, &grant, told)
     }
@@ -196,6 +198,7 @@ impl Node {
         let devices = decide::parse(ids)?;
         self.refuse_dropped(self.was_named(&devices))?;
         self.refuse_renumbered(&devices)?;
+        self.refuse_lost(&devices)?;
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,

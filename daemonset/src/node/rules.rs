@@ -52,6 +52,14 @@ impl Node {
         other.map_or(Ok(()), |gpu| Err(Refusal::Renumbered(gpu)))
     }
 
+    /// No container is left to a runtime that would not find a file of the driver's: the kubelet replays mounts that were
+    /// answered under another driver, and that runtime's words say nothing of it.
+    pub(super) fn refuse_lost(&self, devices: &BTreeSet<DeviceId>) -> Result<(), Refusal> {
+        let files = self.book().record(devices).and_then(|record| record.driver_files.clone());
+        let lost = files.as_deref().and_then(|files| self.wares.driver.lacks(files));
+        lost.map_or(Ok(()), |file| Err(Refusal::DriverFile(file.to_owned())))
+    }
+
     /// Writes the CDI specifications, if a container may ask for what stands in them.
     ///
     /// # Errors
@@ -176,8 +184,8 @@ mod tests {
     use crate::cdi::Cdi;
     use crate::config::{ComputeBackEnd, Config, Injection};
     use crate::inventory::tests::uuid;
-    use crate::node::hung;
     use crate::node::tests::Bare;
+    use crate::node::{Denial, hung};
 
     fn half(from: u8) -> Vec<String> {
         (from..from + 50).map(|part| format!("{}::{part}", uuid(0))).collect()
@@ -203,6 +211,33 @@ mod tests {
         let writing = std::sync::Mutex::new(Some(bare.node.specifying.lock().unwrap()));
         let let_go = || drop(writing.lock().unwrap().take());
         assert!(allots(&bare, half(0), let_go), "Allocate waited for the specifications");
+    }
+
+    #[tokio::test]
+    async fn no_container_starts_whose_mounts_name_what_the_driver_of_now_does_not_have() {
+        let of = |injection, exposure| Config { injection, exposure, ..Config::default() };
+        for (config, refused) in [
+            (of(Injection::Mounts, Exposure::Mounts), true),
+            (of(Injection::Mounts, Exposure::Env), false),
+            (of(Injection::Cdi, Exposure::Mounts), false),
+        ] {
+            let bare = Bare::with(config);
+            let nvml = bare.node.nvml();
+            let file = nvml.with_file_name("libcuda.so");
+            fs::write(&file, "").unwrap();
+            bare.node.allocate("gpu-percent", &half(0)).unwrap();
+            let start = async || bare.node.prestart(&half(0)).await;
+            assert!(start().await.is_ok(), "all is there");
+            fs::remove_file(&file).unwrap();
+            match start().await {
+                Err(Denial::Refused(Refusal::DriverFile(lost))) => {
+                    assert!(refused && lost == file, "{}", lost.display());
+                }
+                started => assert!(started.is_ok() && !refused, "{started:?}"),
+            }
+            fs::remove_file(nvml).unwrap();
+            assert!(start().await.is_ok(), "of a driver that is not seen nothing is known");
+        }
     }
 
     #[test]
