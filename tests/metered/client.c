@@ -132,6 +132,23 @@ static int release_beside(int count) {
     return answer;
 }
 
+/* Keeps the primary context once more and lets it go, without a pause. */
+static void *keep_and_let_go(void *unused) {
+    void *context;
+    for (;;) {
+        CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
+        CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+    }
+}
+/* Is cancelled in the driver while it lets the primary context go. */
+static void *release_within(void *unused) {
+    void *context;
+    CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
+    CALL("standin_cancel_release", (int), 1);
+    CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+    return 0;
+}
+
 static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
 
 static int callback_answer = -1;
@@ -334,6 +351,15 @@ int main(int argc, char **argv) {
             void *ended;
             kind_within = kind;
             pthread_create(&thread, 0, cancelled_within, contexts[0]);
+            pthread_join(thread, &ended);
+            answer = ended == PTHREAD_CANCELED;
+        } else if (!strcmp(argv[i], "keep-and-let-go")) {
+            pthread_t thread;
+            answer = pthread_create(&thread, 0, keep_and_let_go, 0);
+        } else if (!strcmp(argv[i], "cancelled-release")) {
+            pthread_t thread;
+            void *ended;
+            pthread_create(&thread, 0, release_within, 0);
             pthread_join(thread, &ended);
             answer = ended == PTHREAD_CANCELED;
         } else if (sscanf(argv[i], "alarms=%d", &ms) == 1) {

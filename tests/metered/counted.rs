@@ -41,6 +41,32 @@ fn a_launch_of_every_kind_is_counted_and_measured() {
     }
 }
 
+/// What was booked of what ran, in percent.
+fn booked_percent(stage: &Stage, words: &str) -> f64 {
+    let lines = stage.run(&format!("{words} book=busy_ns")).lines;
+    let truth = number(&lines, "book=busy_ns") as f64;
+    stage.used().spent_compute_ns as f64 * 100.0 / truth
+}
+
+#[test]
+fn work_is_measured_while_a_thread_keeps_and_lets_go_of_the_context_without_a_pause() {
+    // Launches that wait look often at what is in flight.
+    let words = "launch=kernel,10,-1,1 keep-and-let-go saturate=kernel,30000,2000 sleep=50 \
+                 launch=kernel,1,-1,1 sync";
+    let booked = booked_percent(&Stage::new(), words);
+    assert!((90.0..110.0).contains(&booked), "{booked} percent");
+}
+
+#[test]
+fn work_is_measured_again_after_a_thread_was_cancelled_as_it_let_go_of_the_context() {
+    // What is in flight in the first second after is estimated.
+    let words = "launch=kernel,10,-1,1 sync cancelled-release sleep=1100 launch=kernel,10,-1,1 sync \
+                 launch=kernel,30000,-1,20 sync launch=kernel,1,-1,1 sync";
+    let stage = Stage::free();
+    let booked = booked_percent(&stage, words);
+    assert!((90.0..110.0).contains(&booked), "{booked} percent");
+}
+
 #[test]
 fn a_launch_on_two_devices_is_two() {
     let stage = Stage::free();

@@ -6,6 +6,8 @@
  */
 static void context_ends(void *context);
 #define CONTEXT_ENDS(context) context_ends(context)
+static void releases(void);
+#define RELEASES() releases()
 #include "../shim/driver.c"
 
 #ifndef NVML
@@ -64,6 +66,12 @@ EXPORT void standin_cancel(int n, int late) { calls_left = n, cancels_late = lat
 static void cancelled(void) {
     pthread_cancel(pthread_self());
     pthread_testcancel();
+}
+/* The same in the next release of a primary context. */
+static __thread int releases_last;
+EXPORT void standin_cancel_release(int is_on) { releases_last = is_on; }
+static void releases(void) {
+    if (releases_last) cancelled();
 }
 static void begins(void) {
     if (calls_left == 0 || --calls_left) return;

@@ -36,6 +36,9 @@ static const unsigned char uuids[CARDS][16] = {
 #ifndef NVML
 
 /* What a driver that knows more does when a context ends. */
+#ifndef RELEASES
+#define RELEASES()
+#endif
 #ifndef CONTEXT_ENDS
 #define CONTEXT_ENDS(context)
 #endif
@@ -176,6 +179,7 @@ int cuDevicePrimaryCtxRetain(context **ctx, int device) {
     return 0;
 }
 int cuDevicePrimaryCtxRelease_v2(int device) {
+    RELEASES();
     if (device < 0 || device >= CARDS) return 101;
     if (!retained[device]) return 201;
     if (!--retained[device]) CONTEXT_ENDS(&primaries[device]);

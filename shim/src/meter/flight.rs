@@ -136,17 +136,21 @@ struct Timed {
 }
 
 impl Flown {
-    /// None: it is not done.
+    /// None: it is not done, or nobody is asked at the moment.
     fn timed(&self, now_ns: u64) -> Option<Timed> {
         let unknown = Timed { end_ns: now_ns, took_ns: None };
         let Some(timer) = Timer::at(self.timer) else { return Some(unknown) };
         match timer.passed(self.to) {
-            Passed::No => return None,
+            Passed::No | Passed::NotNow => return None,
             Passed::Unknown => return Some(unknown),
             Passed::Yes => {}
         }
-        let Some(took_ns) = timer.elapsed_ns(self.from, self.to) else { return Some(unknown) };
-        let end_ns = timer.when(self.to, took_ns, self.launched_ns, now_ns);
+        let took_ns = match timer.elapsed_ns(self.from, self.to) {
+            Ok(took_ns) => took_ns,
+            Err(Passed::NotNow) => return None,
+            Err(_) => return Some(unknown),
+        };
+        let end_ns = timer.when(self.to, took_ns, self.launched_ns, now_ns)?;
         Some(Timed { end_ns, took_ns: Some(took_ns) })
     }
 

@@ -158,7 +158,8 @@ impl Lane {
         }
         let last = self.last.swap(0, AcqRel);
         let Some(timer) = timer else { return Step::Opens { from: 0, is_busy: Some(false) } };
-        if last != 0 && timer.passed(last) == Passed::No {
+        let passed = if last == 0 { Passed::Unknown } else { timer.passed(last) };
+        if passed == Passed::No {
             return Step::Opens { from: last, is_busy: Some(true) };
         }
         if work.engine == Engine::Compute {
@@ -166,7 +167,7 @@ impl Lane {
         }
         timer.release(last);
         // Of a stream that had come to its last event it is known that it was not.
-        let is_busy = (last != 0).then_some(false);
+        let is_busy = (last != 0 && passed != Passed::NotNow).then_some(false);
         Step::Opens { from: timer.record(stream), is_busy }
     }
 

@@ -84,6 +84,7 @@ pub(crate) fn settle(waited: bool) {
             }
         }
     }
+    Timer::stuck().for_each(context_ends);
 }
 
 /// All streams of a context are about to wait for an event; without one, or of one that has no timer, all streams that
@@ -116,9 +117,9 @@ pub(crate) fn while_it_may_end<T>(context: CUcontext, release: impl FnOnce() -> 
     if any_flies() {
         super::quietly(|| settle(false));
     }
-    timer.may_leave();
+    let uses = timer.askers.may_leave();
     let released = release();
-    timer.stays();
+    timer.askers.stays(uses);
     released
 }
 

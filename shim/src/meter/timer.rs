@@ -6,12 +6,12 @@
 
 use crate::capture::relaxed;
 use crate::hooks::real;
+use crate::meter::askers::Askers;
 use crate::meter::stream::Stream;
 use crate::region::{Place, Region};
 use crate::say::Once;
-use crate::sys;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 use meter_rules::numbers_from;
 use nvidia_sys::cuda::fns::{cuEventCreate, cuEventElapsedTime, cuEventQuery, cuEventRecord};
 use nvidia_sys::cuda::{CUcontext, CUevent, CUevent_st, CUresult};
@@ -22,12 +22,12 @@ const CONTEXTS: usize = 16;
 const EVENTS: usize = 512;
 /// How many places are looked at for a free event.
 const LOOKS: u32 = 64;
-/// How often others are let go first while they ask the driver.
-const MOST_YIELDS: u32 = 10_000;
 /// How old an anchor gets, in nanoseconds: a difference of events is a 32-bit float of milliseconds.
 const ANCHOR_NS: u64 = 1_000_000_000;
 
 static TIMERS: Region<Timer, CONTEXTS> = Region::new();
+/// Somebody has met a context of which nobody may ever say that it stays.
+static ANY_STUCK: AtomicBool = AtomicBool::new(false);
 
 /// One context's events.
 pub(crate) struct Timer {
@@ -38,10 +38,7 @@ pub(crate) struct Timer {
     /// An event that has come to pass, and when, by this process's clock.
     anchor: AtomicU32,
     hint: AtomicU32,
-    /// Threads that ask the driver about an event.
-    askers: AtomicU32,
-    /// The context may be about to end: nobody asks.
-    leaves: AtomicU32,
+    pub(crate) askers: Askers,
     anchor_ns: AtomicU64,
     events: [Counted; EVENTS],
 }
@@ -64,6 +61,8 @@ pub(crate) enum Passed {
     Yes,
     /// The GPU has not come to it.
     No,
+    /// Nobody is asked at the moment: its context may be about to end.
+    NotNow,
     /// Nobody can say: its context is broken or gone.
     Unknown,
 }
@@ -172,66 +171,82 @@ impl Timer {
     pub(crate) fn passed(&self, event: Event) -> Passed {
         let Some(functions) = functions() else { return Passed::Unknown };
         // SAFETY: an event of ours, which lives as long as its context.
-        match self.ask(|| Some(unsafe { (functions.query)(self.handle(event)?) })) {
-            Some(SUCCESS) => Passed::Yes,
-            Some(CUresult::CUDA_ERROR_NOT_READY) => Passed::No,
-            _ => Passed::Unknown,
+        match self.ask(event, |event| Some(unsafe { (functions.query)(event) })) {
+            Ok(SUCCESS) => Passed::Yes,
+            Ok(CUresult::CUDA_ERROR_NOT_READY) => Passed::No,
+            Ok(_) => Passed::Unknown,
+            Err(why) => why,
         }
     }
 
-    /// Nanoseconds from one event to another that have both come to pass.
-    pub(crate) fn elapsed_ns(&self, from: Event, to: Event) -> Option<u64> {
-        let elapsed = functions()?.elapsed;
+    /// Nanoseconds from one event to another that have both come to pass, or why nobody says.
+    pub(crate) fn elapsed_ns(&self, from: Event, to: Event) -> Result<u64, Passed> {
+        let elapsed = functions().ok_or(Passed::Unknown)?.elapsed;
         let mut milliseconds = 0.0;
-        let result = self.ask(|| {
-            let (from, to) = (self.handle(from)?, self.handle(to)?);
+        let result = self.ask(to, |to| {
+            let from = self.handle(from)?;
             // SAFETY: events of ours, which live as long as their context; the driver writes one float.
             Some(unsafe { elapsed(&mut milliseconds, from, to) })
         })?;
         // A float that is no number becomes 0.
-        (result == SUCCESS).then_some((f64::from(milliseconds) * 1e6) as u64)
-    }
-
-    /// What the driver says, unless the context may be about to end: its events go with it. Whoever is in here when
-    /// that begins is waited for.
-    fn ask(&self, driver: impl FnOnce() -> Option<CUresult>) -> Option<CUresult> {
-        self.askers.fetch_add(1, SeqCst);
-        let answer = if self.leaves.load(SeqCst) == 0 { driver() } else { None };
-        self.askers.fetch_sub(1, SeqCst);
-        answer
-    }
-
-    /// The context may be about to end: until [`Self::stays`] nobody asks about its events.
-    pub(crate) fn may_leave(&self) {
-        self.leaves.fetch_add(1, SeqCst);
-        self.await_askers();
-    }
-
-    /// It has not ended, or its place is another's by now.
-    pub(crate) fn stays(&self) {
-        let _ = self.leaves.fetch_update(SeqCst, Relaxed, |leaves| leaves.checked_sub(1));
-    }
-
-    fn await_askers(&self) {
-        // A thread that was cancelled in the driver never comes out.
-        for _ in 0..MOST_YIELDS {
-            if self.askers.load(SeqCst) == 0 {
-                return;
-            }
-            sys::yield_now();
+        if result == SUCCESS {
+            Ok((f64::from(milliseconds) * 1e6) as u64)
+        } else {
+            Err(Passed::Unknown)
         }
+    }
+
+    /// What the driver says of an event, or why it is not asked.
+    fn ask(
+        &self,
+        event: Event,
+        driver: impl FnOnce(CUevent) -> Option<CUresult>,
+    ) -> Result<CUresult, Passed> {
+        // The event is looked for within: while anybody asks it does not end.
+        match self.askers.ask(|| self.handle(event).and_then(driver)) {
+            Some(answer) => answer.ok_or(Passed::Unknown),
+            None if self.handle(event).is_none() => Err(Passed::Unknown),
+            None if self.askers.is_stuck() => {
+                ANY_STUCK.store(true, Relaxed);
+                Err(Passed::Unknown)
+            }
+            None => Err(Passed::NotNow),
+        }
+    }
+
+    /// The contexts of which nobody may ever say that they stay, if anybody has met one: with new events they can be
+    /// timed again.
+    pub(crate) fn stuck() -> impl Iterator<Item = CUcontext> {
+        let any = ANY_STUCK.load(Relaxed) && ANY_STUCK.swap(false, Relaxed);
+        let timers = if any { TIMERS.known() } else { &[] };
+        timers.iter().filter(|timer| timer.askers.is_stuck()).map(|timer| {
+            core::ptr::with_exposed_provenance_mut(timer.context.load(Acquire) as usize)
+        })
     }
 
     /// When an event came to pass by this process's clock, which shows `now_ns`. What was launched at
     /// `launched_ns` and took so long cannot have ended earlier, and not later than now: by both the
-    /// anchor is put right. The first is taken to have begun at once, as on a GPU that was idle.
-    pub(crate) fn when(&self, event: Event, took_ns: u64, launched_ns: u64, now_ns: u64) -> u64 {
+    /// anchor is put right. The first is taken to have begun at once, as on a GPU that was idle. None: nobody is asked
+    /// at the moment.
+    pub(crate) fn when(
+        &self,
+        event: Event,
+        took_ns: u64,
+        launched_ns: u64,
+        now_ns: u64,
+    ) -> Option<u64> {
         let version = self.version.load(Acquire);
         let (anchor, at) = (self.anchor.load(Relaxed), self.anchor_ns.load(Relaxed));
         if version & 1 == 1 || self.version.load(Acquire) != version {
-            return now_ns;
+            return Some(now_ns);
         }
-        let since = if anchor == 0 { None } else { self.elapsed_ns(anchor, event) };
+        let since = match anchor {
+            0 => None,
+            _ => match self.elapsed_ns(anchor, event) {
+                Err(Passed::NotNow) => return None,
+                since => since.ok(),
+            },
+        };
         let earliest = launched_ns.saturating_add(took_ns).min(now_ns);
         let said = since.map_or(earliest, |since| at.saturating_add(since));
         let end = said.clamp(earliest, now_ns);
@@ -239,7 +254,7 @@ impl Timer {
         if is_old || said != end {
             self.re_anchor(version, event, end);
         }
-        end
+        Some(end)
     }
 
     /// Of several threads one does it.
@@ -256,11 +271,13 @@ impl Timer {
     pub(crate) fn end(context: CUcontext) -> Option<u32> {
         let number = Self::known(context)?;
         let timer = Self::at(number)?;
-        timer.context.store(1, Relaxed);
+        let handle = context.expose_provenance() as u64;
+        // Of several threads one does it.
+        timer.context.compare_exchange(handle, 1, AcqRel, Relaxed).ok()?;
         for counted in &timer.events {
             counted.handle.store(core::ptr::null_mut(), SeqCst);
         }
-        timer.await_askers();
+        timer.askers.await_all();
         Some(number)
     }
 
@@ -268,6 +285,7 @@ impl Timer {
     pub(crate) fn is_free(&self) {
         self.events.iter().for_each(|counted| counted.holders.store(0, Relaxed));
         self.anchor.store(0, Relaxed);
+        self.askers.are_anothers();
         self.context.store(0, Release);
     }
 
