@@ -138,3 +138,29 @@ fn threads_that_take_and_give_back_leave_nothing_charged() {
     assert_eq!(one.used(), 0);
     assert!(one.charge(LIMIT));
 }
+
+#[test]
+fn what_is_kept_is_not_shown_as_used_while_another_takes_and_gives_back() {
+    let container = Container::new();
+    let (one, other, looks) = (container.process(), container.process(), container.process());
+    assert!(one.charge(200 * MIB));
+    one.release(200 * MIB);
+    // The more there are, the longer a look takes.
+    let others: Vec<_> = (0..60).map(|_| container.process()).collect();
+    others.iter().for_each(|other| assert!(other.charge(64 << 10)));
+    let held = 60 * (64 << 10);
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    let most = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                // Of a size that nobody keeps.
+                assert!(other.charge(64 << 10));
+                other.release(64 << 10);
+            }
+        });
+        let most = (0..10_000).map(|_| looks.used()).max().unwrap();
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+        most
+    });
+    assert!(most <= held + MIB, "{most} bytes were shown as used");
+}

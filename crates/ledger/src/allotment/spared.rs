@@ -13,20 +13,23 @@ use crate::total::bytes_of;
 const READINGS: u32 = 4;
 
 impl Allotment {
-    /// What is charged and not spare.
+    /// What is charged and not spare. It is shown, and nothing is admitted by it: while others change the total all
+    /// the time it is theirs of a moment ago.
     #[inline]
     pub(super) fn charged(&self, device: DeviceIndex) -> u64 {
         let total = || bytes_of(self.pages.totals(device).total.load(Ordering::Acquire));
         let mut before = total();
+        let mut charged = before;
         for _ in 0..READINGS {
             let spare = self.spare(device);
             let after = total();
+            charged = after.saturating_sub(spare);
             if before == after {
-                return after.saturating_sub(spare);
+                break;
             }
             before = after;
         }
-        before
+        charged
     }
 
     /// Takes away what is spare in the slots of all whose processes live as far as anybody knows.
