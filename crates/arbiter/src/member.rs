@@ -76,8 +76,8 @@ const ASLEEP_NS: u64 = 50_000_000;
 /// The same of one that only says that it has something on the card, beyond what that may take: what it waited for in a
 /// way that nobody sees is told of with its next launch.
 const UNTOLD_NS: u64 = 3_000_000;
-/// What a launch that was never measured is told to take, which is alone in flight then, in nanoseconds.
-const UNMEASURED_NS: u64 = 5_000_000;
+/// What a launch that was never measured is told to take, in nanoseconds: `meter_rules::UNKNOWN_NS`, as a test knows.
+const UNKNOWN_NS: u64 = 5_000_000;
 /// For how many quanta one that may go on has used nothing until the others wait for it no longer.
 const IDLE_QUANTA: u64 = 6;
 /// How far what a container says of when it came and of its batches may be apart, in nanoseconds.
@@ -207,8 +207,8 @@ impl Member {
         self.runs_ns = runs_ns;
         let still_ns = now_ns.saturating_sub(self.moved_ns);
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
-        // What was never measured may be far longer than it is taken to be.
-        let is_known = reading.in_flight_ns != UNMEASURED_NS;
+        // What was never measured may be far longer than it is taken to be, and beside it others may be in flight.
+        let is_known = reading.in_flight_ns < UNKNOWN_NS;
         let patience_ns = if reading.waiting || !is_known { ASLEEP_NS } else { UNTOLD_NS };
         self.running = if still_ns <= patience_ns + runs_ns { reading.running } else { 0 };
         self.is_asleep = reading.running > 0 && self.running == 0;

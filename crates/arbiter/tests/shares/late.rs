@@ -78,3 +78,27 @@ fn a_first_kernel_that_is_far_longer_than_it_was_taken_to_be_is_waited_for() {
     // A kernel of 50 ms is five percent of a second.
     assert!((first[0] - 25.0).abs() < 5.0, "{first:.1?}");
 }
+
+/// Whether one that has so much in flight, and tells of nothing more, is taken to be asleep after so long.
+fn is_asleep_after(in_flight_ns: u64, ns: u64) -> bool {
+    let mut gpu = Gpu::new(Settings::default());
+    let says = Reading { running: 1, in_flight_ns, launches: 1, ..Reading::default() };
+    gpu.join(0, Terms::fair(50), &Reading { launches: 0, ..says });
+    gpu.join(1, Terms::fair(50), &Reading::default());
+    for look in 0..=ns / MS {
+        let other = Reading { waiting: true, launches: look, ..Reading::default() };
+        gpu.tick(SECOND + look * MS, |key| Some(if key == 0 { says } else { other }));
+    }
+    gpu.grants().any(|(key, grant)| key == 0 && grant.is_asleep)
+}
+
+#[test]
+fn work_in_which_something_was_never_measured_is_waited_for() {
+    let first_ns = meter_rules::UNKNOWN_NS;
+    for in_flight_ns in [first_ns, first_ns + MS / 50, 2 * first_ns] {
+        assert!(!is_asleep_after(in_flight_ns, 45 * MS), "{in_flight_ns}");
+    }
+    // Of what is below it all was measured, and it has ended long since.
+    assert!(is_asleep_after(first_ns - 1, 45 * MS));
+    assert!(is_asleep_after(2 * first_ns, 100 * MS), "not for ever");
+}
