@@ -1,6 +1,7 @@
 //! An agent that has nothing to serve yet: its driver comes later, as GPU operators install it at each boot. It says
 //! so where it is asked how it is, gives nothing out and touches nothing of the node.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -18,50 +19,79 @@ use crate::seen;
 /// Between two looks: a GPU is to be offered within 5 s of its driver.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Looks in a row that see a loaded driver without its nodes before it is believed: who loads it makes the nodes a
+/// moment later.
+const BLIND: u32 = 3;
+
 /// A driver that answers for no card.
 #[derive(Debug, thiserror::Error)]
 #[error("no GPU to offer: {0}")]
 pub(crate) struct NoGpu(pub(crate) String);
+
+/// A driver that is loaded, and a container that cannot see it: its device nodes are those that the machine had when it
+/// was made.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} This container has the device nodes that were there when it was made, and the driver was loaded since: this \
+     container has to start again"
+)]
+struct Blind(DriverError);
 
 /// Whether an agent that ended for this would not have, had the driver been there.
 pub(crate) fn is_for_a_driver(error: &anyhow::Error) -> bool {
     error.is::<NoGpu>() || error.is::<DriverError>()
 }
 
-/// Waits until there is a driver with a GPU; `why` the agent could not begin. What has nothing to do with that is left
-/// to the next try, which ends with it.
+/// Waits until there is a driver with a GPU; `why` the agent could not begin.
 ///
 /// # Errors
-/// An address for metrics that cannot be listened on.
+/// What no waiting mends: an address for metrics that cannot be listened on, a configuration that has become wrong, a
+/// driver whose nodes only the next container sees.
 pub(crate) async fn until_there(options: &Options, why: &anyhow::Error) -> Result<()> {
     let (told, reason) = watch::channel(format!("{why:#}"));
     let listener = seen::bind(options.seen.metrics_address)?;
     warn!(why = *reason.borrow(), "waiting for the driver");
-    let looking = async {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let options = options.clone();
-            match aside(move || look(&options)).await {
-                Err(why) if is_for_a_driver(&why) => {
-                    let why = format!("{why:#}");
-                    let is_news = told.send_if_modified(|known| {
-                        let news = *known != why;
-                        known.clone_from(&why);
-                        news
-                    });
-                    if is_news {
-                        warn!(why, "waiting for the driver");
-                    }
-                }
-                _ => return,
-            }
-        }
-    };
     tokio::select! {
-        () = looking => info!("the driver is there"),
+        found = keep_looking(options, &told) => {
+            found?;
+            info!("the driver is there");
+        }
         () = seen::serve_unready(listener, reason) => {}
     }
     Ok(())
+}
+
+async fn keep_looking(options: &Options, told: &watch::Sender<String>) -> Result<()> {
+    let mut blind = 0;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let asked = options.clone();
+        let Err(why) = aside(move || look(&asked)).await else { return Ok(()) };
+        blind = if is_blind(&why, &options.seen.proc) { blind + 1 } else { 0 };
+        let why = match why.downcast::<DriverError>() {
+            Ok(why) if blind >= BLIND => return Err(Blind(why).into()),
+            Ok(why) => why.into(),
+            Err(why) => why,
+        };
+        if !is_for_a_driver(&why) {
+            return Err(why);
+        }
+        let why = format!("{why:#}");
+        let is_news = told.send_if_modified(|known| {
+            let news = *known != why;
+            known.clone_from(&why);
+            news
+        });
+        if is_news {
+            warn!(why, "waiting for the driver");
+        }
+    }
+}
+
+/// Whether no node of a driver is seen here that is loaded, as its own file under `proc` says.
+fn is_blind(why: &anyhow::Error, proc: &Path) -> bool {
+    let without_nodes = matches!(why.downcast_ref(), Some(DriverError::Nodes(_)));
+    without_nodes && proc.join("driver/nvidia/version").exists()
 }
 
 /// Looks for the driver and, unless it is let go of by an order, at the cards.

@@ -1,6 +1,7 @@
 //! What cannot work ends with one clear line and a status that is not zero.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::harness::{Node, wait_until};
@@ -39,7 +40,8 @@ fn a_node_that_cannot_be_served_is_told_in_one_line() {
 #[test]
 fn an_agent_that_is_to_wait_for_the_driver_says_so_and_registers_once_it_is_there() {
     let mut node = Node::without_agent();
-    let (there, away) = (node.at("driver"), node.at("away"));
+    // The libraries alone: a world whose own folder is away ends.
+    let (there, away) = (node.at("driver/usr"), node.at("usr"));
     fs::rename(&there, &away).unwrap();
     let mut command = node.agent_command();
     command.arg("--wait-for-driver");
@@ -52,6 +54,41 @@ fn an_agent_that_is_to_wait_for_the_driver_says_so_and_registers_once_it_is_ther
     fs::rename(&away, &there).unwrap();
     node.expect_registered();
     wait_until("it is ready", || node.ask("/readyz").0.contains("200"));
+}
+
+#[test]
+fn an_agent_whose_container_cannot_see_the_nodes_of_a_loaded_driver_ends_for_its_next_one() {
+    if Path::new("/dev/nvidiactl").exists() {
+        return;
+    }
+    let mut node = Node::without_agent();
+    fs::rename(node.at("driver/dev"), node.at("dev")).unwrap();
+    let mut command = node.agent_command();
+    command.arg("--wait-for-driver").arg("--proc").arg(node.at("proc"));
+    node.spawn(command);
+    wait_until("it waits for a driver that is not loaded", || {
+        node.ask("/readyz").1.contains("no /dev/nvidiactl")
+    });
+    fs::create_dir_all(node.at("proc/driver/nvidia")).unwrap();
+    fs::write(node.at("proc/driver/nvidia/version"), "NVRM version: ...").unwrap();
+    assert_eq!(node.wait_for_its_end(), Some(1));
+    let log = node.log();
+    assert!(log.contains("this container has to start again"), "{log}");
+}
+
+#[test]
+fn an_agent_that_waits_for_the_driver_ends_with_a_configuration_that_has_become_wrong() {
+    let mut node = Node::without_agent();
+    fs::rename(node.at("driver/usr"), node.at("usr")).unwrap();
+    fs::write(node.at("config"), "defaultMode: whole\n").unwrap();
+    let mut command = node.agent_command();
+    command.arg("--wait-for-driver").arg("--config").arg(node.at("config"));
+    node.spawn(command);
+    wait_until("it waits", || node.ask("/readyz").1.contains("no NVIDIA driver under"));
+    fs::write(node.at("config"), "default-mode: whole\n").unwrap();
+    assert_eq!(node.wait_for_its_end(), Some(1));
+    let log = node.log();
+    assert!(log.contains("line 1") && !log.contains("the driver is there"), "{log}");
 }
 
 fn replaced<'a>(command: &'a mut Command, flag: &str, value: &str) -> &'a mut Command {

@@ -1,40 +1,64 @@
-//! A listener that lets in no more connections than the agent has room for, and none for ever: whoever holds them open
-//! and says nothing must not take the memory, nor the place, of those who ask.
+//! A listener that keeps no more connections than the agent has room for, and none for ever: whoever holds them open
+//! and says nothing must not take the memory, nor the place, of those who ask. Among those is the kubelet, which ends
+//! an agent that does not answer: so nobody waits at the door, and who has been there longest goes for who comes.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep};
 
 /// Connections at a time: some 10 KiB each.
 const MOST: usize = 256;
 /// How long one may last: no multiple of what usually lies between two scrapes. Who asks again connects again.
 const LONGEST: Duration = Duration::from_secs(37);
+/// How long one may last that has said nothing yet: who asks does so at once.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// The listener.
 pub(super) struct Doors {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    most: usize,
+    /// Those who are in, in the order in which they came: whose sender is dropped is cut off.
+    guests: VecDeque<oneshot::Sender<()>>,
 }
 
 /// A connection that was let in.
 pub(super) struct Guest {
     stream: TcpStream,
+    came: Instant,
+    has_spoken: bool,
     over: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    cut: oneshot::Receiver<()>,
 }
 
 impl Doors {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, room: Arc::new(Semaphore::new(MOST)) }
+        Self::with_room(listener, MOST)
+    }
+
+    fn with_room(listener: TcpListener, most: usize) -> Self {
+        Self { listener, most, guests: VecDeque::new() }
+    }
+
+    /// A place, for which the oldest guest goes where there is no other.
+    fn place(&mut self) -> oneshot::Receiver<()> {
+        if self.guests.len() >= self.most {
+            self.guests.retain(|guest| !guest.is_closed());
+        }
+        if self.guests.len() >= self.most {
+            self.guests.pop_front();
+        }
+        let (guest, cut) = oneshot::channel();
+        self.guests.push_back(guest);
+        cut
     }
 }
 
@@ -43,9 +67,9 @@ impl Listener for Doors {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Guest, SocketAddr) {
-        let place = self.room.clone().acquire_owned().await.expect("it is never closed");
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Guest { stream, over: Box::pin(sleep(LONGEST)), _place: place }, address)
+        let (came, over, cut) = (Instant::now(), Box::pin(sleep(SILENT)), self.place());
+        (Guest { stream, came, has_spoken: false, over, cut }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -54,11 +78,21 @@ impl Listener for Doors {
 }
 
 impl Guest {
-    /// An error once its time is over; before that it is woken then.
+    /// An error once its time is over or its place is another's; before that it is woken then.
     fn stays(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if Pin::new(&mut self.cut).poll(context).is_ready() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         match self.over.as_mut().poll(context) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
             Poll::Pending => Ok(()),
+        }
+    }
+
+    fn has_said(&mut self, bytes: usize) {
+        if bytes > 0 && !self.has_spoken {
+            self.has_spoken = true;
+            self.over.as_mut().reset(self.came + LONGEST);
         }
     }
 }
@@ -70,7 +104,10 @@ impl AsyncRead for Guest {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.stays(context)?;
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        self.has_said(into.filled().len() - before);
+        read
     }
 }
 
@@ -95,18 +132,63 @@ impl AsyncWrite for Guest {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
-    #[tokio::test]
-    async fn who_comes_when_all_places_are_taken_waits_until_one_has_gone() {
+    async fn met(most: usize) -> (Doors, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut doors = Doors { listener, room: Arc::new(Semaphore::new(1)) };
-        let _callers = [TcpStream::connect(address).await, TcpStream::connect(address).await];
-        let (guest, _) = doors.accept().await;
-        let waits = tokio::time::timeout(Duration::from_millis(20), doors.accept()).await;
-        assert!(waits.is_err(), "a second one was let in");
-        drop(guest);
-        drop(doors.accept().await);
+        (Doors::with_room(listener, most), address)
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_all_places_are_taken_has_that_of_the_oldest() {
+        let (mut doors, address) = met(2).await;
+        let mut callers = Vec::new();
+        let mut guests = Vec::new();
+        for _ in 0..3 {
+            callers.push(TcpStream::connect(address).await.unwrap());
+            guests.push(doors.accept().await.0);
+        }
+        for (caller, is_cut) in callers.iter_mut().zip([true, false, false]) {
+            caller.write_all(b"?").await.unwrap();
+            let read = guests.remove(0).read_u8().await;
+            let why = read.as_ref().err().map(io::Error::kind);
+            assert_eq!(why, is_cut.then_some(io::ErrorKind::ConnectionAborted), "{read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_leaves_a_place_for_which_nobody_goes() {
+        let (mut doors, address) = met(2).await;
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        let mut first = doors.accept().await.0;
+        for _ in 0..3 {
+            let _other = TcpStream::connect(address).await.unwrap();
+            drop(doors.accept().await);
+        }
+        caller.write_all(b"?").await.unwrap();
+        assert_eq!(first.read_u8().await.unwrap(), b'?');
+    }
+
+    #[tokio::test]
+    async fn however_many_say_nothing_who_asks_is_answered() {
+        let (doors, address) = met(MOST).await;
+        let app = axum::Router::new().route("/healthz", axum::routing::get(async || "ok\n"));
+        let serving = tokio::spawn(axum::serve(doors, app).into_future());
+        let mut silent = Vec::new();
+        for _ in 0..2 * MOST {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut asks = TcpStream::connect(address).await.unwrap();
+        asks.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        // Without the others' places it would wait for as long as they may stay.
+        let answered = tokio::time::timeout(LONGEST / 2, asks.read_to_string(&mut answer)).await;
+        assert!(answered.is_ok() && answer.starts_with("HTTP/1.1 200"), "{answered:?} {answer}");
+        serving.abort();
     }
 }

@@ -7,6 +7,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::warn;
 
+use super::doors::Doors;
+
 /// Answers that the agent lives and is not ready, and why; for ever. Nobody keeps the connection: the one who serves
 /// next has the answers.
 pub(crate) async fn serve_unready(listener: Option<TcpListener>, why: watch::Receiver<String>) {
@@ -19,7 +21,7 @@ pub(crate) async fn serve_unready(listener: Option<TcpListener>, why: watch::Rec
     let app = Router::new()
         .route("/healthz", get(async move || (close(), "ok\n")))
         .fallback(get(not_ready));
-    if let Err(error) = axum::serve(listener, app).await {
+    if let Err(error) = axum::serve(Doors::new(listener), app).await {
         warn!(%error, "nobody is told why the agent is not ready");
     }
     std::future::pending().await
