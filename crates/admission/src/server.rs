@@ -23,7 +23,7 @@ use crate::turns::{LARGEST_BYTES, Turns, in_turn};
 /// How long a client may take to say what it asks.
 const HEADERS: Duration = Duration::from_secs(10);
 
-/// How long open requests may take once the end was asked for. The API server waits 10 s for us.
+/// How long open requests may take once the end was asked for: twice as long as the chart has the API server wait.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What the server answers, without its socket.
