@@ -6,9 +6,10 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{AllotmentSpec, DeviceSpec};
 use ledger::{AtLimit, Policy};
@@ -60,14 +61,43 @@ impl Registry {
     }
 
     /// Waits until no other run of this user chooses its place, and keeps others from it until the file is dropped:
-    /// what one reads to be free is not taken twice.
+    /// what one reads to be free is not taken twice. Who chooses asks the driver, which may not answer, so the wait is
+    /// said on stderr once it is long, and it ends.
     ///
     /// # Errors
-    /// Where the lock cannot be had.
+    /// Where the lock cannot be had, or not in time.
     pub(crate) fn turn(&self) -> anyhow::Result<File> {
-        let file = self.lock_file(PLACE)?;
-        file.lock().with_context(|| format!("cannot lock {PLACE} in {}", self.0.display()))?;
-        Ok(file)
+        self.turn_within(PATIENCE)
+    }
+
+    fn turn_within(&self, patience: Duration) -> anyhow::Result<File> {
+        let (file, path) = (self.lock_file(PLACE)?, self.0.join(PLACE));
+        let held =
+            || format!("another `aliquot run` chooses its place and holds {}", path.display());
+        let (began, mut is_said) = (Instant::now(), false);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+                }
+            }
+            let waited = began.elapsed();
+            if waited >= patience {
+                bail!(
+                    "{} for {} s: `fuser {}` says which; end it, or look whether the driver answers",
+                    held(),
+                    waited.as_secs(),
+                    path.display()
+                );
+            }
+            if waited >= LONG && !is_said {
+                eprintln!("aliquot: {}: waiting", held());
+                is_said = true;
+            }
+            std::thread::sleep(AGAIN);
+        }
     }
 
     /// A file of the folder for locks alone. Nothing of it is changed, and no link is followed.
@@ -243,6 +273,12 @@ const REMEDY: &str =
     "set XDG_RUNTIME_DIR, or name a folder that only you can write with ALIQUOT_RUN_DIR";
 const CARD: &str = "run.json";
 const PLACE: &str = "place.lock";
+/// How long a run waits for its turn: a driver that has to begin takes seconds for each of those in front.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A wait that is told of.
+const LONG: Duration = Duration::from_secs(5);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(10);
 
 fn allotments(folder: &Path) -> PathBuf {
     folder.join("allotments")
@@ -318,6 +354,17 @@ mod tests {
         drop(held);
         let visitors = [(); 2].map(|()| File::open(&card).unwrap());
         assert_eq!(visitors.each_ref().map(is_over), [true; 2]);
+    }
+
+    #[test]
+    fn a_run_does_not_wait_for_ever_for_one_that_chooses_its_place() {
+        let above = tempfile::tempdir().unwrap();
+        let registry = Registry::at(above.path().join("runs")).unwrap();
+        let other = registry.turn().unwrap();
+        let why = registry.turn_within(AGAIN).unwrap_err().to_string();
+        assert!(why.contains("another `aliquot run`") && why.contains(PLACE), "{why}");
+        drop(other);
+        registry.turn_within(Duration::ZERO).unwrap();
     }
 
     #[test]
