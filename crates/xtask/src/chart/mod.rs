@@ -59,7 +59,7 @@ const VARIANTS: [&str; 14] = [
     "agent.mpsPipes=/run/mps,agent.config.compute.backEnd=mps,agent.config.compute.mpsPipeDirectory=/run/mps",
     "admission.mode=policy,admission.runtimeClassName=nvidia",
     // As `helm upgrade --reuse-values` has them of a chart that did not know them.
-    "agent.log=null,admission.log=null,scheduler.log=null,admission.pods=null,scheduler.pods=null",
+    "agent.log=null,agent.logLevel=null,admission.log=null,scheduler.log=null,admission.pods=null,scheduler.pods=null",
     "admission.pods.nodeSelector.a=b,admission.pods.tolerations[0].operator=Exists,scheduler.pods.priorityClassName=,scheduler.pods.nodeSelector.a=b",
 ];
 
@@ -95,9 +95,10 @@ const RENDERED: [(&str, &[&str]); 6] = [
 ];
 
 /// Values that are refused, and a word of why.
-const REFUSED: [(&str, &str); 20] = [
+const REFUSED: [(&str, &str); 21] = [
     ("agent.maxUnavailable=0", "maxUnavailable"),
     ("agent.log=xml", "log"),
+    ("agent.logLevel=loud", "logLevel"),
     ("admission.log=xml", "log"),
     ("scheduler.log=xml", "log"),
     ("agnet.audit=false", "agnet"),
@@ -121,7 +122,7 @@ const REFUSED: [(&str, &str); 20] = [
 
 /// Values, and whole lines that texts have which are written into a file of a container, and which no type holds: of
 /// the agent, of kube-scheduler, and of the webhook's and the policies' words.
-const LINES: [(&str, &[&str]); 24] = [
+const LINES: [(&str, &[&str]); 26] = [
     ("", &["    defaultMode: auto", "        ignorable: false"]),
     // An eviction is bound to no node, so the right is given only where somebody wants it.
     ("agent.config.audit.notGiven=evict", &["    resources: [pods/eviction]"]),
@@ -132,6 +133,8 @@ const LINES: [(&str, &[&str]); 24] = [
     // What an agent reads when it starts only has to start it again.
     ("domain=x.org", &["        aliquot-domain: \"x.org\""]),
     ("agent.log=json", &["            - --log=json"]),
+    ("agent.logLevel=error", &["            - --log-level=error"]),
+    ("agent.driver.from=root,agent.driver.root=/drv", &["            - --wait-for-driver"]),
     ("admission.log=json", &["            - --log=json"]),
     ("scheduler.log=json", &["            - --log=json", "            - --logging-format=json"]),
     ("agent.maxUnavailable=10%", &["    rollingUpdate: {maxSurge: 0, maxUnavailable: 10%}"]),
@@ -176,7 +179,7 @@ const LINES: [(&str, &[&str]); 24] = [
 ];
 
 /// Values, and words that nothing of what is rendered has.
-const ABSENT: [(&str, &str); 9] = [
+const ABSENT: [(&str, &str); 12] = [
     ("", "pods/eviction"),
     ("agent.config.audit.notGiven=never", "pods/eviction"),
     ("scheduler.enabled=false", "defaultMode"),
@@ -186,6 +189,9 @@ const ABSENT: [(&str, &str); 9] = [
     ("admission.mode=policy,agent.config.pools.training.mode=whole", "ALIQUOT_WHOLE"),
     ("admission.mode=policy", "ALIQUOT_RUNTIME_CLASS"),
     ("", "--runtime-class"),
+    ("agent.logLevel=null", "--log-level"),
+    ("", "--log-level"),
+    ("agent.driver.from=runtime", "--wait-for-driver"),
     (
         "admission.pods.priorityClassName=,scheduler.pods.priorityClassName=,agent.priorityClassName=",
         "priorityClassName:",
