@@ -6,6 +6,11 @@ use kube_api::{ApiError, varied};
 
 use super::LOOK;
 
+/// The longest between two tries of what the node is changed by: a right that is not given stays so for long.
+pub(super) const SELDOM: Duration = Duration::from_secs(120);
+/// The longest between two tries of what is not a matter of rights: a server that was away is there again at any moment.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// How one thing that is tried again and again has gone so far.
 #[derive(Debug)]
 pub(super) struct Again {
@@ -15,7 +20,8 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Nothing has failed yet; two tries are never further apart than `most`.
+    /// Nothing has failed yet; two tries are never further apart than `most`, nor than ten seconds where no right is
+    /// missing.
     pub(super) const fn new(most: Duration) -> Self {
         Self { most, pause: LOOK, told: String::new() }
     }
@@ -29,9 +35,11 @@ impl Again {
     pub(super) fn failed(&mut self, error: &ApiError) -> (bool, Duration) {
         let why = error.to_string();
         let is_news = self.told != why;
-        let pause = self.pause;
+        let is_for_want_of_a_right = matches!(error.code(), Some(401 | 403));
+        let most = if is_for_want_of_a_right { self.most } else { self.most.min(AWAY) };
+        let pause = self.pause.min(most);
         self.told = why;
-        self.pause = (pause * 2).min(self.most);
+        self.pause = (pause * 2).min(most);
         // All agents of a cluster may lack the same right, or the same server.
         (is_news, varied(pause))
     }
@@ -43,6 +51,17 @@ mod tests {
 
     fn refused(code: u16) -> ApiError {
         ApiError::Refused { code, message: "no".into(), after: None }
+    }
+
+    #[test]
+    fn a_server_that_was_away_for_long_is_tried_again_soon() {
+        let mut again = Again::new(SELDOM);
+        let pauses = [503; 20].map(|code| again.failed(&refused(code)).1);
+        assert!(pauses.iter().all(|pause| *pause < AWAY * 2), "{pauses:?}");
+        let (_, pause) = [403; 20].map(|code| again.failed(&refused(code)))[19];
+        assert!(pause > AWAY * 2, "{pause:?}");
+        let (_, pause) = again.failed(&refused(503));
+        assert!(pause < AWAY * 2, "{pause:?}");
     }
 
     #[test]

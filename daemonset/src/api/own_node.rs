@@ -12,15 +12,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::again::Again;
+use super::again::{Again, SELDOM};
 use super::{LOOK, NodeLabels, labels, pools};
 use crate::aside::aside;
 use crate::audit::lister::Lister;
 use crate::config::Config;
 use crate::node::Node;
-
-/// The longest between two tries to label the node: a right that is not given stays so for long.
-const SELDOM: Duration = Duration::from_secs(120);
 
 /// Follows the node's labels, and the uid of its object.
 pub(super) async fn keep_watching_node(
@@ -76,6 +73,7 @@ pub(super) async fn keep_labelled(
     let (mut inventory, mut config, mut driver) = (node.watch(), config.clone(), None);
     let mut again = Again::new(SELDOM);
     loop {
+        let mut next = None;
         let answers = |gpu: &crate::inventory::Gpu| gpu.sick.is_none();
         // A driver that is let go of is left alone: what it said last is what was there.
         if inventory.borrow().gpus().iter().any(answers) {
@@ -106,14 +104,22 @@ pub(super) async fn keep_labelled(
                     pause
                 }
             };
-            tokio::time::sleep(pause).await;
-            continue;
+            next = Some(Instant::now() + pause);
         }
         tokio::select! {
+            () = due(next) => {}
             changed = has.changed() => if changed.is_err() { return },
             changed = inventory.changed() => if changed.is_err() { return },
             changed = config.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+/// Comes at `next`, where there is one.
+async fn due(next: Option<Instant>) {
+    match next {
+        Some(next) => sleep_until(next).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -12,9 +12,10 @@ use axum::http::Method;
 use kube_api::{ApiError, ApiFlags, Body, Client};
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
+use super::again::{Again, SELDOM};
 use super::{LOOK, NodeLabels};
 use crate::config::Config;
 use crate::durable;
@@ -33,7 +34,8 @@ pub(super) async fn keep_removed(
     config: &channel::Receiver<Arc<Config>>,
     has: channel::Receiver<Option<NodeLabels>>,
 ) {
-    let (mut ticks, mut told, mut needed) = (interval(LOOK), false, Needed::default());
+    let (mut ticks, mut needed) = (interval(LOOK), Needed::default());
+    let (mut again, mut next) = (Again::new(SELDOM), Instant::now());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -48,20 +50,24 @@ pub(super) async fn keep_removed(
             );
         }
         let is_complete = is_known && is_registered;
-        if !needed.no_longer(&keys, is_complete) {
+        if !needed.no_longer(&keys, is_complete) || Instant::now() < next {
             continue;
         }
         match remove(client, name, &keys).await {
             Ok(removed) => {
                 info!(removed, ?keys, "start-up taints");
-                (needed.removed, told) = (keys, false);
+                needed.removed = keys;
+                again.done();
                 seen(node.layout());
-                continue;
             }
-            Err(error) if !told => warn!(%error, "start-up taints stay, trying again"),
-            Err(_) => {}
+            Err(error) => {
+                let (is_news, pause) = again.failed(&error);
+                next = Instant::now() + pause;
+                if is_news {
+                    warn!(%error, "start-up taints stay, trying again");
+                }
+            }
         }
-        told = true;
     }
 }
 
