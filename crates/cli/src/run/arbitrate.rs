@@ -3,17 +3,21 @@
 //! itself. A run without neighbours is its own arbiter.
 
 use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use aliquot_node::arbiter::{Arbiter, Class, Share, Shares, View};
+use ledger::agent::LimitsPage;
 
 use super::Registry;
 
 /// How soon a run that comes or goes is noticed, and an arbiter that has ended is replaced.
 const LOOK: Duration = Duration::from_millis(100);
+/// For how long a command waits at most until an arbiter has seen its run: then it begins without.
+const FIRST_BEAT: Duration = Duration::from_millis(250);
 /// How often it is written down what is known.
 const TELL: Duration = Duration::from_secs(1);
 const LOCK: &str = "arbiter.lock";
@@ -42,6 +46,17 @@ impl Drop for Turn {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+}
+
+/// Waits until an arbiter has seen the run of these pages, so that its command has its share from its first launch on and
+/// its neighbours know that they are not alone.
+pub(crate) fn await_first_beat(pages: &Path) {
+    let Ok(page) = LimitsPage::open(pages) else { return };
+    let begun = Instant::now();
+    let is_unseen = || page.granted(0).is_some_and(|granted| granted.beat == 0);
+    while is_unseen() && begun.elapsed() < FIRST_BEAT {
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -94,4 +109,30 @@ fn shares(registry: &Registry) -> Shares {
         }
     }
     shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+    use ledger::agent::{AllotmentSpec, DeviceSpec, create};
+
+    #[test]
+    fn a_command_waits_for_an_arbiter_to_see_its_run_and_not_for_ever() {
+        let root = tempfile::tempdir().unwrap();
+        let pages = root.path().join("a");
+        let share = Percent::new(50).unwrap();
+        let device = DeviceSpec::new(DeviceUuid::gpu([7; 16]), Mib(1024), share);
+        create(&pages, &AllotmentSpec::new(AllotmentId(1), vec![device])).unwrap();
+        let begun = Instant::now();
+        await_first_beat(&pages);
+        assert!(begun.elapsed() >= FIRST_BEAT, "nobody beats");
+        let page = LimitsPage::open(&pages).unwrap();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| await_first_beat(&pages));
+            page.beat(0);
+            waits.join().unwrap();
+        });
+        await_first_beat(&root.path().join("none"));
+    }
 }

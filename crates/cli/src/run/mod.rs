@@ -40,6 +40,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     driver.expose(&mut command, placement.uuid, run.folder())?;
     // Ends before the run does: its pages are the last to go.
     let _turn = arbitrate::Turn::begin(registry);
+    arbitrate::await_first_beat(&run.pages());
     supervise::wait(&mut command)
 }
 
