@@ -68,7 +68,9 @@ fn start(options: &Options) -> Result<()> {
         let mut stop = pin!(told_to_stop()?);
         let (layout, config) = known(options)?;
         // Before the driver is looked for, which may not be there for minutes.
-        api::put_back(&options.api, &options.node.node_name, &layout, &config).await;
+        let name = &options.node.node_name;
+        let mut taints = api::PutBack::new(&options.api, name, &layout, &config);
+        taints.once().await;
         loop {
             let Err(why) = once(options, stop.as_mut()).await else { return Ok(()) };
             if !options.wait_for_driver || !waiting::is_for_a_driver(&why) {
@@ -76,6 +78,7 @@ fn start(options: &Options) -> Result<()> {
             }
             tokio::select! {
                 there = waiting::until_there(options, &why) => there?,
+                () = taints.keep() => {}
                 () = stop.as_mut() => return Ok(()),
             }
         }

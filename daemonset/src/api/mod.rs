@@ -31,7 +31,7 @@ pub use kube_api::{ApiFlags, Meta};
 pub(crate) use lost::LostEvents;
 pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
-pub(crate) use taints::put_back;
+pub(crate) use taints::PutBack;
 pub(crate) use telling::Heard;
 
 use crate::allotment::Record;

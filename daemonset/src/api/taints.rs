@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use kube_api::{ApiError, ApiFlags, Body, Client};
+use kube_api::{ApiError, ApiFlags, Body, Client, varied};
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
 
 use super::again::{Again, SELDOM};
@@ -35,6 +35,8 @@ pub(super) async fn keep_removed(
     has: channel::Receiver<Option<NodeLabels>>,
 ) {
     let (mut ticks, mut needed) = (interval(LOOK), Needed::default());
+    // Those that nobody took when the agent began.
+    let mut is_owed = is_rebooted(node.layout());
     let (mut again, mut next) = (Again::new(SELDOM), Instant::now());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -50,13 +52,24 @@ pub(super) async fn keep_removed(
             );
         }
         let is_complete = is_known && is_registered;
+        let wants_back = config.borrow().taint_after_reboot && !keys.is_empty();
+        if is_owed && wants_back && !is_registered && Instant::now() >= next {
+            match add(client, name, &keys).await {
+                Ok(added) => {
+                    put(node.layout(), &keys, added);
+                    is_owed = false;
+                    again.done();
+                }
+                Err(error) => next = Instant::now() + again.failed(&error).1,
+            }
+        }
         if !needed.no_longer(&keys, is_complete) || Instant::now() < next {
             continue;
         }
         match remove(client, name, &keys).await {
             Ok(removed) => {
                 info!(removed, ?keys, "start-up taints");
-                needed.removed = keys;
+                (needed.removed, is_owed) = (keys, false);
                 again.done();
                 seen(node.layout());
             }
@@ -105,24 +118,58 @@ impl Needed {
     }
 }
 
-/// Puts the start-up taints back if this is the agent's first start since a reboot, and the configuration wants it.
-/// That nobody takes them keeps nothing from starting.
-pub(crate) async fn put_back(flags: &ApiFlags, node: &str, layout: &Layout, config: &Config) {
-    let keys = &config.startup_taints;
-    if !config.taint_after_reboot || keys.is_empty() || !is_rebooted(layout) {
-        return;
+/// Start-up taints that are put back if this is the agent's first start since a reboot, and the configuration wants it.
+pub(crate) struct PutBack<'a> {
+    flags: &'a ApiFlags,
+    node: &'a str,
+    layout: &'a Layout,
+    config: &'a Config,
+    told: bool,
+}
+
+impl<'a> PutBack<'a> {
+    /// Those of the node with this name.
+    pub(crate) const fn new(
+        flags: &'a ApiFlags,
+        node: &'a str,
+        layout: &'a Layout,
+        config: &'a Config,
+    ) -> Self {
+        Self { flags, node, layout, config, told: false }
     }
-    // Whoever needs the API server for more says why it cannot be asked.
-    let Ok(Some(client)) = super::client(flags, node) else { return };
-    match timeout(PATIENCE, add(&client, node, keys)).await {
-        Ok(Ok(added)) => {
-            info!(added, ?keys, "start-up taints after a reboot");
-            // Once for each boot: what a person takes away after that stays away.
-            seen(layout);
+
+    /// Tries once. That nobody takes them keeps nothing from starting: the network of a node that boots comes when the
+    /// agent does.
+    pub(crate) async fn once(&mut self) {
+        let keys = &self.config.startup_taints;
+        if !self.config.taint_after_reboot || keys.is_empty() || !is_rebooted(self.layout) {
+            return;
         }
-        Ok(Err(error)) => warn!(%error, "start-up taints are not put back"),
-        Err(_) => warn!("start-up taints are not put back: the API server does not answer"),
+        // Whoever needs the API server for more says why it cannot be asked.
+        let Ok(Some(client)) = super::client(self.flags, self.node) else { return };
+        let why = match timeout(PATIENCE, add(&client, self.node, keys)).await {
+            Ok(Ok(added)) => return put(self.layout, keys, added),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the API server does not answer".to_owned(),
+        };
+        if !std::mem::replace(&mut self.told, true) {
+            warn!(why, "start-up taints are not put back, trying again until all is registered");
+        }
     }
+
+    /// Tries for ever, as long as nobody has taken them: while the driver is waited for.
+    pub(crate) async fn keep(&mut self) {
+        loop {
+            sleep(varied(LOOK)).await;
+            self.once().await;
+        }
+    }
+}
+
+/// They are there. Once for each boot: what a person takes away after that stays away.
+fn put(layout: &Layout, keys: &[String], added: bool) {
+    info!(added, ?keys, "start-up taints after a reboot");
+    seen(layout);
 }
 
 /// Whether the node was looked after in another boot and not in this one.
@@ -187,6 +234,13 @@ async fn change(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
     use super::*;
 
     #[test]
@@ -224,6 +278,51 @@ mod tests {
         assert_eq!(said(&mut needed, false, true, 10 * PATIENT), 1);
         assert_eq!(said(&mut needed, true, true, 10), 0);
         assert_eq!(said(&mut needed, false, true, 10 * PATIENT), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_api_server_does_not_take_at_first_is_put_back_when_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["ca.crt", "token"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (calls, told) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(None)));
+        let patched = told.clone();
+        let node = get(move || {
+            let is_there = calls.fetch_add(1, Relaxed) > 0;
+            let code = if is_there { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            async move { (code, json!({"metadata": {"resourceVersion": "1"}}).to_string()) }
+        });
+        let node = node.patch(move |body: String| {
+            *patched.lock().unwrap() = Some(body);
+            async { "{}" }
+        });
+        let app = Router::new().route("/api/v1/nodes/{name}", node);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let kube_account = folder.path().to_owned();
+        let flags = ApiFlags { kube_api: Some(base), kube_account, no_kube: false };
+        let config = Config {
+            taint_after_reboot: true,
+            startup_taints: vec!["a/b".into()],
+            ..Config::default()
+        };
+        let layout = Layout::new(folder.path(), folder.path());
+        durable::replace(&layout.boot(), b"another").unwrap();
+        let mut back = PutBack::new(&flags, "n", &layout, &config);
+        back.once().await;
+        assert!(told.lock().unwrap().is_none() && is_rebooted(&layout));
+        let until_seen = async {
+            while is_rebooted(&layout) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            () = back.keep() => {}
+            () = until_seen => {}
+        }
+        assert!(told.lock().unwrap().as_ref().unwrap().contains("a/b"));
     }
 
     #[test]
