@@ -180,40 +180,61 @@ async fn a_pod_in_other_systems_words_is_translated_and_a_template_is_not() {
     assert!(said.contains("one container for each"), "{said}");
 }
 
+/// A server without TLS, until the test ends.
+async fn plain() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(axum::serve(listener, server::router(rules())).into_future());
+    address
+}
+
+/// Begins a question of `length` bytes and says some of them.
+fn begin(address: SocketAddr, length: usize, said: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let head = "POST /mutate HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+    write!(stream, "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n")
+        .and_then(|()| stream.write_all(said))
+        .expect("it is sent");
+    stream
+}
+
+fn answer_of(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
 /// However many begin questions and say no more, or much and not all: one that is said whole is answered, in the time
 /// that the API server gives it.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_say_all_keeps_nobody_from_an_answer() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let serving = tokio::spawn(axum::serve(listener, server::router(rules())).into_future());
+    let address = plain().await;
     let question = review(("", "Pod"), &cases::fraction(json!("0.5"))).to_string();
     let answers = tokio::task::spawn_blocking(move || {
-        let ask = |length: usize, said: &[u8]| {
-            let mut stream = TcpStream::connect(address).expect("a connection");
-            let head = "POST /mutate HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
-            write!(
-                stream,
-                "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-            )
-            .and_then(|()| stream.write_all(said))
-            .expect("it is sent");
-            stream
-        };
         [(131_072, 0), (131_072, 100_000), (3 << 20, 100_000)].map(|(length, said)| {
             let said = vec![b' '; said];
-            let slow: Vec<_> = (0..200).map(|_| ask(length, &said)).collect();
-            let mut answer = String::new();
-            let mut stream = ask(question.len(), question.as_bytes());
-            stream.read_to_string(&mut answer).expect("an answer");
-            drop(slow);
-            answer
+            let _slow: Vec<_> = (0..200).map(|_| begin(address, length, &said)).collect();
+            answer_of(begin(address, question.len(), question.as_bytes()))
         })
     });
     for answer in answers.await.expect("the clients") {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    serving.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_whole_questions_at_once_than_there_is_room_for_are_all_answered() {
+    let address = plain().await;
+    let mut question = review(("", "Pod"), &cases::fraction(json!("0.5"))).to_string();
+    question.extend(std::iter::repeat_n(' ', 32 << 10));
+    let answers = tokio::task::spawn_blocking(move || {
+        let ask = |_| begin(address, question.len(), question.as_bytes());
+        let asked: Vec<_> = (0..400).map(ask).collect();
+        asked.into_iter().map(answer_of).collect::<Vec<_>>()
+    });
+    for answer in answers.await.expect("the clients") {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
 }
 
 #[tokio::test]
