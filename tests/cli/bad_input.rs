@@ -17,9 +17,11 @@ fn refusal(args: &[&str]) -> String {
     line
 }
 
-fn runs() -> Vec<String> {
-    let entries = fs::read_dir("/run/aliquot-run").into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+/// The folders of runs in a folder of runs: what all of them share are files.
+fn runs(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[test]
@@ -44,14 +46,15 @@ fn without_a_gpu_and_without_a_simulation_it_says_what_to_do() {
 
 #[test]
 fn a_command_that_does_not_exist_is_127_and_leaves_nothing() {
-    let before = runs();
+    let folder = tempfile::tempdir().unwrap();
     for how in [&[][..], &["--preload"]] {
         let share = ["run", "--sim", "t4", "--fraction", "0.5"];
-        let output = run(&[&share[..], how, &["--", "/no/such/command"]].concat());
+        let args = [&share[..], how, &["--", "/no/such/command"]].concat();
+        let output = crate::aliquot(&args).env("ALIQUOT_RUN_DIR", folder.path()).output().unwrap();
         assert_eq!(output.status.code(), Some(127));
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
-    assert_eq!(runs().len(), before.len(), "{before:?} became {:?}", runs());
+    assert_eq!(runs(folder.path()), Vec::<String>::new());
 }
 
 #[test]
