@@ -11,6 +11,7 @@ use crate::charge::{self, Attempt};
 use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
 use crate::hooks::real;
+use crate::leaving;
 use crate::meter;
 use crate::primary;
 use core::ffi::{c_int, c_uint};
@@ -219,17 +220,15 @@ pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
     if asked == Some(SUCCESS) {
         meter::context_ends(current);
     }
-    // SAFETY: the caller's argument.
-    let result = unsafe { driver(context) };
-    if result == SUCCESS {
-        contexts::count(false);
-    }
-    for device in 0..device::MOST as CUdevice {
-        if primary::living(device).is_some() {
-            primary::after_release(device, result);
+    // It keeps a primary context, and may be the last that does.
+    primary::release_any(&|| {
+        // SAFETY: the caller's argument.
+        let result = unsafe { driver(context) };
+        if result == SUCCESS {
+            contexts::count(false);
         }
-    }
-    result
+        result
+    })
 }
 
 /// One more reference to the current context.
@@ -352,11 +351,14 @@ fn end(
     if known.is_some() || primary.is_some() {
         meter::context_ends(context);
     }
-    let result = driver();
-    match known {
-        Some((owner, known)) if result == SUCCESS => known.ended(owner),
-        Some((_, known)) => known.handle.store(context, Release),
-        None => {}
-    }
-    primary.map_or(result, |device| primary::after_release(device, result))
+    let owner = known.map(|(owner, _)| owner).or_else(|| Some(contexts::of(context)?.owner));
+    leaving::while_it_may_end(owner.unwrap_or(contexts::UNKNOWN), || {
+        let result = driver();
+        match known {
+            Some((owner, known)) if result == SUCCESS => known.ended(owner),
+            Some((_, known)) => known.handle.store(context, Release),
+            None => {}
+        }
+        primary.map_or(result, |device| primary::after_release(device, result))
+    })
 }

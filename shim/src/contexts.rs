@@ -227,6 +227,8 @@ const MOST: usize = 128;
 const OWNERS: usize = 14;
 /// The owner's number of the first: below are [`UNKNOWN`] and what `held` has for itself.
 const FIRST: usize = 2;
+/// Above the owners' numbers.
+pub(crate) const OWNERS_END: usize = FIRST + OWNERS;
 
 // What first use touches lies in `.data` (`entry` says why).
 #[unsafe(link_section = ".data")]

@@ -10,6 +10,7 @@ use crate::capture::relaxed;
 use crate::contexts::{self, Current};
 use crate::device::{self, Device};
 use crate::hooks::real;
+use crate::meter::askers::Askers;
 use crate::references::Memory;
 use crate::region::{Place, Region, change};
 use crate::slot::Slot;
@@ -28,6 +29,9 @@ const BUSY: u64 = 1;
 const USED: u64 = 2;
 /// Whose an event is whose context has ended.
 const NOBODYS: u64 = u64::MAX;
+
+/// By context, as an owner: who asks about its events, and who may be ending it.
+static ASKERS: [Askers; contexts::OWNERS_END] = [const { Askers::new() }; contexts::OWNERS_END];
 
 /// Places of events that are not free: mostly none, and then nothing is looked at.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -121,13 +125,22 @@ pub(crate) fn settle() {
 fn settle_all() {
     for (number, place) in (USED..).zip(AWAITED.known()) {
         if place.state.load(Ordering::Acquire) == USED && change(&place.state, USED, BUSY) {
-            if place.is_past() {
+            if place.has_passed() {
                 place.end(number);
             } else {
                 place.wait(number);
             }
         }
     }
+}
+
+/// Lets `driver` do what may end a context: meanwhile nobody asks about its events, which go with it.
+pub(crate) fn while_it_may_end<T>(owner: u8, driver: impl FnOnce() -> T) -> T {
+    let Some(askers) = ASKERS.get(usize::from(owner)) else { return driver() };
+    let uses = askers.may_leave();
+    let done = driver();
+    askers.stays(uses);
+    done
 }
 
 /// A context of a device has ended, and its events with it; or its last one, with those of no known one.
@@ -140,6 +153,8 @@ pub(crate) fn forget(share: Share, owner: u8) {
             place.end_if_nobodys(number);
         }
     }
+    // By now nobody takes an event of its for one that is there.
+    ASKERS.get(usize::from(owner)).inspect(|askers| askers.are_anothers());
 }
 
 impl Awaited {
@@ -175,12 +190,28 @@ impl Awaited {
         self.state.store(USED, Ordering::Release);
     }
 
-    /// Whether the stream has come so far.
+    /// Whether the stream has come so far, and then there is no event any more. Of a context that may be ending
+    /// nobody asks.
+    fn has_passed(&self) -> bool {
+        let owner = self.whose.load(Ordering::Acquire) >> 8;
+        let askers = usize::try_from(owner).ok().and_then(|owner| ASKERS.get(owner));
+        askers.and_then(|askers| askers.ask(|| self.is_past())).unwrap_or(false)
+    }
+
     fn is_past(&self) -> bool {
-        let Some(event) = self.event() else { return false };
-        let query = real::cuEventQuery.get();
+        let is_there = self.whose.load(Ordering::Acquire) != NOBODYS;
+        let (Some(event), Some(query)) =
+            (self.event().filter(|_| is_there), real::cuEventQuery.get())
+        else {
+            return false;
+        };
         // SAFETY: an event of ours, in a context that has not ended.
-        query.is_some_and(|query| relaxed(|| unsafe { query(event) }) == SUCCESS)
+        let is_past = relaxed(|| unsafe { query(event) }) == SUCCESS;
+        if is_past && let Some(destroy) = real::cuEventDestroy_v2.get() {
+            // SAFETY: the same, and nobody else has seen it.
+            relaxed(|| unsafe { destroy(event) });
+        }
+        is_past
     }
 
     /// The stream has not come so far: the place is others' to ask for again.
@@ -198,7 +229,7 @@ impl Awaited {
         }
     }
 
-    /// Lets go of what waits behind it, and empties the place.
+    /// Lets go of what waits behind it, and empties the place: its event has ended.
     fn end(&self, number: u64) {
         for part in PARTS.known() {
             let is_its = part.behind.load(Ordering::Acquire) == number;
@@ -209,12 +240,6 @@ impl Awaited {
                 part.behind.store(FREE, Ordering::Release);
                 memory.inspect(|memory| memory.let_go_of(count));
             }
-        }
-        let is_there = self.whose.load(Ordering::Acquire) != NOBODYS;
-        let event = self.event().filter(|_| is_there);
-        if let (Some(event), Some(destroy)) = (event, real::cuEventDestroy_v2.get()) {
-            // SAFETY: ours, and nobody else has seen it.
-            relaxed(|| unsafe { destroy(event) });
         }
         self.state.store(FREE, Ordering::Release);
         COUNT.fetch_sub(1, Ordering::AcqRel);

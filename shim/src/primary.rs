@@ -4,6 +4,7 @@
 use crate::charge::Charge;
 use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
+use crate::leaving;
 use crate::meter;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use ledger::single::Kept;
@@ -57,7 +58,26 @@ pub(crate) fn begun(here: &Here, context: CUcontext, device: CUdevice, charge: O
 /// Releases a primary context, and gives it back if it is gone then.
 pub(crate) fn release(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
     let Some(here) = Here::of(device) else { return driver() };
-    meter::while_it_may_end(here.handle.load(Acquire), || after_release(device, driver()))
+    while_it_may_end(here, || after_release(device, driver()))
+}
+
+/// Lets `driver` release primary contexts of whichever devices, and gives back those that are gone then.
+pub(crate) fn release_any(driver: &dyn Fn() -> CUresult) -> CUresult {
+    release_from(0, driver)
+}
+
+fn release_from(first: CUdevice, driver: &dyn Fn() -> CUresult) -> CUresult {
+    match (first..device::MOST as CUdevice).find(|device| living(*device).is_some()) {
+        Some(device) => release(device, || release_from(device + 1, driver)),
+        None => driver(),
+    }
+}
+
+/// Nobody asks about events of the primary context meanwhile.
+fn while_it_may_end(here: &Here, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let context = here.handle.load(Acquire);
+    let owner = contexts::of(context).map_or(contexts::UNKNOWN, |known| known.owner);
+    meter::while_it_may_end(context, || leaving::while_it_may_end(owner, driver))
 }
 
 /// After a release: gives the primary context back if it is gone.
@@ -75,6 +95,10 @@ pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUre
     let Some(here) = Here::of(device) else { return driver() };
     // The driver is asked nothing of it after.
     meter::context_ends(here.handle.load(Acquire));
+    while_it_may_end(here, || after_reset(here, device, driver))
+}
+
+fn after_reset(here: &Here, device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
     let primary = Primary { here, device, unnamed: 0 };
     let held = here.primary.hold(&primary);
     let result = driver();

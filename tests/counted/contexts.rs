@@ -153,6 +153,17 @@ fn what_a_stream_gives_up_is_given_back_with_its_context_though_another_thread_a
 }
 
 #[test]
+fn nobody_asks_about_events_of_a_context_that_is_ending() {
+    let outcome = run_in(
+        &half(),
+        "context=1 cuArray3DCreate_v2=0,1024,1024,0,1,64 create-tiles=2,4 tile=0,2,0,0,8,8 release=2 \
+         pending=1 untile=0,0,0,0,8,8 used destroy-late=1 used",
+    );
+    assert_eq!(outcome.of("destroy-late=1"), "0");
+    assert_eq!(all_of(&outcome, "used"), ["514.000", "255.000"]);
+}
+
+#[test]
 fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
     for threads in [2, 8] {
         let words = format!("stop context-threads={threads} start used");

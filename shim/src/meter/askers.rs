@@ -26,6 +26,16 @@ pub(crate) struct Askers {
 }
 
 impl Askers {
+    /// Nobody.
+    pub(crate) const fn new() -> Self {
+        Self {
+            asking: AtomicU32::new(0),
+            lost: AtomicU32::new(0),
+            leaving: AtomicU64::new(0),
+            since_ns: AtomicU64::new(0),
+        }
+    }
+
     /// What the driver says, unless the context may be about to end: its events go with it. Whoever is in here when
     /// that begins is waited for.
     pub(crate) fn ask<T>(&self, driver: impl FnOnce() -> T) -> Option<T> {

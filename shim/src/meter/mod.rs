@@ -8,7 +8,7 @@
 //! whether a stream is captured (a callback's thread, the legacy stream beside a capture) the call goes
 //! to the driver untouched.
 
-mod askers;
+pub(crate) mod askers;
 mod busy;
 mod flight;
 mod lane;

@@ -38,6 +38,8 @@ static void *slow_reset(void *none) {
 
 static void *slow_detach(void *of) { return (void *)(intptr_t)CALL("cuCtxDetach", (void *), of); }
 
+static void *slow_destroy(void *of) { return (void *)(intptr_t)CALL("cuCtxDestroy_v2", (void *), of); }
+
 static void *slow_question(void *none) {
     CALL("cuCtxSetCurrent", (void *), context);
     in_use();
@@ -116,6 +118,14 @@ static int contexts_word(struct word *word) {
         result = CALL("cuCtxDestroy_v2", (uint64_t), place[a]);
         result = result * 10 + slow_end();
         CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("destroy-late")) {
+        /* While a context ends, another thread asks what is used: how often the driver was asked about its events. */
+        CALL("cuCtxSetCurrent", (void *), context);
+        int before = CALL("standin_queries", (void));
+        slow_begin(3, slow_destroy, (void *)place[a]);
+        in_use();
+        result = CALL("standin_queries", (void)) - before;
+        result = result * 1000 + slow_end();
     } else if (IS("pending"))
         CALL("standin_pending", (int), (int)a);
     else if (IS("context-threads")) {

@@ -141,7 +141,10 @@ int cuEventRecord_ptsz(void *event, void *stream) { return 0; }
 /* Whether streams are held up before they come to any event. */
 static int is_pending;
 void standin_pending(int pending) { is_pending = pending; }
-int cuEventQuery(void *event) { return come_back(QUERY, is_pending ? 600 : 0); }
+/* How often anybody asked. */
+static int queries;
+int standin_queries(void) { return queries; }
+int cuEventQuery(void *event) { return queries++, come_back(QUERY, is_pending ? 600 : 0); }
 int cuEventDestroy_v2(void *event) { return 0; }
 
 /* Contexts beside VDPAU's, which are contexts as others. */
