@@ -83,6 +83,11 @@ impl Arbiter {
         }
     }
 
+    /// Whether the thread of a GPU has ended, which nobody told to: it has panicked, and says so itself.
+    fn has_lost_one(&self) -> bool {
+        self.threads.values().any(|thread| thread.handle.is_finished())
+    }
+
     /// What is known.
     #[must_use]
     pub fn view(&self) -> View {
@@ -145,6 +150,11 @@ async fn arbitrate(
             // paces itself and its neighbours have what is free.
             Ok(()) = held.next() => arbiter.follow(shares::of(&node)),
             _ = ticks.tick() => {
+                // Meanwhile its containers pace themselves.
+                if arbiter.has_lost_one() {
+                    warn!("the thread of a GPU has ended: another is started");
+                    arbiter.follow(shares::of(&node));
+                }
                 let seen = arbiter.view();
                 // For people: what is not written now is in a second.
                 let _ = seen.write(&file);
@@ -195,6 +205,33 @@ mod tests {
         until_free(page).await;
         let is_old = old.granted(0).unwrap().pace == Pace::Free;
         assert!(!is_old, "the pages are those that were there before the start");
+        stop.send_replace(true);
+        arbiter.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_gpu_whose_thread_has_ended_has_another_though_nothing_changes() {
+        let bare = Bare::new();
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        let folder = bare.node.layout().pages_of(bare.node.records()[0].id);
+        let mut arbiter = Arbiter::keeping_house_every(Duration::MAX);
+        // One that does nothing until it ends, as one does that panics.
+        let (lives, ends) = std::sync::mpsc::channel::<()>();
+        let handle = thread::spawn(move || {
+            let _ = ends.recv();
+        });
+        let gpu = *shares::of(&bare.node).keys().next().unwrap();
+        arbiter.threads.insert(gpu, Thread { board: Arc::default(), handle });
+        let (stop, stopped) = watch::channel(false);
+        let (view, mut seen) = watch::channel(View::default());
+        let arbiter = tokio::spawn(arbitrate(arbiter, bare.node.clone(), view, stopped));
+        // By the second tick it has been told of the shares.
+        for _ in 0..2 {
+            seen.changed().await.unwrap();
+        }
+        drop(lives);
+        until_free(|| LimitsPage::open(&folder).unwrap()).await;
         stop.send_replace(true);
         arbiter.await.unwrap();
     }
