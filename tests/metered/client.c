@@ -279,6 +279,13 @@ int main(int argc, char **argv) {
             }
         else if (sscanf(argv[i], "stream=%d", &n) == 1)
             answer = CALL("cuStreamCreate", (void **, unsigned), &streams[n], 0);
+        /* So many streams, which have each had one kernel. */
+        else if (sscanf(argv[i], "at-rest=%d,%d", &us, &count) == 2)
+            for (int k = 0; k < count; k++) {
+                void *s;
+                answer |= CALL("cuStreamCreate", (void **, unsigned), &s, 0);
+                answer |= launch("kernel", us, s) | CALL("cuStreamSynchronize", (void *), s);
+            }
         else if (sscanf(argv[i], "destroy=%d", &n) == 1)
             answer = CALL("cuStreamDestroy_v2", (void *), streams[n]);
         /* Keeps the GPU busy for so many ms: GPU time got in us. */

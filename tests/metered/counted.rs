@@ -58,6 +58,17 @@ fn work_is_measured_while_a_thread_keeps_and_lets_go_of_the_context_without_a_pa
 }
 
 #[test]
+fn work_is_measured_however_many_streams_are_at_rest() {
+    // With a batch that is open, and without.
+    for us in [10, 700] {
+        let words =
+            format!("at-rest={us},600 launch=kernel,30000,-1,10 sync launch=kernel,1,-1,1 sync");
+        let booked = booked_percent(&Stage::free(), &words);
+        assert!((90.0..125.0).contains(&booked), "{us}: {booked} percent");
+    }
+}
+
+#[test]
 fn work_is_measured_again_after_a_thread_was_cancelled_as_it_let_go_of_the_context() {
     // What is in flight in the first second after is estimated.
     let words = "launch=kernel,10,-1,1 sync cancelled-release sleep=1100 launch=kernel,10,-1,1 sync \

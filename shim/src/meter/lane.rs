@@ -293,11 +293,30 @@ impl Lane {
         if cost(&self.own) + cost(&self.others) < BATCH_NS {
             return;
         }
-        let Some((share, number)) = self.known() else { return };
+        if let Some((share, number)) = self.known() {
+            self.ends_unmeasured(share, number);
+        }
+    }
+
+    fn ends_unmeasured(&self, share: Share, number: u32) {
         self.limit.store(0, Relaxed);
         let (launches, cost_ns) = self.take();
-        estimated(share, Engine::Compute, launches, cost_ns);
+        if launches > 0 {
+            estimated(share, Engine::Compute, launches, cost_ns);
+        }
         self.put(Timer::at(number), &self.from, 0);
+    }
+
+    /// Lets go of this timer's events, for which the next launch takes another: the few launches of a batch that is open
+    /// are counted by what was learned.
+    pub(crate) fn lets_events_go(&self, timer: u32) {
+        let Some((share, number)) = self.known().filter(|(_, number)| *number == timer) else {
+            return;
+        };
+        if self.limit.load(Relaxed) > 0 {
+            self.ends_unmeasured(share, number);
+        }
+        self.put(Timer::at(number), &self.last, 0);
     }
 
     /// The same where the events are gone with their context.

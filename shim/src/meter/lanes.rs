@@ -98,6 +98,12 @@ pub(crate) fn all_hold_up(context: Option<CUcontext>) {
     });
 }
 
+/// Streams of a context's timer of which nothing is in flight let go of the events that they hold.
+#[cold]
+pub(crate) fn let_events_go(timer: u32) {
+    given().filter(|lane| lane.flight.is_empty()).for_each(|lane| lane.lets_events_go(timer));
+}
+
 /// Forgets a context's events and kernels and settles what is in flight there, before the context ends.
 pub(crate) fn context_ends(context: CUcontext) {
     if let Some(number) = Timer::end(context) {

@@ -7,6 +7,7 @@
 use crate::capture::relaxed;
 use crate::hooks::real;
 use crate::meter::askers::Askers;
+use crate::meter::lanes;
 use crate::meter::stream::Stream;
 use crate::region::{Place, Region};
 use crate::say::Once;
@@ -136,7 +137,7 @@ impl Timer {
     /// Records an event in a stream of this context, held once; 0 where there is none.
     pub(crate) fn record(&self, stream: Stream) -> Event {
         let Some(functions) = functions() else { return 0 };
-        let Some((number, counted)) = self.free() else { return 0 };
+        let Some((number, counted)) = self.free().or_else(|| self.freed()) else { return 0 };
         let known = counted.handle.load(Relaxed);
         let handle = if known.is_null() { self.create(&functions) } else { known };
         counted.handle.store(handle, Relaxed);
@@ -298,6 +299,19 @@ impl Timer {
             self.hint.store(at.wrapping_add(1), Relaxed);
             Some((place as u32 + 1, counted))
         })
+    }
+
+    /// The same where streams at rest hold them all.
+    #[cold]
+    fn freed(&self) -> Option<(Event, &Counted)> {
+        let is_this = |timer: &&Self| core::ptr::eq(*timer, self);
+        let (number, _) = (1..).zip(TIMERS.known()).find(|(_, timer)| is_this(timer))?;
+        lanes::let_events_go(number);
+        let freed = self.free();
+        if freed.is_none() {
+            unmeasured("more streams with work than there are events");
+        }
+        freed
     }
 
     /// A new event in this context, which need not be the thread's.
