@@ -84,12 +84,20 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 impl Target {
     fn run(&self, seed: u64) -> Result<()> {
-        let mut test = sh::cargo();
-        test.args(["test", "--quiet", "--locked", "-p", self.package]).args(self.tests);
+        let command = || {
+            let mut test = sh::cargo();
+            test.args(["test", "--quiet", "--locked", "-p", self.package]).args(self.tests);
+            test.arg("--").arg(self.filter);
+            test
+        };
+        // A filter that meets nothing passes.
+        let tests = sh::read(command().arg("--list"))?;
+        anyhow::ensure!(tests.contains(": test"), "no test has {:?} in its name", self.filter);
+        let mut test = command();
         test.env(self.cases.0, self.cases.1);
         // The others draw a seed by themselves.
         test.env("ALIQUOT_GENERATOR_SEED", seed.to_string());
-        sh::run(test.arg("--").arg(self.filter))
+        sh::run(&mut test)
     }
 }
 
