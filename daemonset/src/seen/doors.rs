@@ -1,11 +1,13 @@
 //! A listener that keeps no more connections than the agent has room for, and none for ever: whoever holds them open
 //! and says nothing must not take the memory, nor the place, of those who ask. Among those is the kubelet, which ends
-//! an agent that does not answer: so nobody waits at the door, and who has been there longest goes for who comes.
+//! an agent that does not answer: so nobody waits at the door, and for who comes goes who has been there longest, of those first who have said nothing.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,15 +28,21 @@ const SILENT: Duration = Duration::from_secs(2);
 pub(super) struct Doors {
     listener: TcpListener,
     most: usize,
-    /// Those who are in, in the order in which they came: whose sender is dropped is cut off.
-    guests: VecDeque<oneshot::Sender<()>>,
+    /// Those who are in, in the order in which they came.
+    guests: VecDeque<In>,
+}
+
+/// What is known of a guest: when this is dropped it is cut off.
+struct In {
+    cut: oneshot::Sender<()>,
+    has_spoken: Arc<AtomicBool>,
 }
 
 /// A connection that was let in.
 pub(super) struct Guest {
     stream: TcpStream,
     came: Instant,
-    has_spoken: bool,
+    has_spoken: Arc<AtomicBool>,
     over: Pin<Box<Sleep>>,
     cut: oneshot::Receiver<()>,
 }
@@ -48,17 +56,18 @@ impl Doors {
         Self { listener, most, guests: VecDeque::new() }
     }
 
-    /// A place, for which the oldest guest goes where there is no other.
-    fn place(&mut self) -> oneshot::Receiver<()> {
+    /// A guest's place, for which another goes where there is no other.
+    fn let_in(&mut self, stream: TcpStream) -> Guest {
         if self.guests.len() >= self.most {
-            self.guests.retain(|guest| !guest.is_closed());
+            self.guests.retain(|guest| !guest.cut.is_closed());
         }
         if self.guests.len() >= self.most {
-            self.guests.pop_front();
+            let silent = |guest: &In| !guest.has_spoken.load(Relaxed);
+            self.guests.remove(self.guests.iter().position(silent).unwrap_or(0));
         }
-        let (guest, cut) = oneshot::channel();
-        self.guests.push_back(guest);
-        cut
+        let ((sender, cut), has_spoken) = (oneshot::channel(), Arc::<AtomicBool>::default());
+        self.guests.push_back(In { cut: sender, has_spoken: has_spoken.clone() });
+        Guest { stream, came: Instant::now(), has_spoken, over: Box::pin(sleep(SILENT)), cut }
     }
 }
 
@@ -68,8 +77,7 @@ impl Listener for Doors {
 
     async fn accept(&mut self) -> (Guest, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        let (came, over, cut) = (Instant::now(), Box::pin(sleep(SILENT)), self.place());
-        (Guest { stream, came, has_spoken: false, over, cut }, address)
+        (self.let_in(stream), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -90,8 +98,7 @@ impl Guest {
     }
 
     fn has_said(&mut self, bytes: usize) {
-        if bytes > 0 && !self.has_spoken {
-            self.has_spoken = true;
+        if bytes > 0 && !self.has_spoken.swap(true, Relaxed) {
             self.over.as_mut().reset(self.came + LONGEST);
         }
     }
@@ -157,6 +164,21 @@ mod tests {
             let why = read.as_ref().err().map(io::Error::kind);
             assert_eq!(why, is_cut.then_some(io::ErrorKind::ConnectionAborted), "{read:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_has_said_something_stays_while_another_has_not() {
+        let (mut doors, address) = met(2).await;
+        let mut asks = TcpStream::connect(address).await.unwrap();
+        let mut guest = doors.accept().await.0;
+        asks.write_all(b"?!").await.unwrap();
+        assert_eq!(guest.read_u8().await.unwrap(), b'?');
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            others.push((TcpStream::connect(address).await.unwrap(), doors.accept().await.0));
+        }
+        assert_eq!(guest.read_u8().await.unwrap(), b'!');
+        assert!(others.remove(0).1.read_u8().await.is_err());
     }
 
     #[tokio::test]
