@@ -88,18 +88,6 @@ fn idle_time_that_is_lent_needs_no_credit() {
 }
 
 #[test]
-fn one_that_has_the_gpu_alone_may_be_as_far_ahead_as_it_was_granted() {
-    let words = "launch=kernel,2000,-1,1 sync launch=kernel,2000,-1,200 book=ahead_ns";
-    let ahead = |credit_ns| {
-        let stage = Stage::new();
-        let lines = stage.granting(credit_ns, Pace::Free, || stage.run(words)).lines;
-        number(&lines, "book=ahead_ns")
-    };
-    let (lent_ns, alone_ns) = (ahead(0), ahead(200_000_000));
-    assert!(lent_ns < 20_000_000 && alone_ns > 60_000_000, "{lent_ns} and {alone_ns}");
-}
-
-#[test]
 fn an_arbiter_that_falls_silent_is_not_waited_for() {
     let stage = Stage::new();
     stage.page().grant(0, 0, Pace::Metered);

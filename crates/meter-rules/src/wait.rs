@@ -18,8 +18,7 @@ pub struct Asked {
     pub is_unmeasured: bool,
     /// The quantum in nanoseconds, two of them where time is lent: patience is counted in it.
     pub quantum_ns: u64,
-    /// What may be in flight, in nanoseconds: the quantum, and far more where nobody else wants the GPU. Patience never
-    /// grows with it.
+    /// What may be in flight, in nanoseconds. Patience never grows with it.
     pub ahead_ns: u64,
     /// The share in percent, 1 to 100.
     pub share: u64,

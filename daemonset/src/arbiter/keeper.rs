@@ -25,8 +25,6 @@ use crate::allotment::Holder;
 
 /// How often it is shown that an arbiter lives: a container paces itself after a quarter of a second.
 const BEAT: Duration = Duration::from_millis(50);
-/// How far ahead one may be that has the GPU alone, in nanoseconds: its queue is its own, until another has a share.
-const ALONE_NS: u64 = 200_000_000;
 /// Looks without anybody at work until they become rarer.
 const QUIET_LOOKS: u32 = 200;
 
@@ -217,8 +215,7 @@ impl Keeper {
         for (key, mut grant) in self.policy.grants() {
             if let Some(desk) = self.desks.iter_mut().find(|desk| desk.id.0 == key) {
                 if alone {
-                    grant =
-                        arbiter::Grant { pace: arbiter::Pace::Free, credit_ns: ALONE_NS, ..grant };
+                    grant.pace = arbiter::Pace::Free;
                 }
                 desk.grant(grant);
             }

@@ -77,23 +77,6 @@ fn what_one_had_while_it_was_alone_it_does_not_owe_to_a_newcomer_at_work() {
 }
 
 #[test]
-fn one_that_is_alone_may_be_far_ahead_until_another_has_a_share() {
-    let root = tempfile::tempdir().unwrap();
-    let [first, _other] = [1, 2].map(|id| Container::make(root.path(), id, 50));
-    let seat = Seat::new(Arc::default(), DeviceUuid::gpu(GPU));
-    let mut keeper = Keeper::new(DeviceUuid::gpu(GPU), seat, Duration::MAX);
-    let left_ns = |keeper: &mut Keeper, shares: &[u64]| {
-        keeper.shares = shares.iter().map(|id| share(root.path(), *id)).collect();
-        keeper.look_after();
-        first.launch(1000);
-        keeper.look();
-        first.allotment.credit(first.device).left_ns
-    };
-    assert!(left_ns(&mut keeper, &[1]) >= 100_000_000);
-    assert!(left_ns(&mut keeper, &[1, 2]) <= 10_000_000);
-}
-
-#[test]
 fn what_was_asleep_and_is_told_of_hides_nothing_that_comes_after() {
     let root = tempfile::tempdir().unwrap();
     let container = Container::make(root.path(), 1, 50);

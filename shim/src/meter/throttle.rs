@@ -50,7 +50,7 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
     loop {
         let word = allotment.grant_word(device);
         let now_ns = flight::now_ns();
-        let Grant { credit, is_alone, quanta, is_far_ahead } = grant(share, now_ns);
+        let Grant { credit, is_alone, quanta } = grant(share, now_ns);
         if credit.spent_ns != progress.0 {
             progress = (credit.spent_ns, now_ns);
         }
@@ -63,7 +63,7 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
             cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
             is_unmeasured: known_ns == 0,
             quantum_ns,
-            ahead_ns: if is_far_ahead { u64::MAX } else { quantum_ns },
+            ahead_ns: quantum_ns,
             share: u64::from(terms.share()),
             is_alone,
             waited_ns: now_ns.saturating_sub(start_ns),
@@ -116,9 +116,6 @@ struct Grant {
     is_alone: bool,
     /// How many quanta may be in flight, and in how many patience is counted.
     quanta: u64,
-    /// As much may be in flight as there is credit. Patience stays what it is: what is far ahead may be a kernel that
-    /// spins for this launch.
-    is_far_ahead: bool,
 }
 
 /// Where idle time is lent there is always credit; what is in flight stays bounded, so that the time can be taken back.
@@ -132,17 +129,15 @@ fn grant(share: Share, now_ns: u64) -> Grant {
             allotment.begins_alone(device, now_ns);
         }
         let credit = allotment.own_credit(device, now_ns);
-        return Grant { credit, is_alone: true, quanta: 1, is_far_ahead: false };
+        return Grant { credit, is_alone: true, quanta: 1 };
     }
     was_granted(share, true);
     let credit = allotment.credit(device);
     if pace != Pace::Free {
-        return Grant { credit, is_alone: false, quanta: 1, is_far_ahead: false };
+        return Grant { credit, is_alone: false, quanta: 1 };
     }
-    // As far ahead as it was granted: who has the GPU alone may be far ahead.
-    let is_far_ahead = credit.left_ns > 0;
     let credit = Credit { left_ns: i64::MAX, ..credit };
-    Grant { credit, is_alone: false, quanta: LENT_QUANTA, is_far_ahead }
+    Grant { credit, is_alone: false, quanta: LENT_QUANTA }
 }
 
 /// Whether an arbiter granted this process its time when it looked last, which from now on it does or does not.
