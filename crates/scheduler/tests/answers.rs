@@ -1,30 +1,16 @@
 //! The extender by kube-scheduler's JSON.
 
+mod nodes;
+
 use std::time::Duration;
 
 use aliquot_scheduler::wire::{Args, Binding, MetaPod, MetaVictims, PreemptArgs};
 use aliquot_scheduler::{Cluster, Refused, Waiting, Wanted, filter, prioritize};
 use contract::Domain;
-use published::{Gpu, Holder, Mode, Node};
+use nodes::node;
 use serde_json::{Value, json};
 
 const START: Duration = Duration::ZERO;
-
-/// A node with GPUs of which these percents are taken.
-fn node(taken: &[u32], pods: &[&str]) -> Node {
-    let gpu = |(index, taken): (usize, &u32)| Gpu {
-        uuid: format!("GPU-{index}"),
-        resource: None,
-        mode: Mode::Shared,
-        taken_percent: *taken,
-        is_whole: false,
-        is_usable: true,
-    };
-    let gpus = taken.iter().enumerate().map(gpu).collect();
-    let holder = |uid: &&str| Holder { uid: (*uid).to_owned(), ..Holder::default() };
-    let pods = pods.iter().map(holder).collect();
-    Node { gpus, pods, least_percent: 2, ..Node::default() }
-}
 
 fn cluster(nodes: &[(&str, &[u32])]) -> Cluster {
     let mut cluster = Cluster::default();
@@ -136,7 +122,7 @@ fn what_was_bound_counts_until_its_agent_publishes_it_and_then_once() {
     cluster.bind("n", "a", &ask(60), START).expect("room");
     cluster.publish("n", node(&[0], &[]), START);
     assert!(cluster.fit("n", &ask(60)).is_err(), "an old publication");
-    cluster.publish("n", node(&[60], &["a"]), START);
+    cluster.publish("n", node(&[60], &[("a", 0, 60)]), START);
     assert_eq!(cluster.unpublished(), 0);
     assert!(cluster.fit("n", &ask(40)).is_ok(), "counted once");
 }
@@ -169,9 +155,7 @@ fn a_pod_that_was_given_anothers_place_leaves_its_own_to_that_one() {
     let mut cluster = cluster(&[("n", &[50, 40])]);
     cluster.bind("n", "first", &ask(50), START).expect("room");
     cluster.bind("n", "second", &ask(50), START).expect("room");
-    let mut published = node(&[100, 40], &["second"]);
-    published.pods[0].parts = vec![(0, 50)];
-    cluster.publish("n", published, START);
+    cluster.publish("n", node(&[100, 40], &[("second", 0, 50)]), START);
     let holders: Vec<_> = cluster.holders("n").collect();
     assert_eq!(holders, [("second", vec![(0, 50)]), ("first", vec![(1, 50)])]);
 }

@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use published::{Gpu, Holder, Mode, Node};
 use serde_json::{Value, json};
 
 use super::peer::Peer;
@@ -96,25 +95,6 @@ impl Drop for Extender {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-pub(super) fn node(taken: &[u32], pods: &[(&str, usize, u32)]) -> Node {
-    let gpu = |(index, taken): (usize, &u32)| Gpu {
-        uuid: format!("GPU-{index}"),
-        resource: None,
-        mode: Mode::Shared,
-        taken_percent: *taken,
-        is_whole: false,
-        is_usable: true,
-    };
-    let holder = |(uid, gpu, percent): &(&str, usize, u32)| Holder {
-        uid: (*uid).to_owned(),
-        parts: vec![(*gpu, *percent)],
-        ..Holder::default()
-    };
-    let (gpus, pods) =
-        (taken.iter().enumerate().map(gpu).collect(), pods.iter().map(holder).collect());
-    Node { gpus, pods, least_percent: 1, ..Node::default() }
 }
 
 pub(super) fn pod(uid: &str, percent: u8) -> Value {

@@ -2,6 +2,8 @@
 
 mod harness;
 mod logged;
+#[path = "../nodes/mod.rs"]
+mod nodes;
 mod peer;
 mod seen;
 mod unanswered;
@@ -9,7 +11,8 @@ mod unanswered;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use harness::{Extender, node, pod, until};
+use harness::{Extender, pod, until};
+use nodes::node;
 use peer::Peer;
 use published::Plan;
 use serde_json::json;
