@@ -56,14 +56,12 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
         }
         let known_ns = cost();
         let others_ns = credit.in_flight_ns.saturating_sub(allotment.own_in_flight_ns(device));
-        let quantum_ns = terms.quantum_ns() * quanta;
         let asked = Asked {
             left_ns: credit.left_ns,
             in_flight_ns: credit.in_flight_ns - left_lying(share, others_ns),
             cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
             is_unmeasured: known_ns == 0,
-            quantum_ns,
-            ahead_ns: quantum_ns,
+            quantum_ns: terms.quantum_ns() * quanta,
             share: u64::from(terms.share()),
             is_alone,
             waited_ns: now_ns.saturating_sub(start_ns),

@@ -219,14 +219,12 @@ impl Tenant {
             true => i64::MAX,
             false => self.granted_ns as i64 - (self.spent_ns + in_flight_ns) as i64,
         };
-        let quantum_ns = self.quantum_ns * if is_free { 2 } else { 1 };
         let asked = Asked {
             left_ns,
             in_flight_ns,
             cost_ns: self.estimate_ns(),
             is_unmeasured: self.cost_ns() == 0,
-            quantum_ns,
-            ahead_ns: quantum_ns,
+            quantum_ns: self.quantum_ns * if is_free { 2 } else { 1 },
             share: u64::from(self.terms.guaranteed_percent()),
             is_alone: false,
             waited_ns: now_ns - since_ns,
