@@ -1,6 +1,8 @@
 //! A listener that keeps no more connections than the agent has room for, and none for ever: whoever holds them open
 //! and says nothing must not take the memory, nor the place, of those who ask. Among those is the kubelet, which ends
-//! an agent that does not answer: so nobody waits at the door, and for who comes goes who has been there longest, of those first who have said nothing.
+//! an agent that does not answer: so nobody waits at the door, and for who comes goes who has been there longest. While
+//! those who have said nothing are most it is one of them, and only then: else who has spoken would keep all places
+//! but one, and who has just come would go for the next before anybody heard him.
 
 use std::collections::VecDeque;
 use std::io;
@@ -56,14 +58,23 @@ impl Doors {
         Self { listener, most, guests: VecDeque::new() }
     }
 
+    /// The first who has said nothing, where those are more than half: 128 of all, as many as the runtime lets in before
+    /// it turns to those who are in.
+    fn longest_silent(&self) -> Option<usize> {
+        let mut silent = self.guests.iter().map(|guest| !guest.has_spoken.load(Relaxed));
+        let first = silent.position(|is_silent| is_silent)?;
+        let count = 1 + silent.filter(|is_silent| *is_silent).count();
+        (2 * count > self.most).then_some(first)
+    }
+
     /// A guest's place, for which another goes where there is no other.
     fn let_in(&mut self, stream: TcpStream) -> Guest {
         if self.guests.len() >= self.most {
             self.guests.retain(|guest| !guest.cut.is_closed());
         }
         if self.guests.len() >= self.most {
-            let silent = |guest: &In| !guest.has_spoken.load(Relaxed);
-            self.guests.remove(self.guests.iter().position(silent).unwrap_or(0));
+            let longest = self.longest_silent().unwrap_or(0);
+            self.guests.remove(longest);
         }
         let ((sender, cut), has_spoken) = (oneshot::channel(), Arc::<AtomicBool>::default());
         self.guests.push_back(In { cut: sender, has_spoken: has_spoken.clone() });
@@ -166,18 +177,39 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn who_has_said_something_stays_while_another_has_not() {
-        let (mut doors, address) = met(2).await;
-        let mut asks = TcpStream::connect(address).await.unwrap();
+    /// One that came in and said `words`, of which the first byte was read.
+    async fn spoken(doors: &mut Doors, address: SocketAddr, words: &[u8]) -> (TcpStream, Guest) {
+        let mut caller = TcpStream::connect(address).await.unwrap();
         let mut guest = doors.accept().await.0;
-        asks.write_all(b"?!").await.unwrap();
-        assert_eq!(guest.read_u8().await.unwrap(), b'?');
+        caller.write_all(words).await.unwrap();
+        assert_eq!(guest.read_u8().await.unwrap(), words[0]);
+        (caller, guest)
+    }
+
+    #[tokio::test]
+    async fn who_has_said_something_stays_while_most_have_not() {
+        let (mut doors, address) = met(4).await;
+        let (_asks, mut guest) = spoken(&mut doors, address, b"?!").await;
         let mut others = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..8 {
             others.push((TcpStream::connect(address).await.unwrap(), doors.accept().await.0));
         }
         assert_eq!(guest.read_u8().await.unwrap(), b'!');
+        assert!(others.remove(0).1.read_u8().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_has_just_come_is_not_cut_off_for_the_next_where_all_others_have_spoken() {
+        let (mut doors, address) = met(4).await;
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            others.push(spoken(&mut doors, address, b"G").await);
+        }
+        let mut probe = TcpStream::connect(address).await.unwrap();
+        let mut guest = doors.accept().await.0;
+        let _next = (TcpStream::connect(address).await.unwrap(), doors.accept().await.0);
+        probe.write_all(b"?").await.unwrap();
+        assert_eq!(guest.read_u8().await.unwrap(), b'?');
         assert!(others.remove(0).1.read_u8().await.is_err());
     }
 
