@@ -48,9 +48,8 @@ pub(crate) fn planned<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allotment::Holder;
+    use crate::allotment::{held_by, share};
     use crate::inventory::tests::uuid;
-    use contract::AllotmentId;
     use serde_json::json;
 
     const NOW: u64 = 1_000;
@@ -63,28 +62,7 @@ mod tests {
     }
 
     fn held(gpu: u8, percent: u8, pod: Option<&str>) -> Record {
-        let holder = pod.map(|pod| Holder {
-            namespace: "team".to_owned(),
-            pod: pod.to_owned(),
-            container: None,
-        });
-        Record {
-            version: 1,
-            id: AllotmentId(1),
-            devices: Vec::new(),
-            holding: Holding::Share { gpu: uuid(gpu), percent, memory_mib: 1, context_mib: 1 },
-            allocated_at: 0,
-            holder,
-            resource: None,
-            shim: None,
-            has_cdi_names: None,
-            minors: None,
-            driver_files: None,
-            unlisted: false,
-            pod_uid: None,
-            refined: Some(false),
-            mps: None,
-        }
+        held_by(pod, share(uuid(gpu), percent))
     }
 
     fn at(pods: &[(String, Meta)], records: &[Record]) -> Vec<(DeviceUuid, u8)> {

@@ -3,9 +3,10 @@
 mod ailing;
 mod error;
 mod keeping;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{AllotmentId, DeviceId};
@@ -204,73 +205,6 @@ impl Book {
         pages::renew(&self.layout, &self.hands, &entry.record, rules)?;
         self.troubles.remove(&id);
         Ok(Some(entry.record.clone()))
-    }
-
-    /// Writes down who holds an allotment, by the kubelet's lists.
-    ///
-    /// # Errors
-    /// [`BookError::File`].
-    pub fn hold(&mut self, id: AllotmentId, holder: Holder) -> Result<(), BookError> {
-        self.name(id, holder, false)
-    }
-
-    /// The same by the kubelet's checkpoint, which names the containers that are in no list as well.
-    ///
-    /// # Errors
-    /// [`BookError::File`].
-    pub fn hold_unlisted(&mut self, id: AllotmentId, holder: Holder) -> Result<(), BookError> {
-        self.name(id, holder, true)
-    }
-
-    fn name(&mut self, id: AllotmentId, holder: Holder, unlisted: bool) -> Result<(), BookError> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        if entry.record.holder.as_ref() != Some(&holder) || entry.record.unlisted != unlisted {
-            let record = Record { holder: Some(holder), unlisted, ..entry.record.clone() };
-            store::save(&self.layout, &record)?;
-            entry.record = record;
-        }
-        Ok(())
-    }
-
-    /// Writes down whether an allotment's pages may be others than its record alone would make them.
-    ///
-    /// # Errors
-    /// [`BookError::File`].
-    pub fn mark_refined(&mut self, id: AllotmentId, refined: bool) -> Result<(), BookError> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        if entry.record.refined != Some(refined) {
-            let record = Record { refined: Some(refined), ..entry.record.clone() };
-            store::save(&self.layout, &record)?;
-            entry.record = record;
-        }
-        Ok(())
-    }
-
-    /// Writes down that an allotment is left to the MPS daemon behind `pipes`, while that lives.
-    ///
-    /// # Errors
-    /// [`BookError::File`]; the arbiter holds it then.
-    pub fn leave_to_mps(&mut self, id: AllotmentId, pipes: &Path) -> Result<(), BookError> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        let record = Record { mps: Some(pipes.to_owned()), ..entry.record.clone() };
-        store::save(&self.layout, &record)?;
-        entry.record = record;
-        self.follow_daemons();
-        Ok(())
-    }
-
-    /// Hands what was left to MPS to whom the rules say, in pages that are there.
-    pub fn follow_daemons(&self) {
-        for record in self.records().filter(|record| record.mps.is_some()) {
-            let rules = self.rules.of(record);
-            if let Err(error) = pages::hand_over(&self.layout, record.id, rules) {
-                let [namespace, pod, container] = Holder::words(record.holder.as_ref());
-                warn!(
-                    namespace, pod, container, allotment = %record.id, %error,
-                    "its pages do not say who holds it to its share"
-                );
-            }
-        }
     }
 
     /// Compares with what the kubelet listed: names holders, ends allotments that nobody holds.

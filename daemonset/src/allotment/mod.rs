@@ -20,6 +20,8 @@ pub(crate) use lists::is_forgotten;
 pub use lists::{Listed, Lists, Look, PodName};
 pub(crate) use pages::read as read_pages;
 pub use pages::{RuleBook, Rules};
+#[cfg(test)]
+pub(crate) use record::tests::{held_by, share};
 pub use record::{Holder, Holding, Record, name};
 pub(crate) use refined::{lower_no_longer, observe_no_longer, refine};
 pub(crate) use release::is_kept;

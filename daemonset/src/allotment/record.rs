@@ -202,10 +202,26 @@ pub fn name(devices: &BTreeSet<DeviceId>) -> AllotmentId {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::inventory::tests::uuid;
     use contract::Percent;
+
+    /// What a pod of the namespace `team` holds, or one that nobody named; which devices is not said.
+    pub(crate) fn held_by(pod: Option<&str>, holding: Holding) -> Record {
+        let holder = |pod: &str| Holder {
+            namespace: "team".to_owned(),
+            pod: pod.to_owned(),
+            container: None,
+        };
+        let record = Record::new(&BTreeSet::new(), &Grant::Whole(Vec::new()), 0);
+        Record { holding, holder: pod.map(holder), ..record }
+    }
+
+    /// A share, of which nobody asks how much memory it has.
+    pub(crate) const fn share(gpu: DeviceUuid, percent: u8) -> Holding {
+        Holding::Share { gpu, percent, memory_mib: 1, context_mib: 1 }
+    }
 
     fn half() -> BTreeSet<DeviceId> {
         (0..50).map(|part| DeviceId::Percent(uuid(1), part)).collect()

@@ -151,38 +151,10 @@ fn uid<'a>(record: &Record, pods: &'a Pods) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allotment::{held_by, share};
     use crate::inventory::tests::{divided, gpu, slice, uuid};
-    use contract::{AllotmentId, DeviceUuid};
+    use contract::DeviceUuid;
     use serde_json::json;
-
-    fn record(holding: Holding, pod: &str) -> Record {
-        let holder = crate::allotment::Holder {
-            namespace: "team".to_owned(),
-            pod: pod.to_owned(),
-            container: None,
-        };
-        Record {
-            version: 1,
-            id: AllotmentId(1),
-            devices: Vec::new(),
-            holding,
-            allocated_at: 0,
-            holder: Some(holder),
-            resource: None,
-            shim: None,
-            has_cdi_names: None,
-            minors: None,
-            driver_files: None,
-            unlisted: false,
-            pod_uid: None,
-            refined: Some(false),
-            mps: None,
-        }
-    }
-
-    fn share(gpu: DeviceUuid, percent: u8) -> Holding {
-        Holding::Share { gpu, percent, memory_mib: 1, context_mib: 1 }
-    }
 
     fn pods(names: &[&str]) -> Pods {
         let pod = |name: &&str| {
@@ -198,9 +170,9 @@ mod tests {
         let inventory =
             Inventory::new(vec![gpu(0, modes::Mode::Shared), gpu(1, modes::Mode::Auto)]);
         let records = [
-            record(share(uuid(0), 50), "a"),
-            record(share(uuid(0), 20), "unknown"),
-            record(Holding::Whole { gpus: vec![uuid(1)] }, "a"),
+            held_by(Some("a"), share(uuid(0), 50)),
+            held_by(Some("unknown"), share(uuid(0), 20)),
+            held_by(Some("a"), Holding::Whole { gpus: vec![uuid(1)] }),
         ];
         let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
         assert_eq!(node.gpus.iter().map(|gpu| gpu.taken_percent).collect::<Vec<_>>(), [70, 100]);
@@ -214,7 +186,7 @@ mod tests {
         let inventory = Inventory::new(vec![gpu(0, modes::Mode::Shared)]);
         let of = |uid: &str, percent| Record {
             pod_uid: Some(uid.into()),
-            ..record(share(uuid(0), percent), "a")
+            ..held_by(Some("a"), share(uuid(0), percent))
         };
         let records = [of("uid-before", 50), of("uid-a", 20)];
         let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
@@ -247,7 +219,7 @@ mod tests {
     fn slices_are_counted_by_profile_or_stand_for_gpus() {
         let card = divided(0, vec![slice(1, "1g.10gb+me"), slice(2, "1g.10gb+me")]);
         let held = Holding::Slices { slices: vec![uuid_of(&card, 0)], gpus: vec![uuid(0)] };
-        let (inventory, records) = (Inventory::new(vec![card]), [record(held, "a")]);
+        let (inventory, records) = (Inventory::new(vec![card]), [held_by(Some("a"), held)]);
         let mixed = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
         assert_eq!(mixed.slices, BTreeMap::from([("1g.10gb.me".to_owned(), 1)]));
         let single = published(&inventory, &records, &pods(&["a"]), MigStrategy::Single);

@@ -2,17 +2,17 @@
 
 mod ailing;
 mod ready;
+mod removed;
+mod rules;
 
 use std::fs;
 use std::time::Duration;
 
 use contract::{Mib, Percent};
-use ledger::BackEnd;
 
 use super::super::holders::Held;
 use super::super::holders::tests::parts;
 use super::*;
-use crate::config::{AtLimit, ComputeBackEnd, ComputePolicy};
 use crate::inventory::tests::uuid;
 
 fn grant(percent: u64) -> Grant {
@@ -198,44 +198,6 @@ fn an_allotment_that_cannot_be_made_leaves_those_that_are_there() {
 }
 
 #[test]
-fn an_allotment_that_comes_back_at_once_keeps_its_files() {
-    let (_folder, layout) = node();
-    let mut book = Book::open(layout.clone()).unwrap();
-    // Each ends the other, and its files are removed while the next is made.
-    for _ in 0..200 {
-        for range in [0..30, 20..40] {
-            let devices = parts(0, range);
-            book.removal(&devices).into_iter().for_each(Removal::wait);
-            let record = book.allot(&devices, &grant(20), Told::default(), None).unwrap();
-            assert!(book.removal(&devices).is_none());
-            assert!(layout.record(record.id).exists());
-            assert!(pages::read(&layout, record.id).is_ok());
-        }
-    }
-    assert_eq!((pages_in(&book), count(layout.records())), (1, 1));
-}
-
-#[test]
-fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a_late_removal() {
-    let (_folder, layout) = node();
-    let mut book = Book::open(layout.clone()).unwrap();
-    let (hands, late) = book.hands.tied(Duration::ZERO);
-    book.hands = hands;
-    book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
-    let other = book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();
-    let again = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).map(|it| it.id);
-    late();
-    for record in book.records() {
-        assert!(layout.record(record.id).exists(), "{again:?}");
-        assert!(pages::read(&layout, record.id).is_ok(), "{again:?}");
-    }
-    let message = again.unwrap_err().to_string();
-    assert!(message.contains("still being removed"), "{message}");
-    assert_eq!(book.records().map(|record| record.id).collect::<Vec<_>>(), [other.id]);
-    book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
-}
-
-#[test]
 fn what_cannot_be_removed_or_written_down_keeps_nothing_else_from_being_compared() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
@@ -296,24 +258,6 @@ fn pages_that_lay_ready_and_are_gone_are_made_anew() {
 }
 
 #[test]
-fn files_that_cannot_be_removed_are_told_of_and_tried_again() {
-    let (_folder, layout) = node();
-    let mut book = Book::open(layout.clone()).unwrap();
-    let record = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
-    // A folder in the place of a file: nobody removes that as a file, root neither.
-    let path = layout.record(record.id);
-    fs::remove_file(&path).unwrap();
-    fs::create_dir(&path).unwrap();
-    book.allot(&parts(0, 0..10), &grant(10), Told::default(), None).unwrap();
-    book.hands.finish();
-    let message = reconcile(&mut book, &[]).unwrap_err().to_string();
-    assert!(message.contains("cannot remove"), "{message}");
-    fs::remove_dir(&path).unwrap();
-    reconcile(&mut book, &[]).unwrap();
-    assert_eq!(pages_in(&book), 1);
-}
-
-#[test]
 fn pages_that_nobody_lives_in_are_made_anew_and_unknown_devices_have_none() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
@@ -324,76 +268,4 @@ fn pages_that_nobody_lives_in_are_made_anew_and_unknown_devices_have_none() {
     book.renew(&parts(0, 0..50)).unwrap();
     assert_eq!(fs::metadata(&ledger).unwrap().len(), fresh);
     assert_eq!(book.renew(&parts(0, 0..49)).unwrap(), None);
-}
-
-#[test]
-fn a_gpu_whose_pool_has_rules_of_its_own_follows_those() {
-    let (_folder, layout) = node();
-    let mut book = Book::open(layout.clone()).unwrap();
-    let own = Rules { quantum_us: 8000, ..Rules::default() };
-    book.follow(RuleBook { by_gpu: [(uuid(0), own)].into(), ..RuleBook::default() });
-    let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
-    assert_eq!(book.rules(&record), own);
-    let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
-    let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
-    assert_eq!((device.back_end, device.quantum_us), (ledger::BackEnd::Shim, 8000));
-}
-
-#[test]
-fn who_was_told_of_an_mps_daemon_is_left_to_it_while_it_lives_and_others_never_are() {
-    let (_folder, layout) = node();
-    let mut book = Book::open(layout.clone()).unwrap();
-    let left = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
-    let other = book.allot(&parts(0, 30..60), &grant(30), Told::default(), None).unwrap();
-    let back_ends = || {
-        [left.id, other.id].map(|id| {
-            let page = layout.pages_of(id).join(contract::paths::LIMITS_FILE);
-            ledger::agent::read_limits(&page).unwrap().devices[0].back_end
-        })
-    };
-    let pipes = Path::new("/run/mps");
-    book.leave_to_mps(left.id, pipes).unwrap();
-    assert_eq!(back_ends(), [BackEnd::Shim; 2], "nobody has seen it live");
-    let lives = RuleBook { daemons: [pipes.to_owned()].into(), ..RuleBook::default() };
-    for (rules, expected) in [
-        (lives.clone(), BackEnd::Mps),
-        (RuleBook::default(), BackEnd::Shim),
-        (lives.clone(), BackEnd::Mps),
-    ] {
-        book.follow(rules);
-        book.follow_daemons();
-        assert_eq!(back_ends(), [expected, BackEnd::Shim]);
-    }
-    // An agent that begins anew has not looked yet.
-    let mut again = Book::open(layout.clone()).unwrap();
-    assert_eq!(
-        again.rules(again.records().find(|one| one.id == left.id).unwrap()).back_end,
-        ComputeBackEnd::Arbiter
-    );
-    again.follow(lives);
-    again.renew(&parts(0, 0..30)).unwrap();
-    assert_eq!(back_ends(), [BackEnd::Mps, BackEnd::Shim]);
-}
-
-#[test]
-fn pages_follow_the_rules_of_when_they_were_made() {
-    let (_folder, layout) = node();
-    let mut book = Book::open(layout.clone()).unwrap();
-    let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
-    let limits = || {
-        let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
-        let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
-        (device.policy, device.at_limit)
-    };
-    let strict = |at_limit| {
-        let all = Rules { compute: ComputePolicy::Strict, at_limit, ..Rules::default() };
-        RuleBook { all, ..RuleBook::default() }
-    };
-    assert_eq!(limits(), (ledger::Policy::Fair, ledger::AtLimit::Refuse));
-    book.follow(strict(AtLimit::Refuse));
-    book.renew(&parts(0, 0..50)).unwrap();
-    assert_eq!(limits(), (ledger::Policy::Strict, ledger::AtLimit::Refuse));
-    book.follow(strict(AtLimit::Observe));
-    book.renew(&parts(0, 0..50)).unwrap();
-    assert_eq!(limits(), (ledger::Policy::Observe, ledger::AtLimit::Observe));
 }
