@@ -2,6 +2,9 @@
 //! recall it, with processes that die before any of them.
 
 use super::*;
+use crate::charge::Books;
+use crate::spare;
+use crate::sync::Ordering;
 
 /// A world in which process 1 holds one page and keeps one.
 fn with_spare(others: u64) -> Arc<World> {
