@@ -100,7 +100,7 @@ impl Book {
                 book.end(id);
             }
             // Before the kubelet knows of us it starts containers without a word, as after a reboot.
-            let rules = book.rules.of(&record);
+            let rules = book.rules(&record);
             let restored = pages::restore(&book.layout, &book.hands, &record, rules);
             let id = record.id;
             book.enter(record);
@@ -119,10 +119,11 @@ impl Book {
         self.rules = rules;
     }
 
-    /// How a share is held to its limits.
+    /// How a share is held to its limits: by the rules that its pages were made by, where they were written down.
     #[must_use]
     pub fn rules(&self, record: &Record) -> Rules {
-        self.rules.of(record)
+        let now = self.rules.of(record);
+        record.rules.map_or(now, |began| Rules { back_end: now.back_end, ..began })
     }
 
     /// All records, by id.
@@ -171,10 +172,12 @@ impl Book {
         let Told { resource, has_cdi_names, minors, driver_files } = told;
         let fresh = Record::new(devices, grant, now());
         let record = Record { resource, shim, has_cdi_names, minors, driver_files, ..fresh };
+        let rules = self.rules.of(&record);
+        let record = Record { rules: is_share(&record).then(|| rules.lasting()), ..record };
         self.check_name(&record)?;
         self.check_room(&record)?;
         self.hands.check_removed(record.id)?;
-        pages::remake(&self.layout, &self.hands, &record, self.rules.of(&record))?;
+        pages::remake(&self.layout, &self.hands, &record, rules)?;
         store::save(&self.layout, &record)?;
         for id in self.overlapping(&record) {
             let rest = self.rest(id, devices);
@@ -202,8 +205,16 @@ impl Book {
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(None) };
         entry.changed = Instant::now();
         let rules = self.rules.of(&entry.record);
-        pages::renew(&self.layout, &self.hands, &entry.record, rules)?;
+        let is_new = pages::renew(&self.layout, &self.hands, &entry.record, rules)?;
         self.troubles.remove(&id);
+        let began = is_share(&entry.record).then(|| rules.lasting());
+        if is_new && entry.record.rules != began {
+            entry.record.rules = began;
+            // No start waits for a disk that takes no record: the pages say it, and this agent knows it.
+            if let Err(error) = store::save(&self.layout, &entry.record) {
+                warn!(allotment = %id, %error, "by which rules it began is forgotten when the agent restarts");
+            }
+        }
         Ok(Some(entry.record.clone()))
     }
 

@@ -18,8 +18,8 @@ pub(crate) use holders::{clash, holder_of};
 pub use kept::{Kept, Life};
 pub(crate) use lists::is_forgotten;
 pub use lists::{Listed, Lists, Look, PodName};
-pub(crate) use pages::read as read_pages;
 pub use pages::{RuleBook, Rules};
+pub(crate) use pages::{living, read as read_pages};
 #[cfg(test)]
 pub(crate) use record::tests::{held_by, share};
 pub use record::{Holder, Holding, Record, name};

@@ -10,6 +10,7 @@ use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::agent::{self, AllotmentSpec, DeviceSpec, LedgerSnapshot};
 use ledger::{BackEnd, PageError, Policy};
+use serde::{Deserialize, Serialize};
 
 use super::book::BookError;
 use super::hands::Hands;
@@ -21,13 +22,16 @@ use crate::layout::Layout;
 use crate::tmpfs;
 
 /// How a share is held to its limits, where its pod does not say.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rules {
     /// How compute is shared out.
     pub compute: ComputePolicy,
     /// What happens at a limit.
     pub at_limit: AtLimit,
-    /// Who holds a container to its share of compute: [`RuleBook::of`] says.
+    /// Who holds a container to its share of compute: [`RuleBook::of`] says. That changes while it runs, and is written
+    /// down of none.
+    #[serde(skip)]
     pub back_end: ComputeBackEnd,
     /// The quantum in microseconds; 0: the usual one.
     pub quantum_us: u32,
@@ -42,6 +46,14 @@ pub struct RuleBook {
     pub by_gpu: BTreeMap<DeviceUuid, Rules>,
     /// The folders of pipes behind which an MPS daemon lives.
     pub daemons: BTreeSet<PathBuf>,
+}
+
+impl Rules {
+    /// What of them stays while a container runs.
+    #[must_use]
+    pub(super) fn lasting(self) -> Self {
+        Self { back_end: ComputeBackEnd::default(), ..self }
+    }
 }
 
 impl RuleBook {
@@ -87,14 +99,18 @@ pub(super) fn remake(
     Ok(())
 }
 
-/// The same, unless a process lives in them: what it holds is charged there.
+/// The same, unless a process lives in them: what it holds is charged there. Whether they were made anew.
 pub(super) fn renew(
     layout: &Layout,
     hands: &Hands,
     record: &Record,
     rules: Rules,
-) -> Result<(), BookError> {
-    if living(layout, record.id) > 0 { Ok(()) } else { remake(layout, hands, record, rules) }
+) -> Result<bool, BookError> {
+    let is_free = living(layout, record.id) == 0;
+    if is_free {
+        remake(layout, hands, record, rules)?;
+    }
+    Ok(is_free)
 }
 
 /// The same where there are none, or where a runtime made folders of what it was to mount and did not

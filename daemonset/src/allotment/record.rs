@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::holders::Held;
+use super::pages::Rules;
 use crate::decide::Grant;
 use crate::text;
 
@@ -60,6 +61,10 @@ pub struct Record {
     /// `None` in a record of an agent that did not write it down, and where a lost record was made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refined: Option<bool>,
+    /// By which rules its pages were made; `None` of what is no share, in a record of an agent that did not write it
+    /// down, and where a lost record was made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
     /// The folder of the MPS daemon's pipes that the answer names. Who was told of none is never left to
     /// MPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,7 @@ impl Record {
             unlisted: false,
             pod_uid: None,
             refined: Some(false),
+            rules: None,
             mps: None,
         }
     }

@@ -2,7 +2,6 @@
 //! The agent serves its node without it.
 
 mod again;
-mod budget;
 mod events;
 mod evict;
 mod free;
@@ -23,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use contract::Domain;
+use contract::{AllotmentId, Domain};
 use tokio::sync::{mpsc, watch as channel};
 use tokio::time::interval;
 use tracing::{info, warn};
@@ -35,7 +34,7 @@ pub use refine::Refinement;
 pub(crate) use taints::PutBack;
 pub(crate) use telling::Heard;
 
-use crate::allotment::Record;
+use crate::allotment::{Holder, Record};
 use crate::audit::Audited;
 use crate::audit::lister::Lister;
 use crate::config::Config;
@@ -215,7 +214,19 @@ async fn keep_refining(node: &Node, config: &channel::Receiver<Arc<Config>>, eve
             let (reason, which, message) = ("GPUPodMixed", String::new(), why.to_string());
             events.tell(Event { about, warning: true, reason, which, message });
         }
+        node.take_handed_on().iter().map(handed_on).for_each(|event| events.tell(event));
     }
+}
+
+/// On the node: the pod is gone, and who was given its ledger is not known.
+fn handed_on((id, holder): &(AllotmentId, Option<Holder>)) -> Event {
+    let [namespace, pod, _] = Holder::words(holder.as_ref()).map(Option::unwrap_or_default);
+    let message = format!(
+        "the pod {namespace}/{pod} is gone, and the ledger of its allotment {id} is held all the same, by whoever \
+         was given it: the share is given out again"
+    );
+    let (about, reason, which) = (About::Node, "GPULedgerHandedOn", id.to_string());
+    Event { about, warning: true, reason, which, message }
 }
 
 async fn keep_evicting(

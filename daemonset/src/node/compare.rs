@@ -1,12 +1,13 @@
 //! Compares the allotments with what the kubelet lists.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
 use contract::{AllotmentId, DeviceId, Domain};
 use tracing::warn;
 
+use super::outlived::Outlived;
 use super::{Denial, Node};
 use crate::allotment::{self, Held, Holder, Kept, Listed, Look, is_forgotten};
 use crate::aside::aside;
@@ -108,7 +109,7 @@ impl Node {
         });
         let ids = unlisted.iter().map(|record| record.id).collect();
         let old = {
-            let mut outlived = self.outlived.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut outlived = self.known_outlived();
             outlived.look(&ids, Instant::now())
         };
         if old.is_empty() || look.listed != Listed::Whole {
@@ -119,14 +120,24 @@ impl Node {
         // Where no other pod's processes are shown nobody can tell.
         let is_gone = |uid: &String| !living.is_empty() && !living.contains(uid);
         unlisted.retain(|it| old.contains(&it.id) && it.pod_uid.as_ref().is_some_and(is_gone));
+        let mut outlived = self.known_outlived();
         for record in &unlisted {
-            let [namespace, pod, container] = Holder::words(record.holder.as_ref());
+            let is_held = allotment::living(&self.wares.layout, record.id) > 0;
+            let holder = record.holder.as_ref();
+            if !is_held || !outlived.find(record.id, holder) {
+                continue;
+            }
+            let [namespace, pod, container] = Holder::words(holder);
             warn!(
                 namespace, pod, container, allotment = %record.id,
                 "its pod is gone and has no process, and its ledger is held all the same: by whoever was given it"
             );
         }
         unlisted.into_iter().map(|record| record.id).collect()
+    }
+
+    pub(super) fn known_outlived(&self) -> MutexGuard<'_, Outlived> {
+        self.outlived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which pods hold what, as the kubelet has written it down.
@@ -288,6 +299,9 @@ mod tests {
         live(&gone);
         assert_eq!(look().await, 1, "it lives");
         live(&other);
+        assert!(bare.node.handed_on() == 0 && bare.node.take_handed_on().is_empty());
         assert_eq!(look().await, 0);
+        assert_eq!(bare.node.take_handed_on(), [(id, Some(holder()))]);
+        assert!(bare.node.handed_on() == 1 && bare.node.take_handed_on().is_empty());
     }
 }

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use contract::AllotmentId;
 use tokio::sync::watch;
 
-use crate::allotment::{Book, Lists, PodName, Record};
+use crate::allotment::{Book, Holder, Lists, PodName, Record};
 use crate::answer::Wares;
 use crate::api::{Pods, PoolStates};
 use crate::arbiter;
@@ -230,6 +230,18 @@ impl Node {
     #[must_use]
     pub fn troubles(&self) -> Vec<(AllotmentId, String)> {
         self.book().troubles().map(|(id, why)| (id, why.to_owned())).collect()
+    }
+
+    /// How many allotments of pods that are gone have ended since the agent started although somebody held their ledgers.
+    #[must_use]
+    pub fn handed_on(&self) -> u64 {
+        self.known_outlived().times()
+    }
+
+    /// Those of them that were found since this was last asked, with whose they were.
+    #[must_use]
+    pub fn take_handed_on(&self) -> Vec<(AllotmentId, Option<Holder>)> {
+        self.known_outlived().take_untold().into_iter().collect()
     }
 
     /// The driver's NVML.

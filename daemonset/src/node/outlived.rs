@@ -6,12 +6,24 @@ use std::time::{Duration, Instant};
 
 use contract::AllotmentId;
 
+use crate::allotment::Holder;
+
 /// How long a pod may be in no list before it is asked who lives of it: what is removed takes its time to end.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Since when allotments are of pods that no list names, and that hold them all the same.
+/// How many wait to be told of. Where no API server is, nobody asks.
+const UNTOLD: usize = 64;
+
+/// Allotments that are of pods that no list names, and that hold them all the same.
 #[derive(Debug, Default)]
-pub(crate) struct Outlived(BTreeMap<AllotmentId, Instant>);
+pub(crate) struct Outlived {
+    since: BTreeMap<AllotmentId, Instant>,
+    /// Those that have been found so, until they are seen no more.
+    found: BTreeSet<AllotmentId>,
+    /// How many were found since the agent started.
+    times: u64,
+    untold: BTreeMap<AllotmentId, Option<Holder>>,
+}
 
 impl Outlived {
     /// Those of `unlisted` that have been so at every look for long.
@@ -20,18 +32,42 @@ impl Outlived {
         unlisted: &BTreeSet<AllotmentId>,
         now: Instant,
     ) -> BTreeSet<AllotmentId> {
-        self.0.retain(|id, _| unlisted.contains(id));
+        self.since.retain(|id, _| unlisted.contains(id));
+        self.found.retain(|id| unlisted.contains(id));
         let is_old = |id: &&AllotmentId| {
-            let since = *self.0.entry(**id).or_insert(now);
+            let since = *self.since.entry(**id).or_insert(now);
             now.saturating_duration_since(since) >= PATIENCE
         };
         unlisted.iter().filter(is_old).copied().collect()
     }
 
+    /// Whoever was given this one's ledger keeps it no longer. Whether that is news.
+    pub(crate) fn find(&mut self, id: AllotmentId, holder: Option<&Holder>) -> bool {
+        let is_news = self.found.insert(id);
+        if is_news {
+            self.times += 1;
+            self.untold.insert(id, holder.cloned());
+            if self.untold.len() > UNTOLD {
+                self.untold.pop_first();
+            }
+        }
+        is_news
+    }
+
+    /// How many were found since the agent started.
+    pub(crate) fn times(&self) -> u64 {
+        self.times
+    }
+
+    /// What was found since this was last asked, with whose it was.
+    pub(crate) fn take_untold(&mut self) -> BTreeMap<AllotmentId, Option<Holder>> {
+        std::mem::take(&mut self.untold)
+    }
+
     /// All that was seen was seen so much earlier.
     #[cfg(test)]
     pub(crate) fn age(&mut self, by: Duration) {
-        self.0.values_mut().for_each(|since| *since -= by);
+        self.since.values_mut().for_each(|since| *since -= by);
     }
 }
 

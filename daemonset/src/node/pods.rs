@@ -1,6 +1,6 @@
 //! What the API server tells of the node and its pods, and what of it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use contract::{AllotmentId, DeviceUuid, Domain, Percent};
@@ -59,6 +59,7 @@ impl Node {
     pub fn refine_all(&self, domain: Domain<'_>) -> Vec<(Meta, String)> {
         let pods = self.pods.borrow().clone();
         let records = self.records();
+        self.forget_all_but(&records);
         records.iter().flat_map(|record| self.refine(record, &pods, domain)).collect()
     }
 
@@ -98,18 +99,29 @@ impl Node {
                     problems.extend(self.apply(record, &refinement));
                     self.mark_refined(record, false);
                 }
-                // Who is observed may have started so.
                 None => {
+                    self.undo(record, allotment::observe_no_longer);
                     self.undo(record, allotment::lower_no_longer);
                     self.mark_refined(record, false);
                 }
             },
-            (true, None) if record.refined == Some(true) => {
+            // Who is observed may have started so, by a configuration of then: nobody wrote it down, and that of now holds.
+            (true, None) if record.refined != Some(false) => {
                 self.undo(record, allotment::observe_no_longer);
             }
             (true, None) => {}
         }
         problems.into_iter().filter_map(|problem| Some((pod?.clone(), problem))).collect()
+    }
+
+    /// What has ended has no class and is to be marked no more.
+    fn forget_all_but(&self, records: &[Record]) {
+        let known: BTreeSet<_> = records.iter().map(|record| record.id).collect();
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.retain(|id, _| known.contains(id));
+        drop(classes);
+        let mut unmarked = self.unmarked.lock().unwrap_or_else(PoisonError::into_inner);
+        unmarked.retain(|id| known.contains(id));
     }
 
     fn apply(&self, record: &Record, refinement: &Refinement) -> Vec<String> {
@@ -169,6 +181,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::allotment::{Holder, Told};
+    use crate::config::{self, Compute, ComputePolicy, Config};
     use crate::decide::Grant;
     use crate::inventory::tests::uuid;
     use crate::node::tests::Bare;
@@ -238,7 +251,9 @@ mod tests {
         bare.node.allocate("gpu-percent", &ids).unwrap();
         // As an agent kept it that did not write it down.
         let mut record = serde_json::to_value(&bare.node.records()[0]).unwrap();
-        record.as_object_mut().unwrap().remove("refined");
+        for word in ["refined", "rules"] {
+            record.as_object_mut().unwrap().remove(word);
+        }
         let mut record: Record = serde_json::from_value(record).unwrap();
         let [namespace, pod] = ["team", "trainer"].map(str::to_owned);
         record.holder =
@@ -255,11 +270,79 @@ mod tests {
         let meta = serde_json::from_value(meta).unwrap();
         let pods = Pods::from([("uid".to_owned(), meta)]);
         let domain = Domain::parse("example.com").unwrap();
-        for (was, becomes) in [(&started, &started), (&less, &started), (&observed, &observed)] {
+        // By a configuration of then, or by a namespace that is observed no more: that of now holds.
+        let DeviceSpec { policy, at_limit, .. } = by_rules[0];
+        let bound = DeviceSpec { policy, at_limit, ..started.clone() };
+        for (was, becomes) in [(&started, &started), (&less, &started), (&observed, &bound)] {
             agent::update(&folder, std::slice::from_ref(was)).unwrap();
             assert_eq!(bare.node.refine(&record, &pods, domain), []);
             assert_eq!(page(), std::slice::from_ref(becomes), "{was:?}");
         }
+    }
+
+    /// A node with an allotment, as it is known, and its pod, which has this annotation.
+    fn annotated(config: Config, word: &str, text: &str) -> (Bare, Record, Pods) {
+        let bare = Bare::with(config);
+        let ids: Vec<String> = (0..50).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &ids).unwrap();
+        let [namespace, pod] = ["team", "trainer"].map(str::to_owned);
+        let holder = Holder { namespace: namespace.clone(), pod: pod.clone(), container: None };
+        let id = bare.node.records()[0].id;
+        bare.node.book().hold(id, holder).unwrap();
+        let mut meta = Meta::default();
+        (meta.namespace, meta.name) = (namespace, pod);
+        meta.annotations = [(format!("example.com/{word}"), text.to_owned())].into();
+        let record = bare.node.records()[0].clone();
+        (bare, record, Pods::from([("uid".to_owned(), meta)]))
+    }
+
+    #[test]
+    fn a_share_that_is_refined_while_it_runs_keeps_the_rules_that_it_began_by() {
+        let compute =
+            Compute { policy: ComputePolicy::Strict, quantum_ms: 9, ..Compute::default() };
+        let began = Config { compute, ..Config::default() };
+        let (bare, record, pods) = annotated(began, "gpu-compute", "10");
+        bare.config.send_replace(Arc::new(Config {
+            at_limit: config::AtLimit::Observe,
+            ..Config::default()
+        }));
+        // Another begins by the rules of now.
+        let other: Vec<String> = (50..60).map(|part| format!("{}::{part}", uuid(0))).collect();
+        bare.node.allocate("gpu-percent", &other).unwrap();
+        let domain = Domain::parse("example.com").unwrap();
+        let rules = || {
+            let page = bare.node.layout().pages_of(record.id).join(LIMITS_FILE);
+            let device = agent::read_limits(&page).unwrap().devices.remove(0);
+            (device.policy, device.at_limit, device.quantum_us, device.weight)
+        };
+        for (pods, weight) in [(&pods, 10), (&Pods::from([bare_pod(&pods)]), 50)] {
+            let record = bare.node.records().into_iter().find(|it| it.id == record.id).unwrap();
+            assert_eq!(bare.node.refine(&record, pods, domain), []);
+            assert_eq!(rules(), (Policy::Strict, AtLimit::Refuse, 9000, weight));
+        }
+    }
+
+    /// The same pod without annotations.
+    fn bare_pod(pods: &Pods) -> (String, Meta) {
+        let (uid, mut pod) = pods.clone().pop_first().unwrap();
+        pod.annotations.clear();
+        (uid, pod)
+    }
+
+    #[test]
+    fn what_has_ended_has_no_class_and_is_to_be_marked_no_more() {
+        let (bare, record, pods) = annotated(Config::default(), "compute-class", "latency");
+        bare.node.pods().send_replace(Arc::new(pods));
+        let domain = Domain::parse("example.com").unwrap();
+        // A disk that takes no record.
+        std::fs::create_dir(bare.node.layout().record(record.id).with_extension("draft")).unwrap();
+        bare.node.refine_all(domain);
+        let classes = || bare.node.classes.lock().unwrap().len();
+        let known = || [classes(), bare.node.unmarked.lock().unwrap().len()];
+        assert_eq!(known(), [1, 1]);
+        bare.node.book().withdraw(record.id);
+        bare.node.refine_all(domain);
+        assert_eq!(known(), [0, 0]);
     }
 
     #[test]

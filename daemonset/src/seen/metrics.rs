@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::parts::part;
+use super::chargeback::gpus;
 use super::state::{Held, State};
 use crate::allotment::Holding;
 use crate::api::PoolState;
@@ -82,7 +82,7 @@ families! {
     looks: Counters, "arbiter_looks", None, "Looks of the arbiter at a GPU's containers";
     looked: Counters, "arbiter_busy", Some(Unit::Seconds), "Time that the arbiter's looks took";
     latest: Gauges, "arbiter_latest", Some(Unit::Seconds), "The latest that a look of the arbiter ever came";
-    share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held; a MIG slice is its part of the memory of its GPU";
+    share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
     mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
     config_refused: Gauges, "config_refused", None, "1 while the configuration's file is wrong and the one before stays in force";
     events_lost: Counters, "events_lost", None, "Events that were not told, by why";
@@ -92,6 +92,7 @@ families! {
     registrations: Counters, "registrations", None, "Registrations that the kubelet has taken";
     denials: Counters, "allocate_refusals", None, "Allocate calls and starts that were refused, by why";
     unknown_runtimes: Counters, "starts_in_unknown_runtimes", None, "Starts of shares that went on although nobody had said in time which runtime the pod is for";
+    handed_on: Counters, "allotments_handed_on", None, "Allotments of pods that are gone that have ended although somebody held their ledgers";
     pool_differs: Gauges, "pool_nodes_differing", None, "Nodes whose part of a pool differs from this one's, by what differs";
     findings: Gauges, "audit_findings", None, "What the audit finds wrong at this moment, by kind";
     found: Counters, "audit_found", None, "What the audit has found wrong, by kind";
@@ -144,6 +145,7 @@ impl Families {
             add(&self.denials, vec![("reason", (*why).to_owned())], *times as f64);
         }
         add(&self.unknown_runtimes, vec![], state.unknown_runtimes as f64);
+        add(&self.handed_on, vec![], state.handed_on as f64);
         for (pool, its) in &*state.pools {
             let labels = || vec![("pool", pool.clone())];
             for what in PoolState::ASPECTS {
@@ -175,7 +177,7 @@ impl Families {
         set(&self.gpu_usable, one(), gpu.usable().bytes() as f64);
         let on_it =
             || state.held.iter().filter(|held| held.record.holding.gpus().contains(&gpu.uuid));
-        let part = |held: &Held| part(&held.record.holding, gpu.uuid, &state.gpus);
+        let part = |held: &Held| gpus(&held.record.holding).min(1.0);
         set(&self.gpu_allotted, one(), on_it().map(part).sum());
         set(&self.gpu_allotments, one(), on_it().count() as f64);
         let planned = state.planned.iter().filter(|(uuid, _)| *uuid == gpu.uuid);
@@ -203,10 +205,13 @@ impl Families {
             if let Some(bytes) = state.measured(held.record.id, gpu) {
                 set(&self.measured, labels(), bytes as f64);
             }
-            set(&self.share, labels(), part(&held.record.holding, gpu, &state.gpus));
-            if let Holding::Share { memory_mib, .. } = held.record.holding {
-                let limit = held.limit.unwrap_or(Mib(memory_mib).bytes());
-                set(&self.limit, labels(), limit as f64);
+            match held.record.holding {
+                Holding::Share { percent, memory_mib, .. } => {
+                    set(&self.share, labels(), f64::from(percent) / 100.0);
+                    let limit = held.limit.unwrap_or(Mib(memory_mib).bytes());
+                    set(&self.limit, labels(), limit as f64);
+                }
+                _ => set(&self.share, labels(), 1.0),
             }
             if let Some(seen) = state.times.seen(gpu, held.record.id) {
                 self.fill_time(&labels, seen);

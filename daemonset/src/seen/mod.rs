@@ -6,7 +6,6 @@ mod dump;
 mod flags;
 mod gathered;
 mod metrics;
-mod parts;
 mod server;
 mod state;
 mod unready;
@@ -156,8 +155,7 @@ impl Witness {
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let records = self.node.records();
-            let cards = self.node.watch().borrow().clone();
-            self.chargeback().add(&records, &cards, last.elapsed());
+            self.chargeback().add(&records, last.elapsed());
             let times = self.times.borrow().clone();
             self.chargeback().used(&records, &times);
             last = Instant::now();

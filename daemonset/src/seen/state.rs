@@ -35,6 +35,8 @@ pub struct State {
     pub denials: BTreeMap<&'static str, u64>,
     /// Starts that went on although nobody had said in time which runtime the pod is for.
     pub unknown_runtimes: u64,
+    /// Allotments of pods that are gone that have ended since the agent started although somebody held their ledgers.
+    pub handed_on: u64,
     /// Who held how much for how long.
     pub chargeback: Chargeback,
     /// Whether the node's pools are alike on all their nodes.
@@ -84,6 +86,7 @@ impl State {
             registrations: node.registrations().now(),
             denials: node.refusals().counts(),
             unknown_runtimes: node.runtimes().unknown(),
+            handed_on: node.handed_on(),
             chargeback,
             pools: node.pools().borrow().clone(),
             planned: node.planned(),
@@ -126,6 +129,7 @@ impl State {
             "troubles": self.troubles.iter().map(|(id, why)| format!("{id}: {why}")).collect::<Vec<_>>(),
             "registrations": self.registrations,
             "refused": self.denials,
+            "handed_on": self.handed_on,
             "audit": {
                 "findings": self.audited.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "silent": silent.collect::<BTreeMap<_, _>>(),
@@ -176,6 +180,7 @@ pub(crate) mod tests {
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),
             unknown_runtimes: 0,
+            handed_on: 0,
             chargeback: Chargeback::default(),
             planned: Vec::new(),
             pools: Arc::default(),
