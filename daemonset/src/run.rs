@@ -209,8 +209,8 @@ fn files(options: &Options, config: &Config, shim: Shim) -> Result<(Book, Wares,
     }
     durable::folder(&layout.pages)?;
     selinux::label(&layout.pages)?;
-    let book = Book::open(layout.clone())?;
     let domain = config.domain.to_string();
+    let book = Book::open(layout.clone())?.under(&domain);
     let identity = Identity {
         checkpoint: options.kubelet_dir.join(CHECKPOINT),
         proc: options.seen.proc.clone(),

@@ -36,6 +36,8 @@ pub struct Book {
     /// What the kubelet keeps for pods that live and no entry has.
     idle: Vec<Kept>,
     rules: RuleBook,
+    /// Of the resources that are given out.
+    domain: Option<String>,
     /// What is not as it should be, and why. Those that are no entries have a record that cannot be read, or one that
     /// cannot be made again.
     troubles: BTreeMap<AllotmentId, String>,
@@ -86,7 +88,9 @@ impl Book {
             Instant::now(),
         );
         let hands = Hands::new(&layout);
-        let mut book = Self { hands, layout, entries, taken, idle, rules, troubles, changed };
+        let domain = None;
+        let mut book =
+            Self { hands, layout, entries, taken, idle, rules, domain, troubles, changed };
         book.want_ready();
         for Problem { id, why } in loaded.problems {
             match id {
@@ -112,6 +116,16 @@ impl Book {
             warn!(%error, "what belongs to nobody stays, trying again");
         }
         Ok(book)
+    }
+
+    /// The same for an agent that gives out resources of this domain: what was given out under another is held under
+    /// that, because the kubelet counts by the whole name.
+    #[must_use]
+    pub fn under(self, domain: &str) -> Self {
+        let mut book = Self { domain: Some(domain.to_owned()), ..self };
+        let records: Vec<Record> = book.records().cloned().collect();
+        records.iter().for_each(|record| book.take(record));
+        book
     }
 
     /// Pages that are made from now on follow these rules; a container that runs keeps its own.
@@ -171,7 +185,9 @@ impl Book {
     ) -> Result<Record, BookError> {
         let Told { resource, has_cdi_names, minors, driver_files } = told;
         let fresh = Record::new(devices, grant, now());
-        let record = Record { resource, shim, has_cdi_names, minors, driver_files, ..fresh };
+        let domain = self.domain.clone().filter(|_| resource.is_some());
+        let record =
+            Record { resource, domain, shim, has_cdi_names, minors, driver_files, ..fresh };
         let rules = self.rules.of(&record);
         let record = Record { rules: is_share(&record).then(|| rules.lasting()), ..record };
         self.check_name(&record)?;
@@ -258,12 +274,24 @@ impl Book {
 
     fn enter(&mut self, record: Record) {
         self.take_from_idle(&record);
-        self.taken.add(record.devices.iter().copied(), record.resource.as_deref());
+        self.take(&record);
         self.troubles.remove(&record.id);
         self.changed = Instant::now();
         let entry = Entry { record, since: self.changed, changed: self.changed };
         self.entries.insert(entry.record.id, entry);
         self.want_ready();
+    }
+
+    fn take(&mut self, record: &Record) {
+        self.taken.add(record.devices.iter().copied(), self.given_as(record).as_deref());
+    }
+
+    /// As what a record's devices were allocated: without our domain, with any other.
+    fn given_as(&self, record: &Record) -> Option<String> {
+        let resource = record.resource.as_ref()?;
+        let other =
+            record.domain.as_ref().filter(|its| self.domain.as_ref().is_some_and(|it| it != *its));
+        Some(other.map_or_else(|| resource.clone(), |domain| format!("{domain}/{resource}")))
     }
 
     /// Pages that lie ready have the room of shares that are still to come; one lies ready on a full node too, for

@@ -36,6 +36,10 @@ pub struct Record {
     /// that had two only, and where a lost record was made again.
     #[serde(default)]
     pub resource: Option<String>,
+    /// The domain of that resource; `None` in a record of an agent that did not write it down, and where a lost record
+    /// was made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
     /// The version of the shim that the kubelet's stored answer names.
     pub shim: Option<String>,
     /// Whether that answer has names of CDI; `None` in a record of an agent that did not write it down, and
@@ -137,6 +141,7 @@ impl Record {
             allocated_at,
             holder: None,
             resource: None,
+            domain: None,
             shim: None,
             has_cdi_names: None,
             minors: None,

@@ -8,6 +8,7 @@ use published::{Holder, Mode};
 use super::{Pods, pod_of_record};
 use crate::allotment::{Holding, Record};
 use crate::config::MigStrategy;
+use crate::decide::Taken;
 use crate::inventory::{Gpu, Inventory, Membership, Slice};
 use crate::modes;
 
@@ -16,10 +17,11 @@ use crate::modes;
 pub(super) fn published(
     inventory: &Inventory,
     records: &[Record],
+    held: &Taken,
     pods: &Pods,
     strategy: MigStrategy,
 ) -> published::Node {
-    let mut places = places(inventory, strategy);
+    let mut places = places(inventory, held, strategy);
     let mut holders: BTreeMap<&str, Holder> = BTreeMap::new();
     let mut taken: Vec<&Slice> = Vec::new();
     for record in records {
@@ -68,7 +70,7 @@ pub(super) fn published(
 }
 
 /// What is given out as GPUs: the cards, and under the strategy `single` their slices.
-fn places(inventory: &Inventory, strategy: MigStrategy) -> Vec<published::Gpu> {
+fn places(inventory: &Inventory, held: &Taken, strategy: MigStrategy) -> Vec<published::Gpu> {
     let place = |uuid: String, mode, gpu: &Gpu| published::Gpu {
         uuid,
         resource: gpu.pool.as_ref().and_then(own_resource),
@@ -87,7 +89,8 @@ fn places(inventory: &Inventory, strategy: MigStrategy) -> Vec<published::Gpu> {
             };
             let no_shares = mode == Mode::Shared && gpu.no_shares.is_some();
             let mut place = place(gpu.uuid.to_string(), mode, gpu);
-            place.is_usable &= !no_shares;
+            // What is left of it is for nobody new until the last of those has gone.
+            place.is_usable &= !no_shares && !held.has_moved(gpu);
             places.push(place);
             continue;
         };
@@ -153,7 +156,7 @@ mod tests {
     use super::*;
     use crate::allotment::{held_by, share};
     use crate::inventory::tests::{divided, gpu, slice, uuid};
-    use contract::DeviceUuid;
+    use contract::{DeviceId, DeviceUuid};
     use serde_json::json;
 
     fn pods(names: &[&str]) -> Pods {
@@ -174,7 +177,8 @@ mod tests {
             held_by(Some("unknown"), share(uuid(0), 20)),
             held_by(Some("a"), Holding::Whole { gpus: vec![uuid(1)] }),
         ];
-        let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
+        let node =
+            published(&inventory, &records, &Taken::default(), &pods(&["a"]), MigStrategy::Mixed);
         assert_eq!(node.gpus.iter().map(|gpu| gpu.taken_percent).collect::<Vec<_>>(), [70, 100]);
         assert!(node.gpus[1].is_whole && !node.gpus[0].is_whole);
         assert_eq!(node.pods.len(), 1);
@@ -189,7 +193,8 @@ mod tests {
             ..held_by(Some("a"), share(uuid(0), percent))
         };
         let records = [of("uid-before", 50), of("uid-a", 20)];
-        let node = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
+        let node =
+            published(&inventory, &records, &Taken::default(), &pods(&["a"]), MigStrategy::Mixed);
         assert_eq!(node.gpus[0].taken_percent, 70);
         assert_eq!(node.pods.len(), 1);
         assert_eq!((&*node.pods[0].uid, &node.pods[0].parts), ("uid-a", &vec![(0, 20)]));
@@ -198,8 +203,7 @@ mod tests {
     #[test]
     fn what_gives_nothing_is_published_as_such() {
         let sick = Gpu { sick: Some("XID 79".into()), ..gpu(0, modes::Mode::Shared) };
-        let node =
-            published(&Inventory::new(vec![sick]), &[], &Pods::default(), MigStrategy::Mixed);
+        let node = of_free(vec![sick], &Taken::default());
         assert!(node.gpus.iter().all(|gpu| !gpu.is_usable));
     }
 
@@ -208,11 +212,26 @@ mod tests {
         let pool = |name: &str| Membership { name: "p".into(), resource: name.into() };
         let apart = Gpu { pool: Some(pool("gpu-training")), ..gpu(0, modes::Mode::Shared) };
         let plain = Gpu { pool: Some(pool("gpu")), ..gpu(1, modes::Mode::Shared) };
-        let inventory = Inventory::new(vec![apart, plain]);
-        let node = published(&inventory, &[], &Pods::default(), MigStrategy::Mixed);
+        let node = of_free(vec![apart, plain], &Taken::default());
         let names: Vec<_> = node.gpus.iter().map(|gpu| gpu.resource.as_deref()).collect();
         assert_eq!(names, [Some("gpu-training"), None]);
         assert!(node.gpus.iter().all(|gpu| gpu.is_usable && gpu.free().get() == 100));
+    }
+
+    #[test]
+    fn what_is_left_of_a_gpu_whose_pool_has_changed_under_its_holders_is_nobodys() {
+        let pool = Membership { name: "p".into(), resource: "gpu-training".into() };
+        let moved = Gpu { pool: Some(pool), ..gpu(0, modes::Mode::Shared) };
+        for (given, is_usable) in [("gpu-percent", false), ("gpu-training-percent", true)] {
+            let mut held = Taken::default();
+            held.add([DeviceId::Percent(uuid(0), 7)], Some(given));
+            assert_eq!(of_free(vec![moved.clone()], &held).gpus[0].is_usable, is_usable, "{given}");
+        }
+    }
+
+    fn of_free(gpus: Vec<Gpu>, held: &Taken) -> published::Node {
+        let inventory = Inventory::new(gpus);
+        published(&inventory, &[], held, &Pods::default(), MigStrategy::Mixed)
     }
 
     #[test]
@@ -220,9 +239,11 @@ mod tests {
         let card = divided(0, vec![slice(1, "1g.10gb+me"), slice(2, "1g.10gb+me")]);
         let held = Holding::Slices { slices: vec![uuid_of(&card, 0)], gpus: vec![uuid(0)] };
         let (inventory, records) = (Inventory::new(vec![card]), [held_by(Some("a"), held)]);
-        let mixed = published(&inventory, &records, &pods(&["a"]), MigStrategy::Mixed);
+        let mixed =
+            published(&inventory, &records, &Taken::default(), &pods(&["a"]), MigStrategy::Mixed);
         assert_eq!(mixed.slices, BTreeMap::from([("1g.10gb.me".to_owned(), 1)]));
-        let single = published(&inventory, &records, &pods(&["a"]), MigStrategy::Single);
+        let single =
+            published(&inventory, &records, &Taken::default(), &pods(&["a"]), MigStrategy::Single);
         let free: Vec<_> = single.gpus.iter().map(published::Gpu::is_free_whole).collect();
         assert_eq!(free, [false, false, true]);
     }

@@ -45,7 +45,7 @@ pub(super) async fn keep_published(
             (inventory.borrow_and_update().clone(), pods.borrow_and_update().clone());
         held.mark_unchanged();
         let all = [node.records(), node.idle()].concat();
-        let text = published(&gpus, &all, &known, settings.mig.strategy).text();
+        let text = published(&gpus, &all, &node.taken(), &known, settings.mig.strategy).text();
         let Ok(domain) = Domain::parse(settings.domain.as_str()) else { return };
         let uid = is.borrow_and_update().clone().or_else(|| owner.clone());
         if text != told || uid != owner {

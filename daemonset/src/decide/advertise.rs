@@ -63,7 +63,7 @@ pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
         (Some(why), ..) => Some(Blocked::Sick(why.clone())),
         (_, Some(why), ..) => Some(Blocked::Cordoned(why.clone())),
         (.., Some(why), _) => Some(why),
-        _ if !gpu.offers(kind) => Some(Blocked::Otherwise),
+        _ if !gpu.offers(kind) || taken.has_moved(gpu) => Some(Blocked::Otherwise),
         (.., Some(bound)) => Some(Blocked::Bound(bound)),
         _ => None,
     }
@@ -84,9 +84,10 @@ impl Sketch {
     }
 }
 
-/// Every device, once. What somebody holds is listed although it is offered no more, and a sick
-/// GPU's devices are all there: a device that may be in use must not vanish from the list. What
-/// nobody new can have is unhealthy; what somebody holds is so only where its GPU is sick.
+/// Every device, once. What somebody holds is listed although it is offered no more, and under the resource that it was
+/// allocated as: a device that may be in use must not vanish from the list, and under another name the kubelet would
+/// give it out again. A sick GPU's devices are all there. What nobody new can have is unhealthy; what somebody holds is
+/// so only where its GPU is sick.
 #[must_use]
 pub fn sketch(inventory: &Inventory, taken: &Taken, config: &Config) -> Sketch {
     let mut offers: BTreeMap<String, Vec<Line>> =
@@ -96,6 +97,8 @@ pub fn sketch(inventory: &Inventory, taken: &Taken, config: &Config) -> Sketch {
     for gpu in inventory.gpus() {
         for (resource, kind, devices) in sets(gpu, inventory, config.mig.strategy) {
             let open = blocked(gpu, kind, taken).is_none();
+            let is_here = |id: &DeviceId| !taken.is_elsewhere(*id, &resource);
+            let devices: Vec<_> = devices.into_iter().filter(is_here).collect();
             let list = offers.entry(resource).or_default();
             for id in devices {
                 let held = taken.has(id) && gpu.sick.is_none();
@@ -113,8 +116,8 @@ pub fn sketch(inventory: &Inventory, taken: &Taken, config: &Config) -> Sketch {
         let line = (id, gpu.and_then(|gpu| gpu.numa), well);
         offers.entry(resource.unwrap_or_default()).or_default().push(line);
     }
-    // Without a resource there is nobody to tell.
-    offers.remove("");
+    // Without a resource, and of another domain's, there is nobody to tell.
+    offers.retain(|resource, _| !resource.is_empty() && !resource.contains('/'));
     Sketch(offers)
 }
 
@@ -251,8 +254,18 @@ mod tests {
         let pooled = Gpu { pool: Some(pool), ..gpu(0, Mode::Auto) };
         let part = held(&[DeviceId::Percent(uuid(0), 7)], Some("gpu-old-percent"));
         let offers = offered(vec![pooled], &part);
-        // The held part is listed once, in the resource that its GPU has: an ID lies in one list.
-        assert_eq!(counts(&offers)[1..3], [("gpu-a", 0, 1), ("gpu-a-percent", 100, 100)]);
+        assert_eq!(counts(&offers)[1..3], [("gpu-a", 0, 1), ("gpu-a-percent", 0, 99)]);
+        assert_eq!(counts(&offers)[3..], [("gpu-old-percent", 1, 1), ("gpu-percent", 0, 0)]);
+    }
+
+    #[test]
+    fn what_is_held_of_another_domain_is_in_no_list_and_keeps_the_rest_from_everybody() {
+        let whole = held(&[DeviceId::Whole(uuid(0))], Some("old.example.com/gpu"));
+        let offers = offered(vec![gpu(0, Mode::Whole), gpu(1, Mode::Whole)], &whole);
+        assert_eq!(counts(&offers), [("gpu", 1, 1), ("gpu-percent", 0, 0)]);
+        let part = held(&[DeviceId::Percent(uuid(0), 7)], Some("old.example.com/gpu-percent"));
+        let offers = offered(vec![gpu(0, Mode::Shared)], &part);
+        assert_eq!(counts(&offers), [("gpu", 0, 0), ("gpu-percent", 0, 99)]);
     }
 
     #[test]
@@ -319,8 +332,10 @@ mod tests {
             let offers = offers(&inventory, &taken, &config);
             let ids: Vec<_> = offers.values().flatten().map(|device| &device.id).collect();
             prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
-            for (id, _) in taken.devices() {
-                prop_assert!(ids.contains(&&id.to_string()), "{} is held and not listed", id);
+            for (id, resource) in taken.devices() {
+                let is_it = |device: &Device| device.id == id.to_string();
+                let its = offers.get(resource.unwrap()).is_some_and(|list| list.iter().any(is_it));
+                prop_assert!(its, "{} is held and not listed as what it was given", id);
             }
             for gpu in inventory.gpus() {
                 let healthy = |kind| {

@@ -69,13 +69,14 @@ impl Node {
         Ok(self.ruled_book().readmit(devices, &grant, self.shim_for(&grant))?)
     }
 
-    /// What devices come to that the kubelet gave out earlier: that is not judged by what is cordoned since. A GPU
-    /// that is in use as something else by now is not given twice.
+    /// What devices come to that the kubelet gave out earlier: that is not judged by what is cordoned since, nor by the
+    /// pool that the GPU is in by now. A GPU that is in use as something else by now is not given twice.
     pub(super) fn grant_again(
         &self,
         devices: &BTreeSet<DeviceId>,
     ) -> Result<decide::Grant, decide::Refusal> {
-        decide::grant(devices, &self.inventory().uncordoned(), self.book().taken())
+        let taken = self.book().taken().unnamed();
+        decide::grant(devices, &self.inventory().uncordoned(), &taken)
     }
 
     /// Allotments whose pod is gone while the kubelet lists another of its name that holds nothing: the API

@@ -220,6 +220,12 @@ impl Node {
         self.book().records().cloned().collect()
     }
 
+    /// All that is held at this moment.
+    #[must_use]
+    pub fn taken(&self) -> decide::Taken {
+        self.book().taken().clone()
+    }
+
     /// What the kubelet keeps for pods that live and no allotment has, as if it were one for each GPU.
     #[must_use]
     pub fn idle(&self) -> Vec<Record> {

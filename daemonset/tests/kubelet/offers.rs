@@ -4,7 +4,7 @@ use aliquot_node::inventory::Slice;
 use contract::{DeviceUuid, UuidKind};
 use kubelet_sim::{ContainerSpec, PodSpec, Refused};
 
-use crate::harness::{Node, PERCENT, WHOLE};
+use crate::harness::{Node, PERCENT, WHOLE, poll};
 
 fn uuid(n: u8) -> String {
     DeviceUuid::gpu([n; 16]).to_string()
@@ -53,6 +53,67 @@ fn a_mode_that_changes_under_a_pod_waits_for_it_and_never_gives_the_gpu_twice() 
     drop(pod);
     node.expect(WHOLE, 1);
     node.expect(PERCENT, 0);
+}
+
+#[test]
+fn a_pool_that_changes_under_a_pod_waits_for_it_and_never_gives_the_gpu_twice() {
+    for (mode, before, after, held, all) in [
+        ("shared", PERCENT, "example.com/gpu-a-percent", 60, 100),
+        ("whole", WHOLE, "example.com/gpu-a", 1, 1),
+    ] {
+        let mut node = Node::configured(2, &format!("defaultMode: {mode}"));
+        node.expect(before, 2 * all);
+        let pod = node.sim.admit(PodSpec::single("a", before, held, &[])).unwrap();
+        node.settle(1);
+        let [id, ..] = &pod.devices("main")[..] else { panic!("it was given nothing") };
+        let gpu = u8::from(!id.starts_with(&uuid(0)));
+        let pin = format!("gpus: [{{index: {gpu}, pool: a}}]");
+        node.configure(&format!("defaultMode: {mode}\npools: {{a: {{mode: {mode}}}}}\n{pin}\n"));
+        // What is held stays where it was given; the rest has moved, and nobody new may have it.
+        let capacity = |resource| node.sim.capacity(resource);
+        node.expect(before, all + held);
+        assert!(poll(|| capacity(after) == all - held), "{} of {after}", capacity(after));
+        node.expect(after, 0);
+        assert!(node.sim.admit(PodSpec::single("b", after, 1, &[])).is_err());
+        assert_eq!(node.sim.lost(), [""; 0]);
+        drop(pod);
+        node.expect(after, all);
+        node.expect(before, all);
+    }
+}
+
+#[test]
+fn a_slice_stays_under_the_name_that_it_was_given_under_when_the_strategy_changes() {
+    let mut node = Node::configured(1, "mig: {strategy: single}");
+    let slices = vec![slice(1, "1g.10gb"), slice(2, "1g.10gb")];
+    node.play(0, |card| card.facts.as_mut().unwrap().slices = Some(slices));
+    node.expect(WHOLE, 2);
+    let pod = node.sim.admit(PodSpec::single("a", WHOLE, 1, &[])).unwrap();
+    node.settle(1);
+    node.configure("mig: {strategy: mixed}");
+    node.expect("example.com/mig-1g.10gb", 1);
+    node.expect(WHOLE, 1);
+    assert_eq!(node.sim.lost(), [""; 0]);
+    drop(pod);
+    node.expect("example.com/mig-1g.10gb", 2);
+    node.expect(WHOLE, 0);
+}
+
+#[test]
+fn a_domain_that_changes_under_a_pod_waits_for_it_and_never_gives_the_gpu_twice() {
+    const OTHER: &str = "other.example.com/gpu-percent";
+    let mut node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    let pod = node.sim.admit(PodSpec::single("a", PERCENT, 60, &[])).unwrap();
+    node.settle(1);
+    node.stop_agent();
+    node.configure("domain: other.example.com");
+    node.start_agent();
+    // What the pod holds is in no list of the new name, and the rest of its GPU is for nobody new.
+    assert!(poll(|| node.sim.capacity(OTHER) == 140), "{} of it", node.sim.capacity(OTHER));
+    node.expect(OTHER, 100);
+    drop(pod);
+    node.expect(OTHER, 200);
 }
 
 #[test]
