@@ -7,6 +7,7 @@ use crate::charge::Charge;
 use crate::device::{self, Device};
 use crate::grown::Grown;
 use crate::hooks::real;
+use crate::meter::askers::Askers;
 use crate::region::{self, Place, Region};
 use crate::sys;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -32,14 +33,16 @@ pub(crate) struct Pool {
     grown: Grown,
     device: AtomicI32,
     /// Threads that ask the driver about it, unasked by the program.
-    askers: AtomicU32,
+    askers: Askers,
     state: AtomicU32,
 }
 
-/// The driver has it from the beginning; the program made it; the program has ended it.
+/// The driver has it from the beginning; the program made it; the program has ended it; and a thread is ending it at
+/// the driver, or was cancelled there.
 const GIVEN: u32 = 0;
 const MADE: u32 = 1;
 const ENDED: u32 = 2;
+const ENDING: u32 = 3;
 
 // SAFETY: atomics, of which zero is a value.
 unsafe impl Place for Pool {}
@@ -65,7 +68,11 @@ impl Pool {
     fn put(handle: CUmemoryPool, device: CUdevice, state: u32) -> Option<&'static Self> {
         let key = handle as u64;
         let places = || region::reach(&KNOWN, key);
-        let pool = places().find(|pool| region::change(&pool.handle, FREE, BUSY))?;
+        let claim = || places().find(|pool| region::change(&pool.handle, FREE, BUSY));
+        let pool = claim().or_else(|| {
+            KNOWN.known().iter().for_each(Self::end_if_ended);
+            claim()
+        })?;
         if let Some(at) = KNOWN.known().iter().position(|place| core::ptr::eq(place, pool))
             && let Some(word) = MET.get(at / 64)
         {
@@ -91,13 +98,7 @@ impl Pool {
     pub(crate) fn take(handle: CUmemoryPool) -> Option<&'static Self> {
         let pool = Self::of(handle)?;
         let taken = region::change(&pool.handle, handle as u64, BUSY);
-        // Bounded: a thread that was cancelled while it asked never says that it is done.
-        for _ in 0..10_000 {
-            if pool.askers.load(Ordering::SeqCst) == 0 {
-                break;
-            }
-            sys::yield_now();
-        }
+        pool.askers.await_all();
         taken.then_some(pool)
     }
 
@@ -153,22 +154,53 @@ impl Pool {
 
     /// Whether the program has ended it.
     pub(crate) fn is_ended(&self) -> bool {
-        self.state.load(Ordering::Acquire) == ENDED
+        self.state.load(Ordering::Acquire) >= ENDED
     }
 
     /// Ends one that the program has ended, if nothing of it is left.
+    #[cold]
     fn end_now(&self, share: Share) {
         self.trim();
         self.look(share);
-        if self.reserved() != Some(0) {
+        if self.reserved() != Some(0) || !self.turn(ENDED, ENDING) {
             return;
         }
+        // It may be the next one that had this place, and lends. From here on it is nobody else's to end.
+        if self.reserved() != Some(0) || !self.end_at_driver() {
+            self.turn(ENDING, ENDED);
+        }
+    }
+
+    /// Whether it has ended there.
+    fn end_at_driver(&self) -> bool {
         let key = self.handle.load(Ordering::Acquire);
         let handle = core::ptr::with_exposed_provenance_mut(key as usize);
-        if let (true, Some(destroy)) = (Self::take(handle).is_some(), real::cuMemPoolDestroy.get())
+        let Some(destroy) = real::cuMemPoolDestroy.get() else { return false };
+        if Self::take(handle).is_none() {
+            return false;
+        }
+        // SAFETY: the driver's own, which the program has given up.
+        let result = relaxed(|| unsafe { destroy(handle) });
+        self.taken(handle, result);
+        result == CUresult::CUDA_SUCCESS
+    }
+
+    fn turn(&self, from: u32, to: u32) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Reads its size anew, and ends one that the program has ended if nothing of it is left.
+    fn look_or_end(&self, share: Share) {
+        if self.is_ended() { self.end_now(share) } else { self.look(share) }
+    }
+
+    /// As [`Self::end_now`], of any place.
+    fn end_if_ended(&self) {
+        if self.handle.load(Ordering::Acquire) > GONE
+            && self.is_ended()
+            && let Device::Share(share) = device::of(self.device())
         {
-            // SAFETY: the driver's own, which the program has given up.
-            self.taken(handle, relaxed(|| unsafe { destroy(handle) }));
+            self.end_now(share);
         }
     }
 
@@ -238,12 +270,12 @@ impl Pool {
 
     /// Asks the driver, unless the pool is being ended; whatever captures of streams are under way.
     fn ask<T>(&self, ask: impl FnOnce(CUmemoryPool) -> Option<T>) -> Option<T> {
-        self.askers.fetch_add(1, Ordering::SeqCst);
-        let key = self.handle.load(Ordering::SeqCst);
-        let handle = core::ptr::with_exposed_provenance_mut(key as usize);
-        let answer = if key > GONE { relaxed(|| ask(handle)) } else { None };
-        self.askers.fetch_sub(1, Ordering::SeqCst);
-        answer
+        let answer = self.askers.ask(|| {
+            let key = self.handle.load(Ordering::SeqCst);
+            let handle = core::ptr::with_exposed_provenance_mut(key as usize);
+            if key > GONE { relaxed(|| ask(handle)) } else { None }
+        });
+        answer.flatten()
     }
 }
 
@@ -280,10 +312,10 @@ fn look_at_charged() {
             bits &= bits - 1;
             if let Some(pool) = places.get(at)
                 && pool.handle.load(Ordering::Acquire) > GONE
-                && pool.grown.charged() > 0
+                && (pool.grown.charged() > 0 || pool.is_ended())
                 && let Device::Share(share) = device::of(pool.device())
             {
-                pool.look(share);
+                pool.look_or_end(share);
             }
         }
     }
@@ -291,7 +323,7 @@ fn look_at_charged() {
 
 /// Reads the size of every pool of a share anew.
 pub(crate) fn look_all(share: Share) {
-    each_of(share, |pool| if pool.is_ended() { pool.end_now(share) } else { pool.look(share) });
+    each_of(share, |pool| pool.look_or_end(share));
 }
 
 fn each_of(share: Share, mut of: impl FnMut(&Pool)) {

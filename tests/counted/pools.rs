@@ -235,6 +235,27 @@ fn memory_is_taken_from_the_devices_own_pool_while_another_thread_ends_the_curre
 }
 
 #[test]
+fn no_pool_ends_while_another_thread_asks_about_it_however_long_that_takes() {
+    let outcome = run("pool=9,0 ask-slowly pool-end=9 found-ended used");
+    assert_eq!((outcome.of("pool-end=9"), outcome.of("found-ended")), ("0", "0"));
+    assert_eq!(outcome.of("used"), "255.000");
+}
+
+#[test]
+fn a_pool_that_was_ended_while_it_lent_takes_no_place_when_it_has_all_back() {
+    // More than can be known at a time, and more than the driver has.
+    for behind in ["sync", ""] {
+        let words = format!("pool=9,0 lend-of=0,1,9 pool-end=9 give=0 {behind} ").repeat(400);
+        let outcome = run(&format!("{words} used living"));
+        let refused = all_of(&outcome, "pool=9,0").into_iter().filter(|result| *result != "0");
+        assert_eq!(refused.count(), 0, "{behind}");
+        if behind == "sync" {
+            assert_eq!((outcome.of("used"), outcome.of("living")), ("255.000", "0"));
+        }
+    }
+}
+
+#[test]
 fn nothing_that_is_asked_of_pools_ends_another_threads_capture() {
     for mode in [0, 1] {
         for call in

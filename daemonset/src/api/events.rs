@@ -9,16 +9,18 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::budget::{Budget, Taken};
 use super::lost::Lost;
 use kube_api::{ApiError, Body, Client};
 
-/// Events that may be sent at once, and how long until there is room for another one.
-const BURST: u32 = 20;
-const REFILL: Duration = Duration::from_secs(3);
 /// Events that are remembered, to be counted up.
 const REMEMBERED: usize = 256;
 /// Between two of the same.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The same for what is told again and again while it stands: a little less than the API server keeps events for.
+const STANDS: Duration = Duration::from_secs(3000);
+/// Reasons of which that is so.
+const STANDING: [&str; 2] = ["GPUAnnotationRefused", "GPUPodMixed"];
 /// Reasons of which each takes back what the other said.
 pub(super) const OPPOSITES: [(&str, &str); 4] = [
     ("GPUUnhealthy", "GPUHealthy"),
@@ -50,7 +52,7 @@ pub(super) struct Event {
 }
 
 /// What makes two events one that is counted up.
-type Key = (About, &'static str, String);
+pub(super) type Key = (About, &'static str, String);
 
 struct Sent {
     name: String,
@@ -79,31 +81,34 @@ pub(super) struct Recorder<'a> {
     client: &'a Client,
     node: &'a str,
     sent: BTreeMap<Key, Sent>,
-    room: u32,
-    filled: Instant,
+    budget: Budget,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(client: &'a Client, node: &'a str) -> Self {
-        let (sent, filled) = (BTreeMap::new(), Instant::now());
-        Self { client, node, sent, room: BURST, filled }
+        Self { client, node, sent: BTreeMap::new(), budget: Budget::default() }
     }
 
     /// Sends `event`, unless the same was just sent or there were too many. That the API server does not take it is
     /// logged the first time.
     pub(super) async fn record(&mut self, event: &Event, is_first: bool) -> Told {
         let key = (event.about.clone(), event.reason, event.which.clone());
+        let again = if STANDING.contains(&event.reason) { STANDS } else { AGAIN };
         let is_same = |sent: &Sent| {
-            !sent.is_taken_back && sent.at.elapsed() < AGAIN && sent.message == event.message
+            !sent.is_taken_back && sent.at.elapsed() < again && sent.message == event.message
         };
         if self.sent.get(&key).is_some_and(is_same) {
             return Told::Same;
         }
-        if !self.has_room() {
-            debug!(reason = event.reason, message = event.message, "an event is left out");
-            return Told::Lost(Lost::Burst);
+        match self.budget.take(event, &key, Instant::now()) {
+            Taken::Yes => {}
+            Taken::Later => return Told::Later,
+            Taken::No => {
+                debug!(reason = event.reason, message = event.message, "an event is left out");
+                return Told::Lost(Lost::Burst);
+            }
         }
-        let Err(error) = self.send(key, event).await else {
+        let Err(error) = self.send(key.clone(), event).await else {
             self.take_back(event);
             return Told::Taken;
         };
@@ -112,8 +117,11 @@ impl<'a> Recorder<'a> {
         if is_first || !is_late {
             warn!(reason = event.reason, message = event.message, %error, is_late, "an event is not sent");
         }
-        self.room += u32::from(is_late);
-        if is_late { Told::Later } else { Told::Lost(Lost::Refused) }
+        if !is_late {
+            return Told::Lost(Lost::Refused);
+        }
+        self.budget.give_back(event, &key);
+        Told::Later
     }
 
     async fn send(&mut self, key: Key, event: &Event) -> Result<(), ApiError> {
@@ -188,19 +196,6 @@ impl<'a> Recorder<'a> {
             oldest.map(|key| self.sent.remove(&key));
         }
         self.sent.insert(key, sent);
-    }
-
-    fn has_room(&mut self) -> bool {
-        while self.room < BURST && self.filled.elapsed() >= REFILL {
-            self.room += 1;
-            self.filled += REFILL;
-        }
-        if self.room == BURST {
-            self.filled = Instant::now();
-        }
-        let room = self.room > 0;
-        self.room = self.room.saturating_sub(1);
-        room
     }
 }
 

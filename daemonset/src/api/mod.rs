@@ -2,6 +2,7 @@
 //! The agent serves its node without it.
 
 mod again;
+mod budget;
 mod events;
 mod evict;
 mod free;

@@ -41,7 +41,7 @@ pub(super) async fn keep_watching_node(
             word.send_if_modified(|known| std::mem::replace(known, paused.clone()) != paused);
             node.labelled(labels);
         }
-        told_labels.send_replace(found);
+        told_labels.send_if_modified(|known| std::mem::replace(known, found.clone()) != found);
     };
     let of_this = format!("metadata.name%3D{name}");
     let watching = follow(client, "/api/v1/nodes", &of_this, told);
@@ -72,8 +72,9 @@ pub(super) async fn keep_labelled(
 ) {
     let (mut inventory, mut config, mut driver) = (node.watch(), config.clone(), None);
     let mut again = Again::new(SELDOM);
+    // What was tried last, and when it may be tried again: the node changes at any moment, also where a right is missing.
+    let mut tried = None::<(Value, Instant)>;
     loop {
-        let mut next = None;
         let answers = |gpu: &crate::inventory::Gpu| gpu.sick.is_none();
         // A driver that is let go of is left alone: what it said last is what was there.
         if inventory.borrow().gpus().iter().any(answers) {
@@ -87,7 +88,13 @@ pub(super) async fn keep_labelled(
         let wanted = labels::labels(&inventory.borrow_and_update(), strategy, driver.as_ref());
         let found = has.borrow_and_update().clone();
         let change: Option<Value> = found.and_then(|has| labels::patch(&has, &wanted, &domain));
-        if let Some(change) = change {
+        let is_early = |(same, next): &(Value, Instant)| {
+            change.as_ref() == Some(same) && Instant::now() < *next
+        };
+        if !tried.as_ref().is_some_and(is_early) {
+            tried = None;
+        }
+        if let Some(change) = change.filter(|_| tried.is_none()) {
             let path = format!("/api/v1/nodes/{name}");
             let pause = match client.call(Method::PATCH, &path, Body::Merge(&change)).await {
                 Ok(_) => {
@@ -104,8 +111,9 @@ pub(super) async fn keep_labelled(
                     pause
                 }
             };
-            next = Some(Instant::now() + pause);
+            tried = Some((change, Instant::now() + pause));
         }
+        let next = tried.as_ref().map(|(_, next)| *next);
         tokio::select! {
             () = due(next) => {}
             changed = has.changed() => if changed.is_err() { return },
@@ -164,5 +172,62 @@ pub(super) async fn keep_comparing(
             }
             Err(error) => warn!(%error, "the node's pools are not compared, trying again"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::patch;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::audit::lister::Listing;
+    use crate::node::tests::Bare;
+
+    /// A driver that says nothing.
+    struct Nobody;
+
+    impl Lister for Nobody {
+        fn open(&self) -> Result<Box<dyn Listing>, String> {
+            Err("there is no driver".into())
+        }
+    }
+
+    #[tokio::test]
+    async fn labels_that_were_refused_are_not_tried_at_every_word_of_the_node() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let tries = Arc::new(AtomicU32::new(0));
+        let counted = tries.clone();
+        let refuse = patch(move || {
+            counted.fetch_add(1, Relaxed);
+            async { StatusCode::FORBIDDEN }
+        });
+        let app = Router::new().route("/api/v1/nodes/{name}", refuse);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let account = tempfile::tempdir().unwrap();
+        for file in ["ca.crt", "token"] {
+            std::fs::write(account.path().join(file), "").unwrap();
+        }
+        let client = Client::new(&base, account.path(), "test").unwrap();
+        let (bare, (labels, has)) = (Bare::new(), channel::channel(Some(NodeLabels::new())));
+        let config = bare.config.subscribe();
+        let words = async {
+            for word in 0..20 {
+                sleep(Duration::from_millis(20)).await;
+                let changes = ("a".to_owned(), word.to_string());
+                labels.send_replace(Some([changes].into()));
+            }
+        };
+        tokio::select! {
+            () = keep_labelled(&client, "n", &bare.node, &config, (has, Arc::new(Nobody))) => {}
+            () = words => {}
+        }
+        let tries = tries.load(Relaxed);
+        assert!((1..5).contains(&tries), "{tries}");
     }
 }

@@ -223,6 +223,76 @@ mod tests {
         }
     }
 
+    fn of_pod(pod: usize, reason: &'static str, message: String) -> Event {
+        let about = About::Pod("team".into(), format!("pod-{pod}"), Some(pod.to_string()));
+        Event { about, warning: true, reason, which: String::new(), message }
+    }
+
+    /// Whether the server is told the last of `events`, which come as fast as they can, within some time.
+    async fn is_last_told(events: Vec<Event>) -> bool {
+        let (told, mut tells) = mpsc::channel(2 * events.len());
+        let (client, _account) = server(told, 0).await;
+        let (sender, waiting) = mpsc::channel(WAITING);
+        let last = events.last().unwrap().message.clone();
+        let come = async {
+            for event in events {
+                sender.send(event).await.unwrap();
+            }
+            while tells.recv().await.unwrap() != last {}
+        };
+        let lost = LostEvents::default();
+        tokio::select! {
+            () = keep_sending(&client, "n", waiting, Duration::from_millis(10), &lost) => unreachable!(),
+            () = come => true,
+            () = sleep(Duration::from_secs(20)) => false,
+        }
+    }
+
+    /// What 25 pods' annotations were refused for, each time another.
+    fn noise() -> Vec<Event> {
+        let one = |n: usize| of_pod(n % 25, "GPUAnnotationRefused", format!("refused {n}"));
+        (0..100).map(one).collect()
+    }
+
+    #[tokio::test]
+    async fn however_much_is_told_of_pods_the_nodes_own_word_is_told() {
+        let mut events = noise();
+        events.push(event("GPUUnhealthy", "0"));
+        assert!(is_last_told(events).await);
+    }
+
+    #[tokio::test]
+    async fn however_much_is_refused_to_pods_a_finding_is_told_also_on_one_of_them() {
+        let mut events = noise();
+        events.push(of_pod(0, "GPUUseUncounted", "found".into()));
+        assert!(is_last_told(events).await);
+    }
+
+    #[tokio::test]
+    async fn one_pod_of_which_much_is_found_does_not_silence_what_is_found_of_others() {
+        let one = |n: usize| of_pod(0, "GPUUseUncounted", format!("process {n}"));
+        let mut events: Vec<_> = (0..100).map(one).collect();
+        events.push(of_pod(1, "GPUUseUncounted", "found".into()));
+        assert!(is_last_told(events).await);
+    }
+
+    #[tokio::test]
+    async fn what_the_node_says_of_itself_waits_for_room_and_is_not_left_out() {
+        let one = |n: usize| event("GPUUnhealthy", &n.to_string());
+        let (told, _tells) = mpsc::channel(WAITING);
+        let (client, _account) = server(told, 0).await;
+        let mut recorder = Recorder::new(&client, "n");
+        let mut late = 0;
+        for n in 0..100 {
+            match recorder.record(&one(n), true).await {
+                Told::Taken => {}
+                Told::Later => late += 1,
+                other => panic!("{n}: {other:?}"),
+            }
+        }
+        assert!(late > 0, "a node says as much as it likes");
+    }
+
     #[test]
     fn of_more_than_may_wait_the_oldest_of_the_same_thing_goes() {
         let (mut queue, lost) = (Queue::default(), LostEvents::default());

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use contract::{AllotmentId, DeviceUuid};
 
-use crate::allotment::{Holding, Record};
+use super::parts::gpus;
+use crate::allotment::Record;
 use crate::arbiter::View;
+use crate::inventory::Inventory;
 
 /// Namespaces that are told apart; what further ones hold is summed up under [`OTHERS`].
 const MOST: usize = 1000;
@@ -23,14 +25,14 @@ pub struct Chargeback {
 }
 
 impl Chargeback {
-    /// Adds what `records` held during the last `time`. What has no name yet is not charged to
+    /// Adds what `records` held of these cards during the last `time`. What has no name yet is not charged to
     /// anybody.
-    pub fn add(&mut self, records: &[Record], time: Duration) {
+    pub fn add(&mut self, records: &[Record], cards: &Inventory, time: Duration) {
         for record in records {
             let Some(holder) = &record.holder else { continue };
             let namespace = name(&self.by_namespace, &holder.namespace);
             let sum = self.by_namespace.entry(namespace).or_default();
-            *sum += gpus(&record.holding) * time.as_secs_f64();
+            *sum += gpus(&record.holding, cards) * time.as_secs_f64();
         }
     }
 
@@ -70,17 +72,9 @@ fn name<T>(known: &BTreeMap<String, T>, namespace: &str) -> String {
     if room { namespace.to_owned() } else { OTHERS.to_owned() }
 }
 
-/// How many GPUs a holding is.
-#[must_use]
-pub(super) fn gpus(holding: &Holding) -> f64 {
-    match holding {
-        Holding::Share { percent, .. } => f64::from(*percent) / 100.0,
-        other => other.gpus().len() as f64,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::parts::tests::sevenths;
     use super::*;
     use crate::allotment::Holder;
     use crate::decide::Grant;
@@ -109,9 +103,20 @@ mod tests {
             record(None, &two),
         ];
         let mut chargeback = Chargeback::default();
-        chargeback.add(&records, Duration::from_secs(10));
-        chargeback.add(&records[..1], Duration::from_secs(10));
+        let cards = Inventory::default();
+        chargeback.add(&records, &cards, Duration::from_secs(10));
+        chargeback.add(&records[..1], &cards, Duration::from_secs(10));
         assert_eq!(chargeback.sums().collect::<Vec<_>>(), [("a", 15.0), ("b", 20.0)]);
+    }
+
+    #[test]
+    fn all_slices_of_a_card_are_charged_as_no_more_than_the_card() {
+        let (cards, grants) = sevenths();
+        let records: Vec<_> = grants.iter().map(|grant| record(Some("a"), grant)).collect();
+        let mut chargeback = Chargeback::default();
+        chargeback.add(&records, &cards, Duration::from_secs(10));
+        let (_, charged) = chargeback.sums().next().unwrap();
+        assert!((8.0..=10.0).contains(&charged), "{charged}");
     }
 
     #[test]
@@ -138,7 +143,8 @@ mod tests {
         let mut chargeback = Chargeback::default();
         let one = Grant::Whole(vec![uuid(1)]);
         for n in 0..2000 {
-            chargeback.add(&[record(Some(&format!("n{n}")), &one)], Duration::from_secs(1));
+            let held = [record(Some(&format!("n{n}")), &one)];
+            chargeback.add(&held, &Inventory::default(), Duration::from_secs(1));
         }
         assert_eq!(chargeback.sums().count(), MOST + 1);
         assert_eq!(chargeback.sums().next(), Some((OTHERS, 1000.0)));

@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::chargeback::gpus;
+use super::parts::part;
 use super::state::{Held, State};
 use crate::allotment::Holding;
 use crate::api::PoolState;
@@ -82,7 +82,7 @@ families! {
     looks: Counters, "arbiter_looks", None, "Looks of the arbiter at a GPU's containers";
     looked: Counters, "arbiter_busy", Some(Unit::Seconds), "Time that the arbiter's looks took";
     latest: Gauges, "arbiter_latest", Some(Unit::Seconds), "The latest that a look of the arbiter ever came";
-    share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held";
+    share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held; a MIG slice is its part of the memory of its GPU";
     mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
     config_refused: Gauges, "config_refused", None, "1 while the configuration's file is wrong and the one before stays in force";
     events_lost: Counters, "events_lost", None, "Events that were not told, by why";
@@ -177,7 +177,7 @@ impl Families {
         set(&self.gpu_usable, one(), gpu.usable().bytes() as f64);
         let on_it =
             || state.held.iter().filter(|held| held.record.holding.gpus().contains(&gpu.uuid));
-        let part = |held: &Held| gpus(&held.record.holding).min(1.0);
+        let part = |held: &Held| part(&held.record.holding, gpu.uuid, &state.gpus);
         set(&self.gpu_allotted, one(), on_it().map(part).sum());
         set(&self.gpu_allotments, one(), on_it().count() as f64);
         let planned = state.planned.iter().filter(|(uuid, _)| *uuid == gpu.uuid);
@@ -205,13 +205,10 @@ impl Families {
             if let Some(bytes) = state.measured(held.record.id, gpu) {
                 set(&self.measured, labels(), bytes as f64);
             }
-            match held.record.holding {
-                Holding::Share { percent, memory_mib, .. } => {
-                    set(&self.share, labels(), f64::from(percent) / 100.0);
-                    let limit = held.limit.unwrap_or(Mib(memory_mib).bytes());
-                    set(&self.limit, labels(), limit as f64);
-                }
-                _ => set(&self.share, labels(), 1.0),
+            set(&self.share, labels(), part(&held.record.holding, gpu, &state.gpus));
+            if let Holding::Share { memory_mib, .. } = held.record.holding {
+                let limit = held.limit.unwrap_or(Mib(memory_mib).bytes());
+                set(&self.limit, labels(), limit as f64);
             }
             if let Some(seen) = state.times.seen(gpu, held.record.id) {
                 self.fill_time(&labels, seen);

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::Percent;
+use contract::{DeviceId, Percent};
 use ledger::abi::Command;
 use ledger::agent::SlotUse;
 
+use super::super::parts::tests::sevenths;
 use super::super::state::tests::state;
 use super::*;
+use crate::allotment::Record;
 use crate::arbiter::{GpuView, Work};
 use crate::audit::Audited;
+use crate::decide::Grant;
 use crate::inventory::Inventory;
 use crate::inventory::tests::uuid;
 use crate::registrations::Registration;
@@ -45,6 +48,27 @@ fn a_containers_share_limit_and_use_are_told_with_its_pod() {
     assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
     assert!(all.contains(&"aliquot_events_lost_total{reason=\"burst\"} 3.0".to_owned()));
     assert_eq!(all.last().unwrap(), "# EOF");
+}
+
+#[test]
+fn all_slices_of_a_card_are_told_as_no_more_than_the_card() {
+    let ((cards, grants), mut state) = (sevenths(), state());
+    let held = |grant: &Grant| {
+        let Grant::Slices(slices) = grant else { unreachable!("a card in slices") };
+        let record = Record::new(&[DeviceId::Mig(slices[0].0)].into(), grant, 0);
+        Held { record, ledger: None, limit: None }
+    };
+    state.held = grants.iter().map(held).collect();
+    state.gpus = Arc::new(cards);
+    let text = render(&state).unwrap();
+    let told = |name: &str| {
+        let lines = text.lines().filter(|line| line.starts_with(&format!("aliquot_{name}{{")));
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect::<Vec<f64>>()
+    };
+    let allotted = told("gpu_allotted_ratios");
+    assert!(allotted.len() == 1 && (0.8..=1.0).contains(&allotted[0]), "{allotted:?}");
+    let shares = told("container_share_ratios");
+    assert!(shares.len() == 7 && shares.iter().all(|share| *share < 0.15), "{shares:?}");
 }
 
 /// What is told where the arbiter knows this of the only container, by the series' name.
@@ -133,7 +157,7 @@ fn full() -> State {
     state.gpus = Arc::new(Inventory::new(gpus));
     state.troubles = vec![(id, "no pages".into())];
     let records = [state.held[0].record.clone()];
-    state.chargeback.add(&records, Duration::from_secs(26));
+    state.chargeback.add(&records, &state.gpus, Duration::from_secs(26));
     state.chargeback.used(&records, &state.times);
     state.planned = vec![(uuid(0), Percent::new(30).unwrap())];
     state.registrations.insert("a/b".into(), Registration { holds: true, times: 14 });

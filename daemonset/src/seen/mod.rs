@@ -6,6 +6,7 @@ mod dump;
 mod flags;
 mod gathered;
 mod metrics;
+mod parts;
 mod server;
 mod state;
 mod unready;
@@ -155,7 +156,8 @@ impl Witness {
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let records = self.node.records();
-            self.chargeback().add(&records, last.elapsed());
+            let cards = self.node.watch().borrow().clone();
+            self.chargeback().add(&records, &cards, last.elapsed());
             let times = self.times.borrow().clone();
             self.chargeback().used(&records, &times);
             last = Instant::now();

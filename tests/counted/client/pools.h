@@ -41,6 +41,14 @@ static void *churn_pool(void *unused) {
     return 0;
 }
 
+/* Asks what is used, and with it for the numbers of the pools that are known. */
+static pthread_t asking_thread;
+static void *ask_used(void *unused) {
+    CALL("cuCtxSetCurrent", (void *), context);
+    in_use();
+    return 0;
+}
+
 static int pools_word(struct word *word) {
     char *text = word->text;
     const char *command = word->command;
@@ -73,7 +81,14 @@ static int pools_word(struct word *word) {
         CALL("standin_race", (int), (int)a);
     else if (IS("raced"))
         result = CALL("standin_raced", (void));
-    else if (IS("capture"))
+    else if (IS("ask-slowly")) {
+        CALL("standin_linger", (void));
+        pthread_create(&asking_thread, 0, ask_used, 0);
+        while (!CALL("standin_is_lingering", (void))) sched_yield();
+    } else if (IS("found-ended")) {
+        pthread_join(asking_thread, 0);
+        result = CALL("standin_found_ended", (void));
+    } else if (IS("capture"))
         CALL("standin_capture", (int), (int)a);
     else if (IS("broken"))
         result = CALL("standin_broken", (void));

@@ -185,7 +185,21 @@ int cuStreamSynchronize(void *stream) { abort(); }
 int cuMemPoolCreate(void **pool, const pool_properties *p) { LOCKED(create_pool(pool, p)); }
 int cuMemPoolDestroy(void *pool) { LOCKED(destroy_pool(pool_of(pool))); }
 int cuMemPoolTrimTo(void *pool, size_t keep) { LOCKED(trim(pool_of(pool), keep)); }
+/* The next that asks for a number of a pool has looked it up, and comes to it later; how many have found it ended by
+ * then, as a real driver would not find out. */
+static _Atomic int lingers, is_lingering, found_ended;
+void standin_linger(void) { lingers = 1; }
+int standin_is_lingering(void) { return is_lingering; }
+int standin_found_ended(void) { return found_ended; }
+static void linger_in(struct pool *pool) {
+    int one = 1;
+    if (!pool || !atomic_compare_exchange_strong(&lingers, &one, 0)) return;
+    is_lingering = 1;
+    usleep(50 * 1000);
+    if (!pool->made) found_ended++;
+}
 int cuMemPoolGetAttribute(void *pool, int attribute, uint64_t *value) {
+    linger_in(pool_of(pool));
     LOCKED(pool_number(pool_of(pool), attribute, value));
 }
 /* The default pool of managed memory is the third. */
