@@ -88,12 +88,7 @@ impl Node {
         fs::create_dir_all(scratch)?;
         let folder = tempfile::Builder::new().prefix("n").tempdir_in(scratch)?;
         let at = |path: &str| folder.path().join(path);
-        let options = admin::Options {
-            libcuda: Some(files.sim.join("libcuda.so.1")),
-            libnvidia_ml: Some(files.sim.join("libnvidia-ml.so.1")),
-            daemon: Some(files.sim.join("aliquot-simd")),
-            ..Default::default()
-        };
+        let options = admin::Options::built_in(&files.sim);
         admin::create(&at("driver"), &[("v100-32gb", GPUS)], &options)?;
         for path in ["kubelet/device-plugins", "kubelet/pod-resources"] {
             fs::create_dir_all(at(path))?;

@@ -51,12 +51,7 @@ impl Node {
     /// A world of so many cards, and the agent unless the hardware is to divide alone.
     pub(crate) async fn new(files: &Files, mode: Mode, cards: usize) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("aliquot-bench-").tempdir()?;
-        let options = admin::Options {
-            libcuda: Some(files.sim.join("libcuda.so.1")),
-            libnvidia_ml: Some(files.sim.join("libnvidia-ml.so.1")),
-            daemon: Some(files.sim.join("aliquot-simd")),
-            ..Default::default()
-        };
+        let options = admin::Options::built_in(&files.sim);
         admin::create(&folder.path().join("driver"), &[("v100-32gb", cards as u32)], &options)?;
         let mut node = Self { folder, agent: None };
         if mode != Mode::None {

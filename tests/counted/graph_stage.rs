@@ -38,13 +38,7 @@ impl World {
     fn of(driver_version: Option<(String, i32)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let root = folder.path().join("w");
-        let options = Options {
-            libcuda: Some(dist("sim/libcuda.so.1")),
-            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-            daemon: Some(dist("sim/aliquot-simd")),
-            driver_version,
-            ..Options::default()
-        };
+        let options = Options { driver_version, ..Options::built_in(&dist("sim")) };
         admin::create(&root, &[("v100-32gb", 2)], &options).expect("the world can be made");
         let container = Container::empty().driver(&root.join("usr/lib/x86_64-linux-gnu"));
         let world = Self { folder, container };

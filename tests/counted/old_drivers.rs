@@ -67,11 +67,8 @@ impl World {
         let world = Self { folder: tempfile::tempdir().expect("a folder can be made") };
         let driver = Driver::named(driver).expect("the driver is known");
         let options = Options {
-            libcuda: Some(dist("sim/libcuda.so.1")),
-            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-            daemon: Some(dist("sim/aliquot-simd")),
             driver_version: Some((driver.version.to_owned(), driver.cuda)),
-            ..Options::default()
+            ..Options::built_in(&dist("sim"))
         };
         let root = world.folder.path().join("w");
         admin::create(&root, &[("v100-32gb", 1)], &options).expect("a world can be made");

@@ -78,12 +78,7 @@ impl Drop for World {
 
 /// The simulated driver's files.
 pub(crate) fn options() -> Options {
-    Options {
-        libcuda: Some(dist("sim/libcuda.so.1")),
-        libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-        daemon: Some(dist("sim/aliquot-simd")),
-        ..Options::default()
-    }
+    Options::built_in(&dist("sim"))
 }
 
 /// gpu-client in a container.

@@ -28,12 +28,9 @@ impl Stage {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let options = Options {
-            libcuda: Some(dist("sim/libcuda.so.1")),
-            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-            daemon: Some(dist("sim/aliquot-simd")),
             // The newest: it has every way to take memory that there is.
             driver_version: Some(("615.20.01".to_owned(), 13_050)),
-            ..Options::default()
+            ..Options::built_in(&dist("sim"))
         };
         let root = folder.path().join("w");
         admin::create(&root, &[("h100-80gb", DEVICES as u32)], &options)

@@ -26,13 +26,7 @@ impl World {
         let world = Self { dir: tempfile::tempdir().expect("a folder can be made") };
         let cards = admin::parse_cards(cards).expect("the cards exist");
         let cards: Vec<(&str, u32)> = cards.iter().map(|(n, c)| (n.as_str(), *c)).collect();
-        let options = Options {
-            libcuda: Some(dist("sim/libcuda.so.1")),
-            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-            daemon: Some(dist("sim/aliquot-simd")),
-            nvidia_smi: Some(fetched(SMI)),
-            ..Options::default()
-        };
+        let options = Options { nvidia_smi: Some(fetched(SMI)), ..Options::built_in(&dist("sim")) };
         admin::create(&world.root(), &cards, &options).expect("the world can be made");
         world
     }

@@ -28,12 +28,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
-        let options = Options {
-            libcuda: Some(dist("sim/libcuda.so.1")),
-            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-            daemon: Some(dist("sim/aliquot-simd")),
-            ..Options::default()
-        };
+        let options = Options::built_in(&dist("sim"));
         let root = dir.path().join("w");
         admin::create(&root, &[("v100-32gb", 2)], &options).expect("the world can be made");
         let container = Container::empty().driver(&root.join("usr/lib/x86_64-linux-gnu"));

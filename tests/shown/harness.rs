@@ -21,12 +21,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
-        let options = Options {
-            libcuda: Some(dist("sim/libcuda.so.1")),
-            libnvidia_ml: Some(dist("sim/libnvidia-ml.so.1")),
-            daemon: Some(dist("sim/aliquot-simd")),
-            ..Options::default()
-        };
+        let options = Options::built_in(&dist("sim"));
         let world = Self { dir };
         admin::create(&world.root(), &[("v100-32gb", 2)], &options).expect("the world can be made");
         world

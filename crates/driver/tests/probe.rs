@@ -6,8 +6,9 @@ use std::process::Command;
 use serde_json::Value;
 use sim_world::admin::{self, Options};
 
-fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/dist/sim").join(name);
+/// The folder of the simulated driver.
+fn built() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/dist/sim");
     assert!(path.exists(), "{} is not there: run `cargo xtask dist`", path.display());
     path
 }
@@ -15,12 +16,7 @@ fn built(name: &str) -> PathBuf {
 /// What the probe answers in a world of one V100; the world ends with the test.
 fn answers(folder: &Path) -> (Value, String) {
     let (root, out) = (folder.join("world"), folder.join("out"));
-    let options = Options {
-        libcuda: Some(built("libcuda.so.1")),
-        libnvidia_ml: Some(built("libnvidia-ml.so.1")),
-        daemon: Some(built("aliquot-simd")),
-        ..Options::default()
-    };
+    let options = Options::built_in(&built());
     admin::create(&root, &[("v100-32gb", 1)], &options).unwrap();
     let mut probe = Command::new(env!("CARGO_BIN_EXE_gpu-probe"));
     probe.arg("--driver-root").arg(&root).arg("--out").arg(&out);

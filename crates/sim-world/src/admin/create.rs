@@ -31,6 +31,20 @@ pub struct Options {
     pub daemon: Option<PathBuf>,
 }
 
+impl Options {
+    /// The same with the libraries and the daemon of this folder, laid out as `target/dist/sim` is.
+    #[must_use]
+    pub fn built_in(folder: &Path) -> Self {
+        let file = |name: &str| Some(folder.join(name));
+        Self {
+            libcuda: file("libcuda.so.1"),
+            libnvidia_ml: file("libnvidia-ml.so.1"),
+            daemon: file("aliquot-simd"),
+            ..Self::default()
+        }
+    }
+}
+
 /// Makes a world in `dir`, which must be empty or not exist, and starts its daemon. `cards` are profile
 /// names with counts, in PCI order.
 ///
