@@ -1,100 +1,17 @@
 /*
  * A program that launches, as its words say. Each word prints a line: itself and the driver's answer, or
- * what it found. It speaks to the driver as programs do: through dlopen and dlsym.
+ * what it found.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "kinds.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define FUNCTION 0x100000000ul
-#define SPINS ((void *)(FUNCTION - 16))
-#define VARIES ((void *)(FUNCTION - 32))
-#define KERNEL(us) ((void *)(FUNCTION + 16 * (uintptr_t)(us)))
-#define SIZES unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned
-#define ONES 1, 1, 1, 1, 1, 1, 0
-
-static void *cuda;
-static void *streams[16], *graphs[16], *execs[16], *contexts[24];
-static void *find(const char *name) {
-    void *at = dlsym(cuda, name);
-    if (!at) fprintf(stderr, "no %s\n", name), exit(2);
-    return at;
-}
-#define CALL(name, types, ...) (((int (*) types)find(name))(__VA_ARGS__))
 static uint64_t book(const char *name) { return ((uint64_t(*)(void))find(name))(); }
-static int64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-static int launch(const char *kind, int us, void *s) {
-    void *f = us == -2 ? VARIES : us < 0 ? SPINS : KERNEL(us);
-    if (!strcmp(kind, "refused")) kind = "kernel", f = 0;
-    if (!strcmp(kind, "kernel"))
-        return CALL("cuLaunchKernel", (void *, SIZES, void *, void **, void **), f, ONES, s, 0, 0);
-    if (!strcmp(kind, "kernel-ptsz"))
-        return CALL("cuLaunchKernel_ptsz", (void *, SIZES, void *, void **, void **), f, ONES, s, 0, 0);
-    if (!strcmp(kind, "cooperative"))
-        return CALL("cuLaunchCooperativeKernel", (void *, SIZES, void *, void **), f, ONES, s, 0);
-    if (!strcmp(kind, "cooperative-ptsz"))
-        return CALL("cuLaunchCooperativeKernel_ptsz", (void *, SIZES, void *, void **), f, ONES, s, 0);
-    struct config {
-        unsigned x, y, z, bx, by, bz, shared;
-        void *stream, *attributes;
-        unsigned count;
-    } config = {1, 1, 1, 1, 1, 1, 0, s, 0, 0};
-    if (!strcmp(kind, "ex")) return CALL("cuLaunchKernelEx", (void *, void *, void **, void **), &config, f, 0, 0);
-    if (!strcmp(kind, "ex-ptsz"))
-        return CALL("cuLaunchKernelEx_ptsz", (void *, void *, void **, void **), &config, f, 0, 0);
-    /* Programmatic stream serialisation: attribute 6, allowed. */
-    uint64_t early[9] = {6, 1};
-    config.attributes = early, config.count = 1;
-    if (!strcmp(kind, "early")) return CALL("cuLaunchKernelEx", (void *, void *, void **, void **), &config, f, 0, 0);
-    struct {
-        void *f;
-        unsigned x, y, z, bx, by, bz, shared;
-        void *stream, **params;
-    } both[2] = {{f, ONES, s, 0}, {f, ONES, streams[15], 0}};
-    if (!strcmp(kind, "multi")) return CALL("cuLaunchCooperativeKernelMultiDevice", (void *, unsigned, unsigned), both, 2, 0);
-    if (!strcmp(kind, "plain")) return CALL("cuLaunch", (void *), f);
-    if (!strcmp(kind, "grid")) return CALL("cuLaunchGrid", (void *, int, int), f, 1, 1);
-    if (!strcmp(kind, "grid-async")) return CALL("cuLaunchGridAsync", (void *, int, int, void *), f, 1, 1, s);
-    if (!strncmp(kind, "cuMemset", 8)) {
-        int is_async = strstr(kind, "Async") != 0, is_2d = strstr(kind, "D2D") != 0;
-        if (is_2d && is_async) return CALL(kind, (uint64_t, size_t, unsigned, size_t, size_t, void *), 0, 0, 0, 64, 1, s);
-        if (is_2d) return CALL(kind, (uint64_t, size_t, unsigned, size_t, size_t), 0, 0, 0, 64, 1);
-        if (is_async) return CALL(kind, (uint64_t, unsigned, size_t, void *), 0, 0, 64, s);
-        return CALL(kind, (uint64_t, unsigned, size_t), 0, 0, 64);
-    }
-    fprintf(stderr, "no kind %s\n", kind);
-    exit(2);
-}
-
-static int copy(const char *kind, size_t bytes) {
-    if (!strcmp(kind, "to")) return CALL("cuMemcpyHtoD_v2", (uint64_t, void *, size_t), 0, 0, bytes);
-    if (!strcmp(kind, "back")) return CALL("cuMemcpyDtoH_v2", (void *, uint64_t, size_t), 0, 0, bytes);
-    if (!strcmp(kind, "to-async")) return CALL("cuMemcpyHtoDAsync_v2", (uint64_t, void *, size_t, void *), 0, 0, bytes, 0);
-    if (!strcmp(kind, "back-async")) return CALL("cuMemcpyDtoHAsync_v2", (void *, uint64_t, size_t, void *), 0, 0, bytes, 0);
-    if (!strcmp(kind, "own")) return CALL("cuMemcpyAsync_ptsz", (uint64_t, uint64_t, size_t, void *), 0, 0, bytes, 0);
-    size_t area[16] = {0}, sizes[2] = {bytes / 2, bytes / 2};
-    area[14] = bytes / 16, area[15] = 16;
-    if (!strcmp(kind, "area")) return CALL("cuMemcpy2DAsync_v2", (void *, void *), area, 0);
-    if (!strcmp(kind, "batch"))
-        return CALL("cuMemcpyBatchAsync_v2", (void *, void *, size_t *, size_t, void *, void *, size_t, void *), 0, 0, sizes, 2, 0, 0, 0, 0);
-    fprintf(stderr, "no copy %s\n", kind);
-    exit(2);
-}
 
 /* Asks until all that was launched has ended. */
 static int poll(const char *kind) {
@@ -219,6 +136,7 @@ static void *under_lock(void *at) {
     return (void *)done;
 }
 /* Launches without end; cancelled from outside. */
+static pthread_t endless;
 static void *without_end(void *at) {
     CALL("cuCtxSetCurrent", (void *), at);
     for (;;) {
@@ -344,13 +262,12 @@ int main(int argc, char **argv) {
             usleep(ms * 1000);
             stops = 1;
             for (int k = 0; k < 4; k++) pthread_join(threads[k], &done), answer += (uint64_t)done > 0;
-        } else if (sscanf(argv[i], "cancel=%d", &ms) == 1) {
-            pthread_t thread;
+        } else if (!strcmp(argv[i], "without-end")) {
+            answer = pthread_create(&endless, 0, without_end, contexts[0]);
+        } else if (!strcmp(argv[i], "cancel")) {
             void *ended;
-            pthread_create(&thread, 0, without_end, contexts[0]);
-            usleep(ms * 1000);
-            pthread_cancel(thread);
-            pthread_join(thread, &ended);
+            pthread_cancel(endless);
+            pthread_join(endless, &ended);
             answer = ended == PTHREAD_CANCELED;
         /* cancelled=kind,call,late */
         } else if (sscanf(argv[i], "cancelled=%63[^,],%d,%d", kind, &call_within, &is_late) == 3) {

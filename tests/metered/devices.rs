@@ -2,7 +2,7 @@
 
 use ledger::{Policy, Terms};
 
-use crate::stage::{Stage, number};
+use crate::stage::{Stage, keeps_up, number};
 
 /// A context on the second card, beside the primary one on the first.
 const BOTH: &str = "context=1,1 use=0";
@@ -58,16 +58,18 @@ fn a_stream_of_one_device_is_counted_there_whatever_context_is_current() {
 
 #[test]
 fn each_device_is_paced_to_its_own_share() {
-    for stage in stages(|terms| terms) {
-        let mut pages = stage.pages();
-        let (page, device) = pages.pop().expect("a second device");
-        let terms = page.terms(device).expect("it has such a device");
-        page.set_terms(device, &Terms { weight: 20, ..terms }).expect("they are good");
-        let words = format!("{BOTH} saturate=kernel,500,1000 use=1 saturate=kernel,500,1001");
-        let lines = stage.run(&words).lines;
-        let percent = |word: &str| number(&lines, word) as f64 / 1e4;
-        let got = [percent("saturate=kernel,500,1000"), percent("saturate=kernel,500,1001")];
-        assert!(got[0] < 54.0 && got[0] > 25.0, "{got:?} percent of shares of 50 and 20");
-        assert!(got[1] < 24.0 && got[1] > 8.0, "{got:?} percent of shares of 50 and 20");
+    let words = format!("{BOTH} saturate=kernel,500,1000 use=1 saturate=kernel,500,1001");
+    for apart in [false, true] {
+        keeps_up([25.0, 8.0], || {
+            let stage = Stage::of_two(apart);
+            let (page, device) = stage.pages().pop().expect("a second device");
+            let terms = page.terms(device).expect("it has such a device");
+            page.set_terms(device, &Terms { weight: 20, ..terms }).expect("they are good");
+            let lines = stage.run(&words).lines;
+            let percent = |word: &str| number(&lines, word) as f64 / 1e4;
+            let got = [percent("saturate=kernel,500,1000"), percent("saturate=kernel,500,1001")];
+            assert!(got[0] < 54.0 && got[1] < 24.0, "{got:?} percent of shares of 50 and 20");
+            got
+        });
     }
 }

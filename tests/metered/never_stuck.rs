@@ -1,10 +1,11 @@
 //! Nothing waits for ever, and nothing that a program does while it waits goes wrong.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use ledger::{Pace, Terms};
 
-use crate::stage::{Stage, number};
+use crate::stage::{Stage, keeps_up, number, until};
 
 /// Whoever has not ended by then never will.
 const A_WHILE: Duration = Duration::from_secs(30);
@@ -92,13 +93,24 @@ fn signals_do_not_end_a_wait_too_early_or_make_it_endless() {
     let words = "alarms=3 saturate=kernel,500,1000";
     let got = number(&stage.run(words).lines, "saturate=kernel,500,1000") as f64 / 1e4;
     assert!(got < 25.0, "{got} percent");
+    assert!(stage.used().waits > 0, "{:?}", stage.used());
 }
 
 #[test]
 fn a_thread_can_be_cancelled_while_it_waits() {
     let stage = starving();
-    let lines = starved(&stage, || stage.run("cancel=150 launch=kernel,100,-1,1")).lines;
-    assert_eq!(number(&lines, "cancel=150"), 1);
+    let lines = starved(&stage, || {
+        let mut running = stage.start("without-end wait cancel launch=kernel,100,-1,1");
+        let mut reader = stage.reader();
+        until("it waits", || {
+            reader.read().unwrap();
+            reader.device(0).waiting == 1
+        });
+        running.0.stdin.take().expect("it is a pipe").write_all(b"\n").expect("it reads");
+        running.finish_within(A_WHILE)
+    });
+    assert_eq!(number(&lines, "cancel"), 1);
+    assert!(stage.used().waits > 0, "{:?}", stage.used());
 }
 
 #[test]
@@ -129,15 +141,17 @@ fn who_dies_waiting_leaves_the_others_their_credit() {
 
 #[test]
 fn a_stopped_process_holds_up_nobody() {
-    let stage = Stage::new();
-    // One of its kernels is more than a quantum.
-    let mut stopped = stage.start("saturate=kernel,6000,60000").0;
-    stop_with_a_full_flight(&stage, stopped.id() as i32);
-    let words = "saturate=kernel,500,2000";
-    let got = number(&stage.run(words).lines, words) as f64 / 2e4;
-    stopped.kill().unwrap();
-    stopped.wait().unwrap();
-    assert!(got > 15.0, "{got} percent beside a stopped process");
+    keeps_up([15.0], || {
+        let stage = Stage::new();
+        // One of its kernels is more than a quantum.
+        let mut stopped = stage.start("saturate=kernel,6000,60000").0;
+        stop_with_a_full_flight(&stage, stopped.id() as i32);
+        let words = "saturate=kernel,500,2000";
+        let got = number(&stage.run(words).lines, words) as f64 / 2e4;
+        stopped.kill().unwrap();
+        stopped.wait().unwrap();
+        [got]
+    });
 }
 
 #[test]

@@ -176,6 +176,30 @@ impl Running {
     }
 }
 
+/// The percents that `play` answers, once each is more than its `least`: who launches gets less than its share while the
+/// machine has no time for it, so this plays up to four times. What must never be `play` asserts.
+#[track_caller]
+pub(crate) fn keeps_up<const N: usize>(least: [f64; N], mut play: impl FnMut() -> [f64; N]) {
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(play());
+        if all.last().is_some_and(|got| got.iter().zip(&least).all(|(got, least)| got > least)) {
+            return;
+        }
+    }
+    panic!("{all:?} percent, never more than {least:?}");
+}
+
+/// Asks until `is_so`, for a minute.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The number that the client said behind a word.
 #[track_caller]
 pub(crate) fn number(lines: &[String], word: &str) -> i64 {
