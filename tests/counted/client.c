@@ -23,10 +23,7 @@ static void run(char *text) {
     errno = 77;
     for (size_t i = 0; i < sizeof families / sizeof *families && said == NOT_MINE; i++)
         said = families[i](&word);
-    if (said == NOT_MINE) {
-        printf("unknown command %s\n", text);
-        exit(9);
-    }
+    if (said == NOT_MINE) not_known(text);
     if (said == SILENT) return;
     int is_kept = errno == 77 || !strcmp(word.command, "fork");
     printf("%s %d%s\n", text, word.result, is_kept ? "" : " errno-changed");
@@ -60,11 +57,7 @@ static void run_cancelled(char *text) {
 }
 
 int main(int count, char **arguments) {
-    cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (!cuda) {
-        printf("no driver: %s\n", dlerror());
-        return 9;
-    }
+    open_driver();
     for (int i = 1; i < count; i++) {
         if (sscanf(arguments[i], "cancel=%d", &cancel_at) == 1) continue;
         if (cancel_at) run_cancelled(arguments[i]);

@@ -6,19 +6,13 @@
  * it, of the processes and of the card. What a process gives to others stands in the file that HANDLE names.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "client/driver.h"
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #define KIB 1024ull
 #define MIB (1024 * KIB)
-
-static void *cuda;
-#define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 static uint64_t place[64];
 static int exported;
@@ -207,26 +201,16 @@ static void run(char *text) {
         result = system("nvidia-smi -i 0 --query-gpu=memory.used --format=csv,noheader,nounits;"
                         "nvidia-smi --query-compute-apps=used_memory --format=csv,noheader,nounits");
     else if (IS("wait")) {
-        puts("waiting");
-        fflush(stdout);
-        char unused;
-        if (read(0, &unused, 1) < 0) exit(8);
+        wait_for_the_test();
         return;
-    } else {
-        printf("unknown command %s\n", text);
-        exit(9);
-    }
+    } else not_known(text);
     free(data);
     printf("%s %d\n", text, result);
     fflush(stdout);
 }
 
 int main(int count, char **arguments) {
-    cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (!cuda) {
-        printf("no driver: %s\n", dlerror());
-        return 9;
-    }
+    open_driver();
     for (int i = 1; i < count; i++) run(arguments[i]);
     puts("end");
     return 0;

@@ -11,19 +11,13 @@
  *   race=N                 two threads launch 0 and 1 at once, N times: how often just one got it
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "client/driver.h"
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MIB (1ull << 20)
 #define UNTOUCHED 7
-
-static void *cuda;
-#define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 static uint64_t graphs[64], ready[64], addresses[64];
 static void *stream, *contexts[2];
@@ -256,25 +250,15 @@ static void run(char *text) {
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn, 0);
         for (uint64_t i = 0; i < a; i++) pthread_join(threads[i], 0);
     } else if (IS("wait")) {
-        char unused;
-        puts("waiting");
-        fflush(stdout);
-        if (read(0, &unused, 1) < 0) exit(8);
+        wait_for_the_test();
         return;
-    } else {
-        printf("unknown command %s\n", text);
-        exit(9);
-    }
+    } else not_known(text);
     printf("%s %d\n", text, result);
     fflush(stdout);
 }
 
 int main(int count, char **arguments) {
-    cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (!cuda) {
-        printf("no driver: %s\n", dlerror());
-        return 9;
-    }
+    open_driver();
     for (int i = 1; i < count; i++) run(arguments[i]);
     puts("end");
     return 0;

@@ -4,19 +4,14 @@
  * "set" now, also where a call is wrong besides.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "client/driver.h"
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define MIB (1ull << 20)
 #define MUCH (64 * MIB)
 #define BEFORE 0x7777777777777777ull
-
-static void *cuda;
-#define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 static uint64_t out[2];
 static const char *now(uint64_t value) { return value == BEFORE ? "same" : value ? "set" : "null"; }
@@ -156,8 +151,7 @@ static void graphs(void) {
 
 int main(int count, char **arguments) {
     void *context = 0;
-    cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (!cuda) return 9;
+    open_driver();
     CALL("cuInit", (unsigned), 0);
     CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
     CALL("cuCtxSetCurrent", (void *), context);

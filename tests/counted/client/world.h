@@ -1,25 +1,19 @@
-/* What the client knows: the driver, places for what it is given, and its commands. */
+/* What the client knows: places for what it is given, and its commands. */
 #pragma once
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "driver.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define MIB (1ull << 20)
 #define UNTOUCHED 7
-
-static void *cuda;
-#define CALL(name, types, ...) (((int(*) types)dlsym(cuda, name))(__VA_ARGS__))
 
 static uint64_t place[4096];
 /* Handles for other nodes, of 64 bytes at no certain alignment. */

@@ -5,26 +5,6 @@ import resource
 
 from cu import *
 
-
-class Copy2D(ctypes.Structure):
-    _fields_ = [
-        (side + name, kind)
-        for side in ("src", "dst")
-        for name, kind in (("X", S), ("Y", S), ("Type", U64), ("Host", P), ("Device", U64), ("Array", P), ("Pitch", S))
-    ] + [("Width", S), ("Height", S)]
-
-
-class Copy3D(ctypes.Structure):
-    _fields_ = [
-        (side + name, kind)
-        for side in ("src", "dst")
-        for name, kind in (
-            ("X", S), ("Y", S), ("Z", S), ("Level", S), ("Type", U64), ("Host", P), ("Device", U64), ("Array", P),
-            ("Reserved", P), ("Pitch", S), ("Height", S),
-        )
-    ] + [("Width", S), ("Height", S), ("Depth", S)]
-
-
 HOST, DEVICE, UNIFIED = 1, 2, 4
 
 

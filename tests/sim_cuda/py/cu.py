@@ -1,4 +1,4 @@
-"""The driver by ctypes: calls that check what they answer, and nothing else."""
+"""The driver by ctypes: calls that check what they answer, and structures that scripts share."""
 
 import ctypes
 import sys
@@ -6,6 +6,29 @@ import sys
 P, S, U64, U32, I32 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_int
 lib = ctypes.CDLL("libcuda.so.1")
 ref = ctypes.byref
+
+
+class Copy2D(ctypes.Structure):
+    """CUDA_MEMCPY2D."""
+
+    _fields_ = [
+        (side + name, kind)
+        for side in ("src", "dst")
+        for name, kind in (("X", S), ("Y", S), ("Type", U64), ("Host", P), ("Device", U64), ("Array", P), ("Pitch", S))
+    ] + [("Width", S), ("Height", S)]
+
+
+class Copy3D(ctypes.Structure):
+    """CUDA_MEMCPY3D."""
+
+    _fields_ = [
+        (side + name, kind)
+        for side in ("src", "dst")
+        for name, kind in (
+            ("X", S), ("Y", S), ("Z", S), ("Level", S), ("Type", U64), ("Host", P), ("Device", U64), ("Array", P),
+            ("Reserved", P), ("Pitch", S), ("Height", S),
+        )
+    ] + [("Width", S), ("Height", S), ("Depth", S)]
 
 
 def call(name, *arguments, answers=0):
