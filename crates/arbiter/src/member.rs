@@ -282,7 +282,7 @@ impl Member {
 
     /// Books its guaranteed part of the clock's time against a charge; the one that is behind all others
     /// is at `virtual_ns`. Whoever is not ahead of that owes nothing: what it had beyond its part, it had
-    /// because nobody wanted it.
+    /// because nobody wanted it. At a cap it is owed all the same, because more than that is never lent.
     pub(crate) fn earn(
         &mut self,
         charge_ns: u64,
@@ -303,8 +303,11 @@ impl Member {
         };
         self.most_ns = Self::most(self.terms, saved_ns);
         let unpaid = self.unpaid_ns + self.held_ns() as i64;
-        self.own_ns = (self.own_ns + change).clamp(-debt, self.most_ns + unpaid);
         let least = if self.expected_ns() <= virtual_ns { 0 } else { -debt };
+        // What is in flight is charged in lumps: savings that begin anew with each would be given out beside the rest.
+        let is_lent = least == 0 && self.terms.policy == Policy::Fair;
+        let own_least = if is_lent { -self.part_ns } else { -debt };
+        self.own_ns = (self.own_ns + change).clamp(own_least, self.most_ns + unpaid);
         self.bucket_ns = (self.bucket_ns + change).clamp(least, self.part_ns);
     }
 

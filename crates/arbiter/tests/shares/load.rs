@@ -34,6 +34,8 @@ pub(crate) struct Load {
     ahead_ns: u64,
     /// It is a rank: behind each kernel it meets the other.
     pub(crate) meets: bool,
+    /// What it does when it has ended.
+    then: Option<Box<Load>>,
     launched_ns: u64,
     /// Ends of what is under way, each a millisecond or so.
     under_way: VecDeque<u64>,
@@ -62,6 +64,7 @@ impl Load {
             every_ns: 0,
             ahead_ns: 8 * MS,
             meets: false,
+            then: None,
             launched_ns: 0,
             under_way: VecDeque::new(),
             batch_ns: 0,
@@ -95,6 +98,11 @@ impl Load {
         Self { from_ns, until_ns, ..self }
     }
 
+    /// And what it does from its end on.
+    pub(crate) fn then(self, next: Self) -> Self {
+        Self { then: Some(Box::new(next)), ..self }
+    }
+
     /// What it wants now that so many works were launched and are done.
     pub(crate) fn next(&mut self, now_ns: u64, (launched, done): (u64, u64)) -> Wish {
         if now_ns < self.from_ns {
@@ -102,6 +110,12 @@ impl Load {
         }
         while self.under_way.front().is_some_and(|number| *number < done) {
             self.under_way.pop_front();
+        }
+        if now_ns >= self.until_ns
+            && let Some(next) = self.then.take()
+        {
+            *self = *next;
+            return self.next(now_ns, (launched, done));
         }
         if now_ns >= self.until_ns {
             return Wish::Rest(u64::MAX);

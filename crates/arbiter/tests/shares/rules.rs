@@ -146,6 +146,35 @@ fn who_goes_first_gets_no_more_for_it() {
 }
 
 #[test]
+fn who_was_lent_time_goes_first_all_the_same_when_somebody_comes() {
+    let (come, end) = (5 * SECOND, 8 * SECOND);
+    let request = Load::periodic(MS / 2, 6 * MS, 100 * MS);
+    let slow_ms = |first: Load| {
+        let mut tenants = vec![(Terms::fair(25).latency(), first)];
+        tenants.extend([(); 6].map(|()| (Terms::fair(12), SOME.during(come, end))));
+        let mut world = world(&tenants);
+        world.run_until(end);
+        // Whoever comes has what it saved, and the first request waits for that.
+        let slowest = world.tenants[0].load.latencies.iter().skip(1).max();
+        slowest.map_or(0.0, |ns| *ns as f64 / MS as f64)
+    };
+    let alone = slow_ms(SOME.during(0, come).then(request.clone()));
+    let rested = slow_ms(request.during(come, end));
+    assert!(alone < rested + 1.0, "{alone:.1} ms against {rested:.1}");
+}
+
+#[test]
+fn bursts_behind_a_time_alone_have_their_share_at_once() {
+    let come = 5 * SECOND;
+    let first = SOME.during(0, come).then(Load::bursts(MS / 4, 20 * MS, 20 * MS));
+    let tenants = [(Terms::fair(25), first), (Terms::fair(75), SOME.during(come, u64::MAX))];
+    let mut world = world(&tenants);
+    world.run_until(come + 2 * SECOND);
+    let got = world.percents(come + SECOND / 10, come + 2 * SECOND);
+    assert!((got[0] - 25.0).abs() < 2.0, "{got:.1?}");
+}
+
+#[test]
 fn any_quantum_holds_the_shares() {
     for quantum_us in [2000, 10_000] {
         let mut world = world(&[(Terms::fair(25), SOME), (Terms::fair(75), SOME)]);
