@@ -13,6 +13,17 @@ const TURNING_NS: f64 = 200_000_000.0;
 /// The most that turning can take off what is guaranteed, as a part of the time.
 const MOST_TURNING: f64 = 0.03;
 
+/// What a container is charged at a tick.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Charge {
+    /// So much of the card's time, in nanoseconds.
+    pub(crate) ns: u64,
+    /// What of that it is owed nothing for, because nobody else wanted it then, in nanoseconds.
+    pub(crate) lent_ns: u64,
+    /// How long that took by its own measure, in nanoseconds.
+    pub(crate) length_ns: u64,
+}
+
 /// The arbiter of one GPU.
 #[derive(Clone, Debug)]
 pub struct Gpu {
@@ -27,8 +38,8 @@ pub struct Gpu {
     pub(crate) turns: Turns,
     /// The part of the time in which the card turns to another, of late.
     turning: f64,
-    /// What each is charged at a tick, and how long that took by its own measure.
-    charges: Vec<(u64, u64)>,
+    /// What each is charged at a tick.
+    charges: Vec<Charge>,
 }
 
 impl Gpu {
@@ -128,10 +139,18 @@ impl Gpu {
             }
         }
         self.charge(passed_ns);
-        for (member, &(charge, length)) in self.members.iter_mut().zip(&self.charges) {
-            member.idles(charge, passed_ns, self.settings.quantum_ns);
-            member.book(charge, length, self.virtual_ns);
-            member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns);
+        let only = self.only_one();
+        for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
+            let is_alone = only == Some(member.key);
+            member.idles(charge.ns, passed_ns, self.settings.quantum_ns);
+            // Who is alone takes all others along: only in company there is something to owe.
+            charge.lent_ns = if is_alone { 0 } else { charge.lent_ns };
+            member.book(charge, self.virtual_ns);
+            let lent_ns = if is_alone { 0 } else { self.replay.lent_ns(member.key) };
+            member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns) - lent_ns;
+        }
+        if let Some(key) = only {
+            self.replay.lend(key);
         }
         self.level();
         let turns = &self.turns;
@@ -148,7 +167,7 @@ impl Gpu {
         let earning_ns = self.earning_ns(passed_ns);
         let batch_waits = |one: &Member| one.terms.class == Class::Batch && one.is_backlogged();
         let is_held_back = self.members.iter().any(batch_waits);
-        for (member, &(charge, _)) in self.members.iter_mut().zip(&self.charges) {
+        for (member, charge) in self.members.iter_mut().zip(&self.charges) {
             member.earn(charge, earning_ns, self.virtual_ns, saved_ns);
             member.pay_for_going_first(passed_ns, is_held_back);
         }
@@ -180,6 +199,13 @@ impl Gpu {
         }
     }
 
+    /// The only one that could use more, if there is only one.
+    fn only_one(&self) -> Option<u64> {
+        let mut all = self.members.iter().filter(|member| member.is_backlogged());
+        let one = all.next()?;
+        all.next().is_none().then_some(one.key)
+    }
+
     fn backlogged(&self) -> usize {
         self.members.iter().filter(|member| member.is_backlogged()).count()
     }
@@ -188,11 +214,11 @@ impl Gpu {
     /// at most; what is more is due at the next ones.
     fn charge(&mut self, passed_ns: u64) {
         self.charges.clear();
-        self.charges.resize(self.members.len(), (0, 0));
+        self.charges.resize(self.members.len(), Charge::default());
         let until = self.now_ns.saturating_sub(HOLD_NS);
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
             let unshown = member.settled.unshown(passed_ns);
-            *charge = (unshown, unshown);
+            *charge = Charge { ns: unshown, lent_ns: 0, length_ns: unshown };
         }
         self.tell(until);
         let (replay, members, charges) = (&mut self.replay, &mut self.members, &mut self.charges);
@@ -201,8 +227,10 @@ impl Gpu {
             let (end_ns, event, player) = events[number];
             let Event::Ends { start_ns, .. } = event else { return };
             let batch = Interval { start_ns, end_ns };
-            charges[player].0 += charged.charge_ns;
-            charges[player].1 += batch.length_ns();
+            let charge = &mut charges[player];
+            charge.ns += charged.charge_ns;
+            charge.lent_ns += charged.lent_ns;
+            charge.length_ns += batch.length_ns();
             members[player].settled.done(batch);
             if let Some((player, whole_ns)) = charged.seen {
                 members[player].settled.learn(whole_ns);

@@ -1,5 +1,6 @@
 //! One container on a GPU: what it says, what it was charged, what it may use.
 
+use crate::gpu::Charge;
 use crate::settle::Settled;
 use crate::terms::{Class, Policy, Terms};
 use crate::turns::Overrun;
@@ -271,11 +272,11 @@ impl Member {
         self.waiting || self.running > 0
     }
 
-    /// Books a charge for what took so long by its own measure; the others are at `virtual_ns`.
-    pub(crate) fn book(&mut self, charge_ns: u64, length_ns: u64, virtual_ns: u64) {
-        self.charged_ns = self.charged_ns.wrapping_add(charge_ns);
-        self.stretched(charge_ns, length_ns);
-        let scaled = charge_ns.saturating_mul(100) / self.terms.weight();
+    /// Books a charge; the others are at `virtual_ns`.
+    pub(crate) fn book(&mut self, charge: &Charge, virtual_ns: u64) {
+        self.charged_ns = self.charged_ns.wrapping_add(charge.ns);
+        self.stretched(charge.ns, charge.length_ns);
+        let scaled = (charge.ns - charge.lent_ns).saturating_mul(100) / self.terms.weight();
         let most = virtual_ns.saturating_add(MOST_DEBT_NS).max(self.virtual_ns);
         self.virtual_ns = self.virtual_ns.saturating_add(scaled).min(most);
     }
@@ -285,13 +286,15 @@ impl Member {
     /// because nobody wanted it. At a cap it is owed all the same, because more than that is never lent.
     pub(crate) fn earn(
         &mut self,
-        charge_ns: u64,
+        charge: &Charge,
         passed_ns: u64,
         virtual_ns: u64,
         [window_ns, unserved_ns]: [u64; 2],
     ) {
         let earned = (passed_ns.min(1 << 40) * self.terms.guaranteed() / 100) as i64;
         let debt = (MOST_DEBT_NS * self.terms.guaranteed() / 100) as i64;
+        let is_fair = self.terms.policy == Policy::Fair;
+        let charge_ns = if is_fair { charge.ns - charge.lent_ns } else { charge.ns };
         let change = earned - charge_ns.min(1 << 40) as i64;
         self.part_ns = Self::most(self.terms, window_ns);
         let saved_ns = match (self.terms.class, self.terms.policy) {
@@ -305,8 +308,7 @@ impl Member {
         let unpaid = self.unpaid_ns + self.held_ns() as i64;
         let least = if self.expected_ns() <= virtual_ns { 0 } else { -debt };
         // What is in flight is charged in lumps: savings that begin anew with each would be given out beside the rest.
-        let is_lent = least == 0 && self.terms.policy == Policy::Fair;
-        let own_least = if is_lent { -self.part_ns } else { -debt };
+        let own_least = if least == 0 && is_fair { -self.part_ns } else { -debt };
         self.own_ns = (self.own_ns + change).clamp(own_least, self.most_ns + unpaid);
         self.bucket_ns = (self.bucket_ns + change).clamp(least, self.part_ns);
     }

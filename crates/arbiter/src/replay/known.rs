@@ -71,7 +71,8 @@ impl Replay {
             self.put(stretch);
         }
         let charge_ns = self.take(end.key, end.at_ns.saturating_sub(end.start_ns), is_late);
-        Charged { charge_ns, seen }
+        let lent_ns = self.take_lent(end.key, charge_ns, is_late);
+        Charged { charge_ns, lent_ns, seen }
     }
 
     /// What a batch that began then and ends at this moment tells for certain: how long it took if nobody
@@ -295,9 +296,7 @@ impl Replay {
         if known.key == player.key || start_ns >= known.at_ns || player.usual_ns == 0 {
             return;
         }
-        let own = self.stretches.iter().filter(|stretch| stretch.key == player.key);
-        let own_ns = self.account(player.key) + own.map(Stretch::ns).sum::<Ns>();
-        let more_ns = own_ns.saturating_sub(player.usual_ns).min(MOST_OPEN_NS);
+        let more_ns = self.had_ns(player.key).saturating_sub(player.usual_ns).min(MOST_OPEN_NS);
         let Some(last) = self.stretches.last_mut().filter(|last| last.key == player.key) else {
             return;
         };

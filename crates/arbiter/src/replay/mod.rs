@@ -79,6 +79,8 @@ pub(crate) enum Event {
 pub(crate) struct Charged {
     /// What its container had of the card since the batch before, in nanoseconds.
     pub(crate) charge_ns: Ns,
+    /// What of that it had while nobody else wanted the card, in nanoseconds.
+    pub(crate) lent_ns: Ns,
     /// How long a batch took for which that is known for certain, and of which player.
     pub(crate) seen: Option<(usize, Ns)>,
 }
@@ -140,6 +142,8 @@ pub(crate) struct Replay {
     stretches: Vec<Stretch>,
     /// What each had and was not charged for.
     accounts: Vec<(u64, Ns)>,
+    /// Who had the card alone, and for how long of what it was not charged for.
+    lent: (u64, Ns),
     /// How long it takes to turn to another, as it was seen.
     switch_ns: f64,
     /// For how long the card turned to another, in all.
@@ -158,6 +162,7 @@ impl Replay {
             is_contested: false,
             stretches: Vec::new(),
             accounts: Vec::new(),
+            lent: (0, 0),
             switch_ns: FIRST_SWITCH_NS,
             turning_ns: 0,
         }
@@ -282,6 +287,22 @@ impl Replay {
         left_ns.saturating_add(self.account(key))
     }
 
+    /// Nobody else wants the card: what this container had of it and was not charged for is lent.
+    pub(crate) fn lend(&mut self, key: u64) {
+        self.lent = (key, self.had_ns(key));
+    }
+
+    /// What a container was lent and is not charged for yet, in nanoseconds.
+    pub(crate) fn lent_ns(&self, key: u64) -> Ns {
+        if self.lent.0 == key { self.lent.1 } else { 0 }
+    }
+
+    /// What a container had of the card as far as it is played, and was not charged for.
+    fn had_ns(&self, key: u64) -> Ns {
+        let own = self.stretches.iter().filter(|stretch| stretch.key == key);
+        own.map(Stretch::ns).fold(self.account(key), Ns::saturating_add)
+    }
+
     fn account(&self, key: u64) -> Ns {
         self.accounts.iter().find(|(known, _)| *known == key).map_or(0, |(_, account)| *account)
     }
@@ -293,6 +314,15 @@ impl Replay {
         };
         let due_ns = most_ns.min(*account);
         *account = if is_late { *account - due_ns } else { 0 };
+        due_ns
+    }
+
+    /// What of a charge was lent, as [`Replay::take`] takes it off its account.
+    fn take_lent(&mut self, key: u64, charge_ns: Ns, is_late: bool) -> Ns {
+        let due_ns = self.lent_ns(key).min(charge_ns);
+        if self.lent.0 == key {
+            self.lent.1 = if is_late { self.lent.1 - due_ns } else { 0 };
+        }
         due_ns
     }
 }

@@ -33,3 +33,19 @@ fn a_debt_is_forgotten_beyond_five_seconds() {
         assert!((4000.0..6500.0).contains(&stall), "{:?}: {stall:.0} ms", policy(10).policy);
     }
 }
+
+#[test]
+fn what_one_had_alone_of_a_kernel_under_way_is_no_debt() {
+    // It comes at any moment of a kernel of a second, which has just begun or is nearly done.
+    for into in [1, 5, 9] {
+        let come = 4 * SECOND + into * SECOND / 10;
+        let long = Tenant::new(Terms::fair(25), Load::saturating(SECOND));
+        let comes = Load::saturating(MS / 4).during(come, u64::MAX);
+        let mut world = World::new(vec![long, Tenant::new(Terms::fair(75), comes)]);
+        world.run_until(come + 4 * SECOND);
+        let got = world.of_card(come, come + 4 * SECOND);
+        let lost = world.lost(come, come + 4 * SECOND);
+        // A kernel of a second that takes two beside the other is the least that can be owed.
+        assert!((22.0..42.0).contains(&got[0]) && lost < 2.0, "{into}: {got:.1?} {lost:.1}");
+    }
+}
