@@ -133,6 +133,13 @@ pub(crate) fn forget(share: Share, owner: u8) {
     }
 }
 
+/// Whether a context has any import, also one that only what was mapped from it keeps.
+#[cold]
+pub(crate) fn owns_any(share: Share, owner: u8) -> bool {
+    let is_its = |import: &Import| import.handle.load(Ordering::Acquire) != FREE;
+    IMPORTS.known().iter().any(|import| import.is_of(share, owner) && is_its(import))
+}
+
 /// Whether the import of this number is a context's.
 #[cold]
 pub(crate) fn is_owned(number: u64, share: Share, owner: u8) -> bool {

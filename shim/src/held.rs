@@ -2,6 +2,7 @@
 
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
+use crate::contexts::UNKNOWN;
 use crate::{exported, external, leaving, small, sparse_arrays};
 use ledger::Kind;
 use ledger::pointers::Charged;
@@ -107,16 +108,21 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     result
 }
 
-/// Gives back what this process holds in a context of a device: it has ended.
+/// Gives back what this process holds in a context of a device, which has ended; or, of [`UNKNOWN`], in those of the
+/// device that are not known.
 #[cold]
 pub(crate) fn forget_owned(share: Share, owner: u8) {
     let Ok(shares) = allotments::shares() else { return };
     let Some(pointers) = shares.pointers() else { return };
-    let is_its = |charged: Charged| {
-        let is_part = || charged.tag() == PART && external::is_owned(charged.bytes(), share, owner);
-        charged.device() == share.number && (charged.tag() == owner || is_part())
-    };
-    pointers.remove_where(is_its, end);
+    if external::owns_any(share, owner) {
+        let is_its = |part: Charged| external::is_owned(part.bytes(), share, owner);
+        pointers.remove_where(PART, &is_its, &mut end);
+    }
+    if owner == UNKNOWN {
+        pointers.remove_where(owner, &|charged| charged.device() == share.number, &mut end);
+    } else {
+        pointers.remove_all(owner, &mut end);
+    }
     external::forget(share, owner);
     sparse_arrays::forget(share, owner);
     leaving::forget(share, owner);

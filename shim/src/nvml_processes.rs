@@ -168,7 +168,9 @@ pub(crate) fn is_of_size(result: nvmlReturn_t) -> bool {
 /// Calls `visit` with each process of this container that holds memory of a share.
 pub(crate) fn each(share: Option<Share>, mut visit: impl FnMut(&Holder)) {
     if let Some(share) = share {
-        share.allotment.each_holder(share.device, |holder| visit(&holder));
+        // As one type, so that its code is there once.
+        let visit: &mut dyn FnMut(Holder) = &mut |holder| visit(&holder);
+        share.allotment.each_holder(share.device, visit);
     }
 }
 

@@ -3,8 +3,10 @@
 
 use core::ptr::NonNull;
 
-use super::{BUCKETS, Bucket, Buckets, Charged, Full, Table};
+use super::marks::WORDS;
+use super::{BUCKETS, Bucket, Buckets, Charged, Full, TAGS, Table};
 use crate::error::PageError;
+use crate::sync::AtomicU64;
 use crate::sys::{Mapping, Shared};
 
 // SAFETY: `repr(C)` and atomics alone, without padding (asserted).
@@ -12,13 +14,16 @@ unsafe impl Shared for Bucket {}
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
+/// From one tag's marks to the next's: whole pages.
+const ROW: usize = WORDS.next_multiple_of(4096 / size_of::<AtomicU64>());
+
 /// What each device pointer was charged. One per process, or one per kind of handle whose values
 /// could coincide.
 pub struct Pointers(Table<Mapped>);
 
-/// Buckets in memory that costs nothing until it is touched.
+/// Buckets in memory that costs nothing until it is touched, and marks before them.
 struct Mapped {
-    /// Behind the first one: the others lie before it.
+    /// Behind the first bucket: the others lie before it, and before the last of them the marks, backwards too.
     end: NonNull<Bucket>,
     /// Where they lie, if nobody else keeps it.
     _kept: Option<Mapping>,
@@ -38,13 +43,23 @@ impl Buckets for Mapped {
         // SAFETY: there are so many buckets, as `before` was promised.
         Some(unsafe { self.end.sub(index + 1).as_ref() })
     }
+
+    #[inline]
+    fn mark(&self, tag: u8, word: usize) -> Option<&AtomicU64> {
+        let tag = usize::from(tag);
+        if tag >= TAGS || word >= WORDS {
+            return None;
+        }
+        // SAFETY: before the buckets there are so many words, as `before` was promised; zeros are values of them.
+        Some(unsafe { self.end.sub(BUCKETS).cast().sub(tag * ROW + word + 1).as_ref() })
+    }
 }
 
 impl Pointers {
     /// How many bytes of addresses a table needs.
-    pub const BYTES: usize = BUCKETS * size_of::<Bucket>();
+    pub const BYTES: usize = BUCKETS * size_of::<Bucket>() + TAGS * ROW * size_of::<AtomicU64>();
 
-    /// An empty table: 34 MiB of addresses, of which the kernel gives memory as it fills.
+    /// An empty table: 35 MiB of addresses, of which the kernel gives memory as it fills.
     ///
     /// # Errors
     /// [`PageError::Io`]: the mapping was refused.
@@ -101,15 +116,24 @@ impl Pointers {
         self.0.remove(pointer)
     }
 
-    /// Forgets all pointers whose charge is `wanted`, handing each to `removed`: for the end of a
-    /// context. Looks at every place that was ever in use; pointers inserted meanwhile may stay.
+    /// Forgets all pointers with this tag, below 16, whose charge is `wanted`, handing each to `removed`. Looks
+    /// where one with that tag ever lay, since [`Self::remove_all`]; pointers inserted meanwhile may stay.
     #[cold]
     pub fn remove_where(
         &self,
-        wanted: impl FnMut(Charged) -> bool,
-        removed: impl FnMut(u64, Charged),
+        tag: u8,
+        wanted: &dyn Fn(Charged) -> bool,
+        removed: &mut dyn FnMut(u64, Charged),
     ) {
-        self.0.remove_where(wanted, removed);
+        self.0.remove_where(tag, wanted, removed);
+    }
+
+    /// Forgets all pointers with this tag, below 16, handing each to `removed`: what the tag stands for, a context
+    /// say, has ended, and others may have the tag from now on. Looks where one with that tag lay since this
+    /// was last done. A pointer that is inserted with it meanwhile may stay, and is found by its own address alone.
+    #[cold]
+    pub fn remove_all(&self, tag: u8, removed: &mut dyn FnMut(u64, Charged)) {
+        self.0.remove_all(tag, removed);
     }
 
     #[cfg(test)]

@@ -9,12 +9,12 @@
 //! simply free: there are no tombstones for churn to pile up. What is full says so, and the
 //! allocation is to be refused.
 //!
+//! Each tag has marks at the buckets that its entries lie in (`marks`), so that the end of what a tag stands
+//! for looks at its own entries and at nobody else's.
+//!
 //! It never allocates, locks, or makes a system call after [`Pointers::new`]. A forked child finds it
 //! empty: what its parent holds is not its own to free.
 
-use core::num::NonZeroU64;
-
-use crate::abi::{Kind, MAX_BYTES};
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Places in a bucket: one cache line of keys and values.
@@ -30,11 +30,6 @@ const LEVELS: usize = SIZES.len();
 const FREE: u64 = 0;
 /// The key of a place that is being filled or emptied. No driver gives out this address.
 const BUSY: u64 = 1;
-
-/// What was charged for a pointer, in one word that is never zero, so that it travels in a register:
-/// 48 bits of bytes, 8 of device, 4 of kind (one more than its number), 4 of tag.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Charged(NonZeroU64);
 
 /// The table is full where the pointer could lie: the allocation is to be refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,10 +57,15 @@ enum Put<'a> {
     Into(Place<'a>),
 }
 
-/// Buckets by number; `None` is never answered below [`BUCKETS`].
+/// Buckets by number; `None` is never answered below [`BUCKETS`]. And words of marks, by tag and number;
+/// `None` is never answered below [`TAGS`] and [`marks::WORDS`], unless there is only the first level.
 pub(crate) trait Buckets {
     fn bucket(&self, index: usize) -> Option<&Bucket>;
+    fn mark(&self, tag: u8, word: usize) -> Option<&AtomicU64>;
 }
+
+/// Tags that an entry can have.
+pub(crate) const TAGS: usize = 16;
 
 /// How many buckets a table has.
 pub(crate) const BUCKETS: usize = level_start(LEVELS);
@@ -96,65 +96,6 @@ pub(crate) struct Table<B> {
     buckets: B,
     /// The deepest level that was ever used.
     deepest: AtomicU64,
-}
-
-impl Charged {
-    /// `bytes`, at most [`MAX_BYTES`], taken for `kind` of the caller's device number `device`, with 4
-    /// bits of the caller's own: `tag`, below 16.
-    #[inline]
-    #[must_use]
-    pub const fn new(bytes: u64, device: u8, kind: Kind, tag: u8) -> Self {
-        let kind = kind.raw() as u64 + 1;
-        let whose = (device as u64) << 48 | kind << 56 | ((tag & 15) as u64) << 60;
-        match NonZeroU64::new(bytes & MAX_BYTES | whose) {
-            Some(word) => Self(word),
-            None => Self(NonZeroU64::MIN),
-        }
-    }
-
-    /// Bytes.
-    #[inline]
-    #[must_use]
-    pub const fn bytes(self) -> u64 {
-        self.0.get() & MAX_BYTES
-    }
-
-    /// The caller's device number.
-    #[inline]
-    #[must_use]
-    pub const fn device(self) -> u8 {
-        (self.0.get() >> 48) as u8
-    }
-
-    /// What it was taken for.
-    #[inline]
-    #[must_use]
-    pub const fn kind(self) -> Kind {
-        match Kind::from_raw((self.0.get() >> 56 & 15).wrapping_sub(1) as u32) {
-            Some(kind) => kind,
-            None => Kind::Other,
-        }
-    }
-
-    /// The caller's own 4 bits.
-    #[inline]
-    #[must_use]
-    pub const fn tag(self) -> u8 {
-        (self.0.get() >> 60) as u8
-    }
-
-    /// The word of a place that was filled.
-    #[inline]
-    fn of(word: u64) -> Self {
-        Self(NonZeroU64::new(word).unwrap_or(NonZeroU64::MIN))
-    }
-}
-
-impl core::fmt::Debug for Charged {
-    fn fmt(&self, to: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (bytes, device, tag) = (self.bytes(), self.device(), self.tag());
-        write!(to, "{bytes} bytes of device {device} for {:?}, tag {tag}", self.kind())
-    }
 }
 
 impl<B: Buckets> Table<B> {
@@ -198,7 +139,7 @@ impl<B: Buckets> Table<B> {
 
     /// A place beside `mine` that has the pointer.
     fn other(&self, pointer: u64, mine: Place<'_>) -> Option<Place<'_>> {
-        let places = self.reach(pointer).flat_map(Bucket::places);
+        let places = self.reach(pointer).flat_map(|(_, bucket)| bucket.places());
         let has_it = |place: &Place<'_>| place.key.load(Ordering::Acquire) == pointer;
         places.filter(|place| !core::ptr::eq(place.key, mine.key)).find(has_it)
     }
@@ -208,7 +149,7 @@ impl<B: Buckets> Table<B> {
         if pointer <= BUSY {
             return None;
         }
-        self.reach(pointer).find_map(|bucket| bucket.find(pointer).0?.read(pointer))
+        self.reach(pointer).find_map(|(_, bucket)| bucket.find(pointer).0?.read(pointer))
     }
 
     #[inline]
@@ -217,15 +158,18 @@ impl<B: Buckets> Table<B> {
             return Err(Full);
         }
         let mut free = None;
-        for bucket in self.reach(pointer) {
+        for (at, bucket) in self.reach(pointer) {
             let (known, empty) = bucket.find(pointer);
             if let Some(place) = known.filter(|place| place.change(pointer, BUSY)) {
+                self.mark(charged.tag(), at);
                 return Ok(Put::Over(place.fill(pointer, charged)));
             }
-            free = free.or(empty);
+            free = free.or(empty.map(|place| (at, place)));
         }
-        let free = free.filter(|place| place.change(FREE, BUSY));
-        let place = free.or_else(|| self.claim_anywhere(pointer)).ok_or(Full)?;
+        let free = free.filter(|(_, place)| place.change(FREE, BUSY));
+        let (at, place) = free.or_else(|| self.claim_anywhere(pointer)).ok_or(Full)?;
+        // Before the key: who knows of the entry finds its mark.
+        self.mark(charged.tag(), at);
         place.fill(pointer, charged);
         Ok(Put::Into(place))
     }
@@ -236,29 +180,47 @@ impl<B: Buckets> Table<B> {
         if pointer <= BUSY {
             return None;
         }
-        self.reach(pointer).find_map(|bucket| bucket.find(pointer).0?.take(pointer))
+        self.reach(pointer).find_map(|(_, bucket)| bucket.find(pointer).0?.take(pointer))
     }
 
     /// See [`Pointers::remove_where`].
     pub(crate) fn remove_where(
         &self,
-        mut wanted: impl FnMut(Charged) -> bool,
-        mut removed: impl FnMut(u64, Charged),
+        tag: u8,
+        wanted: &dyn Fn(Charged) -> bool,
+        removed: &mut dyn FnMut(u64, Charged),
     ) {
-        let end = level_start(self.deepest() + 1);
-        for place in (0..end).filter_map(|at| self.buckets.bucket(at)).flat_map(Bucket::places) {
-            let pointer = place.key.load(Ordering::Acquire);
-            let charged = Charged::of(place.value.load(Ordering::Relaxed));
-            if pointer <= BUSY || !wanted(charged) {
-                continue;
+        self.take_marked(tag, Marks::Stay, wanted, removed);
+    }
+
+    /// See [`Pointers::remove_all`].
+    pub(crate) fn remove_all(&self, tag: u8, removed: &mut dyn FnMut(u64, Charged)) {
+        self.take_marked(tag, Marks::Go, &|_| true, removed);
+    }
+
+    fn take_marked(
+        &self,
+        tag: u8,
+        marks: Marks,
+        wanted: &dyn Fn(Charged) -> bool,
+        removed: &mut dyn FnMut(u64, Charged),
+    ) {
+        let is_it = |charged: Charged| charged.tag() == tag && wanted(charged);
+        self.each_marked(tag, marks, &mut |bucket| {
+            for place in bucket.places() {
+                let pointer = place.key.load(Ordering::Acquire);
+                let charged = Charged::of(place.value.load(Ordering::Relaxed));
+                if pointer <= BUSY || !is_it(charged) {
+                    continue;
+                }
+                // Another thread may have freed it, and a third have got the same address, meanwhile.
+                match place.take(pointer) {
+                    Some(charged) if is_it(charged) => removed(pointer, charged),
+                    Some(charged) => drop(self.insert(pointer, charged)),
+                    None => (),
+                }
             }
-            // Another thread may have freed it, and a third have got the same address, meanwhile.
-            match place.take(pointer) {
-                Some(charged) if wanted(charged) => removed(pointer, charged),
-                Some(charged) => drop(self.insert(pointer, charged)),
-                None => (),
-            }
-        }
+        });
     }
 
     #[inline]
@@ -268,29 +230,29 @@ impl<B: Buckets> Table<B> {
 
     /// The buckets where a pointer may lie, of the levels in use, deepest first: there most lie.
     #[inline]
-    fn reach(&self, pointer: u64) -> impl Iterator<Item = &Bucket> {
+    fn reach(&self, pointer: u64) -> impl Iterator<Item = (usize, &Bucket)> {
         let hash = hash(pointer);
         let levels = (0..=self.deepest()).rev();
         levels.filter_map(move |level| self.bucket(level, hash))
     }
 
     #[inline]
-    fn bucket(&self, level: usize, hash: u64) -> Option<&Bucket> {
+    fn bucket(&self, level: usize, hash: u64) -> Option<(usize, &Bucket)> {
         let (start, size) = (STARTS.get(level)?, SIZES.get(level)?);
-        self.buckets.bucket(start + (hash as usize & ((1 << size) - 1)))
+        let at = start + (hash as usize & ((1 << size) - 1));
+        self.buckets.bucket(at).map(|bucket| (at, bucket))
     }
 
     /// A free place, marked busy, where those in use were full or somebody was faster.
     #[cold]
-    fn claim_anywhere(&self, pointer: u64) -> Option<Place<'_>> {
+    fn claim_anywhere(&self, pointer: u64) -> Option<(usize, Place<'_>)> {
+        let hash = hash(pointer);
         for level in 0..LEVELS {
-            let places = self.bucket(level, hash(pointer)).into_iter().flat_map(Bucket::places);
-            for place in places {
-                if place.change(FREE, BUSY) {
-                    // Before the key: who looks for the pointer looks deep enough.
-                    self.deepest.fetch_max(level as u64, Ordering::AcqRel);
-                    return Some(place);
-                }
+            let Some((at, bucket)) = self.bucket(level, hash) else { continue };
+            if let Some(place) = bucket.places().find(|place| place.change(FREE, BUSY)) {
+                // Before the key: who looks for the pointer looks deep enough.
+                self.deepest.fetch_max(level as u64, Ordering::AcqRel);
+                return Some((at, place));
             }
         }
         None
@@ -334,7 +296,7 @@ impl Place<'_> {
     fn fill(self, pointer: u64, charged: Charged) -> Charged {
         let before = self.value.load(Ordering::Relaxed);
         // Release: who finds this word finds that the key is not what it was.
-        self.value.store(charged.0.get(), Ordering::Release);
+        self.value.store(charged.word(), Ordering::Release);
         self.key.store(pointer, Ordering::Release);
         Charged::of(before)
     }
@@ -365,10 +327,15 @@ impl Place<'_> {
     }
 }
 
+mod charged;
 #[cfg(not(loom))]
 mod mapped;
+mod marks;
 #[cfg(test)]
 mod tests;
+
+pub use charged::Charged;
+use marks::Marks;
 
 #[cfg(not(loom))]
 pub use mapped::Pointers;

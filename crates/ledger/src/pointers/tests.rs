@@ -2,20 +2,36 @@
 
 use std::vec::Vec;
 
+use super::marks::WORDS;
 use super::*;
+use crate::abi::Kind;
+#[cfg(not(loom))]
+use crate::abi::MAX_BYTES;
 
-struct Row(Vec<Bucket>);
+/// So many buckets, the marks of all, and how often a bucket was asked for.
+struct Row {
+    buckets: Vec<Bucket>,
+    marks: Vec<AtomicU64>,
+    asked: core::sync::atomic::AtomicUsize,
+}
 
 impl Buckets for Row {
     fn bucket(&self, index: usize) -> Option<&Bucket> {
-        self.0.get(index)
+        self.asked.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        self.buckets.get(index)
+    }
+
+    fn mark(&self, tag: u8, word: usize) -> Option<&AtomicU64> {
+        self.marks.get(usize::from(tag) * WORDS + word)
     }
 }
 
 fn table(buckets: usize) -> Table<Row> {
     let words = || std::array::from_fn(|_| AtomicU64::new(FREE));
     let bucket = |_| Bucket { keys: words(), values: words() };
-    Table::new(Row((0..buckets).map(bucket).collect()))
+    let marks = (0..TAGS * WORDS).map(|_| AtomicU64::new(0)).collect();
+    let asked = core::sync::atomic::AtomicUsize::new(0);
+    Table::new(Row { buckets: (0..buckets).map(bucket).collect(), marks, asked })
 }
 
 fn linear(bytes: u64) -> Charged {
@@ -123,6 +139,44 @@ mod models {
         });
     }
 
+    /// Two find a bucket that nobody has marked, and one of them another's mark half made.
+    #[test]
+    fn what_two_insert_at_once_ends_with_its_context() {
+        loom::model(|| {
+            let table = Arc::new(table(BUCKETS));
+            // The first level is full: what comes now is marked.
+            table.insert(0x300, Charged::new(1, 3, Kind::Linear, 2)).unwrap();
+            let other = table.clone();
+            let thread = thread::spawn(move || other.insert(0x200, linear(2)).unwrap());
+            table.insert(0x100, linear(1)).unwrap();
+            thread.join().unwrap();
+            let mut ended = 0;
+            table.remove_all(5, &mut |_, charged| ended += charged.bytes());
+            assert_eq!(ended, 3);
+        });
+    }
+
+    /// A thread that is late, in a context that another ends, leaves no mark that hides what comes later.
+    #[test]
+    fn the_next_of_a_number_finds_all_its_own_whoever_was_late_for_the_last() {
+        loom::model(|| {
+            let table = Arc::new(table(BUCKETS));
+            // The first level is full, and the second in use: what comes now is marked there, and looked for.
+            for other in [0x300, 0x400] {
+                table.insert(other, Charged::new(1, 3, Kind::Linear, 2)).unwrap();
+            }
+            let other = table.clone();
+            let thread = thread::spawn(move || other.insert(0x200, linear(2)).unwrap());
+            table.remove_all(5, &mut |_, _| ());
+            thread.join().unwrap();
+            table.remove(0x200);
+            table.insert(0x200, linear(4)).unwrap();
+            let mut ended = 0;
+            table.remove_all(5, &mut |_, charged| ended += charged.bytes());
+            assert_eq!(ended, 4);
+        });
+    }
+
     #[test]
     fn two_that_insert_into_the_last_place_do_not_share_it() {
         loom::model(|| {
@@ -149,32 +203,32 @@ mod whole {
     }
 
     proptest! {
-            #[test]
-            fn it_answers_as_a_map_does(steps in prop::collection::vec((0u64..64, any::<bool>(), 1..1u64 << 48), 1..400)) {
-                let (table, mut model) = (Pointers::new().unwrap(), HashMap::new());
-                for (index, insert, bytes) in steps {
-                    let pointer = address(index);
-                    if insert {
-                        prop_assert_eq!(table.insert(pointer, linear(bytes)), Ok(model.insert(pointer, linear(bytes))));
-                    } else {
-                        prop_assert_eq!(table.remove(pointer), model.remove(&pointer));
-                    }
+        #[test]
+        fn it_answers_as_a_map_does(steps in prop::collection::vec((0u64..64, any::<bool>(), 1..1u64 << 48), 1..400)) {
+            let (table, mut model) = (Pointers::new().unwrap(), HashMap::new());
+            for (index, insert, bytes) in steps {
+                let pointer = address(index);
+                if insert {
+                    prop_assert_eq!(table.insert(pointer, linear(bytes)), Ok(model.insert(pointer, linear(bytes))));
+                } else {
+                    prop_assert_eq!(table.remove(pointer), model.remove(&pointer));
                 }
-                let mut left = HashMap::new();
-                table.remove_where(|_| true, |pointer, charged| {
-     left.insert(pointer, charged);
-    });
-                prop_assert_eq!(left, model);
             }
-
-            #[test]
-            fn a_charge_survives_its_place(bytes in 0..=MAX_BYTES, device: u8, kind in 0u32..12, tag in 0u8..16) {
-                let kind = Kind::from_raw(kind).unwrap();
-                let charged = Charged::new(bytes, device, kind, tag);
-                let parts = (charged.bytes(), charged.device(), charged.kind(), charged.tag());
-                prop_assert_eq!(parts, (bytes, device, kind, tag));
-            }
+            let mut left = HashMap::new();
+            table.remove_all(5, &mut |pointer, charged| {
+                left.insert(pointer, charged);
+            });
+            prop_assert_eq!(left, model);
         }
+
+        #[test]
+        fn a_charge_survives_its_place(bytes in 0..=MAX_BYTES, device: u8, kind in 0u32..12, tag in 0u8..16) {
+            let kind = Kind::from_raw(kind).unwrap();
+            let charged = Charged::new(bytes, device, kind, tag);
+            let parts = (charged.bytes(), charged.device(), charged.kind(), charged.tag());
+            prop_assert_eq!(parts, (bytes, device, kind, tag));
+        }
+    }
 
     #[test]
     fn what_is_full_says_so_and_keeps_what_it_has() {
@@ -219,10 +273,49 @@ mod whole {
             table.insert(address(index), Charged::new(index, 3, Kind::Linear, tag)).unwrap();
         }
         let mut sum = 0;
-        table.remove_where(|charged| charged.tag() == 1, |_, charged| sum += charged.bytes());
+        table.remove_all(1, &mut |_, charged| sum += charged.bytes());
         assert_eq!(sum, 2500);
         assert_eq!(table.remove(address(1)), None);
         assert_eq!(table.remove(address(2)).unwrap().bytes(), 2);
+    }
+
+    #[test]
+    fn the_end_of_a_context_looks_at_what_it_had_itself_and_at_nothing_else() {
+        const OWN: usize = 10;
+        let table = table(level_start(3));
+        let asked = || table.buckets.asked.load(core::sync::atomic::Ordering::Relaxed);
+        let of = |tag| Charged::new(512, 3, Kind::Linear, tag);
+        for index in 0..20_000 {
+            table.insert(address(index), of(2)).unwrap();
+        }
+        // A number is given to one context after another.
+        for round in 0..3 {
+            for index in 0..OWN as u64 {
+                table.insert(address(30_000 + 100 * round + index), of(3)).unwrap();
+            }
+            let (before, mut ended) = (asked(), 0);
+            table.remove_all(3, &mut |_, _| ended += 1);
+            assert_eq!(ended, OWN);
+            let looked = asked() - before;
+            assert!(looked <= level_start(1) + OWN, "at {looked} buckets");
+        }
+        assert_eq!(table.find(address(5)), Some(of(2)));
+    }
+
+    /// Others' entries of a tag stay to be found.
+    #[test]
+    fn what_is_not_wanted_is_found_by_its_tag_again() {
+        let table = Pointers::new().unwrap();
+        for index in 0..5_000u64 {
+            table
+                .insert(address(index), Charged::new(1, index as u8 % 2, Kind::Linear, 0))
+                .unwrap();
+        }
+        for device in 0..2 {
+            let mut ended = 0;
+            table.remove_where(0, &|charged| charged.device() == device, &mut |_, _| ended += 1);
+            assert_eq!(ended, 2_500);
+        }
     }
 
     #[test]
@@ -234,7 +327,7 @@ mod whole {
                 scope.spawn(move || churn(table, thread));
             }
         });
-        table.remove_where(|_| true, |pointer, _| panic!("{pointer:#x} was left"));
+        table.remove_all(5, &mut |pointer, _| panic!("{pointer:#x} was left"));
     }
 
     /// Inserts and removes in a window that slides over addresses of this thread's own.
