@@ -217,18 +217,21 @@ pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
     let mut current = core::ptr::null_mut();
     // SAFETY: the caller's argument; the driver writes one handle.
     let asked = real::cuCtxFromGreenCtx.get().map(|get| unsafe { get(&mut current, context) });
-    if asked == Some(SUCCESS) {
-        meter::context_ends(current);
+    if asked != Some(SUCCESS) {
+        current = core::ptr::null_mut();
     }
     // It keeps a primary context, and may be the last that does.
-    primary::release_any(&|| {
-        // SAFETY: the caller's argument.
-        let result = unsafe { driver(context) };
-        if result == SUCCESS {
-            contexts::count(false);
-        }
-        result
-    })
+    let end = || {
+        primary::release_any(&|| {
+            // SAFETY: the caller's argument.
+            let result = unsafe { driver(context) };
+            if result == SUCCESS {
+                contexts::count(false);
+            }
+            result
+        })
+    };
+    meter::while_it_ends(current, end)
 }
 
 /// One more reference to the current context.
@@ -347,18 +350,22 @@ fn end(
     known: Option<(u8, &'static Known)>,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    let primary = Known::primary(context);
-    if known.is_some() || primary.is_some() {
-        meter::context_ends(context);
-    }
     let owner = known.map(|(owner, _)| owner).or_else(|| Some(contexts::of(context)?.owner));
-    leaving::while_it_may_end(owner.unwrap_or(contexts::UNKNOWN), || {
-        let result = driver();
-        match known {
-            Some((owner, known)) if result == SUCCESS => known.ended(owner),
-            Some((_, known)) => known.handle.store(context, Release),
-            None => {}
-        }
-        primary.map_or(result, |device| primary::after_release(device, result))
-    })
+    let end = || {
+        leaving::while_it_may_end(owner.unwrap_or(contexts::UNKNOWN), || {
+            let result = driver();
+            match known {
+                Some((owner, known)) if result == SUCCESS => known.ended(owner),
+                Some((_, known)) => known.handle.store(context, Release),
+                None => {}
+            }
+            result
+        })
+    };
+    match Known::primary(context) {
+        // The driver may end it, or take one of its references.
+        Some(device) if known.is_none() => primary::release(device, end),
+        _ if known.is_some() => meter::while_it_ends(context, end),
+        _ => end(),
+    }
 }

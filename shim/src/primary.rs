@@ -81,7 +81,7 @@ fn while_it_may_end(here: &Here, driver: impl FnOnce() -> CUresult) -> CUresult 
 }
 
 /// After a release: gives the primary context back if it is gone.
-pub(crate) fn after_release(device: CUdevice, result: CUresult) -> CUresult {
+fn after_release(device: CUdevice, result: CUresult) -> CUresult {
     if let (SUCCESS, Some(here)) = (result, Here::of(device)) {
         give_back_ended(here, device);
     }
@@ -93,9 +93,8 @@ pub(crate) fn after_release(device: CUdevice, result: CUresult) -> CUresult {
 /// whatever lives by then.
 pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
     let Some(here) = Here::of(device) else { return driver() };
-    // The driver is asked nothing of it after.
-    meter::context_ends(here.handle.load(Acquire));
-    while_it_may_end(here, || after_reset(here, device, driver))
+    let end = || while_it_may_end(here, || after_reset(here, device, driver));
+    meter::while_it_ends(here.handle.load(Acquire), end)
 }
 
 fn after_reset(here: &Here, device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {

@@ -190,6 +190,27 @@ fn contexts_and_streams_that_end_take_their_events_along() {
 }
 
 #[test]
+fn a_context_that_does_not_end_keeps_its_events() {
+    let launches = |count| {
+        let all = format!("use=1 launch=kernel,600,3,{count} use=0 launch=kernel,600,-1,{count}");
+        format!("{all} sync sync-stream=3")
+    };
+    for end in ["end-context=1", "end-context=0", "reset"] {
+        let again = format!("{end} {} book=events ", launches(4)).repeat(3);
+        // So many at first that all events are there that a context can have.
+        let first = format!("{} ", launches(50)).repeat(12);
+        let words = format!("context=1 use=1 stream=3 {first} book=events book=no_ends {again}");
+        let stage = Stage::free();
+        let outcome = stage.run(&words);
+        let events = outcome.lines.iter().filter(|line| line.starts_with("book=events"));
+        let events: Vec<_> = events.collect();
+        assert_eq!(events, [events[0]; 4], "{end}");
+        assert!(!outcome.lines.contains(&format!("{end} 0")), "{outcome:?}");
+        assert_eq!(stage.used().launches, 1224, "{end}");
+    }
+}
+
+#[test]
 fn what_has_ended_is_told_of_however_the_program_has_seen_it() {
     let all = [("-1", "sync"), ("-1", "copy=back,64,1"), ("-1", "copy=to,64,1")];
     let polled = [("-1", "poll=stream"), ("0", "poll=other"), ("-1", "poll=event")];

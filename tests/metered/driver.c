@@ -8,6 +8,8 @@ static void context_ends(void *context);
 #define CONTEXT_ENDS(context) context_ends(context)
 static void releases(void);
 #define RELEASES() releases()
+static int ends_fail;
+#define END_FAILS ends_fail
 #include "../shim/driver.c"
 
 #ifndef NVML
@@ -56,6 +58,9 @@ static int64_t copying;
 EXPORT int64_t standin_busy_ns(void) { return busy; }
 EXPORT int64_t standin_copy_ns(void) { return copying; }
 EXPORT uint64_t standin_kernels(void) { return kernels; }
+EXPORT uint64_t standin_events(void) { return event_count; }
+/* From now on no context ends. */
+EXPORT uint64_t standin_no_ends(void) { return ends_fail = 1; }
 EXPORT uint64_t standin_records(void) { return records; }
 EXPORT uint64_t standin_violations(void) { return violations; }
 EXPORT uint64_t standin_captured_kernels(graph *g) { return g ? g->kernels : 0; }

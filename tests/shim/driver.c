@@ -42,6 +42,10 @@ static const unsigned char uuids[CARDS][16] = {
 #ifndef CONTEXT_ENDS
 #define CONTEXT_ENDS(context)
 #endif
+/* Whether it refuses to end one. */
+#ifndef END_FAILS
+#define END_FAILS 0
+#endif
 /* The same where one has just begun. */
 #ifndef CONTEXT_BEGINS
 #define CONTEXT_BEGINS()
@@ -157,6 +161,7 @@ LATER int cuCtxCreate_v4(context **ctx, void *params, unsigned flags, int device
 }
 int cuCtxDestroy_v2(context *ctx) {
     if (!ctx || ctx->primary) return 201;
+    if (END_FAILS) return 999;
     if (current == ctx) current = 0;
     CONTEXT_ENDS(ctx);
     free(ctx);
@@ -188,6 +193,7 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
 int cuDevicePrimaryCtxRelease(int device) { return cuDevicePrimaryCtxRelease_v2(device); }
 int cuDevicePrimaryCtxReset_v2(int device) {
     if (device < 0 || device >= CARDS) return 101;
+    if (END_FAILS) return 999;
     CONTEXT_ENDS(&primaries[device]);
     return 0;
 }

@@ -7,7 +7,7 @@ use crate::meter::timer::Timer;
 use crate::region::Region;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use nvidia_sys::cuda::CUcontext;
+use nvidia_sys::cuda::{CUcontext, CUresult};
 
 /// Streams of one process.
 const MOST: usize = 1024;
@@ -104,29 +104,55 @@ pub(crate) fn let_events_go(timer: u32) {
     given().filter(|lane| lane.flight.is_empty()).for_each(|lane| lane.lets_events_go(timer));
 }
 
-/// Forgets a context's events and kernels and settles what is in flight there, before the context ends.
+/// Forgets a context's events and kernels and settles what is in flight there: the context has ended, or nobody may
+/// ever say so.
 pub(crate) fn context_ends(context: CUcontext) {
-    if let Some(number) = Timer::end(context) {
-        let now_ns = flight::now_ns();
-        given().for_each(|lane| lane.abandon(number, now_ns));
-        if let Some(timer) = Timer::at(number) {
-            timer.is_free();
-        }
+    if let Some((number, timer)) = Timer::hide(context) {
+        forget(number, timer);
     }
     super::COSTS.forget_kernels();
+}
+
+/// Lets `end` end a context, whose events go with it: nobody asks about them meanwhile. If it does not end, they stay.
+pub(crate) fn while_it_ends(context: CUcontext, end: impl FnOnce() -> CUresult) -> CUresult {
+    settle_what_flies();
+    super::COSTS.forget_kernels();
+    let Some((number, timer)) = Timer::hide(context) else { return end() };
+    let uses = timer.askers.may_leave();
+    let result = end();
+    if result == CUresult::CUDA_SUCCESS {
+        forget(number, timer);
+    } else {
+        timer.show(context);
+        timer.askers.stays(uses);
+    }
+    result
 }
 
 /// Lets `release` do what may end a context. Its events go with it, and other threads settle what is in flight
 /// everywhere: so what has ended there is told of before, and nobody asks about the rest meanwhile.
 pub(crate) fn while_it_may_end<T>(context: CUcontext, release: impl FnOnce() -> T) -> T {
     let Some(timer) = Timer::known(context).and_then(Timer::at) else { return release() };
-    if any_flies() {
-        super::quietly(|| settle(false));
-    }
+    settle_what_flies();
     let uses = timer.askers.may_leave();
     let released = release();
     timer.askers.stays(uses);
     released
+}
+
+/// Tells of what has ended.
+fn settle_what_flies() {
+    if any_flies() {
+        super::quietly(|| settle(false));
+    }
+}
+
+/// Gives up a timer, its events and what is in flight there.
+fn forget(number: u32, timer: &Timer) {
+    timer.forget_events();
+    let now_ns = flight::now_ns();
+    given().for_each(|lane| lane.abandon(number, now_ns));
+    timer.is_free();
 }
 
 /// Gives the place of a stream that is not busy to another.

@@ -268,18 +268,26 @@ impl Timer {
         }
     }
 
-    /// Forgets the events of a context, before it ends; its number. Nothing may hold one after.
-    pub(crate) fn end(context: CUcontext) -> Option<u32> {
+    /// Hides a context's timer before the context ends; with its number. Of several threads one does it.
+    pub(crate) fn hide(context: CUcontext) -> Option<(u32, &'static Self)> {
         let number = Self::known(context)?;
         let timer = Self::at(number)?;
         let handle = context.expose_provenance() as u64;
-        // Of several threads one does it.
-        timer.context.compare_exchange(handle, 1, AcqRel, Relaxed).ok()?;
-        for counted in &timer.events {
+        let hidden = timer.context.compare_exchange(handle, 1, AcqRel, Relaxed);
+        hidden.is_ok().then_some((number, timer))
+    }
+
+    /// The context of a timer that was hidden has not ended.
+    pub(crate) fn show(&self, context: CUcontext) {
+        self.context.store(context.expose_provenance() as u64, Release);
+    }
+
+    /// Forgets the events of a context that ends. Nothing may hold one after.
+    pub(crate) fn forget_events(&self) {
+        for counted in &self.events {
             counted.handle.store(core::ptr::null_mut(), SeqCst);
         }
-        timer.askers.await_all();
-        Some(number)
+        self.askers.await_all();
     }
 
     /// Another context may have the place of one that has ended, of which no batch is in flight any more.
