@@ -2,7 +2,8 @@
 //!
 //! Whoever comes first opens them, without a lock: of threads that come together one is believed and
 //! the others' mappings stay unused. What is found wrong is said once on standard error and stays so
-//! for the life of the process: it fails closed.
+//! for the life of the process: it fails closed. Where only descriptors or memory were short at that moment, whoever
+//! comes next tries again.
 
 use crate::folder::{Distrust, Folder, Path};
 use crate::own;
@@ -139,11 +140,37 @@ fn opened() -> Option<&'static Shares> {
 #[cold]
 #[inline(never)]
 fn open() -> Result<&'static Shares, Broken> {
-    if BROKEN.load(Ordering::Relaxed) {
-        return Err(Broken);
+    let mut until = None;
+    while !BROKEN.load(Ordering::Relaxed) {
+        if let Some(shares) = opened() {
+            return Ok(shares);
+        }
+        if let Some(number) = claim() {
+            return open_at(number);
+        }
+        // As many as may are opening already: one of them is done soon, though it may have to wait for a processor.
+        // Bounded, because in a forked child they are not there.
+        let now = clock::own_ns();
+        if now > *until.get_or_insert(now.saturating_add(LONGEST_NS)) {
+            let at = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).unwrap_or(Path::EMPTY);
+            say(&at, &Fault::Others);
+            break;
+        }
+        sys::yield_now();
     }
-    let number = OPENING.fetch_add(1, Ordering::Relaxed);
-    let Some(place) = PLACES.get(number) else { return wait_for_others() };
+    opened().ok_or(Broken)
+}
+
+/// A place that no other thread has.
+fn claim() -> Option<usize> {
+    let free = |taken: usize| taken.trailing_ones() as usize;
+    let claim = |taken| (free(taken) < OPENERS).then(|| taken | 1 << free(taken));
+    OPENING.fetch_update(Ordering::Acquire, Ordering::Relaxed, claim).ok().map(free)
+}
+
+/// Opens the allotments in the place of this number, which is the caller's.
+fn open_at(number: usize) -> Result<&'static Shares, Broken> {
+    let place = PLACES.get(number).ok_or(Broken)?;
     // SAFETY: no other thread has this number.
     let (first, shares) = unsafe { (&mut *place.first.get(), &mut *place.shares.get()) };
     // SAFETY: as above.
@@ -154,28 +181,16 @@ fn open() -> Result<&'static Shares, Broken> {
             let none = core::ptr::null_mut();
             let _ = OPENED.compare_exchange(none, shares, Ordering::AcqRel, Ordering::Relaxed);
         }
+        Err(fault) if fault.passes() => {
+            // Nobody has seen what was opened so far: it stays mapped, and unused.
+            *shares = Shares::none();
+            say(&at, &fault);
+            OPENING.fetch_and(!(1 << number), Ordering::Release);
+        }
         Err(fault) => {
             BROKEN.store(true, Ordering::Relaxed);
             say(&at, &fault);
         }
-    }
-    opened().ok_or(Broken)
-}
-
-/// Four threads are opening already: one of them is done soon, though it may have to wait for a processor.
-/// Bounded, because in a forked child they are not there.
-fn wait_for_others() -> Result<&'static Shares, Broken> {
-    let until = clock::own_ns().saturating_add(LONGEST_NS);
-    while !BROKEN.load(Ordering::Relaxed) {
-        if let Some(shares) = opened() {
-            return Ok(shares);
-        }
-        if clock::own_ns() > until {
-            let at = Path::of(CONTAINER_ALLOTMENTS.as_bytes()).unwrap_or(Path::EMPTY);
-            say(&at, &Fault::Others);
-            break;
-        }
-        sys::yield_now();
     }
     opened().ok_or(Broken)
 }
@@ -252,15 +267,29 @@ fn blamed(allotment: &Path, error: &PageError) -> Path {
 
 #[cold]
 fn say(path: &Path, fault: &Fault) {
-    static SAID: Once = Once::new();
-    SAID.say(|line| {
+    static SAID: [Once; 2] = [const { Once::new() }; 2];
+    let [for_good, for_now] = &SAID;
+    let (said, what) = match fault.passes() {
+        false => (for_good, "this process gets no GPU (cuInit answers 800, not permitted)"),
+        true => (for_now, "until that passes cuInit answers 800 (not permitted)"),
+    };
+    said.say(|line| {
         line.bytes(path.bytes()).text(": ");
         fault.explain(line);
-        line.text("; this process gets no GPU (cuInit answers 800, not permitted)");
+        line.text("; ").text(what);
     });
 }
 
 impl Fault {
+    /// Whether it says nothing of the allotments: the process, or the machine, is short of something for now.
+    fn passes(&self) -> bool {
+        let (Self::Distrust(Distrust::Io(_, errno)) | Self::Page(PageError::Io(_, errno))) = self
+        else {
+            return false;
+        };
+        matches!(*errno, libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EINTR)
+    }
+
     fn explain(&self, line: &mut Line) {
         match self {
             Self::None => line.text("no allotment lies here, and without one nothing is permitted"),

@@ -49,6 +49,17 @@ fn without_an_allotment_nothing_is_permitted() {
 }
 
 #[test]
+fn what_was_short_for_a_moment_is_not_held_against_the_allotment() {
+    let words = "dlsym no-descriptors init init init init init init descriptors init retain current alloc/0=1";
+    let outcome = Container::half().client(words);
+    outcome.assert_lived();
+    let inits: Vec<_> = outcome.lines.iter().filter(|line| line.starts_with("init")).collect();
+    let due = ["init 800"; 6].into_iter().chain(["init 0"]);
+    assert!(inits.iter().map(|line| line.as_str()).eq(due), "{outcome:?}");
+    assert_eq!(outcome.of("alloc/0=1"), "0", "{outcome:?}");
+}
+
+#[test]
 fn outside_a_container_and_without_a_word_nothing_is_permitted() {
     refused(&Container::half().nowhere(), "/run/aliquot: open failed");
 }
