@@ -30,10 +30,11 @@ pub(crate) mod fns {
 /// The table's UUID, in memory order.
 const KNOWN: [u8; 16] = *b"\xc4\xfe\x3e\x6c\xc9\x8f\x6c\x4e\xa3\x27\xee\x69\x6e\x12\xf7\xc4";
 
-/// Words of the copy: that of libnvidia-ml 535 has 245.
-const WORDS: usize = 512;
+/// Words of the copy: libnvidia-ml 470 has 213, 525 238, 535 245 and 550 so many; tables grow at their end, and what a
+/// later one has there may list processes.
+const WORDS: usize = 251;
 
-/// Compute, graphics and MPS processes (535).
+/// Compute, graphics and MPS processes: nvidia-smi 535 and 550 call them there, and 470 has none.
 const LISTS: [usize; 3] = [213, 214, 215];
 
 static COPY: [AtomicUsize; WORDS] = [const { AtomicUsize::new(0) }; WORDS];
