@@ -12,8 +12,8 @@ use crate::abi::{Kind, MAX_BYTES, SLOTS};
 use crate::layout::AgentSlot;
 
 /// What may be charged and not lie on the card: what the driver has taken from a pool, or from graphs, before the
-/// process reads that again, and what it will take when a kernel first needs it.
-const LOOSE: [Kind; 3] = [Kind::Pool, Kind::Graph, Kind::Local];
+/// process reads that again, what it will take when a kernel first needs it, and what may lie on the host.
+const LOOSE: [Kind; 5] = [Kind::Pool, Kind::Graph, Kind::Local, Kind::Managed, Kind::Imported];
 
 /// What is known of the process behind a slot.
 #[derive(Clone, Copy, Debug)]

@@ -20,10 +20,6 @@ use crate::spare;
 /// What is charged by estimates.
 const ESTIMATED: [Kind; 2] = [Kind::Module, Kind::Context];
 
-/// What is charged in full and need not lie on the card: beside it, measured bytes say nothing of
-/// estimates.
-const UNMEASURED: [Kind; 2] = [Kind::Managed, Kind::Imported];
-
 /// Bytes to be counted beyond what is charged, and bytes charged that are not to be counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Correction {
@@ -159,11 +155,7 @@ fn words(slot: &SlotDevice) -> [u64; KINDS] {
     slot.held.each_ref().map(|word| word.load(Ordering::Acquire))
 }
 
-/// What is charged by estimates that a measurement can correct, where a slot holds so much.
+/// What is charged by estimates, where a slot holds so much.
 fn estimates(held: &[u64; KINDS]) -> u64 {
-    let held = |kind: Kind| held[kind.index()];
-    if UNMEASURED.into_iter().any(|kind| held(kind) > 0) {
-        return 0;
-    }
-    ESTIMATED.into_iter().fold(0, |sum, kind| sum.saturating_add(held(kind)))
+    ESTIMATED.into_iter().fold(0, |sum, kind| sum.saturating_add(held[kind.index()]))
 }
