@@ -284,6 +284,9 @@ impl Book {
 
     fn take(&mut self, record: &Record) {
         self.taken.add(record.devices.iter().copied(), self.given_as(record).as_deref());
+        if let Holding::Slices { slices, gpus } = &record.holding {
+            self.taken.lie_on(slices.iter().copied().zip(gpus.iter().copied()));
+        }
     }
 
     /// As what a record's devices were allocated: without our domain, with any other.

@@ -9,7 +9,7 @@ use super::{Pods, pod_of_record};
 use crate::allotment::{Holding, Record};
 use crate::config::MigStrategy;
 use crate::decide::Taken;
-use crate::inventory::{Gpu, Inventory, Membership, Slice};
+use crate::inventory::{Gpu, Inventory, Kind, Membership, Slice};
 use crate::modes;
 
 /// What is free, and who holds the rest.
@@ -90,7 +90,8 @@ fn places(inventory: &Inventory, held: &Taken, strategy: MigStrategy) -> Vec<pub
             let no_shares = mode == Mode::Shared && gpu.no_shares.is_some();
             let mut place = place(gpu.uuid.to_string(), mode, gpu);
             // What is left of it is for nobody new until the last of those has gone.
-            place.is_usable &= !no_shares && !held.has_moved(gpu);
+            let has_slices = held.kind(gpu.uuid) == Some(Kind::Slice);
+            place.is_usable &= !no_shares && !has_slices && !held.has_moved(gpu);
             places.push(place);
             continue;
         };
@@ -227,6 +228,14 @@ mod tests {
             held.add([DeviceId::Percent(uuid(0), 7)], Some(given));
             assert_eq!(of_free(vec![moved.clone()], &held).gpus[0].is_usable, is_usable, "{given}");
         }
+    }
+
+    #[test]
+    fn a_card_whose_slice_is_held_is_nobodys_while_it_is_in_mig_mode_no_more() {
+        let mut held = Taken::default();
+        held.lie_on([(slice(1, "").uuid, uuid(0))]);
+        let node = of_free(vec![gpu(0, modes::Mode::Shared), gpu(1, modes::Mode::Whole)], &held);
+        assert_eq!(node.gpus.iter().map(|gpu| gpu.is_usable).collect::<Vec<_>>(), [false, true]);
     }
 
     fn of_free(gpus: Vec<Gpu>, held: &Taken) -> published::Node {

@@ -20,7 +20,7 @@ use super::process::{Process, Processes};
 use super::tracker::{News, Tracker};
 use crate::allotment::{self, Holder, Holding, Record};
 use crate::api::Pods;
-use crate::inventory::Inventory;
+use crate::inventory::{Gpu, Inventory};
 use crate::layout::Layout;
 
 /// What the driver answered, by GPU.
@@ -283,14 +283,19 @@ fn computed(slots: &[SlotUse]) -> (u64, u64) {
     (sum(|device| device.spent_compute_ns), sum(|device| device.in_flight_ns))
 }
 
-/// The instances that slices are, by their cards; none where one is not known any more.
-fn instances(holding: &Holding, inventory: &Inventory) -> BTreeSet<(DeviceUuid, u32, u32)> {
-    let Holding::Slices { slices, .. } = holding else { return BTreeSet::new() };
-    let instance = |uuid: &DeviceUuid| {
-        let (gpu, slice) = inventory.slice(*uuid)?;
-        Some((gpu.uuid, slice.gpu_instance, slice.compute_instance))
+/// The instances that slices are, by their cards, of which those that are not well say nothing: what is known of them can
+/// be older than what the driver lists.
+fn instances(
+    holding: &Holding,
+    inventory: &Inventory,
+) -> BTreeMap<DeviceUuid, BTreeSet<(u32, u32)>> {
+    let Holding::Slices { slices, gpus } = holding else { return BTreeMap::new() };
+    let well = |uuid: &DeviceUuid| inventory.get(*uuid).filter(|gpu| gpu.sick.is_none());
+    let its = |gpu: &Gpu| {
+        let its = gpu.slices.iter().flatten().filter(|slice| slices.contains(&slice.uuid));
+        its.map(|slice| (slice.gpu_instance, slice.compute_instance)).collect()
     };
-    slices.iter().map(instance).collect::<Option<_>>().unwrap_or_default()
+    gpus.iter().filter_map(well).map(|gpu| (gpu.uuid, its(gpu))).collect()
 }
 
 /// The pod that a process lives in, as the API server names it.

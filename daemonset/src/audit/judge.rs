@@ -41,8 +41,9 @@ pub(super) struct Allotted {
     pub(super) slots: Vec<SlotUse>,
     /// What its pages say a share may hold, in bytes, and what happens there; `None`: not known.
     pub(super) limit: Option<(u64, AtLimit)>,
-    /// The GPU instance and compute instance of each of its slices, by their cards; none: not known.
-    pub(super) instances: BTreeSet<(DeviceUuid, u32, u32)>,
+    /// The GPU instance and compute instance of each of its slices that is there, by their cards; a card of which that
+    /// is not known is not in it, and one that has none of them is.
+    pub(super) instances: BTreeMap<DeviceUuid, BTreeSet<(u32, u32)>>,
     /// What it says that it computed since the last look, in percent of the time that passed; `None`:
     /// not known, or it says that work of it is still on the card.
     pub(super) told_percent: Option<u32>,
@@ -214,9 +215,12 @@ impl Scene<'_> {
 impl Allotted {
     /// Whether a process that the driver lists there is where this was given.
     fn names(&self, gpu: DeviceUuid, instance: Option<(u32, u32)>) -> bool {
-        let its = || match instance {
-            Some((gi, ci)) if !self.instances.is_empty() => self.instances.contains(&(gpu, gi, ci)),
-            _ => true,
+        let its = || {
+            self.instances.get(&gpu).is_none_or(|slices| match instance {
+                Some(instance) => slices.contains(&instance),
+                // Where none of its slices is there any more, what it has is the card or another's.
+                None => !slices.is_empty(),
+            })
         };
         self.record.holding.gpus().contains(&gpu) && its()
     }

@@ -44,7 +44,7 @@ pub enum Blocked {
     Otherwise,
 }
 
-fn word(kind: &Kind) -> &'static str {
+pub(super) const fn word(kind: &Kind) -> &'static str {
     match kind {
         Kind::Whole => "a whole GPU",
         Kind::Percent => "a shared GPU",

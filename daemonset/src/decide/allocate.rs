@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{DeviceId, DeviceUuid, Mib, Percent};
 
+use super::advertise::word;
 use super::{Blocked, Refusal, Taken, blocked};
 use crate::inventory::{Gpu, Inventory, Kind, PARTS};
 
@@ -133,8 +134,7 @@ fn usable<'a>(
         Some(Blocked::Sick(why)) => Err(Refusal::Sick(uuid, why)),
         Some(Blocked::Cordoned(why)) => Err(Refusal::Cordoned(uuid, why)),
         Some(Blocked::Foreign(why) | Blocked::NoShares(why)) => Err(Refusal::Foreign(uuid, why)),
-        Some(Blocked::Bound(Kind::Percent)) => Err(Refusal::Bound(uuid, "a shared GPU")),
-        Some(Blocked::Bound(_)) => Err(Refusal::Bound(uuid, "a whole GPU")),
+        Some(Blocked::Bound(kind)) => Err(Refusal::Bound(uuid, word(&kind))),
         Some(Blocked::Otherwise) => Err(Refusal::Mode(uuid)),
     }
 }

@@ -55,7 +55,7 @@ pub enum Refusal {
         .0.display()
     )]
     DriverFile(PathBuf),
-    /// A GPU that was not there since the agent started.
+    /// A GPU that was not there since the agent started, or a slice that its card is not divided into any more.
     #[error("{0} is not in this node any more: the pod has to be made again")]
     Unknown(DeviceUuid),
     /// A GPU that cannot be used.

@@ -10,43 +10,54 @@ use crate::inventory::{Gpu, Kind};
 /// The devices that allotments hold, each with the resource that it was allocated as, where that is
 /// known: without our domain, with any other.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Taken(BTreeMap<DeviceId, Option<Arc<str>>>);
+pub struct Taken {
+    devices: BTreeMap<DeviceId, Option<Arc<str>>>,
+    /// The cards of the slices among them, where they are known.
+    cards: BTreeMap<DeviceUuid, DeviceUuid>,
+}
 
 impl Taken {
     /// These devices are held as well.
     pub fn add(&mut self, devices: impl IntoIterator<Item = DeviceId>, resource: Option<&str>) {
         let resource = resource.map(Arc::<str>::from);
-        self.0.extend(devices.into_iter().map(|device| (device, resource.clone())));
+        self.devices.extend(devices.into_iter().map(|device| (device, resource.clone())));
+    }
+
+    /// These slices, which are held, are of these cards.
+    pub fn lie_on(&mut self, slices: impl IntoIterator<Item = (DeviceUuid, DeviceUuid)>) {
+        self.cards.extend(slices);
     }
 
     /// These devices are held no more.
     pub fn remove(&mut self, devices: impl IntoIterator<Item = DeviceId>) {
         for device in devices {
-            self.0.remove(&device);
+            self.devices.remove(&device);
+            self.cards.remove(&device.uuid());
         }
     }
 
     /// Whether somebody holds a device.
     #[must_use]
     pub fn has(&self, device: DeviceId) -> bool {
-        self.0.contains_key(&device)
+        self.devices.contains_key(&device)
     }
 
     /// All of them, with their resources.
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, Option<&str>)> {
-        self.0.iter().map(|(device, resource)| (*device, resource.as_deref()))
+        self.devices.iter().map(|(device, resource)| (*device, resource.as_deref()))
     }
 
     /// The same, as if nobody had written down as what they were allocated.
     #[must_use]
     pub fn unnamed(&self) -> Self {
-        Self(self.0.keys().map(|device| (*device, None)).collect())
+        let devices = self.devices.keys().map(|device| (*device, None));
+        Self { devices: devices.collect(), cards: self.cards.clone() }
     }
 
     /// Whether somebody holds a device that was allocated as another resource than `resource`.
     #[must_use]
     pub fn is_elsewhere(&self, device: DeviceId, resource: &str) -> bool {
-        matches!(self.0.get(&device), Some(Some(given)) if **given != *resource)
+        matches!(self.devices.get(&device), Some(Some(given)) if **given != *resource)
     }
 
     /// Whether somebody holds a GPU, or percents of it, that were allocated as another resource than it is offered as:
@@ -69,7 +80,9 @@ impl Taken {
     #[must_use]
     pub fn kind(&self, gpu: DeviceUuid) -> Option<Kind> {
         let whole = self.has(DeviceId::Whole(gpu)).then_some(Kind::Whole);
-        whole.or_else(|| (self.percent(gpu) > 0).then_some(Kind::Percent))
+        let parts = || (self.percent(gpu) > 0).then_some(Kind::Percent);
+        let slices = || self.cards.values().any(|card| *card == gpu).then_some(Kind::Slice);
+        whole.or_else(parts).or_else(slices)
     }
 
     /// What is held of a GPU as this kind, or of the slice with this UUID.
@@ -79,6 +92,6 @@ impl Taken {
             Kind::Percent => DeviceId::Percent(uuid, 0)..=DeviceId::Percent(uuid, u8::MAX),
             Kind::Slice => DeviceId::Mig(uuid)..=DeviceId::Mig(uuid),
         };
-        self.0.range(range).map(|(device, resource)| (*device, resource.as_deref()))
+        self.devices.range(range).map(|(device, resource)| (*device, resource.as_deref()))
     }
 }

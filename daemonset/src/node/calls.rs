@@ -199,6 +199,7 @@ impl Node {
         self.refuse_dropped(self.was_named(&devices))?;
         self.refuse_renumbered(&devices)?;
         self.refuse_lost(&devices)?;
+        self.refuse_undivided(&devices)?;
         let renewed = self.ruled_book().renew(&devices)?;
         let record = match renewed {
             Some(record) => record,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use contract::DeviceId;
+use contract::{DeviceId, DeviceUuid};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -58,6 +58,22 @@ impl Node {
         let files = self.book().record(devices).and_then(|record| record.driver_files.clone());
         let lost = files.as_deref().and_then(|files| self.wares.driver.lacks(files));
         lost.map_or(Ok(()), |file| Err(Refusal::DriverFile(file.to_owned())))
+    }
+
+    /// No container starts with the device nodes of a slice that is there no more: they are the whole card's by now, or
+    /// another slice's. Cards that are not well say nothing about that.
+    pub(super) fn refuse_undivided(&self, devices: &BTreeSet<DeviceId>) -> Result<(), Refusal> {
+        let (book, inventory) = (self.book(), self.inventory());
+        let Some(Holding::Slices { slices, gpus }) = book.record(devices).map(|it| &it.holding)
+        else {
+            return Ok(());
+        };
+        let is_well = |gpu: DeviceUuid| inventory.get(gpu).is_some_and(|gpu| gpu.sick.is_none());
+        let is_gone = |(slice, gpu): &(&DeviceUuid, &DeviceUuid)| {
+            is_well(**gpu) && inventory.slice(**slice).is_none()
+        };
+        let gone = slices.iter().zip(gpus).find(is_gone);
+        gone.map_or(Ok(()), |(slice, _)| Err(Refusal::Unknown(*slice)))
     }
 
     /// Writes the CDI specifications, if a container may ask for what stands in them.

@@ -6,7 +6,7 @@ use crate::config::{Exposure, Injection};
 use crate::decide::Refusal;
 use crate::driver::Driver;
 use crate::inventory::Gpu;
-use crate::inventory::tests::{gpu, uuid};
+use crate::inventory::tests::{divided, gpu, slice, uuid};
 use crate::modes::Mode;
 use crate::shim::Shim;
 
@@ -93,6 +93,28 @@ async fn what_the_stored_answer_names_decides_and_not_what_the_configuration_say
         bare.node.software().send_replace(Some(Software { kubelet, runtime }));
         let started = bare.node.prestart(&ids).await;
         assert_eq!(started.is_err(), then == Injection::Cdi, "{started:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_container_starts_with_a_slice_that_its_card_is_not_divided_into_any_more() {
+    let bare = Bare::new();
+    let has = |gpus: Vec<Gpu>| {
+        bare.inventory.send_replace(Arc::new(Inventory::new(gpus)));
+    };
+    let ids = [slice(1, "").uuid.to_string()];
+    has(vec![divided(0, vec![slice(1, "1g.10gb")])]);
+    bare.node.allocate("mig-1g.10gb", &ids).unwrap();
+    let start = async || bare.node.prestart(&ids).await;
+    assert!(start().await.is_ok(), "it is there");
+    for card in [divided(0, vec![slice(2, "1g.10gb")]), gpu(0, Mode::Shared)] {
+        has(vec![Gpu { sick: Some("it hangs".into()), ..card.clone() }]);
+        assert!(start().await.is_ok(), "of a card that is not well nothing is known");
+        has(vec![card]);
+        match start().await {
+            Err(Denial::Refused(Refusal::Unknown(gone))) => assert_eq!(gone, slice(1, "").uuid),
+            started => panic!("{started:?}"),
+        }
     }
 }
 

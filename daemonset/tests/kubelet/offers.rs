@@ -184,7 +184,12 @@ fn slices_come_and_go_with_the_geometry_beside_gpus_without_mig() {
     node.expect("example.com/mig-2g.20gb", 1);
     node.expect("example.com/mig-1g.10gb.me", 0);
     assert_eq!(node.sim.capacity("example.com/mig-1g.10gb.me"), 1, "a held slice vanished");
+    // Its holder has the whole card in place of its slice, should it still have the device node.
     divide(None);
+    node.expect("example.com/mig-2g.20gb", 0);
+    node.expect(PERCENT, 100);
+    assert_eq!(node.sim.capacity(PERCENT), 200);
+    drop(pod);
     node.expect(PERCENT, 200);
 }
 

@@ -51,7 +51,7 @@ impl Stage {
         let record = Record { holder, ..record };
         let slots = slots.iter().zip(0..).map(|(&pid, index)| slot(index, pid)).collect();
         let id = record.id;
-        let (limit, instances) = (None, BTreeSet::new());
+        let (limit, instances) = (None, BTreeMap::new());
         let allotted =
             Allotted { record, slots, limit, instances, told_percent: None, unreadable: None };
         self.allotments.insert(id, allotted);

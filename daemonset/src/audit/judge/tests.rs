@@ -229,11 +229,21 @@ fn a_process_on_another_slice_of_its_card_than_its_own_is_found() {
     };
     stage.looks.insert(uuid(2), vec![on((1, 0), 30), on((2, 0), 20), on((3, 0), 10)]);
     assert_eq!(stage.found(), [], "of a slice that is not known nobody is accused");
-    stage.allotments.get_mut(&id).unwrap().instances = [(uuid(2), 1, 0)].into();
+    stage.allotments.get_mut(&id).unwrap().instances = [(uuid(2), [(1, 0)].into())].into();
     let (kind, sentence) = stage.one();
     assert_eq!(kind, Kind::NotGiven);
     assert!(sentence.contains("uses 30MiB") && sentence.ends_with("(python 100)"), "{sentence}");
     assert_eq!(stage.judge().measured[&id].all, [30 * MIB]);
+    // Its slice is gone, and the card is in MIG mode no more, or divided otherwise.
+    for (instance, here) in [(None, vec![]), (Some((1, 0)), vec![]), (Some((1, 0)), vec![(2, 0)])] {
+        stage.looks.insert(uuid(2), vec![OnGpu { instance, ..on((1, 0), 30) }]);
+        let here = here.into_iter().collect();
+        stage.allotments.get_mut(&id).unwrap().instances = [(uuid(2), here)].into();
+        assert_eq!(stage.one().0, Kind::NotGiven, "{instance:?}");
+    }
+    stage.allotments.get_mut(&id).unwrap().instances = [(uuid(2), [(1, 0)].into())].into();
+    stage.looks.insert(uuid(2), vec![OnGpu { instance: None, ..on((1, 0), 30) }]);
+    assert_eq!(stage.found(), [], "of a driver that names no instance nothing is known");
 }
 
 #[test]
