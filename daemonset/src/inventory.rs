@@ -217,6 +217,8 @@ pub struct Facts {
     pub trouble: Option<String>,
     /// See [`Gpu::foreign`].
     pub foreign: Option<Foreign>,
+    /// The pids, on this machine, of those that share it by MPS.
+    pub mps_clients: Vec<u32>,
     /// What the driver says has to be done to it, as NVML numbers it: 0 is nothing; `None` where the
     /// driver does not say.
     pub recovery: Option<u64>,

@@ -38,6 +38,9 @@ pub struct Orders {
     /// The folders of pipes behind which an MPS daemon lives. Nobody orders it: the agent finds out.
     #[serde(skip)]
     pub mps: BTreeSet<PathBuf>,
+    /// Who holds allotments; `None` while that is not known. Nobody orders it: the agent finds out.
+    #[serde(skip)]
+    pub(crate) holders: Option<crate::mps::Holders>,
     /// Why no share can be held on this node. Nobody orders it: the agent finds out.
     #[serde(skip)]
     pub no_shares: Option<String>,
@@ -132,6 +135,7 @@ async fn look(layout: &Layout, orders: &watch::Sender<Arc<Orders>>) -> Result<()
         let fresh = Orders {
             rivals: known.rivals.clone(),
             mps: known.mps.clone(),
+            holders: known.holders.clone(),
             no_shares: known.no_shares.clone(),
             ..fresh
         };

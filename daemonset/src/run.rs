@@ -135,8 +135,12 @@ pub async fn serve(
         orders.no_shares = no_shares;
     });
     let (book, wares, identity) = files(options, &first, shim)?;
-    let tenants = mps::Tenants::new(&identity.proc, &layout.pages, book.records());
-    ordered.send_modify(|orders| Arc::make_mut(orders).mps = tenants.living(first.mps_pipes()));
+    let holders = mps::Holders::new(&identity.proc, &layout.pages, book.records());
+    let mps = holders.tenants().living(first.mps_pipes());
+    ordered.send_modify(|orders| {
+        let orders = Arc::make_mut(orders);
+        (orders.mps, orders.holders) = (mps, Some(holders));
+    });
     let rivals = rivals::at_start(&identity, &layout).await;
     let known = |cards: &Inventory| {
         let rivals = rivals.on(cards, &layout);

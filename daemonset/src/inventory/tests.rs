@@ -24,6 +24,7 @@ pub(crate) fn facts(n: u8) -> Facts {
         capability: Some((7, 0)),
         trouble: None,
         foreign: None,
+        mps_clients: Vec::new(),
         recovery: None,
     }
 }

@@ -19,6 +19,37 @@ use crate::audit::process::Processes;
 /// (seen with 535.261.03). Its sockets stay behind when it ends, and to connect to one is a line in its log.
 const LOCK: &str = "control_lock";
 
+/// Where tenants' processes are looked for, and what is known of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Holders {
+    /// The machine's procfs.
+    proc: PathBuf,
+    /// The folder of the allotments' pages.
+    pages: PathBuf,
+    /// The uids of the pods that hold allotments.
+    pods: BTreeSet<String>,
+}
+
+impl Holders {
+    /// Those that hold `records`: they have something in the folder `pages` mounted, or are of a pod that holds one.
+    pub(crate) fn new<'a>(
+        proc: &Path,
+        pages: &Path,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Self {
+        let pods = records.into_iter().filter_map(|record| record.pod_uid.clone());
+        Self { proc: proc.to_owned(), pages: pages.to_owned(), pods: pods.collect() }
+    }
+
+    /// What is mounted for them at this moment.
+    pub(crate) fn tenants(&self) -> Tenants {
+        let own = fs::read_to_string(self.proc.join("self/mountinfo")).unwrap_or_default();
+        let pages = Pages::find(&own, &self.pages);
+        let processes = Processes { proc: self.proc.clone(), pages };
+        Tenants { processes, pods: self.pods.clone() }
+    }
+}
+
 /// By what a process is known for a tenant's: none of them is a daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct Tenants {
@@ -27,27 +58,18 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    /// Those that hold `records`: they have something in the folder `pages` mounted, or are of a pod that holds one.
-    pub(crate) fn new<'a>(
-        proc: &Path,
-        pages: &Path,
-        records: impl IntoIterator<Item = &'a Record>,
-    ) -> Self {
-        let own = fs::read_to_string(proc.join("self/mountinfo")).unwrap_or_default();
-        let processes = Processes { proc: proc.to_owned(), pages: Pages::find(&own, pages) };
-        let pods = records.into_iter().filter_map(|record| record.pod_uid.clone());
-        Self { processes, pods: pods.collect() }
+    /// Whether a process is a tenant's; `None` for one that we are not shown, or that is gone.
+    pub(crate) fn has(&self, pid: u32) -> Option<bool> {
+        let process = self.processes.look(pid)?;
+        let is_of = |pod: &String| self.pods.contains(pod);
+        Some(!process.mounted.is_empty() || process.place.pod.as_ref().is_some_and(is_of))
     }
 
     /// The pid of the daemon behind the pipes in this folder. What cannot be looked at has none, nor is one that
     /// this process is not shown: it could be anybody.
     pub(crate) fn daemon(&self, pipes: &Path) -> Option<u32> {
         let pid = holder(&pipes.join(LOCK))?;
-        let process = self.processes.look(pid)?;
-        let is_of = |pod: &String| self.pods.contains(pod);
-        let is_tenant =
-            !process.mounted.is_empty() || process.place.pod.as_ref().is_some_and(is_of);
-        (!is_tenant).then_some(pid)
+        self.has(pid).filter(|is_tenant| !is_tenant).map(|_| pid)
     }
 
     /// The folders of these behind which a daemon lives.
@@ -112,7 +134,7 @@ mod tests {
     }
 
     fn tenants(records: &[Record]) -> Tenants {
-        Tenants::new(Path::new("/proc"), Path::new("/no/pages"), records)
+        Holders::new(Path::new("/proc"), Path::new("/no/pages"), records).tenants()
     }
 
     #[test]
@@ -163,11 +185,11 @@ mod tests {
         for (cgroup, mountinfo, lives) in table {
             fs::write(its.join("cgroup"), cgroup).unwrap();
             fs::write(its.join("mountinfo"), mountinfo).unwrap();
-            let tenants = Tenants::new(proc.path(), Path::new("/pages"), [&record]);
+            let tenants = Holders::new(proc.path(), Path::new("/pages"), [&record]).tenants();
             assert_eq!(tenants.daemon(folder.path()).is_some(), lives, "{cgroup} {mountinfo}");
         }
         fs::remove_dir_all(&its).unwrap();
-        let tenants = Tenants::new(proc.path(), Path::new("/pages"), []);
+        let tenants = Holders::new(proc.path(), Path::new("/pages"), []).tenants();
         assert_eq!(tenants.daemon(folder.path()), None, "who it is cannot be seen");
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-pub(crate) use alive::Tenants;
+pub(crate) use alive::{Holders, Tenants};
 pub(crate) use answer::extend;
 
 use crate::allotment::{Holding, Record};
@@ -38,7 +38,7 @@ pub(crate) fn pids(daemons: &Daemons, tenants: &Tenants) -> BTreeSet<u32> {
 }
 
 /// Looks for daemons until `stop` is true. What changes is told to the node, and to whoever follows the
-/// `orders`; a living daemon is bounded.
+/// `orders`, with who holds allotments; a living daemon is bounded.
 pub(crate) async fn keep_watched(
     node: Arc<Node>,
     orders: watch::Sender<Arc<Orders>>,
@@ -48,6 +48,14 @@ pub(crate) async fn keep_watched(
     loop {
         let at = node.clone();
         let found = aside(move || look(&at)).await;
+        let holders = node.holders();
+        orders.send_if_modified(|orders| {
+            let news = orders.holders.as_ref() != Some(&holders);
+            if news {
+                Arc::make_mut(orders).holders = Some(holders);
+            }
+            news
+        });
         let before = node.daemons().borrow().clone();
         if *before != found {
             tell(&before, &found);

@@ -17,7 +17,7 @@ use crate::decide::{self, Refusal};
 use crate::durable::FileError;
 use crate::injection::{By, Way};
 use crate::inventory::Inventory;
-use crate::mps::{Daemons, Tenants};
+use crate::mps::{Daemons, Holders, Tenants};
 
 /// From what the CDI specifications were written, and the files that came of it. The shims that are installed change
 /// with what writes them only.
@@ -161,8 +161,13 @@ impl Node {
     /// Who plays no MPS daemon here.
     pub(crate) fn tenants(&self) -> Tenants {
         // The book is not held while procfs is read.
-        let records = self.records();
-        Tenants::new(&self.identity.proc, &self.wares.layout.pages, &records)
+        let holders = self.holders();
+        holders.tenants()
+    }
+
+    /// Who holds allotments, as their processes are known.
+    pub(crate) fn holders(&self) -> Holders {
+        Holders::new(&self.identity.proc, &self.wares.layout.pages, self.book().records())
     }
 
     /// The driver's program that speaks with an MPS daemon, where there is one.

@@ -14,7 +14,8 @@ use tracing::{info, warn};
 use super::{Card, News, Source, Unreached};
 use crate::config::Config;
 use crate::health::Faults;
-use crate::inventory::{Facts, Gpu, Inventory, Scanned};
+use crate::inventory::{Facts, Foreign, Gpu, Inventory, Scanned};
+use crate::mps::Holders;
 use crate::orders::Orders;
 
 /// How often what was wished is looked at, and who is silent.
@@ -91,7 +92,12 @@ impl<S: Source> Opening<S> {
     /// # Errors
     /// Why the first look failed, or that it found no GPU.
     pub fn finish(self, known: impl FnOnce(&Inventory)) -> Result<Scanner, String> {
-        let keeper = self.0.join().map_err(|_| "the first look at the cards ended early")?;
+        let mut keeper = self.0.join().map_err(|_| "the first look at the cards ended early")?;
+        // Whose their clients of MPS are was not known yet.
+        for card in keeper.cards.values_mut() {
+            let facts = card.facts.take();
+            card.facts = facts.map(|facts| facts.map(|it| judged(it, None, &keeper.wishes.orders)));
+        }
         known(&keeper.refreshed());
         Scanner::start(keeper)
     }
@@ -249,6 +255,7 @@ impl<S: Source> Keeper<S> {
                 if let Ok(facts) = &facts {
                     self.faults.seen(facts);
                 }
+                let facts = facts.map(|facts| judged(facts, known, &self.wishes.orders));
                 card.facts = Some(facts);
             }
             News::Xid(number) => {
@@ -362,6 +369,23 @@ impl<S: Source> Keeper<S> {
             self.inventory.send_replace(Arc::new(after));
         }
     }
+}
+
+/// Clients of MPS that are tenants' are no strangers: what they do there is the audit's, and a tenant could keep its card
+/// from everybody else otherwise. A client that nobody is shown is taken for a stranger once it is there for a second look:
+/// it may be one that has just ended.
+fn judged(facts: Facts, before: Option<&Facts>, orders: &watch::Receiver<Arc<Orders>>) -> Facts {
+    if facts.foreign != Some(Foreign::Mps) {
+        return facts;
+    }
+    let Some(tenants) = orders.borrow().holders.as_ref().map(Holders::tenants) else {
+        return facts;
+    };
+    let is_again = |pid: &u32| before.is_none_or(|before| before.mps_clients.contains(pid));
+    let is_stranger =
+        |pid: &u32| tenants.has(*pid).map_or_else(|| is_again(pid), |is_tenant| !is_tenant);
+    let has_strangers = facts.mps_clients.iter().any(is_stranger);
+    Facts { foreign: facts.foreign.filter(|_| has_strangers), ..facts }
 }
 
 fn tell_changes(before: &Inventory, after: &Inventory) {

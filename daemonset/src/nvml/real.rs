@@ -166,6 +166,7 @@ pub(super) fn clause(error: NvmlError) -> String {
 fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
     let pci = device.pci_info()?.bus_id;
     let virtualised = device.virtualization_mode().ok();
+    let mps_clients = mps_clients(device);
     Ok(Facts {
         uuid: contract::DeviceUuid::gpu([0; 16]),
         minor: device.minor_number()?,
@@ -177,7 +178,8 @@ fn facts(device: &Device, usable: Mib) -> Result<Facts, NvmlError> {
         mig_capable: false,
         capability: capability(device),
         trouble: trouble(&virtualised),
-        foreign: foreign(device, &virtualised),
+        foreign: foreign(&mps_clients, &virtualised),
+        mps_clients,
         recovery: recovery(device),
         pci,
     })
@@ -198,13 +200,17 @@ fn trouble(virtualised: &Option<GpuVirtualizationMode>) -> Option<String> {
     }
 }
 
-/// Who shares it already.
-fn foreign(device: &Device, virtualised: &Option<GpuVirtualizationMode>) -> Option<Foreign> {
+/// Who shares it already, as long as nobody knows whose the clients of MPS are.
+fn foreign(mps_clients: &[u32], virtualised: &Option<GpuVirtualizationMode>) -> Option<Foreign> {
     if matches!(virtualised, Some(GpuVirtualizationMode::Vgpu)) {
         return Some(Foreign::Vgpu);
     }
+    (!mps_clients.is_empty()).then_some(Foreign::Mps)
+}
+
+fn mps_clients(device: &Device) -> Vec<u32> {
     let clients = device.mps_running_compute_processes().unwrap_or_default();
-    (!clients.is_empty()).then_some(Foreign::Mps)
+    clients.iter().map(|client| client.pid).collect()
 }
 
 /// What the driver says has to be done to it: 0 is nothing. `None` before driver 570.

@@ -81,6 +81,7 @@ pub(crate) fn v100(n: u8) -> Play {
         capability: None,
         trouble: None,
         foreign: None,
+        mps_clients: Vec::new(),
         recovery: None,
     };
     Play { facts: Ok(facts), xids: Vec::new(), hangs: false }
