@@ -80,20 +80,30 @@ impl Card for NvmlCard {
     }
 
     fn watch(&self, pause: Duration, tell: &mut dyn FnMut(News) -> bool) {
-        // Nothing is registered with the kubelet before every card was looked at: that comes first.
-        let mut events = None;
+        let (mut events, mut is_stale) = (None, true);
         loop {
-            if !tell(News::Facts(self.look())) {
+            let look = self.look();
+            let answers = look.is_ok();
+            // Nothing is registered with the kubelet before every card was looked at: that comes first.
+            if !tell(News::Facts(look)) {
                 return;
             }
-            let events = events.get_or_insert_with(|| self.events());
+            // Whether a card that was away is one of whose XIDs the driver still tells, nobody says. What it told until
+            // then is heard before.
+            if answers && is_stale {
+                events = self.events();
+            }
+            is_stale = !answers || events.is_none();
             if !tell(self.nvml.device_count().map_or(News::Alive, News::Count)) {
                 return;
             }
             let end = Instant::now() + pause;
             while Instant::now() < end {
                 let step = SLICE.min(end.saturating_duration_since(Instant::now()));
-                let news = next(events.as_ref(), step);
+                let news = next(events.as_ref(), step).unwrap_or_else(|| {
+                    is_stale = true;
+                    News::Alive
+                });
                 let is_xid = matches!(news, News::Xid(_));
                 if !tell(news) {
                     return;
@@ -137,24 +147,21 @@ impl NvmlCard {
     }
 }
 
-fn next(events: Option<&EventSet>, patience: Duration) -> News {
-    let Some(events) = events else {
-        thread::sleep(patience);
-        return News::Alive;
-    };
+/// What happens to a card within `patience`, in milliseconds at least one; `None` where nobody can tell, after that time.
+fn next(events: Option<&EventSet>, patience: Duration) -> Option<News> {
     // A wait for no time at all would not block.
     let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
-    match events.wait(milliseconds) {
-        Ok(event) => match event.event_data {
+    match events.map(|events| events.wait(milliseconds)) {
+        Some(Ok(event)) => Some(match event.event_data {
             Some(XidError::Value(number)) => News::Xid(number),
             Some(XidError::Unknown) => News::Xid(999),
             None => News::Alive,
-        },
-        Err(NvmlError::Timeout) => News::Alive,
-        Err(_) => {
+        }),
+        Some(Err(NvmlError::Timeout)) => Some(News::Alive),
+        None | Some(Err(_)) => {
             // A driver that is gone answers at once: it is not asked in a loop.
             thread::sleep(patience);
-            News::Alive
+            None
         }
     }
 }
