@@ -67,6 +67,12 @@ impl Layout {
         self.state.join("refusals.json")
     }
 
+    /// The boot in which what the agent knows of the GPUs was written down.
+    #[must_use]
+    pub fn gpus_boot(&self) -> PathBuf {
+        self.state.join("gpus.boot")
+    }
+
     /// What the agent knew when it was last told to write it down.
     #[must_use]
     pub fn dump(&self) -> PathBuf {

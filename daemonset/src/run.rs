@@ -122,7 +122,11 @@ pub async fn serve(
     let (ordered, orders) = watch::channel(Arc::new(Orders::at_start(&layout)));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
-    let knew = || status::gpus(&layout).unwrap_or_default();
+    // What is offered while nobody may look was there before, whenever that was.
+    let knew = |is_released| match is_released {
+        true => status::gpus(&layout).unwrap_or_default(),
+        false => status::known(&layout),
+    };
     let opening = Opening::begin(source, wishes, Faults::open(layout.faults()), rescan, knew);
     let opening = opening.map_err(NoGpu)?;
     // Beside it all that needs no GPU is put in place.

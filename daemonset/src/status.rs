@@ -109,17 +109,32 @@ pub(crate) fn gpus(layout: &Layout) -> Result<Vec<Gpu>, FileError> {
     }
 }
 
+/// The same for an agent that starts: none where that was before the node was booted, because it can have other cards since.
+pub(crate) fn known(layout: &Layout) -> Vec<Gpu> {
+    let written = fs::read_to_string(layout.gpus_boot()).unwrap_or_default();
+    let is_of_this_boot = !written.is_empty() && written == boot();
+    if is_of_this_boot { gpus(layout).unwrap_or_default() } else { Vec::new() }
+}
+
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
 /// Writes the GPUs down for [`read`], once and after each change.
 pub(crate) async fn keep_written(
     layout: Layout,
     mut inventory: watch::Receiver<Arc<Inventory>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut is_dated = false;
     loop {
         let now = inventory.borrow_and_update().clone();
         let text = serde_json::to_vec_pretty(now.gpus()).expect("a GPU is plain data");
         if let Err(error) = durable::replace(&layout.gpus(), &text) {
             warn!(%error, "the status of the GPUs is stale");
+        } else if !is_dated {
+            // After it: what is of an earlier boot must not be taken for one of this.
+            is_dated = durable::replace(&layout.gpus_boot(), boot().as_bytes()).is_ok();
         }
         tokio::select! {
             changed = inventory.changed() => if changed.is_err() { return },

@@ -58,8 +58,8 @@ pub struct Opening<S>(JoinHandle<Keeper<S>>);
 
 impl<S: Source> Opening<S> {
     /// Reaches for the driver and looks for the first time; then again after each `pause`, and whenever a
-    /// card tells something. A driver that is let go of by an order is left alone, and the GPUs are those
-    /// that an agent `knew` before.
+    /// card tells something. Those that an agent `knew` before, which is asked for with whether the driver
+    /// is let go of, and that are not found are out of order. A driver that is let go of by an order is left alone.
     ///
     /// # Errors
     /// Why the driver cannot be reached, or that there is no thread to listen.
@@ -68,16 +68,17 @@ impl<S: Source> Opening<S> {
         wishes: Wishes,
         faults: Faults,
         pause: Duration,
-        knew: impl FnOnce() -> Vec<Gpu>,
+        knew: impl FnOnce(bool) -> Vec<Gpu>,
     ) -> Result<Self, String> {
         let mut keeper = Keeper::new(source, wishes, faults, pause);
         keeper.closed = keeper.released();
         // By the caller: a kernel lets a process with threads wait for milliseconds where its table of
         // descriptors grows, and drivers take many.
-        match &keeper.closed {
-            Some(_) => drop(keeper.inventory.send_replace(Arc::new(Inventory::new(knew())))),
-            None => keeper.open()?,
+        if keeper.closed.is_none() {
+            keeper.open()?;
         }
+        let known = knew(keeper.closed.is_some());
+        keeper.inventory.send_replace(Arc::new(Inventory::new(known)));
         let look = move || {
             keeper.first_look();
             keeper
@@ -106,12 +107,23 @@ impl<S: Source> Opening<S> {
 impl Scanner {
     fn start(keeper: Keeper<impl Source>) -> Result<Self, String> {
         let first = keeper.refreshed();
-        if first.gpus().is_empty() && keeper.closed.is_none() {
+        if keeper.closed.is_none() && !keeper.cards.values().any(Heard::answers) {
             return Err(keeper.why_none());
         }
         for gpu in first.gpus() {
-            info!(gpu = %gpu.uuid, index = gpu.index, name = gpu.name, usable_mib = gpu.usable_mib,
-                mode = ?gpu.mode, slices = gpu.slices.as_ref().map(Vec::len), "found");
+            match &gpu.sick {
+                Some(why) => warn!(gpu = %gpu.uuid, index = gpu.index, why, "out of order"),
+                None => info!(gpu = %gpu.uuid, index = gpu.index, name = gpu.name,
+                    usable_mib = gpu.usable_mib, mode = ?gpu.mode,
+                    slices = gpu.slices.as_ref().map(Vec::len), "found"),
+            }
+        }
+        for (index, card) in keeper.cards.iter().filter(|(_, card)| !card.answers()) {
+            let why = card.facts.as_ref().and_then(|facts| facts.as_ref().err());
+            let why = why.map_or_else(|| "it is silent".to_owned(), ToString::to_string);
+            if !first.gpus().iter().any(|gpu| gpu.index == *index) {
+                warn!(index, why, "a card does not answer, and nobody knows which it is");
+            }
         }
         let inventory = keeper.inventory.subscribe();
         keeper.inventory.send_replace(Arc::new(first));
@@ -132,6 +144,12 @@ struct Heard {
     /// When its thread last told something.
     at: Instant,
     thread: JoinHandle<()>,
+}
+
+impl Heard {
+    fn answers(&self) -> bool {
+        matches!(self.facts, Some(Ok(_)))
+    }
 }
 
 /// Which card, and what.
