@@ -8,10 +8,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use contract::DeviceUuid;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{Card, News, Source, Unreached};
+use super::{Card, News, Silence, Source, Unreached};
 use crate::config::Config;
 use crate::health::Faults;
 use crate::inventory::{Facts, Foreign, Gpu, Inventory, Scanned};
@@ -140,7 +141,7 @@ impl Scanner {
 /// One card, as far as it is known.
 struct Heard {
     /// Its last facts, or why there are none; nothing before the first look.
-    facts: Option<Result<Facts, String>>,
+    facts: Option<Result<Facts, Silence>>,
     /// When its thread last told something.
     at: Instant,
     thread: JoinHandle<()>,
@@ -244,7 +245,7 @@ impl<S: Source> Keeper<S> {
 
     fn why_none(&self) -> String {
         let mut whys = self.cards.values().filter_map(|card| card.facts.as_ref()?.as_ref().err());
-        whys.next().cloned().unwrap_or_else(|| "NVML lists no GPU that answers".into())
+        whys.next().map_or_else(|| "NVML lists no GPU that answers".into(), ToString::to_string)
     }
 
     fn run(mut self, stopped: &Receiver<()>) {
@@ -261,14 +262,14 @@ impl<S: Source> Keeper<S> {
     }
 
     fn hear(&mut self, index: u32, news: News) {
-        let count = self.cards.len();
+        let (count, gpu) = (self.cards.len(), self.gpu_at(index));
         let Some(card) = self.cards.get_mut(&index) else { return };
         card.at = Instant::now();
         match news {
             News::Facts(facts) => {
                 let known = card.facts.as_ref().and_then(|facts| facts.as_ref().ok());
-                if let (Err(_), Some(known)) = (&facts, known) {
-                    self.faults.lost(known.uuid);
+                if let (Err(Silence::Lost(_)), Some(gpu)) = (&facts, gpu) {
+                    self.faults.lost(gpu);
                 }
                 if let Ok(facts) = &facts {
                     self.faults.seen(facts);
@@ -277,14 +278,8 @@ impl<S: Source> Keeper<S> {
                 card.facts = Some(facts);
             }
             News::Xid(number) => {
-                let known = card.facts.as_ref().and_then(|facts| facts.as_ref().ok());
-                let known = known.map(|facts| facts.uuid);
-                let known = known.or_else(|| {
-                    let inventory = self.inventory.borrow();
-                    inventory.gpus().iter().find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
-                });
-                let Some(gpu) = known else { return };
-                let is_down = matches!(card.facts, Some(Err(_)));
+                let Some(gpu) = gpu else { return };
+                let is_down = matches!(card.facts, Some(Err(Silence::Lost(_))));
                 self.faults.xid(gpu, number, &self.wishes.config.borrow().health);
                 // It was found silent before the driver told why.
                 if is_down {
@@ -299,6 +294,15 @@ impl<S: Source> Keeper<S> {
             }
             News::Count(_) | News::Alive => {}
         }
+    }
+
+    /// The GPU at a place: as it last answered, or as what answered there before.
+    fn gpu_at(&self, index: u32) -> Option<DeviceUuid> {
+        let facts = self.cards.get(&index)?.facts.as_ref()?.as_ref().ok();
+        facts.map(|facts| facts.uuid).or_else(|| {
+            let inventory = self.inventory.borrow();
+            inventory.gpus().iter().find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
+        })
     }
 
     /// Lets go of the driver where that is ordered, and reaches for it again where it was lost.
@@ -365,7 +369,7 @@ impl<S: Source> Keeper<S> {
         if card.at.elapsed() > PATIENCE {
             return Some(Err("the driver does not answer for it".into()));
         }
-        let facts = card.facts.clone()?;
+        let facts = card.facts.clone()?.map_err(|why| why.to_string());
         Some(facts.map(|facts| Facts {
             trouble: facts.trouble.clone().or_else(|| self.faults.of(facts.uuid)),
             ..facts

@@ -35,13 +35,24 @@ pub enum Unreached {
     Failed(String),
 }
 
+/// Why a card does not answer, as a clause.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Silence {
+    /// The driver has it no more: when it answers again it has been reset, or is another.
+    #[error("{0}")]
+    Lost(String),
+    /// A question failed. Of what the card is like when it answers again that says nothing.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// One card, asked on a thread of its own.
 pub trait Card: Send {
     /// Asks for everything.
     ///
     /// # Errors
-    /// Why the card does not answer, as a clause.
-    fn look(&self) -> Result<Facts, String>;
+    /// Why the card does not answer.
+    fn look(&self) -> Result<Facts, Silence>;
 
     /// Tells of the card, again after each `pause` and at once when something happens to it, until
     /// `tell` answers false. It is told to at least once a second.
@@ -67,7 +78,7 @@ const SLICE: Duration = Duration::from_secs(1);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum News {
     /// All there is to know, or why it does not answer.
-    Facts(Result<Facts, String>),
+    Facts(Result<Facts, Silence>),
     /// An XID.
     Xid(u64),
     /// The driver lists so many cards.
@@ -82,5 +93,6 @@ pub enum News {
 /// Why the driver cannot be reached.
 pub fn scan(source: &mut impl Source) -> Result<Vec<Scanned>, String> {
     let cards = source.open().map_err(|why| why.to_string())?;
-    Ok(cards.iter().zip(0..).map(|(card, index)| (index, card.look())).collect())
+    let look = |card: &dyn Card| card.look().map_err(|why| why.to_string());
+    Ok(cards.iter().zip(0..).map(|(card, index)| (index, look(&**card))).collect())
 }

@@ -16,7 +16,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, EventSet, Nvml};
 
-use super::{Card, News, SLICE, Source, Unreached, slices};
+use super::{Card, News, SLICE, Silence, Source, Unreached, slices};
 use crate::inventory::{Facts, Foreign};
 
 /// NVML_FI_DEV_GET_GPU_RECOVERY_ACTION of nvml.h: from driver 570 on.
@@ -66,17 +66,13 @@ struct NvmlCard {
 }
 
 impl Card for NvmlCard {
-    fn look(&self) -> Result<Facts, String> {
-        let device = self.nvml.device_by_index(self.index).map_err(clause)?;
-        let uuid = device.uuid().map_err(clause)?;
-        let uuid = uuid.parse().map_err(|error| format!("its UUID {uuid:?} is {error}"))?;
-        let (total, usable) = self.memory(&device)?;
-        let facts = facts(&device, usable).map_err(clause)?;
-        let mode = device.mig_mode();
-        // A card that cannot be divided says so in place of a mode.
-        let mig_capable = mode.is_ok();
-        let slices = slices::of(&device, mode, &self.library, (self.index, total))?;
-        Ok(Facts { uuid, mig_capable, slices, ..facts })
+    fn look(&self) -> Result<Facts, Silence> {
+        let device = self.nvml.device_by_index(self.index).map_err(unreached)?;
+        self.ask(&device).map_err(|why| match self.nvml.device_by_index(self.index) {
+            // Lost while it was asked.
+            Err(error) => unreached(error),
+            Ok(_) => Silence::Failed(why),
+        })
     }
 
     fn watch(&self, pause: Duration, tell: &mut dyn FnMut(News) -> bool) {
@@ -118,6 +114,18 @@ impl Card for NvmlCard {
 }
 
 impl NvmlCard {
+    fn ask(&self, device: &Device) -> Result<Facts, String> {
+        let uuid = device.uuid().map_err(clause)?;
+        let uuid = uuid.parse().map_err(|error| format!("its UUID {uuid:?} is {error}"))?;
+        let (total, usable) = self.memory(device)?;
+        let facts = facts(device, usable).map_err(clause)?;
+        let mode = device.mig_mode();
+        // A card that cannot be divided says so in place of a mode.
+        let mig_capable = mode.is_ok();
+        let slices = slices::of(device, mode, &self.library, (self.index, total))?;
+        Ok(Facts { uuid, mig_capable, slices, ..facts })
+    }
+
     /// All that there is, and what there is to divide: all but what the driver keeps. Before 510 a driver has only the first
     /// form of the question, and leaves what it keeps out of that form's total by itself.
     fn memory(&self, device: &Device) -> Result<(Mib, Mib), String> {
@@ -164,6 +172,13 @@ fn next(events: Option<&EventSet>, patience: Duration) -> Option<News> {
             None
         }
     }
+}
+
+/// Why there is no card at its place.
+fn unreached(error: NvmlError) -> Silence {
+    let is_lost = matches!(error, NvmlError::GpuLost | NvmlError::NotFound | NvmlError::InvalidArg);
+    let why = clause(error);
+    if is_lost { Silence::Lost(why) } else { Silence::Failed(why) }
 }
 
 pub(super) fn clause(error: NvmlError) -> String {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aliquot_node::inventory::Facts;
 use aliquot_node::layout::Layout;
-use aliquot_node::nvml::{Card, News, Source, Unreached};
+use aliquot_node::nvml::{Card, News, Silence, Source, Unreached};
 use aliquot_node::options::Options;
 use aliquot_node::orders::Orders;
 use clap::Parser;
@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Play {
     /// What its next look says.
-    pub(crate) facts: Result<Facts, String>,
+    pub(crate) facts: Result<Facts, Silence>,
     /// XIDs that it has not told yet.
     pub(crate) xids: Vec<u64>,
     /// Its driver does not come back while this is so.
@@ -47,7 +47,7 @@ impl Source for Scripted {
 struct ScriptedCard(Script, usize);
 
 impl Card for ScriptedCard {
-    fn look(&self) -> Result<Facts, String> {
+    fn look(&self) -> Result<Facts, Silence> {
         while self.0.lock().unwrap()[self.1].hangs {
             thread::sleep(Duration::from_millis(20));
         }
@@ -65,6 +65,11 @@ impl Card for ScriptedCard {
             thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// A card that the driver has no more.
+pub(crate) fn lost(why: &str) -> Result<Facts, Silence> {
+    Err(Silence::Lost(why.to_owned()))
 }
 
 pub(crate) fn v100(n: u8) -> Play {

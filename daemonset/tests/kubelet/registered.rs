@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kubelet_sim::{PodSpec, Refused};
 
-use crate::harness::{Node, PATIENCE, PERCENT, WHOLE, poll, v100};
+use crate::harness::{Node, PATIENCE, PERCENT, WHOLE, lost, poll, v100};
 
 #[test]
 fn both_resources_are_registered_and_lists_are_not_repeated() {
@@ -24,7 +24,7 @@ fn both_resources_are_registered_and_lists_are_not_repeated() {
 fn a_sick_gpu_takes_only_its_own_devices_along_and_brings_them_back() {
     let node = Node::new(3, |_| {});
     node.expect(PERCENT, 200);
-    node.play(0, |card| card.facts = Err("fallen off the bus".into()));
+    node.play(0, |card| card.facts = lost("fallen off the bus"));
     node.expect(PERCENT, 100);
     assert_eq!((node.sim.capacity(PERCENT), node.sim.allocatable(WHOLE)), (200, 1));
     node.play(0, |card| *card = v100(0));

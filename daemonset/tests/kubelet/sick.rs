@@ -1,6 +1,8 @@
 //! GPUs and drivers that fail take along what is theirs, and come back.
 
-use crate::harness::{Node, PERCENT};
+use aliquot_node::nvml::Silence;
+
+use crate::harness::{Node, PERCENT, lost};
 
 #[test]
 fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back() {
@@ -12,9 +14,9 @@ fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back()
     let back = node.sim.capacity(PERCENT);
     assert_eq!(back, 200);
     let facts = |card: &mut crate::harness::Play| card.facts.clone();
-    let mut well = Err(String::new());
+    let mut well = lost("");
     node.play(1, |card| well = facts(card));
-    node.play(1, |card| card.facts = Err("it is being reset".into()));
+    node.play(1, |card| card.facts = lost("it is being reset"));
     // Until that was seen; then it answers again.
     node.expect_sick(1, "it is being reset");
     node.play(1, |card| card.facts = well);
@@ -25,8 +27,8 @@ fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back()
 fn a_gpu_that_was_silent_before_its_xid_came_is_well_when_it_answers() {
     let node = Node::configured(1, "");
     node.expect(PERCENT, 100);
-    let mut well = Err(String::new());
-    node.play(0, |card| well = std::mem::replace(&mut card.facts, Err("it is gone".into())));
+    let mut well = lost("");
+    node.play(0, |card| well = std::mem::replace(&mut card.facts, lost("it is gone")));
     node.expect_sick(0, "it is gone");
     node.play(0, |card| card.xids = vec![79]);
     let mut told = false;
@@ -34,6 +36,27 @@ fn a_gpu_that_was_silent_before_its_xid_came_is_well_when_it_answers() {
         node.play(0, |card| told = card.xids.is_empty());
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    node.play(0, |card| card.facts = well);
+    node.expect(PERCENT, 100);
+}
+
+#[test]
+fn a_question_that_fails_once_ends_no_fault() {
+    let node = Node::configured(1, "");
+    node.expect(PERCENT, 100);
+    node.play(0, |card| card.xids = vec![48]);
+    node.expect_sick(0, "XID 48");
+    let mut well = lost("");
+    let failed = || Err(Silence::Failed("NVML: unknown error".into()));
+    node.play(0, |card| well = std::mem::replace(&mut card.facts, failed()));
+    node.expect_sick(0, "unknown error");
+    node.play(0, |card| card.facts = well.clone());
+    node.expect_sick(0, "XID 48");
+    // It was away, though not at once.
+    node.play(0, |card| card.facts = failed());
+    node.expect_sick(0, "unknown error");
+    node.play(0, |card| card.facts = lost("it is lost"));
+    node.expect_sick(0, "it is lost");
     node.play(0, |card| card.facts = well);
     node.expect(PERCENT, 100);
 }
