@@ -2,6 +2,7 @@
 //! driver tells each once.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -93,6 +94,9 @@ struct Kept {
     /// A reboot ends every fault.
     boot: String,
     faults: BTreeMap<String, Fault>,
+    /// Which loading of the driver's module they are of, see [`Faults::of_module`]; `None` where nobody could tell.
+    #[serde(default)]
+    module: Option<u64>,
     /// GPUs that a person has called well, and what the driver goes on saying of each, which it says once more
     /// at every look; `None` until it has said something.
     #[serde(default)]
@@ -155,7 +159,25 @@ impl Faults {
         }
     }
 
-    /// A GPU does not answer.
+    /// The driver was reached, and its module has this number: loaded anew it has another, and has reset every card since.
+    pub fn of_module(&mut self, module: Option<u64>) {
+        if module.is_none() || module == self.kept.module {
+            return;
+        }
+        let is_anew = self.kept.module.is_some();
+        self.change(|kept| {
+            kept.module = module;
+            kept.faults.retain(|gpu, fault| {
+                let stays = !is_anew || fault.action != Action::ResetGpu;
+                if !stays {
+                    info!(gpu, xid = fault.xid, "the fault is over: the driver was loaded anew");
+                }
+                stays
+            });
+        });
+    }
+
+    /// The driver has a GPU no more.
     pub fn lost(&mut self, gpu: DeviceUuid) {
         let name = gpu.to_string();
         if self.kept.faults.get(&name).is_some_and(|fault| !fault.was_down) {
@@ -251,6 +273,12 @@ impl Faults {
             warn!(%error, "a fault is forgotten when the agent restarts");
         }
     }
+}
+
+/// The number of the driver's module while it is loaded: that of its folder in sysfs, in which the kernel gives each a
+/// number that no other had since it was booted.
+pub(crate) fn module() -> Option<u64> {
+    std::fs::metadata("/sys/module/nvidia").ok().map(|folder| folder.ino())
 }
 
 fn now() -> u64 {

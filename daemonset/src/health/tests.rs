@@ -70,6 +70,28 @@ fn what_the_driver_says_has_to_be_done_is_a_fault_without_any_xid() {
 }
 
 #[test]
+fn a_driver_that_was_loaded_anew_has_reset_every_card_and_rebooted_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faults.json");
+    let mut faults = Faults::open(file.clone());
+    faults.xid(uuid(0), 48, &Health::default());
+    faults.xid(uuid(1), 79, &Health::default());
+    // Of an agent that did not write it down, the same, and one that nobody can see.
+    for module in [Some(7), Some(7), None] {
+        faults.of_module(module);
+        assert!(faults.of(uuid(0)).is_some(), "{module:?}");
+    }
+    let mut faults = Faults::open(file.clone());
+    faults.of_module(Some(8));
+    assert_eq!(faults.of(uuid(0)), None);
+    assert!(faults.of(uuid(1)).is_some(), "it needs a reboot still");
+    faults.xid(uuid(0), 48, &Health::default());
+    let mut faults = Faults::open(file);
+    faults.of_module(Some(8));
+    assert!(faults.of(uuid(0)).is_some(), "it came under that one");
+}
+
+#[test]
 fn a_fault_outlives_the_agent_and_ends_when_a_person_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faults.json");

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{Card, News, Silence, Source, Unreached};
 use crate::config::Config;
-use crate::health::Faults;
+use crate::health::{Faults, module};
 use crate::inventory::{Facts, Foreign, Gpu, Inventory, Scanned};
 use crate::mps::Holders;
 use crate::orders::Orders;
@@ -204,6 +204,7 @@ impl<S: Source> Keeper<S> {
         let cards = opened.map_err(|why| why.to_string());
         self.closed = cards.as_ref().err().cloned();
         let cards = cards?;
+        self.faults.of_module(module());
         for (card, index) in cards.into_iter().zip(0..) {
             let thread = self.listen(card, index)?;
             self.cards.insert(index, Heard { facts: None, at: Instant::now(), thread });
