@@ -142,7 +142,10 @@ impl Auditor {
             }
         }
         self.known = known;
-        listed.len() - self.known.len()
+        // What had a context may have ended since.
+        let there = looks.values().flatten().filter(|on| on.is_there).map(|on| on.pid);
+        let there: BTreeSet<u32> = there.collect();
+        there.iter().filter(|pid| !self.known.contains_key(pid)).count()
     }
 
     /// Remembers which container has which allotments: a process of it that has left its mounts

@@ -99,7 +99,7 @@ mod tests {
                 let _ = self.until.lock().unwrap().recv();
             }
             let pid = u32::from(gpu.bytes[0]);
-            Ok(vec![OnGpu { pid, instance: None, bytes: None, busy_percent: 0 }])
+            Ok(vec![OnGpu { pid, instance: None, bytes: None, busy_percent: 0, is_there: true }])
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which processes the driver has on a GPU.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use nvml_wrapper::{Device, Nvml};
 /// Samples that are older say nothing of this moment.
 const SAMPLED: Duration = Duration::from_secs(1);
 
-/// A process with a context on a GPU, or on one slice of it.
+/// A process with a context on a GPU, or on one slice of it, or which had one within the last second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OnGpu {
     /// Its id on this machine.
@@ -24,6 +24,8 @@ pub struct OnGpu {
     pub bytes: Option<u64>,
     /// How busy it kept the GPU lately, in percent of the time; 0 where the driver does not tell.
     pub busy_percent: u32,
+    /// Whether it has one at this moment.
+    pub is_there: bool,
 }
 
 /// Something that knows the processes on GPUs.
@@ -111,12 +113,25 @@ fn list(device: &Device) -> Result<Vec<OnGpu>, NvmlError> {
     };
     let graphics = optional(device.running_graphics_processes())?;
     let mps = optional(device.mps_running_compute_processes())?;
-    let mut listed = joined(compute.into_iter().chain(graphics).chain(mps));
-    let busy = busy(device);
+    Ok(sampled(joined(compute.into_iter().chain(graphics).chain(mps)), &busy(device)))
+}
+
+/// The same with how busy they were, and with who kept the GPU busy and is in no list: one that lets go of its context
+/// whenever the driver is asked would be in none for ever.
+fn sampled(mut listed: Vec<OnGpu>, busy: &BTreeMap<u32, u32>) -> Vec<OnGpu> {
     for on in &mut listed {
         on.busy_percent = busy.get(&on.pid).copied().unwrap_or(0);
     }
-    Ok(listed)
+    let is_listed: BTreeSet<u32> = listed.iter().map(|on| on.pid).collect();
+    let gone = busy.iter().filter(|(pid, _)| !is_listed.contains(pid));
+    listed.extend(gone.map(|(&pid, &busy_percent)| OnGpu {
+        pid,
+        instance: None,
+        bytes: None,
+        busy_percent,
+        is_there: false,
+    }));
+    listed
 }
 
 /// How busy processes kept the GPU, by pid: the most of their samples of the last second. Drivers and
@@ -155,7 +170,8 @@ fn joined(listed: impl Iterator<Item = ProcessInfo>) -> Vec<OnGpu> {
         let known = found.entry((process.pid, instance)).or_default();
         *known = bytes.max(*known);
     }
-    let on = |((pid, instance), bytes)| OnGpu { pid, instance, bytes, busy_percent: 0 };
+    let on =
+        |((pid, instance), bytes)| OnGpu { pid, instance, bytes, busy_percent: 0, is_there: true };
     found.into_iter().map(on).collect()
 }
 
@@ -189,8 +205,23 @@ mod tests {
             (9, second, Some(20)),
             (10, None, None),
         ];
-        let on = |(pid, instance, bytes)| OnGpu { pid, instance, bytes, busy_percent: 0 };
+        let on = |(pid, instance, bytes)| OnGpu {
+            pid,
+            instance,
+            bytes,
+            busy_percent: 0,
+            is_there: true,
+        };
         assert_eq!(found, expected.map(on));
+    }
+
+    #[test]
+    fn who_was_busy_and_has_let_go_of_its_context_is_on_the_gpu_still() {
+        let listed = joined([process(7, Some(100), None)].into_iter());
+        let found = sampled(listed, &[(7, 30), (8, 60)].into());
+        let of = |on: &OnGpu| (on.pid, on.bytes, on.busy_percent, on.is_there);
+        let found: Vec<_> = found.iter().map(of).collect();
+        assert_eq!(found, [(7, Some(100), 30, true), (8, None, 60, false)]);
     }
 
     #[test]

@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::DeviceUuid;
+use kube_api::varied;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 pub use auditor::Audited;
@@ -41,7 +42,8 @@ use auditor::{Auditor, Known};
 use cards::Cards;
 use lister::Lister;
 
-/// Between two looks.
+/// Between two looks, in the mean. Each time is drawn: in the pages of a share its container sees that there was one, and
+/// could keep off the next.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// What the audit needs.
@@ -58,19 +60,19 @@ pub struct Audit {
     pub news: mpsc::Sender<News>,
 }
 
-/// Looks every second until `stop` is true.
+/// Looks about every second until `stop` is true.
 pub async fn keep_auditing(audit: Audit, mut stop: watch::Receiver<bool>) {
     let mut cards = Cards::new(audit.lister.clone());
     let mut auditor = Auditor::new(audit.node.layout().clone(), &audit.proc);
     let mut told = Told::default();
     // Not at once: a finding takes several looks, and the agent has to register first.
-    let mut ticks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next = Instant::now() + varied(PERIOD);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            () = sleep_until(next) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        next = Instant::now() + varied(PERIOD);
         let (audited, news);
         (auditor, (audited, news)) = look(&audit, &mut cards, auditor).await;
         told.tell(&audited);
@@ -164,6 +166,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::node::tests::Bare;
 
+    /// The longest between two looks: what [`varied`] makes of their period at most.
+    pub(super) const LONGEST: Duration = Duration::from_millis(1250);
+
     /// A folder of pages at which an auditor panics.
     pub(super) const FATAL: &str = "fatal";
 
@@ -181,6 +186,13 @@ pub(crate) mod tests {
         let (node, lister) = (bare.node.clone(), Arc::new(Nobody));
         let news = mpsc::channel(1).0;
         (Audit { node, lister, proc: "/proc".into(), audited, news }, known)
+    }
+
+    #[test]
+    fn when_it_looks_next_cannot_be_read_off_its_last_looks() {
+        let pauses: BTreeSet<_> = (0..20).map(|_| varied(PERIOD)).collect();
+        assert!(pauses.len() > 10, "{pauses:?}");
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST), "{pauses:?}");
     }
 
     #[tokio::test]

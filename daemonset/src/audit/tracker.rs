@@ -99,8 +99,8 @@ impl Tracker {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PERIOD;
     use super::super::finding::Culprit;
+    use super::super::tests::LONGEST;
     use super::*;
     use crate::inventory::tests::uuid;
     use std::time::Duration;
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_finding_is_told_within_five_seconds_of_its_beginning() {
         // It begins right after a look, and the last look waits for another GPU as long as it may.
-        let longest = PERIOD * CONFIRMED + super::super::cards::PATIENCE;
+        let longest = LONGEST * CONFIRMED + super::super::cards::PATIENCE;
         assert!(longest < Duration::from_secs(5), "{longest:?}");
     }
 

@@ -76,7 +76,8 @@ impl Stage {
     }
 
     pub(super) fn on(&mut self, n: u8, pid: u32, mib: u64) {
-        let on = OnGpu { pid, instance: None, bytes: Some(mib * MIB), busy_percent: 0 };
+        let on =
+            OnGpu { pid, instance: None, bytes: Some(mib * MIB), busy_percent: 0, is_there: true };
         self.looks.entry(uuid(n)).or_default().push(on);
     }
 

@@ -226,6 +226,7 @@ fn a_process_on_another_slice_of_its_card_than_its_own_is_found() {
         instance: Some(instance),
         bytes: Some(mib * MIB),
         busy_percent: 0,
+        is_there: true,
     };
     stage.looks.insert(uuid(2), vec![on((1, 0), 30), on((2, 0), 20), on((3, 0), 10)]);
     assert_eq!(stage.found(), [], "of a slice that is not known nobody is accused");
@@ -254,7 +255,13 @@ fn who_keeps_a_gpu_busy_has_to_tell_of_it() {
         stage.process(100, 11, Some(id));
         stage.looks.insert(
             uuid(0),
-            vec![OnGpu { pid: 100, instance: None, bytes: Some(MIB), busy_percent }],
+            vec![OnGpu {
+                pid: 100,
+                instance: None,
+                bytes: Some(MIB),
+                busy_percent,
+                is_there: true,
+            }],
         );
         stage.allotments.get_mut(&id).unwrap().told_percent = told_percent;
         stage.found().into_iter().any(|(kind, _)| kind == Kind::Untold)
@@ -289,7 +296,7 @@ fn memory_that_the_driver_does_not_tell_is_no_reason_to_pass_a_process_by() {
     let mut stage = Stage::new();
     let id = stage.share(0, "a", &[]);
     stage.process(100, 11, Some(id));
-    let on = OnGpu { pid: 100, instance: None, bytes: None, busy_percent: 0 };
+    let on = OnGpu { pid: 100, instance: None, bytes: None, busy_percent: 0, is_there: true };
     stage.looks.entry(uuid(0)).or_default().push(on);
     assert_eq!(stage.one().0, Kind::Uncounted);
     assert_eq!(stage.judge().measured[&id].uncounted, [0]);
