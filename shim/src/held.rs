@@ -108,6 +108,40 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     result
 }
 
+/// As [`give_back`], of what the driver may have for a while yet: `later` may have charged it another way before it
+/// is given back here.
+#[inline]
+pub(crate) fn give_back_later(
+    address: u64,
+    driver: impl FnOnce() -> CUresult,
+    later: impl FnOnce(Charge),
+) -> CUresult {
+    let Some(entry) = allotments::shares()
+        .ok()
+        .and_then(Shares::pointers)
+        .and_then(|table| table.remove(address))
+    else {
+        return driver();
+    };
+    let result = driver();
+    if result == CUresult::CUDA_SUCCESS {
+        if let Some(charge) = own_charge(entry) {
+            later(charge);
+        }
+        end(address, entry);
+    } else {
+        put(address, entry);
+    }
+    result
+}
+
+/// What an entry is charged itself, if it is.
+#[cold]
+fn own_charge(entry: Charged) -> Option<Charge> {
+    let is_charged = entry.tag() != PART && entry.kind() != PENDING;
+    allotments::shares().ok().filter(|_| is_charged).and_then(|shares| charge(shares, entry))
+}
+
 /// Gives back what this process holds in a context of a device, which has ended; or, of [`UNKNOWN`], in those of the
 /// device that are not known.
 #[cold]

@@ -9,8 +9,10 @@ use crate::capture::{self, relaxed};
 use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::hooks::real;
+use crate::leaving::Leaving;
 use crate::pool_current::Asked;
 use crate::pools::Pool;
+use crate::references::Memory;
 use crate::slot::Slot;
 use crate::{held, leaving, pool_current, sys, unseen};
 use ledger::{Kind, clock};
@@ -39,14 +41,20 @@ struct Form {
     free: unsafe fn(CUdeviceptr, CUstream) -> CUresult,
     query: &'static Slot<fns::cuStreamQuery>,
     is_captured: fn(CUstream) -> bool,
+    leaving: fn(CUstream) -> Leaving,
 }
 
-static PLAIN: Form =
-    Form { free: driver_free, query: &real::cuStreamQuery, is_captured: capture::is_under_way };
+static PLAIN: Form = Form {
+    free: driver_free,
+    query: &real::cuStreamQuery,
+    is_captured: capture::is_under_way,
+    leaving: Leaving::of,
+};
 static PTSZ: Form = Form {
     free: driver_free_ptsz,
     query: &real::cuStreamQuery_ptsz,
     is_captured: capture::is_under_way_ptsz,
+    leaving: Leaving::of_ptsz,
 };
 
 /// # Safety
@@ -99,20 +107,38 @@ pub(crate) unsafe fn alloc_from_ptsz(
     unsafe { request.of(named(pool), || driver(address, bytes, pool, stream)) }
 }
 
-/// Memory of a pool goes back to the pool; other memory as by cuMemFree.
+/// Memory of a pool goes back to the pool; other memory as by cuMemFree, when the stream has come so far.
 ///
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn free(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
-    held::give_back(address, || unsafe { driver_free(address, stream) })
+    let driver = || unsafe { driver_free(address, stream) };
+    held::give_back_later(address, driver, |charge| PLAIN.keep(charge, stream))
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn free_ptsz(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
-    held::give_back(address, || unsafe { driver_free_ptsz(address, stream) })
+    let driver = || unsafe { driver_free_ptsz(address, stream) };
+    held::give_back_later(address, driver, |charge| PTSZ.keep(charge, stream))
+}
+
+impl Form {
+    /// Keeps so much charged until the stream has come as far as it is filled by now, unless it has.
+    #[cold]
+    fn keep(&self, charge: Charge, stream: CUstream) {
+        // SAFETY: the caller's stream, in which something was just freed.
+        let asked = self.query.get().map(|query| relaxed(|| unsafe { query(stream) }));
+        if asked != Some(SUCCESS)
+            && let Some(memory) = Memory::remember_nameless(charge.share, charge.bytes)
+        {
+            let mut leaving = (self.leaving)(stream);
+            leaving.add(memory);
+            leaving.after_stream();
+        }
+    }
 }
 
 impl Request {

@@ -8,6 +8,18 @@ use crate::simulated;
 use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
 
 #[test]
+fn plain_memory_that_a_stream_frees_stays_charged_until_the_stream_has_come_so_far() {
+    for give in ["give=0", "give-ptsz=0"] {
+        let words = format!("alloc=0,12000 pending=1 {give} used alloc=1,12000 pending=0 used");
+        assert_eq!(used(&words), [12_000.0, 0.0], "{give}");
+        let refused =
+            run(&format!("alloc=0,12000 pending=1 {give} alloc=1,12000 pending=0 alloc=1,12000"));
+        assert_eq!(all_of(&refused, "alloc=1,12000"), ["2", "0"], "{give}");
+        assert_eq!(used(&format!("alloc=0,12000 {give} used")), [0.0], "{give}");
+    }
+}
+
+#[test]
 fn a_pool_is_charged_what_it_reserves_and_keeps() {
     let words = "used lend=0,1 used lend=1,20 used give=0 give=1 used default-pool=9 trim=9,0 used";
     assert_eq!(used(words), [0.0, 32.0, 32.0, 32.0, 0.0]);

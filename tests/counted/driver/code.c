@@ -146,6 +146,8 @@ static int queries;
 int standin_queries(void) { return queries; }
 int cuEventQuery(void *event) { return queries++, come_back(QUERY, is_pending ? 600 : 0); }
 int cuEventDestroy_v2(void *event) { return 0; }
+int cuStreamQuery(void *stream) { return is_pending ? 600 : 0; }
+int cuStreamQuery_ptsz(void *stream) { return cuStreamQuery(stream); }
 
 /* Contexts beside VDPAU's, which are contexts as others. */
 int cuVDPAUCtxCreate(void **context, unsigned flags, int device, unsigned vdpau, void *look_up) {

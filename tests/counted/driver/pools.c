@@ -178,8 +178,12 @@ int cuMemAllocFromPoolAsync(uint64_t *address, size_t size, void *pool, void *st
 int cuMemAllocFromPoolAsync_ptsz(uint64_t *address, size_t size, void *pool, void *stream) {
     return cuMemAllocFromPoolAsync(address, size, pool, stream);
 }
-int cuMemFreeAsync(uint64_t address, void *stream) { LOCKED(give(address)); }
-int cuMemFreeAsync_ptsz(uint64_t address, void *stream) { LOCKED(give(address)); }
+static int give_locked(uint64_t address) { LOCKED(give(address)); }
+/* Other memory too, some time. */
+int cuMemFreeAsync(uint64_t address, void *stream) {
+    return give_locked(address) ? cuMemFree_v2(address) : 0;
+}
+int cuMemFreeAsync_ptsz(uint64_t address, void *stream) { return cuMemFreeAsync(address, stream); }
 /* A stream may wait for what the thread that asks for memory has yet to launch: nobody may wait for it. */
 int cuStreamSynchronize(void *stream) { abort(); }
 int cuMemPoolCreate(void **pool, const pool_properties *p) { LOCKED(create_pool(pool, p)); }
