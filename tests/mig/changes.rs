@@ -1,10 +1,19 @@
 //! A world whose cards change while it runs: divided anew, hanging, linked, in other company.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sim_world::admin::Change;
 
 use crate::harness::{Holder, World};
+
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 #[test]
 fn what_somebody_uses_is_not_unmade() {
@@ -19,10 +28,7 @@ fn what_somebody_uses_is_not_unmade() {
     let instance = Change::DestroyGpuInstance { card: 0, gpu_instance: 1 };
     assert!(world.change(instance).is_err());
     drop(holder);
-    let gone = std::time::Instant::now();
-    while world.change(device.clone()).is_err() && gone.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("it can be unmade", || world.change(device.clone()).is_ok());
     assert_eq!(world.change(off), Ok(()));
 }
 
@@ -73,7 +79,8 @@ fn questions_about_a_card_that_hangs_wait_and_those_about_others_do_not() {
     let mut stuck = stuck.spawn().expect("it starts");
     let memory = nvml.device(0).and_then(|card| card.memory()).expect("it does not hang");
     assert!(memory.total > 0);
-    std::thread::sleep(Duration::from_millis(300));
+    let asked = || world.card(1).waited > 0;
+    until("nvidia-smi asks about it", asked);
     assert!(stuck.try_wait().expect("it is ours").is_none(), "it did not wait");
     assert_eq!(world.change(Change::Hang { card: 1, hangs: false }), Ok(()));
     assert!(stuck.wait().expect("it is ours").success());

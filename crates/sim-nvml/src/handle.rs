@@ -95,6 +95,9 @@ fn card_at(id: usize) -> Answer<(&'static World, &'static Card)> {
 
 /// As a call into a driver whose card does not answer.
 pub(crate) fn wait_while_hanging(world: &World, card: &Card) {
+    if world.hangs(card) {
+        world.note_wait(card);
+    }
     while world.hangs(card) && world.is_alive() {
         std::thread::sleep(Duration::from_millis(20));
     }

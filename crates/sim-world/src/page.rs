@@ -49,7 +49,8 @@ pub(crate) struct CardPage {
     pub(crate) ended: AtomicU32,
     /// Not zero: whoever asks about the card waits.
     pub(crate) hangs: AtomicU32,
-    _unused: AtomicU32,
+    /// How many questions about the card have had to wait.
+    pub(crate) waited: AtomicU32,
     /// How long a process runs kernels while another waits, in nanoseconds.
     pub(crate) slice_ns: AtomicU64,
     /// What changing over from one process to another costs, in nanoseconds.

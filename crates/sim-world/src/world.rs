@@ -102,6 +102,11 @@ impl World {
         card.map.hangs.load(Relaxed) != 0
     }
 
+    /// Notes that a question about `card` begins to wait: the report counts them.
+    pub fn note_wait(&self, card: &Card) {
+        card.map.waited.fetch_add(1, Relaxed);
+    }
+
     /// Whether the kernel's part of the driver was of another version when this process connected.
     #[must_use]
     pub fn is_mismatched(&self) -> bool {

@@ -46,6 +46,9 @@ pub struct CardReport {
     pub other_used: u64,
     /// Whether questions about it wait.
     pub hangs: bool,
+    /// How many have had to wait; 0 from a daemon that does not tell.
+    #[serde(default)]
+    pub waited: u32,
     /// How it is divided, linked and shared.
     pub condition: Condition,
     /// The most that processes ever held at once, in bytes; 0 from a daemon that does not tell.

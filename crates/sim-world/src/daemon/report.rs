@@ -62,6 +62,7 @@ impl State {
                 memory: card.memory(),
                 other_used: card.other_used,
                 hangs: card.page.hangs.load(Relaxed) != 0,
+                waited: card.page.waited.load(Relaxed),
                 condition: card.condition.clone(),
                 peak_used: card.peak,
                 processes,
