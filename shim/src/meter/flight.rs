@@ -163,7 +163,8 @@ impl Flown {
         let Some(share) = share(self.share) else { return false };
         let elapsed_ns = timed.took_ns.unwrap_or(self.estimate_ns);
         let Self { estimate_ns, foreign_ns, is_busy, .. } = *self;
-        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy };
+        let is_one = self.key != 0;
+        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy, is_one };
         let spent_ns = charged(&batch);
         if self.key != 0 && timed.took_ns.is_some() {
             super::COSTS.learn(self.key, spent_ns);

@@ -1,11 +1,17 @@
 //! What a played container has under way, and what its thread does.
 
+/// How long a meeting takes once the other has come.
+pub(crate) const MEETING_NS: u64 = 5_000;
+
+/// How long a work is, and whether it meets the other rank: the kernel or the graph that it is.
+pub(crate) type Kind = (u64, bool);
+
 /// A batch that is measured: the shim's `Flown`.
 pub(crate) struct Flight {
     /// The last of its works.
     pub(crate) last: u64,
     /// The kind of what is learned from it.
-    pub(crate) kind: usize,
+    pub(crate) kind: Kind,
     pub(crate) estimate_ns: u64,
     /// Where it begins; none: where the flight before it ended.
     pub(crate) from_ns: Option<u64>,

@@ -32,6 +32,9 @@ pub(crate) struct Load {
     every_ns: u64,
     /// How much is under way before it waits for the oldest.
     ahead_ns: u64,
+    /// It launches works of these lengths in turn, in place of kernels, and waits for each.
+    steps_ns: &'static [u64],
+    step: usize,
     /// It is a rank: behind each kernel it meets the other.
     pub(crate) meets: bool,
     /// What it does when it has ended.
@@ -63,6 +66,8 @@ impl Load {
             rest_ns: 0,
             every_ns: 0,
             ahead_ns: 8 * MS,
+            steps_ns: &[],
+            step: 0,
             meets: false,
             then: None,
             launched_ns: 0,
@@ -82,6 +87,13 @@ impl Load {
     /// So much work, and then a rest, and so on.
     pub(crate) fn bursts(kernel_ns: u64, work_ns: u64, rest_ns: u64) -> Self {
         Self { work_ns, rest_ns, ..Self::saturating(kernel_ns) }
+    }
+
+    /// A server of a language model as gpu-load plays it: graphs of milliseconds that are waited for, and half a
+    /// millisecond of the host's between them.
+    pub(crate) fn decode() -> Self {
+        let steps_ns = &[2 * MS, 5 * MS, 3 * MS, 8 * MS, 4 * MS, 7 * MS, 6 * MS];
+        Self { steps_ns, rest_ns: MS / 2, ..Self::saturating(MS) }
     }
 
     /// It never waits for what it launched.
@@ -123,6 +135,9 @@ impl Load {
         if self.meets {
             return self.next_of_rank(launched);
         }
+        if !self.steps_ns.is_empty() {
+            return self.next_step(now_ns, launched, done);
+        }
         if self.launched_ns >= self.work_ns {
             if done < launched {
                 return Wish::Await(launched - 1);
@@ -152,6 +167,21 @@ impl Load {
         self.launched_ns = self.launched_ns.saturating_add(self.kernel_ns);
         self.batch_ns += self.kernel_ns;
         Wish::Launch(self.kernel_ns)
+    }
+
+    fn next_step(&mut self, now_ns: u64, launched: u64, done: u64) -> Wish {
+        if done < launched {
+            return Wish::Await(launched - 1);
+        }
+        if self.due_ns <= now_ns && self.batch_ns == 0 {
+            self.batch_ns = self.steps_ns[self.step % self.steps_ns.len()];
+            self.step += 1;
+            return Wish::Launch(self.batch_ns);
+        }
+        if self.batch_ns > 0 {
+            (self.batch_ns, self.due_ns) = (0, now_ns + self.rest_ns);
+        }
+        Wish::Rest(self.due_ns)
     }
 
     fn next_of_rank(&mut self, launched: u64) -> Wish {

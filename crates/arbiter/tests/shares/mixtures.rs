@@ -77,6 +77,12 @@ impl Outcome {
         assert!(Self::worst(first, shares) <= first_points, "{name}: at first {first:.1?}");
     }
 
+    /// Each is charged what the card gave it.
+    pub(crate) fn charges_hold(&self, part: f64) {
+        let is_near = |charged: &f64| (charged - 1.0).abs() < part;
+        assert!(self.charged.iter().all(is_near), "{}: {:.3?}", self.name, self.charged);
+    }
+
     /// Two quanta and what the others' longest kernel takes beside one's own share.
     pub(crate) fn stalls_hold(&self, longest_ms: f64) {
         for (stall, share) in self.stalls_ms.iter().zip(&self.shares) {

@@ -5,18 +5,16 @@
 #[path = "tenant/batches.rs"]
 mod batches;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use arbiter::{Grant, Interval, Pace, Reading, Terms};
 use meter_rules::{Asked, UNKNOWN_NS, Verdict, verdict};
 
 use crate::card::Work;
-use crate::flight::{Flight, Thread};
+use crate::flight::{Flight, Kind, MEETING_NS, Thread};
 use crate::load::{Load, Wish};
 
 const MS: u64 = 1_000_000;
-/// How long a meeting takes once the other has come.
-const MEETING_NS: u64 = 5_000;
 
 pub(crate) struct Tenant {
     pub(crate) terms: Terms,
@@ -60,8 +58,8 @@ pub(crate) struct Tenant {
     is_overestimated: bool,
     /// The launch that is not made yet: how long it is, and whether it meets the other rank.
     wish: Option<(u64, bool)>,
-    /// What kernels cost and what meetings cost, as far as it was learned.
-    costs_ns: [u64; 2],
+    /// What each kind of work costs, as far as it was learned.
+    costs_ns: BTreeMap<Kind, u64>,
     is_waiting: bool,
     /// What the card truly gave it, and when.
     pub(crate) got: Vec<(u64, u64)>,
@@ -98,7 +96,7 @@ impl Tenant {
             open: None,
             is_overestimated: false,
             wish: None,
-            costs_ns: [0; 2],
+            costs_ns: BTreeMap::new(),
             is_waiting: false,
             got: Vec::new(),
             wants_since: None,
@@ -258,12 +256,12 @@ impl Tenant {
     }
 
     /// The kind of the launch that is next.
-    fn kind(&self) -> usize {
-        usize::from(self.wish.is_some_and(|(_, meets)| meets))
+    fn kind(&self) -> Kind {
+        self.wish.unwrap_or_default()
     }
 
     fn cost_ns(&self) -> u64 {
-        self.costs_ns[self.kind()]
+        self.costs_ns.get(&self.kind()).copied().unwrap_or_default()
     }
 
     fn estimate_ns(&self) -> u64 {

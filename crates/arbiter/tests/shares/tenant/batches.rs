@@ -78,11 +78,12 @@ impl Tenant {
             self.ended_ns = end_ns;
             let elapsed_ns = end_ns.saturating_sub(from_ns);
             let Flight { estimate_ns, is_busy, .. } = flight;
-            let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy };
+            let is_one = flight.learns;
+            let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy, is_one };
             let took_ns = charged(&batch);
             self.is_overestimated |= !flight.learns && is_overestimated(&batch, took_ns);
             if flight.learns {
-                let cost_ns = &mut self.costs_ns[flight.kind];
+                let cost_ns = self.costs_ns.entry(flight.kind).or_default();
                 *cost_ns = match *cost_ns {
                     0 => took_ns,
                     before => {
