@@ -1,20 +1,22 @@
 //! What the shim decides about GPU time, without a driver: costs that are learned, what a batch is
-//! charged, which time was counted before, and when a launch waits.
+//! charged, which time was counted before, when a launch waits, and who may ask about a context's events.
 //!
-//! Plain numbers and tables of atomics. Nothing here calls a driver, reads a clock, waits, locks,
-//! allocates or panics.
+//! Plain numbers and tables of atomics. Nothing here calls a driver, reads a clock, locks, allocates or
+//! panics, and nothing waits but by a clock that it is given.
 #![no_std]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;
 
+mod askers;
 mod charge;
 mod costs;
 mod covered;
 mod ring;
 mod wait;
 
+pub use askers::{Askers, Clock};
 pub use charge::{Batch, charged, is_overestimated};
 pub use costs::{Costs, kernel_key, sized_key};
 pub use covered::Covered;
