@@ -10,7 +10,7 @@ use kubelet::deviceplugin::{CdiDevice, ContainerAllocateResponse, Mount};
 use crate::allotment::{Holding, Record};
 use crate::cdi::{self, Cdi, Class};
 use crate::config::Exposure;
-use crate::driver::{Driver, Names, Node, read_only};
+use crate::driver::{Driver, Node, read_only};
 use crate::injection::{By, Way};
 use crate::inventory::Inventory;
 use crate::layout::Layout;
@@ -47,7 +47,7 @@ impl Wares {
         way: &Way,
     ) -> ContainerAllocateResponse {
         let is_share = matches!(record.holding, Holding::Share { .. });
-        let mut answer = self.exposed(&record.holding, inventory, way.exposure_of(is_share));
+        let mut answer = self.exposed(record, inventory, way.exposure_of(is_share));
         if !is_share {
             return answer;
         }
@@ -62,21 +62,23 @@ impl Wares {
         answer
     }
 
-    /// What gives access to a holding's GPUs.
+    /// What gives access to the GPUs of a record's holding.
     fn exposed(
         &self,
-        holding: &Holding,
+        record: &Record,
         inventory: &Inventory,
         exposure: Exposure,
     ) -> ContainerAllocateResponse {
+        let Record { holding, driver_files, .. } = record;
         let uuids = visible(holding);
+        let driver = || self.driver.mounts(driver_files.as_deref().unwrap_or_default());
         let by_cdi = |name: &dyn Fn(DeviceUuid) -> String| ContainerAllocateResponse {
             envs: [(VISIBLE_DEVICES.to_owned(), NOTHING.to_owned())].into(),
             cdi_devices: uuids.iter().map(|uuid| CdiDevice { name: name(*uuid) }).collect(),
             ..Default::default()
         };
         match exposure {
-            Exposure::Mounts => self.plain(holding, inventory, self.driver.mounts(Names::Lasting)),
+            Exposure::Mounts => self.plain(holding, inventory, driver()),
             Exposure::Env => self.plain(holding, inventory, Vec::new()),
             Exposure::Cdi => by_cdi(&|uuid| Class::Gpu.device(&self.cdi.domain, &uuid.to_string())),
             Exposure::NvidiaCdi => by_cdi(&cdi::nvidia_device),
@@ -139,6 +141,7 @@ mod tests {
     use super::*;
     use crate::allotment::name;
     use crate::decide::allocate;
+    use crate::driver::Names;
     use crate::inventory::tests::{gpu, uuid};
     use crate::modes::Mode;
 
@@ -158,7 +161,9 @@ mod tests {
         let inventory = Inventory::new(vec![gpu(0, Mode::Shared), gpu(1, Mode::Whole)]);
         let grant = allocate(ids, &inventory, &Default::default()).unwrap();
         let devices = ids.iter().map(|id| id.parse().unwrap()).collect();
-        wares.answer(&Record::new(&devices, &grant, 0), &inventory, way)
+        let driver_files = Some(wares.driver.files(Names::Lasting));
+        let record = Record { driver_files, ..Record::new(&devices, &grant, 0) };
+        wares.answer(&record, &inventory, way)
     }
 
     fn half() -> Vec<String> {

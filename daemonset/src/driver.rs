@@ -2,7 +2,6 @@
 
 mod libraries;
 
-use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -112,19 +111,21 @@ impl Driver {
         self.mps_control.clone()
     }
 
-    /// The driver's files, read-only. Named as they are linked, not where the links lead: the
+    /// The driver's files that containers get, each once. Named as they are linked, not where the links lead: the
     /// kubelet replays these paths after the driver was upgraded.
     #[must_use]
-    pub fn mounts(&self, names: Names) -> Vec<Mount> {
-        let smi = self.smi.as_deref().map(|path| read_only(path, "/usr/bin/nvidia-smi"));
-        libraries::mounts(&self.libraries, names).into_iter().chain(smi).collect()
+    pub fn files(&self, names: Names) -> Vec<PathBuf> {
+        libraries::files(&self.libraries, names).into_iter().chain(self.smi.clone()).collect()
     }
 
-    /// The files behind the mounts of an answer that the kubelet keeps, each once.
+    /// The mounts of files of this driver, read-only.
     #[must_use]
-    pub fn lasting_files(&self) -> Vec<PathBuf> {
-        let files = self.mounts(Names::Lasting).into_iter().map(|mount| mount.host_path.into());
-        files.collect::<BTreeSet<_>>().into_iter().collect()
+    pub fn mounts(&self, files: &[PathBuf]) -> Vec<Mount> {
+        let is_smi = |file: &&Path| Some(*file) == self.smi.as_deref();
+        let files = files.iter().map(PathBuf::as_path);
+        let libraries = libraries::mounts(files.clone().filter(|file| !is_smi(file)));
+        let smi = files.filter(is_smi).map(|file| read_only(file, "/usr/bin/nvidia-smi"));
+        libraries.into_iter().chain(smi).collect()
     }
 
     /// The first of `files` that is not there. Where the driver itself is not, nobody knows.
@@ -144,8 +145,7 @@ impl Driver {
     /// The device nodes that every GPU needs.
     #[must_use]
     pub fn common_nodes(&self) -> Vec<Node> {
-        let there = COMMON_NODES.iter().filter(|name| self.nodes.join(name).exists());
-        there.map(|name| self.node(name)).collect()
+        COMMON_NODES.iter().filter_map(|name| self.known_node(name)).collect()
     }
 
     /// The device node of the GPU with this minor number.
@@ -172,11 +172,18 @@ impl Driver {
     }
 
     fn node(&self, name: &str) -> Node {
-        let host = self.nodes.join(name);
-        let kind = std::fs::metadata(&host).map(|metadata| metadata.file_type());
         // What is not there is left to the runtime, which says so.
-        let is_device = kind.map_or(true, |kind| kind.is_char_device());
-        Node { container: format!("/dev/{name}"), host, is_device }
+        self.known_node(name).unwrap_or_else(|| self.node_that(name, true))
+    }
+
+    /// A node that is there.
+    fn known_node(&self, name: &str) -> Option<Node> {
+        let kind = std::fs::metadata(self.nodes.join(name)).ok()?.file_type();
+        Some(self.node_that(name, kind.is_char_device()))
+    }
+
+    fn node_that(&self, name: &str, is_device: bool) -> Node {
+        Node { container: format!("/dev/{name}"), host: self.nodes.join(name), is_device }
     }
 }
 
@@ -227,7 +234,8 @@ pub(crate) mod tests {
             fake(root.path(), folder);
             let driver = Driver::find(root.path()).unwrap();
             assert_eq!(driver.nvml(), root.path().join(folder).join("libnvidia-ml.so.1"));
-            let into = driver.mounts(Names::Lasting).into_iter().map(|m| m.container_path);
+            let into =
+                driver.mounts(&driver.files(Names::Lasting)).into_iter().map(|m| m.container_path);
             let into: Vec<_> = into.collect();
             let has = |path: &String| {
                 libraries::CONTAINER_FOLDERS.iter().any(|folder| path.starts_with(folder))

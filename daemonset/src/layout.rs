@@ -43,6 +43,12 @@ impl Layout {
         self.state.join("allotments")
     }
 
+    /// The folder of files that will be records.
+    #[must_use]
+    pub fn sheets(&self) -> PathBuf {
+        self.state.join("sheets")
+    }
+
     /// One allotment's record.
     #[must_use]
     pub fn record(&self, id: AllotmentId) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
@@ -25,7 +25,16 @@ pub(crate) mod list {
         values: &[T],
         to: S,
     ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(values.iter().map(T::to_string))
+        to.collect_seq(values.iter().map(Text))
+    }
+
+    /// One of them, which is written where it goes.
+    struct Text<'a, T>(&'a T);
+
+    impl<T: Display> Serialize for Text<'_, T> {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_str(self.0)
+        }
     }
 
     pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>

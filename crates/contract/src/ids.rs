@@ -78,6 +78,12 @@ const fn has_dash_before(index: usize) -> bool {
 
 impl fmt::Display for DeviceUuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(core::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl DeviceUuid {
+    fn text(&self) -> [u8; UUID_LEN] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; UUID_LEN];
         text[..3].copy_from_slice(match self.kind {
@@ -91,7 +97,7 @@ impl fmt::Display for DeviceUuid {
             text[at + 1] = DIGITS[usize::from(byte & 15)];
             at += 2;
         }
-        f.write_str(core::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        text
     }
 }
 
@@ -122,7 +128,19 @@ impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(uuid) | Self::Mig(uuid) => uuid.fmt(f),
-            Self::Percent(uuid, unit) => write!(f, "{uuid}::{unit}"),
+            Self::Percent(uuid, unit) => {
+                // In one piece: hundreds are written while the kubelet waits.
+                let mut text = [b':'; UUID_LEN + 5];
+                text[..UUID_LEN].copy_from_slice(&uuid.text());
+                let mut end = UUID_LEN + 2;
+                for (part, is_shown) in
+                    [(unit / 100, *unit > 99), (unit / 10 % 10, *unit > 9), (unit % 10, true)]
+                {
+                    text[end] = b'0' + part;
+                    end += usize::from(is_shown);
+                }
+                f.write_str(core::str::from_utf8(&text[..end]).map_err(|_| fmt::Error)?)
+            }
         }
     }
 }

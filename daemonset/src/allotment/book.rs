@@ -20,6 +20,7 @@ use super::lists::{Listed, Look};
 use super::pages::{self, RuleBook, Rules};
 use super::record::{Holder, Holding, Record};
 use super::release::{Signs, has_ended, is_kept};
+use super::sheets::Sheet;
 use super::store::{self, Problem};
 use crate::decide::{Grant, Taken};
 use crate::durable;
@@ -78,6 +79,9 @@ impl Book {
         let loaded = store::load(&layout)?;
         if let Err(error) = pages::sweep_drafts(&layout) {
             warn!(%error, "what an earlier agent made ahead stays");
+        }
+        if let Err(error) = Sheet::sweep(&layout) {
+            warn!(%error, "no files for records are made ahead");
         }
         let (entries, taken, idle, rules, troubles, changed) = (
             BTreeMap::new(),
@@ -194,7 +198,7 @@ impl Book {
         self.check_room(&record)?;
         self.hands.check_removed(record.id)?;
         pages::remake(&self.layout, &self.hands, &record, rules)?;
-        store::save(&self.layout, &record)?;
+        self.hands.save(&record)?;
         for id in self.overlapping(&record) {
             let rest = self.rest(id, devices);
             self.end(id);

@@ -17,7 +17,9 @@ use tracing::warn;
 use super::book::BookError;
 use super::pages;
 use super::ready::Ready;
-use super::record::Holder;
+use super::record::{Holder, Record};
+use super::sheets::Sheet;
+use super::store;
 use crate::durable::{self, FileError};
 use crate::layout::Layout;
 
@@ -34,6 +36,8 @@ pub(super) const MOST_AHEAD: usize = 8;
 
 /// What is to be done.
 enum Deed {
+    /// Files for records, until enough lie ready.
+    Sheets,
     /// Pages for one more of those who come next, unless enough lie ready.
     Ahead,
     /// The files of an allotment that has ended.
@@ -81,7 +85,9 @@ struct Desk {
 #[derive(Debug)]
 struct State {
     ahead: Vec<Ready>,
-    /// How many of them there should be.
+    /// Empty files for records.
+    sheets: Vec<Sheet>,
+    /// How many pages there should be.
     wanted: usize,
     /// How many were made: each has a name of its own.
     made: u64,
@@ -119,8 +125,9 @@ impl Hands {
         self.desk.state().wanted = wanted;
     }
 
-    /// Sees to it that as many pages lie ready as should.
+    /// Sees to it that as many pages lie ready as should, and files for records.
     pub(super) fn prepare(&self) {
+        self.give(Deed::Sheets);
         let state = self.desk.state();
         let off = state.wanted.abs_diff(state.ahead.len());
         drop(state);
@@ -138,6 +145,21 @@ impl Hands {
         let pages = ahead.map_or_else(|| self.desk.draft(), Ok)?;
         self.give(Deed::Ahead);
         Ok(pages)
+    }
+
+    /// Writes a record down, into a file that lies ready where there is one.
+    pub(super) fn save(&self, record: &Record) -> Result<(), FileError> {
+        let (sheet, left) = {
+            let mut state = self.desk.state();
+            (state.sheets.pop(), state.sheets.len())
+        };
+        if left < MOST_AHEAD / 2 {
+            self.give(Deed::Sheets);
+        }
+        let layout = &self.desk.layout;
+        let written = sheet.map(|sheet| sheet.become_record(layout, record));
+        // What lay ready may be gone with all that was there.
+        if matches!(written, Some(Ok(()))) { Ok(()) } else { store::save(layout, record) }
     }
 
     /// Removes an allotment's files some time soon.
@@ -236,6 +258,7 @@ impl Desk {
     fn new(layout: &Layout) -> Self {
         let state = State {
             ahead: Vec::new(),
+            sheets: Vec::new(),
             wanted: 1,
             made: 0,
             leaving: BTreeSet::new(),
@@ -255,6 +278,7 @@ impl Desk {
 
     fn perform(&self, deed: Deed) {
         match deed {
+            Deed::Sheets => self.make_sheets(),
             Deed::Ahead => self.make_ahead(),
             Deed::Remove(id, held_by) => self.remove(id, held_by.as_ref()),
             Deed::Delete(pages) => drop(pages),
@@ -282,12 +306,21 @@ impl Desk {
     }
 
     fn draft(&self) -> Result<Ready, BookError> {
-        let number = {
-            let mut state = self.state();
-            state.made += 1;
-            state.made
-        };
-        Ready::make(&self.layout, number)
+        Ready::make(&self.layout, self.number())
+    }
+
+    fn number(&self) -> u64 {
+        let mut state = self.state();
+        state.made += 1;
+        state.made
+    }
+
+    fn make_sheets(&self) {
+        while self.state().sheets.len() < MOST_AHEAD {
+            // Whoever needs one tries again, and says why there is none.
+            let Ok(sheet) = Sheet::make(&self.layout, self.number()) else { return };
+            self.state().sheets.push(sheet);
+        }
     }
 
     fn remove(&self, id: AllotmentId, held_by: Option<&Holder>) {

@@ -10,6 +10,7 @@ mod ready;
 mod record;
 mod refined;
 mod release;
+mod sheets;
 mod store;
 
 pub use book::{Book, BookError, Told};

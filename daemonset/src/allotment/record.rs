@@ -1,6 +1,7 @@
 //! The durable record of one allotment.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use contract::{AllotmentId, DeviceId, DeviceUuid, Mib};
@@ -14,6 +15,9 @@ use crate::text;
 
 /// Of the records that this agent writes and reads.
 pub(super) const VERSION: u32 = 1;
+
+/// The name of a device and the end of its line.
+const LONGEST: usize = "GPU-00000000-0000-0000-0000-000000000000::99\n".len();
 
 /// What one container holds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -202,12 +206,12 @@ impl From<&Grant> for Holding {
 /// follow from the set: then whatever was lost can be made again.
 #[must_use]
 pub fn name(devices: &BTreeSet<DeviceId>) -> AllotmentId {
-    let mut hash = Sha256::new();
+    let mut names = String::with_capacity(devices.len() * LONGEST);
     for device in devices {
-        hash.update(device.to_string());
-        hash.update(b"\n");
+        // To a string in memory nothing fails.
+        let _ = writeln!(names, "{device}");
     }
-    let digest = hash.finalize();
+    let digest = Sha256::digest(names);
     let head = digest.iter().take(8).fold(0, |id, &byte| id << 8 | u64::from(byte));
     AllotmentId(head)
 }

@@ -29,8 +29,12 @@ pub(crate) struct Problem {
 /// Writes one record. No start waits for a disk: a record that the machine's fall took is made again from
 /// its devices, and one that it brought back ends when it is compared with what the kubelet lists.
 pub(crate) fn save(layout: &Layout, record: &Record) -> Result<(), FileError> {
-    let text = serde_json::to_vec_pretty(record).expect("a record is plain data");
-    durable::replace(&layout.record(record.id), &text)
+    durable::replace(&layout.record(record.id), &text(record))
+}
+
+/// A record as it is written down.
+pub(super) fn text(record: &Record) -> Vec<u8> {
+    serde_json::to_vec_pretty(record).expect("a record is plain data")
 }
 
 /// Reads every record. A file that is none is a problem of its own and hides no other.

@@ -36,7 +36,7 @@ pub(super) async fn keep_published(
     mut is: watch::Receiver<Option<String>>,
 ) {
     let (mut inventory, mut held, mut pods) =
-        (node.watch(), node.watch_held(), node.pods().subscribe());
+        (node.watch(), node.watch_allotted(), node.pods().subscribe());
     let (mut config, mut told, mut again) = (config.clone(), String::new(), Again::new(SELDOM));
     let mut owner = None;
     loop {

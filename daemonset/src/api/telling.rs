@@ -35,7 +35,8 @@ pub(super) async fn keep_telling(
     events: &Events,
 ) {
     let Heard { mut news, mut xids, mut refused } = heard;
-    let (mut inventory, mut daemons, mut held) = (node.watch(), node.daemons(), node.watch_held());
+    let (mut inventory, mut daemons, mut held) =
+        (node.watch(), node.daemons(), node.watch_allotted());
     // Also what was found before anybody listened.
     inventory.mark_changed();
     daemons.mark_changed();

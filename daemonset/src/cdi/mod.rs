@@ -73,7 +73,7 @@ pub fn nvidia_device(uuid: DeviceUuid) -> String {
 /// runtime adds no others, whatever the pod's own variables or those of its image say.
 #[must_use]
 pub fn gpus(domain: &str, driver: &Driver, inventory: &Inventory) -> Spec {
-    let mut common = Edits::of(driver.common_nodes(), driver.mounts(Names::Current));
+    let mut common = Edits::of(driver.common_nodes(), driver.mounts(&driver.files(Names::Current)));
     common.env.push(format!("{VISIBLE_DEVICES}={NOTHING}"));
     let devices = inventory.gpus().iter().flat_map(|gpu| {
         let slices = gpu.slices.iter().flatten().map(|slice| slice_device(driver, gpu, slice));

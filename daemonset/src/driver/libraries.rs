@@ -5,7 +5,7 @@
 //! Without the first no PTX is compiled: the driver answers 221. Video is there because programs make its sessions in
 //! CUDA's contexts. What reaches the GPU past CUDA (OpenCL, Vulkan, OpenGL, OptiX) is left out: no shim binds it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kubelet::deviceplugin::Mount;
 
@@ -64,17 +64,23 @@ pub enum Names {
     Current,
 }
 
-/// The mounts of what lies in the driver's folder, in each folder of the container.
-pub(super) fn mounts(driver: &Path, names: Names) -> Vec<Mount> {
-    let version = version(driver);
+/// What lies in the driver's folder.
+pub(super) fn files(driver: &Path, names: Names) -> Vec<PathBuf> {
+    // To follow the links is many system calls, and the kubelet waits for what lasts.
+    let version = (names == Names::Current).then(|| version(driver)).flatten();
     let there = LIBRARIES.iter().filter_map(|library| library.name(version.as_deref(), names));
-    let there: Vec<_> = there.filter(|name| driver.join(name).exists()).collect();
-    let mut mounts = Vec::new();
-    for folder in CONTAINER_FOLDERS {
-        let into = |name: &String| read_only(&driver.join(name), &format!("{folder}/{name}"));
-        mounts.extend(there.iter().map(into));
-    }
-    mounts
+    there.map(|name| driver.join(name)).filter(|file| file.exists()).collect()
+}
+
+/// The mounts of these files of the driver's folder, in each folder of the container.
+pub(super) fn mounts<'a>(files: impl Iterator<Item = &'a Path> + Clone) -> Vec<Mount> {
+    let into = |folder: &'static str| {
+        files.clone().filter_map(move |file| {
+            let name = file.file_name()?.to_str()?;
+            Some(read_only(file, &format!("{folder}/{name}")))
+        })
+    };
+    CONTAINER_FOLDERS.into_iter().flat_map(into).collect()
 }
 
 impl Library {
@@ -122,8 +128,12 @@ mod tests {
         folder
     }
 
+    fn all_mounts(driver: &Path, names: Names) -> Vec<Mount> {
+        mounts(files(driver, names).iter().map(PathBuf::as_path))
+    }
+
     fn names(driver: &Path, names: Names, folder: &str) -> Vec<String> {
-        let mounts = mounts(driver, names);
+        let mounts = all_mounts(driver, names);
         let into = mounts.iter().filter_map(|mount| {
             let name = mount.container_path.strip_prefix(folder)?.strip_prefix('/')?;
             assert_eq!(mount.host_path, driver.join(name).display().to_string());
@@ -167,7 +177,7 @@ mod tests {
             let name = library.name(Some("550.163.01"), Names::Current).unwrap();
             fs::write(driver.path().join(name), "").unwrap();
         }
-        let mounts = mounts(driver.path(), Names::Lasting);
+        let mounts = all_mounts(driver.path(), Names::Lasting);
         let bytes: usize =
             mounts.iter().map(|mount| mount.container_path.len() + mount.host_path.len()).sum();
         assert!(mounts.len() == 18 && bytes < 3072, "{} mounts, {bytes} bytes", mounts.len());

@@ -1,6 +1,7 @@
 //! What the kubelet asks of the node: devices for a container, and that they are ready when it starts.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use contract::{DRY_RUN, DeviceId};
 use kubelet::deviceplugin::ContainerAllocateResponse;
@@ -11,6 +12,7 @@ use crate::allotment::{self, BookError, Held, Holder, Holding, Record, Told};
 use crate::aside::aside;
 use crate::config::Placement;
 use crate::decide::{self, Refusal};
+use crate::driver::Names;
 use crate::injection::Way;
 use crate::inventory::{Inventory, Kind, PARTS};
 use crate::mps;
@@ -55,7 +57,7 @@ impl Node {
             let marked = self.wares.cdi.mark_used(&self.wares.layout);
             marked.and_then(|()| self.specify_where_changed()).map_err(|error| {
                 self.book().withdraw(record.id);
-                self.held.send_replace(());
+                self.changed();
                 let denial = error.into();
                 self.remember(ids, &denial, None);
                 denial
@@ -94,7 +96,8 @@ impl Node {
         let grant = decide::grant(&devices, inventory, self.book().taken())?;
         let way = self.way();
         self.refuse_dropped(way.has_names(is_share(&grant)))?;
-        let record = Record::new(&devices, &grant, unix_s());
+        let driver_files = self.driver_files(&way, &grant);
+        let record = Record { driver_files, ..Record::new(&devices, &grant, unix_s()) };
         Ok(self.wares.answer(&record, inventory, &way))
     }
 
@@ -111,14 +114,19 @@ impl Node {
         self.refuse_dropped(has_cdi_names)?;
         let gpus = Holding::from(&grant);
         let minors = || decide::minors(gpus.gpus(), inventory);
-        let mounts = way.has_driver_files(is_share(&grant));
         let told = Told {
             resource: Some(resource.to_owned()),
             has_cdi_names: Some(has_cdi_names),
             minors: way.has_nodes(is_share(&grant)).then(minors).flatten(),
-            driver_files: mounts.then(|| self.wares.driver.lasting_files()),
+            driver_files: self.driver_files(way, &grant),
         };
         self.allot(&devices, &grant, told)
+    }
+
+    /// The driver's files that the answer mounts.
+    fn driver_files(&self, way: &Way, grant: &decide::Grant) -> Option<Vec<PathBuf>> {
+        let mounts = way.has_driver_files(is_share(grant));
+        mounts.then(|| self.wares.driver.files(Names::Lasting))
     }
 
     fn allot(
@@ -128,7 +136,7 @@ impl Node {
         told: Told,
     ) -> Result<Record, Denial> {
         let record = self.ruled_book().allot(devices, grant, told, self.shim_for(grant))?;
-        self.held.send_replace(());
+        self.allotted.send_replace(());
         Ok(record)
     }
 
@@ -206,7 +214,7 @@ impl Node {
             None => self.allot_again(&devices)?,
         };
         // Its pages may be others from here on.
-        self.held.send_replace(());
+        self.changed();
         Ok(record)
     }
 
@@ -321,6 +329,17 @@ mod tests {
 
     fn half() -> Vec<String> {
         (0..50).map(|part| format!("{}::{part}", uuid(0))).collect()
+    }
+
+    #[tokio::test]
+    async fn who_follows_what_runs_hears_of_an_allotment_when_its_container_is_about_to_start() {
+        let bare = Bare::new();
+        let (all, runs) = (bare.node.watch_allotted(), bare.node.watch_held());
+        let heard = || [&all, &runs].map(|told| told.has_changed().unwrap());
+        bare.node.allocate("gpu-percent", &half()).unwrap();
+        assert_eq!(heard(), [true, false]);
+        bare.node.prestart(&half()).await.unwrap();
+        assert_eq!(heard(), [true, true]);
     }
 
     #[tokio::test]

@@ -43,8 +43,8 @@ use lives::Lives;
 use outlived::Outlived;
 
 /// Allotments come in bursts, and the kubelet writes a file for every list that it is sent: one that
-/// allotments change waits so long for others. The answer to Allocate goes before it.
-const GATHER: Duration = Duration::from_millis(10);
+/// allotments change waits so long for others. The answer to Allocate goes before it, and so does that to the next.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Everything that the agent serves from.
 pub struct Node {
@@ -53,7 +53,9 @@ pub struct Node {
     /// Which node it is: chooses what holds of the configuration.
     who: watch::Sender<Who>,
     book: Mutex<Book>,
-    /// Moves whenever an allotment is made or ends.
+    /// Moves whenever an allotment is made, made anew, is another or ends.
+    allotted: watch::Sender<()>,
+    /// The same but where one is made for a container that has yet to be about to start.
     held: watch::Sender<()>,
     wares: Wares,
     identity: Identity,
@@ -94,7 +96,8 @@ impl Node {
         identity: Identity,
     ) -> Self {
         let refusals = Refusals::load(&wares.layout.refusals());
-        let (book, held) = (Mutex::new(book), watch::Sender::new(()));
+        let (book, allotted, held) =
+            (Mutex::new(book), watch::Sender::new(()), watch::Sender::new(()));
         let registrations = Registrations::default();
         let (pods, classes, unmarked, pools) = Default::default();
         let checkpoint = Reader::new(identity.checkpoint.clone());
@@ -105,6 +108,7 @@ impl Node {
             config,
             who,
             book,
+            allotted,
             held,
             wares,
             identity,
@@ -139,10 +143,23 @@ impl Node {
         self.inventory.clone()
     }
 
-    /// Moves whenever an allotment is made, made anew or ends.
+    /// Moves whenever an allotment is made, made anew, is another or ends.
+    #[must_use]
+    pub fn watch_allotted(&self) -> watch::Receiver<()> {
+        self.allotted.subscribe()
+    }
+
+    /// The same for who follows what runs: one that is made is told of when its container is about to start, or with
+    /// what changes next, at the next comparison at the latest.
     #[must_use]
     pub fn watch_held(&self) -> watch::Receiver<()> {
         self.held.subscribe()
+    }
+
+    /// Tells all who follow that what is held is another.
+    fn changed(&self) {
+        self.allotted.send_replace(());
+        self.held.send_replace(());
     }
 
     /// Moves when the kubelet is to be sent its lists once more, although they say the same: it writes its
@@ -164,7 +181,7 @@ impl Node {
         self: Arc<Self>,
     ) -> (watch::Receiver<Arc<Offers>>, impl Future<Output = ()> + Send + 'static) {
         let (mut inventory, mut config) = (self.inventory.clone(), self.config.clone());
-        let mut held = Gathered::new(self.held.subscribe(), GATHER);
+        let mut allotted = Gathered::new(self.allotted.subscribe(), GATHER);
         let mut known = self.sketch();
         let (offers, told) = watch::channel(Arc::new(known.devices()));
         let keeping = async move {
@@ -173,7 +190,7 @@ impl Node {
                 tokio::select! {
                     Ok(()) = inventory.changed() => {}
                     Ok(()) = config.changed() => {}
-                    Ok(()) = held.next() => {}
+                    Ok(()) = allotted.next() => {}
                     () = offers.closed() => return,
                 }
                 let fresh = self.sketch();

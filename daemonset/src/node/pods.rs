@@ -32,7 +32,7 @@ impl Node {
         };
         drop(classes);
         if before != class {
-            self.held.send_replace(());
+            self.changed();
         }
     }
 
@@ -139,7 +139,7 @@ impl Node {
     fn applied(&self, is_new: bool) {
         if is_new {
             // The arbiter looks seldom where nobody fights for a GPU.
-            self.held.send_replace(());
+            self.changed();
         }
     }
 

@@ -185,7 +185,7 @@ impl Node {
     pub(crate) fn follow_daemons(&self, daemons: Daemons) {
         self.daemons.send_replace(Arc::new(daemons));
         self.ruled_book().follow_daemons();
-        self.held.send_replace(());
+        self.changed();
     }
 
     /// The book, for pages that are about to be made.
