@@ -109,6 +109,12 @@ impl Layout {
         self.state.join("node.json")
     }
 
+    /// The text of the configuration that was taken last.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.state.join("config.yaml")
+    }
+
     /// Faults of GPUs that the driver told of.
     #[must_use]
     pub fn faults(&self) -> PathBuf {

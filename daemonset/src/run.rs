@@ -98,7 +98,7 @@ async fn once(options: &Options, stop: impl Future<Output = ()>) -> Result<()> {
 pub(crate) fn known(options: &Options) -> Result<(Layout, Config)> {
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let who = watch::channel(who::known(options.node.who(), &layout));
-    let config = options.live(who.1).read()?;
+    let (config, _) = options.live(who.1).at_start(&layout.config())?;
     Ok((layout, config))
 }
 
@@ -115,9 +115,16 @@ pub async fn serve(
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?);
     let (node_is, who) = watch::channel(who::known(options.node.who(), &layout));
     let live = options.live(who.clone());
-    let first = Arc::new(live.read()?);
+    let (first, wrong) = live.at_start(&layout.config())?;
+    if let Some(why) = &wrong {
+        warn!(
+            why,
+            "the configuration is not taken, the one that an agent had here before is in force"
+        );
+    }
+    let first = Arc::new(first);
     let (configured, config) = watch::channel(first.clone());
-    let problem = watch::Sender::new(None);
+    let problem = watch::Sender::new(wrong);
     let _lock = take_over(&layout)?;
     let (ordered, orders) = watch::channel(Arc::new(Orders::at_start(&layout)));
     let wishes = Wishes { config: config.clone(), orders };
@@ -171,7 +178,7 @@ pub async fn serve(
     tasks.spawn(shim::keep_swept(node.clone(), sockets, unused, stopped.clone()));
     let every = Duration::from_secs(options.reconcile_every);
     tasks.spawn(keep_reconciling(node.clone(), every, stopped.clone()));
-    tasks.spawn(keep_fresh(live, configured, problem, stopped.clone()));
+    tasks.spawn(keep_fresh(live, layout.config(), (configured, problem), stopped.clone()));
     tasks.spawn(arbiter::keep_arbitrating(node.clone(), arbitrated, stopped.clone()));
     tasks.spawn(mps::keep_watched(node.clone(), ordered.clone(), stopped.clone()));
     tasks.spawn(seeing.keep(stopped.clone()));

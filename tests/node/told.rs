@@ -92,14 +92,21 @@ fn why_nobody_new_may_use_a_gpu_that_is_well_is_an_event_and_a_metric() {
 
 #[test]
 fn a_configuration_that_is_not_taken_is_an_event_and_a_metric_until_it_is_right() {
-    let (node, api) = node("defaultMode: shared\n");
-    let refused = || node.metric("aliquot_config_refused", &[]);
-    assert_eq!(refused(), Some(0.0));
+    let (mut node, api) = node("defaultMode: shared\n");
+    let refused = |node: &Node| node.metric("aliquot_config_refused", &[]);
+    assert_eq!(refused(&node), Some(0.0));
     fs::write(node.at("config.yaml"), "defaultMode: hole\n").unwrap();
     expect(&api, "GPUConfigRefused", &["line 1", "hole"]);
-    wait_until("the metric says so", || refused() == Some(1.0));
+    wait_until("the metric says so", || refused(&node) == Some(1.0));
+    // An agent that starts meanwhile has what the one before had, and says so.
+    node.kill_agent();
+    api.cluster().events.clear();
+    node.start_agent();
+    node.expect_registered();
+    expect(&api, "GPUConfigRefused", &["line 1", "hole"]);
+    wait_until("the metric says so", || refused(&node) == Some(1.0));
     fs::write(node.at("config.yaml"), "defaultMode: shared\n").unwrap();
-    wait_until("it is taken again", || refused() == Some(0.0));
+    wait_until("it is taken again", || refused(&node) == Some(0.0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The configuration while the agent runs: read again when its file changes.
 //!
-//! A file that is not as it should be changes nothing: it is said, and the old one stays in force.
+//! A file that is not as it should be changes nothing: it is said, and the old one stays in force. So it is for an agent
+//! that starts: what was taken last lies on the node.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::{Config, Section, Who, parse};
+use crate::aside::aside;
+use crate::durable;
 
 /// How long the file is let alone after a change: an update of a ConfigMap is several.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -35,29 +38,59 @@ impl Live {
     /// # Errors
     /// A file that cannot be read or is not as it should be, with all that is wrong in it.
     pub fn read(&self) -> Result<Config> {
-        let section = self.file.as_deref().map(read).transpose()?.unwrap_or_default();
-        let config = Config::new(&section, &self.flags, &self.who.borrow()).whole();
+        self.take().map(|(config, _)| config)
+    }
+
+    /// The same for an agent that starts: where the file does not count, by the text in `kept`, which was taken last; why
+    /// it does not goes along then.
+    ///
+    /// # Errors
+    /// As [`Self::read`], where nothing is kept that counts.
+    pub fn at_start(&self, kept: &Path) -> Result<(Config, Option<String>)> {
+        let error = match self.read() {
+            Ok(config) => return Ok((config, None)),
+            Err(error) => error,
+        };
+        let text = std::fs::read_to_string(kept).ok().filter(|_| self.file.is_some());
+        match text.and_then(|text| self.of(&parse(&text).ok()?).ok()) {
+            Some(config) => Ok((config, Some(format!("{error:#}")))),
+            None => Err(error),
+        }
+    }
+
+    /// What it comes to, and the file's text.
+    fn take(&self) -> Result<(Config, Option<String>)> {
+        let Some(path) = &self.file else { return Ok((self.of(&Section::default())?, None)) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let section = parse(&text)
+            .map_err(|error| anyhow!("the configuration {}: {error}", path.display()))?;
+        Ok((self.of(&section)?, Some(text)))
+    }
+
+    fn of(&self, section: &Section) -> Result<Config> {
+        let config = Config::new(section, &self.flags, &self.who.borrow()).whole();
         config.context("the configuration, as it comes to on this node")
     }
 }
 
-fn read(path: &Path) -> Result<Section> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    parse(&text).map_err(|error| anyhow!("the configuration {}: {error}", path.display()))
-}
-
 /// Follows the file until `stop` is true: `config` has what it comes to, `problem` why it does not
-/// count.
+/// count. Its text is in `kept` once it was taken.
 pub async fn keep_fresh(
     mut live: Live,
-    config: watch::Sender<Arc<Config>>,
-    problem: watch::Sender<Option<String>>,
+    kept: PathBuf,
+    (config, problem): (watch::Sender<Arc<Config>>, watch::Sender<Option<String>>),
     mut stop: watch::Receiver<bool>,
 ) {
     let (changed, mut changes) = watch::channel(());
     let _watcher = live.file.as_deref().and_then(|file| watch_folder(file, changed));
+    let mut known = None;
     loop {
+        let taken = look(&live, &config, &problem);
+        if let Some(text) = taken.filter(|text| known.as_ref() != Some(text)) {
+            keep(&kept, &text).await;
+            known = Some(text);
+        }
         tokio::select! {
             () = stopped(&mut stop) => return,
             _ = live.who.changed() => {}
@@ -65,7 +98,18 @@ pub async fn keep_fresh(
             () = tokio::time::sleep(POLL) => {}
         }
         tokio::time::sleep(SETTLE).await;
-        look(&live, &config, &problem);
+    }
+}
+
+/// For agents that start while the file is wrong.
+async fn keep(path: &Path, text: &str) {
+    let (path, text) = (path.to_owned(), text.to_owned());
+    let write = move || match std::fs::read_to_string(&path) {
+        Ok(before) if before == text => Ok(()),
+        _ => durable::write(&path, text.as_bytes()),
+    };
+    if let Err(error) = aside(write).await {
+        warn!(%error, "an agent that starts while the configuration is wrong does not know this one");
     }
 }
 
@@ -74,15 +118,21 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn look(live: &Live, config: &watch::Sender<Arc<Config>>, problem: &watch::Sender<Option<String>>) {
-    match live.read() {
-        Ok(fresh) => {
+/// Takes the file where it counts, and answers its text then.
+fn look(
+    live: &Live,
+    config: &watch::Sender<Arc<Config>>,
+    problem: &watch::Sender<Option<String>>,
+) -> Option<String> {
+    match live.take() {
+        Ok((fresh, text)) => {
             problem.send_if_modified(|problem| problem.take().is_some());
             if **config.borrow() != fresh {
                 tell_late(&config.borrow(), &fresh);
                 info!("the configuration has changed");
                 config.send_replace(Arc::new(fresh));
             }
+            text
         }
         Err(error) => {
             let why = format!("{error:#}");
@@ -94,6 +144,7 @@ fn look(live: &Live, config: &watch::Sender<Arc<Config>>, problem: &watch::Sende
                 }
                 news
             });
+            None
         }
     }
 }
@@ -151,8 +202,14 @@ mod tests {
         let (sender, config) = watch::channel(Arc::new(live.read().unwrap()));
         let (problems, problem) = watch::channel(None);
         let (_stop, stopped) = watch::channel(false);
-        tokio::spawn(keep_fresh(live, sender, problems, stopped));
+        let kept = kept(live.file.as_ref().unwrap());
+        tokio::spawn(keep_fresh(live, kept, (sender, problems), stopped));
         Following { config, problem, _stop }
+    }
+
+    /// Where the text lies that was taken last.
+    fn kept(file: &Path) -> PathBuf {
+        file.with_file_name("kept")
     }
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -175,6 +232,36 @@ mod tests {
         update(folder.path(), 4, "placement: pack");
         let good = seen.problem.wait_for(Option::is_none);
         tokio::time::timeout(PATIENCE, good).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_starts_while_the_file_is_wrong_has_what_was_taken_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        fs::write(&file, "placement: spread").unwrap();
+        let (_who, who) = watch::channel(Who::default());
+        let live = Live { file: Some(file.clone()), flags: Section::default(), who: who.clone() };
+        let seen = follow(file.clone(), who);
+        let kept = kept(&file);
+        let is_kept = async {
+            while fs::read_to_string(&kept).ok().as_deref() != Some("placement: spread") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, is_kept).await.unwrap();
+        drop(seen);
+        fs::write(&file, "placement: heap").unwrap();
+        let (config, why) = live.at_start(&kept).unwrap();
+        assert_eq!(config.placement, Placement::Spread);
+        assert!(why.unwrap().contains("`heap`"));
+        // What the node never had counts for nothing, nor does what is wrong itself.
+        assert!(live.at_start(&folder.path().join("none")).is_err());
+        fs::write(&kept, "placement: hole").unwrap();
+        let error = live.at_start(&kept).unwrap_err();
+        assert!(format!("{error:#}").contains("`heap`"), "{error:#}");
+        fs::write(&file, "placement: pack").unwrap();
+        let (config, why) = live.at_start(&kept).unwrap();
+        assert_eq!((config.placement, why), (Placement::Pack, None));
     }
 
     #[tokio::test]
