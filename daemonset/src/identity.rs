@@ -8,6 +8,7 @@ use std::time::Duration;
 use kubelet::podresources::pod_resources_lister_client::PodResourcesListerClient;
 use kubelet::podresources::{
     AllocatableResourcesRequest, AllocatableResourcesResponse, ListPodResourcesRequest,
+    ListPodResourcesResponse,
 };
 use tonic::Response;
 
@@ -79,6 +80,14 @@ impl Identity {
     /// # Errors
     /// [`Unknown`].
     pub async fn list_once(&self) -> Result<Vec<Held>, Unknown> {
+        Ok(holders(&self.pods().await?, &self.domain))
+    }
+
+    /// All that pods hold, of whomever.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub async fn pods(&self) -> Result<ListPodResourcesResponse, Unknown> {
         match tokio::time::timeout(DEADLINE, self.ask()).await {
             Ok(answer) => answer.map_err(Unknown),
             Err(_) => {
@@ -104,10 +113,9 @@ impl Identity {
         }
     }
 
-    async fn ask(&self) -> Result<Vec<Held>, String> {
+    async fn ask(&self) -> Result<ListPodResourcesResponse, String> {
         let channel = kubelet::sockets::dial(&self.socket).await.map_err(|e| e.to_string())?;
         let list = PodResourcesListerClient::new(channel).list(ListPodResourcesRequest {}).await;
-        let list = list.map_err(|status| status.message().to_owned())?.into_inner();
-        Ok(holders(&list, &self.domain))
+        list.map(Response::into_inner).map_err(|status| status.message().to_owned())
     }
 }

@@ -1,5 +1,6 @@
 //! Other plugins that offer the same GPUs. Each would give them out without knowing of the other, so
-//! nothing new is given on such a GPU until one of the two is gone.
+//! nothing new is given on such a GPU until one of the two is gone. What a driver of DRA offers stands at the API server;
+//! the kubelet tells which of it pods hold.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{DeviceId, DeviceUuid};
-use kubelet::podresources::AllocatableResourcesResponse;
+use kubelet::podresources::{AllocatableResourcesResponse, ListPodResourcesResponse};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::aside::aside;
 use crate::durable;
 use crate::identity::Identity;
 use crate::inventory::{Gpu, Inventory};
@@ -34,6 +36,37 @@ pub type Rivals = BTreeMap<String, String>;
 pub fn rivals(list: &AllocatableResourcesResponse, domain: &str, inventory: &Inventory) -> Rivals {
     let of = |(named, resource)| Some((find(named, inventory)?.uuid.to_string(), resource));
     claims(list, domain).filter_map(of).collect()
+}
+
+/// The rivals in what pods hold by DRA.
+#[must_use]
+pub fn claimed(list: &ListPodResourcesResponse, inventory: &Inventory) -> Rivals {
+    let of = |(named, driver)| Some((find(named, inventory)?.uuid.to_string(), driver));
+    held(list).filter_map(of).collect()
+}
+
+/// What pods hold by DRA, as far as it names a GPU or a slice, with the driver that gave it.
+fn held(list: &ListPodResourcesResponse) -> impl Iterator<Item = (Named, String)> + '_ {
+    let containers = list.pod_resources.iter().flat_map(|pod| &pod.containers);
+    let claims = containers.flat_map(|container| &container.dynamic_resources);
+    claims.flat_map(|claim| &claim.claim_resources).filter_map(|device| {
+        let driver = &device.driver_name;
+        Some((named_in_claim(driver, &device.device_name)?, driver.clone()))
+    })
+}
+
+/// NVIDIA's driver of DRA for GPUs.
+const NVIDIA: &str = "gpu.nvidia.com";
+
+/// The GPU of a driver's device. NVIDIA's are `gpu-` and the minor number, with `-mig-` and more for a slice; another's
+/// may have the UUID, in small letters as the API server wants them.
+fn named_in_claim(driver: &str, device: &str) -> Option<Named> {
+    let rest = device.strip_prefix("gpu-")?;
+    let minor = || {
+        let minor = rest.split('-').next().filter(|_| driver == NVIDIA)?;
+        minor.parse().ok().map(Named::Minor)
+    };
+    named(&format!("GPU-{rest}")).or_else(minor)
 }
 
 /// What others offer, as far as it names a GPU or a slice, whether or not the node has one.
@@ -105,8 +138,11 @@ pub(crate) struct AtStart {
 /// last agent looked. It waits for no kubelet that does not answer.
 pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> AtStart {
     // Without a kubelet that answers there is none to register with either.
-    let list = timeout(FIRST, identity.allocatable()).await.ok().and_then(Result::ok);
-    let claims = list.map(|list| claims(&list, &identity.domain).collect()).unwrap_or_default();
+    let (offered, pods) =
+        tokio::join!(timeout(FIRST, identity.allocatable()), timeout(FIRST, identity.pods()));
+    let (offered, pods) = (offered.ok().and_then(Result::ok), pods.ok().and_then(Result::ok));
+    let offered = offered.iter().flat_map(|list| claims(list, &identity.domain));
+    let claims = offered.chain(pods.iter().flat_map(held)).collect();
     AtStart { known: load(&layout.rivals()), claims }
 }
 
@@ -121,6 +157,7 @@ impl AtStart {
         let claims = self.claims.into_iter();
         let claimed = claims.filter_map(|(it, of)| Some((uuid_of(it)?.to_string(), of)));
         let found: Rivals = self.known.clone().into_iter().chain(claimed).collect();
+        // Before anybody is told what is offered: this agent may be killed before it looks again.
         if found != self.known {
             keep(&layout.rivals(), &found);
         }
@@ -148,8 +185,9 @@ pub(crate) async fn keep_watched(
             };
             tell(&known, &found);
             if known != found {
-                keep(&node.layout().rivals(), &found);
-                orders.send_modify(|orders| Arc::make_mut(orders).rivals = found);
+                orders.send_modify(|orders| Arc::make_mut(orders).rivals.clone_from(&found));
+                let path = node.layout().rivals();
+                aside(move || keep(&path, &found)).await;
             }
         }
         is_due = tokio::select! {
@@ -322,6 +360,25 @@ mod tests {
         for (id, index) in table {
             let found = named(&id).and_then(|named| find(named, &inventory));
             assert_eq!(found.map(|gpu| gpu.index), index, "{id}");
+        }
+    }
+    #[test]
+    fn a_gpu_is_known_by_the_names_that_drivers_of_dra_give_its_devices() {
+        let inventory = Inventory::new((0..2).map(|n| gpu(n, Mode::Shared)).collect());
+        let of_uuid = uuid(1).to_string().to_lowercase();
+        let table = [
+            (NVIDIA, "gpu-1", Some(1)),
+            (NVIDIA, "gpu-1-mig-19-0-1", Some(1)),
+            ("gpu.example.org", &of_uuid, Some(1)),
+            // Of none of these: another's number is no minor number of NVIDIA's.
+            (NVIDIA, "gpu-7", None),
+            (NVIDIA, "gpu-vfio-1", None),
+            ("compute-domain.nvidia.com", "channel-1", None),
+            ("gpu.amd.com", "gpu-1", None),
+        ];
+        for (driver, device, index) in table {
+            let found = named_in_claim(driver, device).and_then(|named| find(named, &inventory));
+            assert_eq!(found.map(|gpu| gpu.index), index, "{driver} {device}");
         }
     }
 }

@@ -56,7 +56,8 @@ fn remove(api: &ApiServer, pod: Pod) {
 
 /// Waits until the agent has compared so many more lists.
 fn looks(node: &Node, more: u64) {
-    let until = node.sim.listings() + more + 1;
+    // The last of them has been asked for, and may not have been compared; one may be for what others hold.
+    let until = node.sim.listings() + more + 2;
     wait_until("the agent has looked", || node.sim.listings() >= until);
 }
 

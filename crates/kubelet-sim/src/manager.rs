@@ -48,6 +48,8 @@ pub(crate) struct Books {
     pub(crate) lost: BTreeSet<String>,
     /// The most of each resource that could be given out at any moment.
     pub(crate) most: BTreeMap<String, usize>,
+    /// Devices that pods hold by DRA, by driver and name: one pod has them all.
+    pub(crate) claims: Vec<(String, String)>,
     /// How often podresources were asked for all pods.
     pub(crate) listings: u64,
     /// Pods ever seen: makes uids.
@@ -91,6 +93,7 @@ impl Manager {
             lists: BTreeMap::new(),
             lost: BTreeSet::new(),
             most: BTreeMap::new(),
+            claims: Vec::new(),
             listings: 0,
             admitted: 0,
             admitting: BTreeSet::new(),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use kubelet::podresources::pod_resources_lister_server::PodResourcesLister;
 use kubelet::podresources::{
-    AllocatableResourcesRequest, AllocatableResourcesResponse, ContainerDevices,
-    ContainerResources, GetPodResourcesRequest, GetPodResourcesResponse, ListPodResourcesRequest,
-    ListPodResourcesResponse, PodResources,
+    AllocatableResourcesRequest, AllocatableResourcesResponse, ClaimResource, ContainerDevices,
+    ContainerResources, DynamicResource, GetPodResourcesRequest, GetPodResourcesResponse,
+    ListPodResourcesRequest, ListPodResourcesResponse, PodResources,
 };
 use tonic::{Request, Response, Status};
 
@@ -24,7 +24,8 @@ impl PodResourcesLister for Lister {
         let mut books = self.0.books();
         books.listings += 1;
         books.update_allocated();
-        let pod_resources = self.0.listed(&books).map(|pod| resources(&books, pod)).collect();
+        let pods = self.0.listed(&books).map(|pod| resources(&books, pod));
+        let pod_resources = pods.chain(claimer(&books.claims)).collect();
         self.0.traps.count_list();
         Ok(Response::new(ListPodResourcesResponse { pod_resources }))
     }
@@ -70,6 +71,29 @@ fn resources(books: &Books, pod: &ActivePod) -> PodResources {
         namespace: pod.namespace.clone(),
         containers: containers.collect(),
     }
+}
+
+/// The pod that holds what is held by DRA.
+fn claimer(claims: &[(String, String)]) -> Option<PodResources> {
+    let of = |(driver, device): &(String, String)| DynamicResource {
+        claim_name: device.clone(),
+        claim_namespace: "default".into(),
+        claim_resources: vec![ClaimResource {
+            driver_name: driver.clone(),
+            device_name: device.clone(),
+            ..Default::default()
+        }],
+    };
+    let container = || ContainerResources {
+        name: "main".into(),
+        dynamic_resources: claims.iter().map(of).collect(),
+        ..Default::default()
+    };
+    (!claims.is_empty()).then(|| PodResources {
+        name: "claimer".into(),
+        namespace: "default".into(),
+        containers: vec![container()],
+    })
 }
 
 fn devices(books: &Books, pod: &ActivePod, container: &str) -> Vec<ContainerDevices> {

@@ -234,6 +234,11 @@ impl KubeletSim {
         });
     }
 
+    /// A pod holds this device of a driver of DRA, until the kubelet stops.
+    pub fn claim(&self, driver: &str, device: &str) {
+        self.manager.change(|books| books.claims.push((driver.to_owned(), device.to_owned())));
+    }
+
     /// How often podresources were asked for all pods.
     #[must_use]
     pub fn listings(&self) -> u64 {

@@ -278,10 +278,14 @@ impl Node {
         }
     }
 
-    /// Resources of other plugins that offer GPUs of this node; `None` where the kubelet does not say.
+    /// Resources of other plugins that offer GPUs of this node, and drivers of DRA whose devices pods hold; `None` where
+    /// the kubelet does not say.
     pub async fn rivals(&self) -> Option<rivals::Rivals> {
-        let list = self.identity.allocatable().await.ok()?;
-        Some(rivals::rivals(&list, &self.identity.domain, &self.inventory()))
+        let (list, pods) = tokio::join!(self.identity.allocatable(), self.identity.pods());
+        let inventory = self.inventory();
+        let mut found = rivals::claimed(&pods.ok()?, &inventory);
+        found.extend(rivals::rivals(&list.ok()?, &self.identity.domain, &inventory));
+        Some(found)
     }
 
     /// Keeps what was refused for whoever asks why; `holder`, where it is known for whom.

@@ -103,3 +103,16 @@ fn a_gpu_that_another_plugin_names_by_its_minor_number_is_not_offered_beside_it_
     node.expect(PERCENT, 100);
     assert_eq!(node.sim.most_allocatable(PERCENT), 100);
 }
+
+#[test]
+fn a_gpu_that_a_driver_of_dra_has_given_to_a_pod_is_given_to_nobody_else() {
+    let mut node = Node::without_agent(2, |_| {});
+    node.configure("");
+    node.sim.claim("gpu.nvidia.com", "gpu-0");
+    node.sim.forget_most();
+    node.start_agent();
+    node.expect(PERCENT, 100);
+    assert_eq!(node.sim.most_allocatable(PERCENT), 100);
+    let why = node.cordon(0);
+    assert!(why.as_ref().is_some_and(|why| why.contains("gpu.nvidia.com")), "{why:?}");
+}

@@ -32,7 +32,10 @@ pub(super) async fn look(scene: &Scene<'_>, gpus: &[Gpu]) -> Vec<Finding> {
         Ok(list) => {
             findings.push(offered(&list, domain));
             let gpus = Inventory::new(gpus.to_vec());
-            findings.push(taken_by_others(&rivals::rivals(&list, domain, &gpus)));
+            let pods = identity.pods().await.unwrap_or_default();
+            let mut others = rivals::claimed(&pods, &gpus);
+            others.extend(rivals::rivals(&list, domain, &gpus));
+            findings.push(taken_by_others(&others));
         }
     }
     findings.push(other_sockets(&names));
