@@ -4,13 +4,15 @@
 //!
 //! A start does not wait for ever: one that goes on unjudged is counted, and whoever is asked goes on asking.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use contract::AllotmentId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::allotment::Holder;
+use crate::allotment::{Holder, Record};
 use crate::config::Glob;
 
 /// How long a start waits for the answer.
@@ -43,6 +45,8 @@ pub enum Verdict {
 pub struct Runtimes {
     questions: Mutex<Option<mpsc::Sender<Question>>>,
     unknown: AtomicU64,
+    /// Shares that started while nobody knew whose they are.
+    nameless: Mutex<BTreeSet<AllotmentId>>,
 }
 
 impl Runtimes {
@@ -55,8 +59,9 @@ impl Runtimes {
 
     /// Asks for the pod's runtime, and judges it by the handlers that are `refused`.
     pub async fn judge(&self, holder: &Holder, refused: &[Glob]) -> Verdict {
-        let sender = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(sender) = sender.filter(|_| !refused.is_empty()) else { return Verdict::Fine };
+        let Some(sender) = self.asked().filter(|_| !refused.is_empty()) else {
+            return Verdict::Fine;
+        };
         let (answer, told) = oneshot::channel();
         let question = Question { holder: holder.clone(), answer };
         let is_asked = sender.try_send(question).is_ok();
@@ -69,6 +74,37 @@ impl Runtimes {
                 Verdict::Unknown
             }
         }
+    }
+
+    /// A share starts while nobody knows whose it is: it is judged when that is known.
+    pub fn start_nameless(&self, id: AllotmentId, refused: &[Glob]) {
+        if self.asked().is_some() && !refused.is_empty() {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+            self.nameless().insert(id);
+        }
+    }
+
+    /// Asks for those that started so and have a name by now; whoever is asked tells of one that should not have.
+    /// `records` are all that there are.
+    pub fn ask_late(&self, records: impl FnOnce() -> Vec<Record>) {
+        let mut nameless = self.nameless();
+        let Some(sender) = self.asked().filter(|_| !nameless.is_empty()) else { return };
+        let records = records();
+        nameless.retain(|id| {
+            let record = records.iter().find(|record| record.id == *id);
+            let Some(record) = record else { return false };
+            let Some(holder) = record.holder.clone() else { return true };
+            // Nobody waits for the answer.
+            sender.try_send(Question { holder, answer: oneshot::channel().0 }).is_err()
+        });
+    }
+
+    fn asked(&self) -> Option<mpsc::Sender<Question>> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn nameless(&self) -> MutexGuard<'_, BTreeSet<AllotmentId>> {
+        self.nameless.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many starts went on although nobody had said in time.

@@ -413,3 +413,22 @@ fn a_share_that_starts_before_its_runtime_is_known_is_counted_and_told_of_later(
     node.share("c", 10, "sleep 1000").start().unwrap();
     wait_until("it is told", || !api.events("GPURuntimeUnknown").is_empty());
 }
+
+#[test]
+fn a_share_that_starts_while_nobody_says_whose_it_is_is_judged_when_that_is_known() {
+    let (node, api) = node("refusedRuntimes: ['runsc*']\n");
+    api.cluster().runtime_classes.insert("a".into(), "runsc".into());
+    let mut pod = node.share("a", 10, "sleep 1000");
+    let socket = node.at("kubelet/pod-resources/kubelet.sock");
+    let away = node.at("kubelet/pod-resources/away");
+    fs::rename(&socket, &away).unwrap();
+    pod.start().unwrap();
+    assert_eq!(node.metric("aliquot_starts_in_unknown_runtimes_total", &[]), Some(1.0));
+    fs::rename(&away, &socket).unwrap();
+    wait_until("it is told", || !api.events("GPURuntimeRefused").is_empty());
+    // One that is known from before is judged while nobody says.
+    wait_until("its name is written down", || node.holders() == ["default/a/main"]);
+    fs::rename(&socket, &away).unwrap();
+    let why = pod.start_container("main").unwrap_err();
+    assert!(why.contains("cannot be held in the runtime runsc"), "{why}");
+}

@@ -133,8 +133,8 @@ impl Desk {
         let refused = self.config.borrow().refused_runtimes.clone();
         let Some(handler) = handler.filter(|handler| is_refused(handler, &refused)) else { return };
         let message = format!(
-            "it has started in the runtime {handler}, in which no share of a GPU can be held, because the API \
-             server did not say so in time: delete the pod"
+            "it has started in the runtime {handler}, in which no share of a GPU can be held, because nobody \
+             said so in time: delete the pod"
         );
         self.tell(holder, "GPURuntimeRefused", message);
     }

@@ -175,30 +175,33 @@ impl Node {
         self.cleared(ids).await;
         let record = self.ready(ids).inspect_err(|why| {
             let of = |devices| self.book().record(&devices)?.holder.clone();
-            let holder = decide::parse(ids).ok().and_then(of);
-            let [namespace, pod, container] = Holder::words(holder.as_ref());
-            warn!(namespace, pod, container, %why, "a start is refused");
-            self.remember(ids, why, holder);
+            self.refuse_start(ids, why, decide::parse(ids).ok().and_then(of));
         })?;
         let (id, listed) = (record.id, self.identity.list().await);
         let mut held = match listed {
             Ok(held) => held,
             Err(why) => {
                 // One that starts again has told it before.
-                let [namespace, pod, container] = Holder::words(record.holder.as_ref());
+                let holder = record.holder.clone();
+                let [namespace, pod, container] = Holder::words(holder.as_ref());
                 warn!(namespace, pod, container, allotment = %id, %why, "starting without a name");
-                return Ok(());
+                let judged = self.refuse_runtime(&record, holder.clone()).await;
+                return judged.inspect_err(|why| self.refuse_start(ids, why, holder));
             }
         };
         let unlisted = self.unlisted(&record, &held).await;
         let is_listed = unlisted.is_empty();
         held.extend(unlisted);
-        self.let_start(&record, &held, is_listed).await.inspect_err(|why| {
-            let holder = allotment::holder_of(&record, &held);
-            let [namespace, pod, container] = Holder::words(holder.as_ref());
-            warn!(namespace, pod, container, allotment = %id, %why, "a start is refused");
-            self.remember(ids, why, holder);
+        let started = self.let_start(&record, &held, is_listed).await;
+        started.inspect_err(|why| {
+            self.refuse_start(ids, why, allotment::holder_of(&record, &held));
         })
+    }
+
+    fn refuse_start(&self, ids: &[String], why: &Denial, holder: Option<Holder>) {
+        let [namespace, pod, container] = Holder::words(holder.as_ref());
+        warn!(namespace, pod, container, %why, "a start is refused");
+        self.remember(ids, why, holder);
     }
 
     /// The allotment of these devices, with pages to start with.
@@ -237,7 +240,8 @@ impl Node {
         if let Some(other) = allotment::clash(record, held) {
             return Err(Refusal::MixedPod(other).into());
         }
-        self.refuse_runtime(record, held).await?;
+        let holder = allotment::holder_of(record, held).or_else(|| record.holder.clone());
+        self.refuse_runtime(record, holder).await?;
         if let Err(error) = self.name_holder(record, held, is_listed) {
             // A name is for people, and the next comparison brings it.
             warn!(allotment = %record.id, %error, "starting without a name that is written down");
@@ -246,12 +250,16 @@ impl Node {
         Ok(())
     }
 
-    /// No share starts in a runtime that cannot hold one.
-    async fn refuse_runtime(&self, record: &Record, held: &[Held]) -> Result<(), Denial> {
-        let is_share = matches!(record.holding, Holding::Share { .. });
-        let holder = allotment::holder_of(record, held).filter(|_| is_share);
-        let Some(holder) = holder else { return Ok(()) };
+    /// No share starts in a runtime that cannot hold one; of one that nobody has a name for that is told later.
+    async fn refuse_runtime(&self, record: &Record, holder: Option<Holder>) -> Result<(), Denial> {
+        if !matches!(record.holding, Holding::Share { .. }) {
+            return Ok(());
+        }
         let refused = self.config.borrow().refused_runtimes.clone();
+        let Some(holder) = holder else {
+            self.runtimes.start_nameless(record.id, &refused);
+            return Ok(());
+        };
         match self.runtimes.judge(&holder, &refused).await {
             Verdict::Refused(handler) => return Err(Refusal::Runtime(handler).into()),
             Verdict::Unknown => {

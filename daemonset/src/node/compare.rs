@@ -34,6 +34,7 @@ impl Node {
         let look = Look { outlived: self.outlived(&look).await, ..look };
         let done = self.book().reconcile(&look);
         let learned = self.learn_pods().await;
+        self.runtimes.ask_late(|| self.records());
         self.changed();
         if let Ok(domain) = Domain::parse(&self.identity.domain) {
             // Namespaces that are observed are so without an API server too.
