@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use kube_api::{ApiError, ApiFlags, Body, Client, varied};
+use kube_api::{ApiError, ApiFlags, Body, Client};
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::again::{Again, SELDOM};
@@ -124,45 +124,64 @@ pub(crate) struct PutBack<'a> {
     node: &'a str,
     layout: &'a Layout,
     config: &'a Config,
-    told: bool,
+    client: Option<Client>,
+    again: Again,
+    /// When it is tried next.
+    next: Instant,
 }
 
 impl<'a> PutBack<'a> {
     /// Those of the node with this name.
-    pub(crate) const fn new(
+    pub(crate) fn new(
         flags: &'a ApiFlags,
         node: &'a str,
         layout: &'a Layout,
         config: &'a Config,
     ) -> Self {
-        Self { flags, node, layout, config, told: false }
+        let (again, next) = (Again::new(SELDOM), Instant::now());
+        Self { flags, node, layout, config, client: None, again, next }
     }
 
     /// Tries once. That nobody takes them keeps nothing from starting: the network of a node that boots comes when the
     /// agent does.
     pub(crate) async fn once(&mut self) {
-        let keys = &self.config.startup_taints;
-        if !self.config.taint_after_reboot || keys.is_empty() || !is_rebooted(self.layout) {
-            return;
-        }
-        // Whoever needs the API server for more says why it cannot be asked.
-        let Ok(Some(client)) = super::client(self.flags, self.node) else { return };
-        let why = match timeout(PATIENCE, add(&client, self.node, keys)).await {
-            Ok(Ok(added)) => return put(self.layout, keys, added),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the API server does not answer".to_owned(),
-        };
-        if !std::mem::replace(&mut self.told, true) {
-            warn!(why, "start-up taints are not put back, trying again until all is registered");
-        }
+        let pause = self.attempt().await;
+        self.next = Instant::now() + pause;
     }
 
     /// Tries for ever, as long as nobody has taken them: while the driver is waited for.
     pub(crate) async fn keep(&mut self) {
         loop {
-            sleep(varied(LOOK)).await;
+            sleep_until(self.next).await;
             self.once().await;
         }
+    }
+
+    /// Answers how long to wait for the next one.
+    async fn attempt(&mut self) -> Duration {
+        let keys = &self.config.startup_taints;
+        if !self.config.taint_after_reboot || keys.is_empty() || !is_rebooted(self.layout) {
+            return SELDOM;
+        }
+        if self.client.is_none() {
+            // Whoever needs the API server for more says why it cannot be asked.
+            self.client = super::client(self.flags, self.node).ok().flatten();
+        }
+        let Some(client) = &self.client else { return SELDOM };
+        let silent = || ApiError::Unreachable("not in time".into());
+        let asked = timeout(PATIENCE, add(client, self.node, keys)).await;
+        let error = match asked.unwrap_or_else(|_| Err(silent())) {
+            Ok(added) => {
+                put(self.layout, keys, added);
+                return SELDOM;
+            }
+            Err(error) => error,
+        };
+        let (is_news, pause) = self.again.failed(&error);
+        if is_news {
+            warn!(%error, "start-up taints are not put back, trying again until all is registered");
+        }
+        pause
     }
 }
 
@@ -239,7 +258,8 @@ mod tests {
 
     use axum::Router;
     use axum::http::StatusCode;
-    use axum::routing::get;
+    use axum::routing::{MethodRouter, get};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -280,25 +300,22 @@ mod tests {
         assert_eq!(said(&mut needed, false, true, 10 * PATIENT), 1);
     }
 
-    #[tokio::test]
-    async fn what_the_api_server_does_not_take_at_first_is_put_back_when_it_does() {
+    /// An agent's first start since a reboot.
+    struct Rebooted {
+        folder: tempfile::TempDir,
+        flags: ApiFlags,
+        layout: Layout,
+        config: Config,
+    }
+
+    /// One on a node whose object the API server answers by `node`.
+    async fn rebooted(node: MethodRouter) -> Rebooted {
         let folder = tempfile::tempdir().unwrap();
         for file in ["ca.crt", "token"] {
             fs::write(folder.path().join(file), "").unwrap();
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (calls, told) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(None)));
-        let patched = told.clone();
-        let node = get(move || {
-            let is_there = calls.fetch_add(1, Relaxed) > 0;
-            let code = if is_there { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            async move { (code, json!({"metadata": {"resourceVersion": "1"}}).to_string()) }
-        });
-        let node = node.patch(move |body: String| {
-            *patched.lock().unwrap() = Some(body);
-            async { "{}" }
-        });
         let app = Router::new().route("/api/v1/nodes/{name}", node);
         tokio::spawn(async move { axum::serve(listener, app).await });
         let kube_account = folder.path().to_owned();
@@ -310,6 +327,23 @@ mod tests {
         };
         let layout = Layout::new(folder.path(), folder.path());
         durable::replace(&layout.boot(), b"another").unwrap();
+        Rebooted { folder, flags, layout, config }
+    }
+
+    #[tokio::test]
+    async fn what_the_api_server_does_not_take_at_first_is_put_back_when_it_does() {
+        let (calls, told) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(None)));
+        let patched = told.clone();
+        let node = get(move || {
+            let is_there = calls.fetch_add(1, Relaxed) > 0;
+            let code = if is_there { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            async move { (code, json!({"metadata": {"resourceVersion": "1"}}).to_string()) }
+        });
+        let node = node.patch(move |body: String| {
+            *patched.lock().unwrap() = Some(body);
+            async { "{}" }
+        });
+        let Rebooted { folder: _folder, flags, layout, config } = rebooted(node).await;
         let mut back = PutBack::new(&flags, "n", &layout, &config);
         back.once().await;
         assert!(told.lock().unwrap().is_none() && is_rebooted(&layout));
@@ -323,6 +357,19 @@ mod tests {
             () = until_seen => {}
         }
         assert!(told.lock().unwrap().as_ref().unwrap().contains("a/b"));
+    }
+
+    #[tokio::test]
+    async fn without_the_right_they_are_tried_ever_more_seldom() {
+        let node = get(async || StatusCode::FORBIDDEN);
+        let Rebooted { folder: _folder, flags, layout, config } = rebooted(node).await;
+        let mut back = PutBack::new(&flags, "n", &layout, &config);
+        let mut pauses = Duration::ZERO;
+        for _ in 0..5 {
+            back.once().await;
+            pauses += back.next.saturating_duration_since(Instant::now());
+        }
+        assert!(pauses > 10 * LOOK, "five tries in {pauses:?}");
     }
 
     #[test]
