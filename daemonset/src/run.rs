@@ -77,7 +77,7 @@ fn start(options: &Options) -> Result<()> {
                 return Err(why);
             }
             tokio::select! {
-                there = waiting::until_there(options, &why) => there?,
+                there = waiting::until_there(options, &why, &layout) => there?,
                 () = taints.keep() => {}
                 () = stop.as_mut() => return Ok(()),
             }
@@ -308,6 +308,8 @@ async fn failed(tasks: &mut JoinSet<()>) -> anyhow::Error {
 fn told_to_stop() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // From here on it asks for a dump, and ends no agent that is not ready to write one.
+    let _dump = signal(SignalKind::user_defined1())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -1,6 +1,8 @@
 //! An agent that has nothing to serve yet: its driver comes later, as GPU operators install it at each boot. It says
 //! so where it is asked how it is, gives nothing out and touches nothing of the node.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::aside::aside;
 use crate::driver::{Driver, DriverError};
+use crate::layout::Layout;
 use crate::nvml::{self, NvmlSource};
 use crate::options::Options;
 use crate::orders::Orders;
@@ -47,15 +50,20 @@ pub(crate) fn is_for_a_driver(error: &anyhow::Error) -> bool {
 /// # Errors
 /// What no waiting mends: an address for metrics that cannot be listened on, a configuration that has become wrong, a
 /// driver whose nodes only the next container sees.
-pub(crate) async fn until_there(options: &Options, why: &anyhow::Error) -> Result<()> {
+pub(crate) async fn until_there(
+    options: &Options,
+    why: &anyhow::Error,
+    layout: &Layout,
+) -> Result<()> {
     let (told, reason) = watch::channel(format!("{why:#}"));
-    let listener = seen::bind(options.seen.metrics_address)?;
+    let (listener, dump) = (seen::bind(options.seen.metrics_address)?, layout.dump());
     warn!(why = *reason.borrow(), "waiting for the driver");
     tokio::select! {
         found = keep_looking(options, &told) => {
             found?;
             info!("the driver is there");
         }
+        () = seen::keep_dumping_reason(&dump, reason.clone()) => {}
         () = seen::serve_unready(listener, reason) => {}
     }
     Ok(())
@@ -88,10 +96,14 @@ async fn keep_looking(options: &Options, told: &watch::Sender<String>) -> Result
     }
 }
 
-/// Whether no node of a driver is seen here that is loaded, as its own file under `proc` says.
+/// Whether no node of a driver is seen here that is loaded, as its own file under `proc` says, and none can come: where
+/// the driver's root has a folder of device nodes that is not this container's own, they come there.
 fn is_blind(why: &anyhow::Error, proc: &Path) -> bool {
-    let without_nodes = matches!(why.downcast_ref(), Some(DriverError::Nodes(_)));
-    without_nodes && proc.join("driver/nvidia/version").exists()
+    let Some(DriverError::Nodes(root)) = why.downcast_ref() else { return false };
+    let is = |folder: &Path| fs::metadata(folder).ok().map(|it| (it.dev(), it.ino()));
+    let nodes = is(&root.join("dev"));
+    let is_live = nodes.is_some() && nodes != is(Path::new("/dev"));
+    !is_live && proc.join("driver/nvidia/version").exists()
 }
 
 /// Looks for the driver and, unless it is let go of by an order, at the cards.
@@ -111,4 +123,27 @@ fn look(options: &Options) -> Result<()> {
     }
     let why = silent.pop().unwrap_or_else(|| "NVML lists no GPU that answers".into());
     Err(anyhow!(NoGpu(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_folder_of_nodes_beside_the_containers_own_sees_those_that_come_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, proc) = (folder.path().join("root"), folder.path().join("proc"));
+        fs::create_dir_all(proc.join("driver/nvidia")).unwrap();
+        let without = |root: &Path| DriverError::Nodes(root.to_owned()).into();
+        let is_seen_blind = |root: &Path| is_blind(&without(root), &proc);
+        assert!(!is_seen_blind(&root), "the driver is not loaded");
+        fs::write(proc.join("driver/nvidia/version"), "NVRM version: ...").unwrap();
+        assert!(
+            is_seen_blind(&root),
+            "the container's own folder has what was there when it was made"
+        );
+        assert!(is_seen_blind(Path::new("/")), "the driver's folder is the container's");
+        fs::create_dir_all(root.join("dev")).unwrap();
+        assert!(!is_seen_blind(&root));
+    }
 }

@@ -51,6 +51,9 @@ fn an_agent_that_is_to_wait_for_the_driver_says_so_and_registers_once_it_is_ther
         status.contains("503") && why.contains("no NVIDIA driver under")
     });
     assert!(node.ask("/healthz").0.contains("200"), "it lives");
+    node.signal(libc::SIGUSR1);
+    let dump = || fs::read_to_string(node.at("state/dump.json")).unwrap_or_default();
+    wait_until("it writes down why it waits", || dump().contains("no NVIDIA driver under"));
     fs::rename(&away, &there).unwrap();
     node.expect_registered();
     wait_until("it is ready", || node.ask("/readyz").0.contains("200"));

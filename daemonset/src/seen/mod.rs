@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use chargeback::Chargeback;
+pub(crate) use dump::keep_dumping_reason;
 pub use flags::SeenFlags;
 pub(crate) use server::bind;
 pub use state::{Held, State};
