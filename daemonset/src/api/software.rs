@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use kube_api::{ApiError, Body, Client};
+use kube_api::{ApiError, Body, Client, varied};
 use serde_json::Value;
 use tokio::time::sleep;
 use tracing::warn;
@@ -13,8 +13,8 @@ use crate::node::Node;
 
 /// How often it is asked for until it is told.
 const SOON: Duration = Duration::from_secs(2);
-/// How often afterwards: both can be upgraded under the agent.
-const LATER: Duration = Duration::from_secs(60);
+/// How often afterwards, more or less: both can be upgraded under the agent, and all agents of a cluster ask.
+const LATER: Duration = Duration::from_secs(300);
 
 /// Keeps what the node knows of its software fresh, for ever.
 pub(super) async fn keep_known(client: &Client, name: &str, node: &Node) {
@@ -33,13 +33,14 @@ pub(super) async fn keep_known(client: &Client, name: &str, node: &Node) {
             Err(_) => {}
         }
         let known = node.software().borrow().is_some();
-        sleep(if known { LATER } else { SOON }).await;
+        sleep(if known { varied(LATER) } else { SOON }).await;
     }
 }
 
 async fn ask(client: &Client, name: &str) -> Result<Option<Software>, ApiError> {
-    let node = client.call(Method::GET, &format!("/api/v1/nodes/{name}"), Body::None).await?;
-    Ok(of(&node))
+    // Of the server's memory: its store is not to be read for what hardly ever changes.
+    let path = format!("/api/v1/nodes/{name}?resourceVersion=0");
+    Ok(of(&client.call(Method::GET, &path, Body::None).await?))
 }
 
 fn of(node: &Value) -> Option<Software> {
@@ -50,8 +51,32 @@ fn of(node: &Value) -> Option<Software> {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::http::Uri;
+    use axum::routing::get;
+
     use super::*;
     use serde_json::json;
+
+    #[tokio::test]
+    async fn the_servers_memory_is_asked_and_not_its_store() {
+        let answer = async |asked: Uri| {
+            let info = json!({"kubeletVersion": "v1.36.2", "containerRuntimeVersion": "a://1"});
+            let is_of_memory = asked.query() == Some("resourceVersion=0");
+            let node = if is_of_memory { json!({"status": {"nodeInfo": info}}) } else { json!({}) };
+            node.to_string()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().route("/api/v1/nodes/{name}", get(answer));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let account = tempfile::tempdir().unwrap();
+        for file in ["ca.crt", "token"] {
+            std::fs::write(account.path().join(file), "").unwrap();
+        }
+        let client = Client::new(&base, account.path(), "test").unwrap();
+        assert!(ask(&client, "n").await.unwrap().is_some());
+    }
 
     #[test]
     fn both_words_are_needed() {
