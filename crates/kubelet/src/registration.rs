@@ -24,8 +24,9 @@ use crate::{DEVICE_PLUGIN_VERSION, KUBELET_SOCKET, sockets};
 
 /// How long the kubelet may take to answer Register: it dials back for up to 10 s inside.
 const REGISTER_DEADLINE: Duration = Duration::from_secs(15);
-/// How long after Register the kubelet may take to ask for the list.
-const STREAM_DEADLINE: Duration = Duration::from_secs(10);
+/// How long after Register the kubelet may take to ask for the list, which it does within milliseconds: one that never
+/// does is registered with anew within 5 s.
+const STREAM_DEADLINE: Duration = Duration::from_secs(4);
 /// How long a server may take to let its connections go.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
