@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,6 +14,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 
 use crate::answer::no_answer;
 use crate::extender::Extender;
@@ -20,6 +22,10 @@ use crate::wire::{Args, Binding, PreemptArgs};
 
 /// A pod is at most 1.5 MiB; the names of 5,000 nodes are less.
 const LARGEST_BODY_BYTES: usize = 16 << 20;
+/// Such bodies that are in memory at a time: kube-scheduler places one pod after the other.
+const AT_ONCE: usize = 4;
+/// A binding names a pod and a node; many are on their way at a time.
+const LARGEST_BINDING_BYTES: usize = 64 << 10;
 
 #[derive(Clone)]
 struct Server {
@@ -52,15 +58,24 @@ pub fn routers(extender: Arc<Extender>) -> Routers {
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let bind = post(bind).layer(DefaultBodyLimit::max(LARGEST_BINDING_BYTES));
     let asked = Router::new()
         .route("/filter", post(filter))
         .route("/prioritize", post(prioritize))
         .route("/preempt", post(preempt))
-        .route("/bind", post(bind))
         .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
+        .layer(from_fn_with_state(places, in_turn))
+        .route("/bind", bind)
         .merge(seen.clone());
     let server = Server { extender, counts: Counts::default() };
     Routers { asked: asked.with_state(server.clone()), seen: seen.with_state(server) }
+}
+
+/// Reads no question before there is a place for it.
+async fn in_turn(State(places): State<Arc<Semaphore>>, question: Request, next: Next) -> Response {
+    let _place = places.acquire().await;
+    next.run(question).await
 }
 
 async fn filter(State(server): State<Server>, body: Bytes) -> Response {

@@ -1,5 +1,6 @@
 //! The extender as a process between a scripted API server and kube-scheduler's own JSON.
 
+mod bounded;
 mod harness;
 mod logged;
 #[path = "../nodes/mod.rs"]
