@@ -330,7 +330,11 @@ impl Gpu {
         let Plan { mode, pool, cordon } = config.plan(self);
         self.mode = mode;
         self.pool = pool;
-        let of_slice = || self.slices.iter().flatten().find_map(|slice| orders.cordon(slice.uuid));
+        // It closes the card: whoever reads why has to find the order, or the rival.
+        let of_slice = || {
+            let mut slices = self.slices.iter().flatten().map(|slice| slice.uuid);
+            slices.find_map(|it| Some(format!("{} (for its slice {it})", orders.cordon(it)?)))
+        };
         self.cordon = orders.cordon(self.uuid).or_else(of_slice).or(cordon);
         self.no_shares = orders.no_shares.clone();
         // Clients of the daemon to which its shares are left are no strangers.

@@ -110,3 +110,15 @@ fn clients_of_the_daemon_that_holds_its_shares_are_no_strangers_while_it_lives()
         assert_eq!(seen.gpus()[0].foreign, foreign, "{back_end:?} {lives}");
     }
 }
+
+#[test]
+fn a_card_that_is_closed_for_one_slice_says_for_which() {
+    let slice = slice(7, "1g.10gb");
+    let mut orders = Orders::default();
+    orders.cordon_for(slice.uuid, "fan");
+    let card = Facts { slices: Some(vec![slice.clone()]), ..facts(0) };
+    let scan = Ok(vec![(0, Ok(card))]);
+    let inventory = Inventory::default().refreshed(scan, &Config::default(), &orders);
+    let why = inventory.gpus()[0].cordon.clone().unwrap();
+    assert!(why.starts_with("fan") && why.contains(&slice.uuid.to_string()), "{why}");
+}
