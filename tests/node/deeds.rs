@@ -126,7 +126,7 @@ impl Cards {
         self.restore();
         let gpus =
             || aliquot_node::status::read(&node.at("state"), &node.at("pages")).unwrap().gpus;
-        // An agent that started while one was away has yet to find it.
+        // An agent that never saw it has yet to find it.
         wait_until("both cards are found", || gpus().len() == 2);
         for gpu in gpus() {
             let (card, uuid) = (gpu.index, gpu.uuid.to_string());

@@ -8,7 +8,7 @@ use std::thread;
 use kubelet_sim::PodSpec;
 use sim_world::admin::{self, Change};
 
-use crate::harness::{Node, PERCENT, WHOLE, wait_until, world_options};
+use crate::harness::{Node, PERCENT, WHOLE, part, wait_until, world_options};
 
 fn change(node: &Node, change: Change) {
     admin::change(&node.at("driver"), change).unwrap();
@@ -167,12 +167,40 @@ fn a_card_that_hangs_leaves_the_other_as_it_is() {
 }
 
 #[test]
+fn the_xids_of_a_card_that_was_away_when_the_agent_started_are_heard_once_it_is_back() {
+    let mut node = Node::without_agent();
+    change(&node, Change::Vanish { card: 1 });
+    node.start_agent();
+    node.expect(PERCENT, 100);
+    change(&node, Change::Restore { card: 1 });
+    node.expect(WHOLE, 1);
+    change(&node, Change::Xid { card: 1, number: 48 });
+    node.expect(WHOLE, 0);
+    wait_until("the XID is named", || sick(&node, 1).is_some_and(|why| why.contains("XID 48")));
+}
+
+#[test]
 fn a_gpu_that_others_share_by_mps_is_not_shared_again() {
     let node = Node::new();
     change(&node, Change::Mps { card: 0, pids: vec![1] });
     node.expect(PERCENT, 0);
     assert_eq!(node.sim.capacity(PERCENT), 100);
     change(&node, Change::Mps { card: 0, pids: vec![] });
+    node.expect(PERCENT, 100);
+}
+
+#[test]
+fn a_tenant_that_is_a_client_of_an_mps_daemon_of_its_own_closes_its_gpu_to_nobody() {
+    let node = Node::new();
+    let client = part("target/dist/x86_64/gpu-client", "cargo xtask dist");
+    let script = format!("sleep 1000 | {} alloc=64M hold", client.display());
+    let mut pod = node.share("a", 50, &script);
+    pod.start().unwrap();
+    wait_until("the process behind its slot is known", || node.behind(0).1 != 0);
+    let pid = node.behind(0).1;
+    change(&node, Change::Mps { card: 0, pids: vec![pid, 1] });
+    node.expect(PERCENT, 50);
+    change(&node, Change::Mps { card: 0, pids: vec![pid] });
     node.expect(PERCENT, 100);
 }
 

@@ -58,6 +58,22 @@ fn each_gpu_that_falls_sick_is_an_event_of_its_own_and_a_reason_that_changes_is_
 }
 
 #[test]
+fn a_card_that_does_not_answer_when_an_agent_starts_is_told_of_and_counted_by_the_name_it_had() {
+    let (mut node, api) = node("");
+    let second = uuid(&node, 1);
+    node.expect(WHOLE, 1);
+    wait_until("it is dated", || node.at("state/gpus.boot").exists());
+    node.kill_agent();
+    change(&node, Change::Vanish { card: 1 });
+    node.start_agent();
+    expect(&api, "GPUUnhealthy", &[&second, "fell off the bus"]);
+    assert_eq!(node.metric("aliquot_gpu_healthy", &[&second]), Some(0.0));
+    assert_eq!((node.sim.allocatable(WHOLE), node.sim.capacity(WHOLE)), (0, 1));
+    change(&node, Change::Restore { card: 1 });
+    node.expect(WHOLE, 1);
+}
+
+#[test]
 fn an_event_that_the_server_does_not_take_is_sent_again() {
     let (node, api) = node("");
     api.cluster().events_refused = 2;
