@@ -187,11 +187,13 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     let lock = books.lock();
     books.bury(&lock);
     let mut admitted = false;
-    for _ in 0..SUMS {
+    for round in 0..=SUMS {
         let outcome = admit(books, slot, kind, bytes);
         admitted = outcome == Outcome::Admitted
             || outcome == Outcome::Disturbed && attempt(books, slot, kind, bytes, books.limit());
-        if admitted || outcome == Outcome::Refused {
+        // What was taken from others in the last round is looked at once more.
+        let is_last = round + 1 >= SUMS && outcome != Outcome::Recalled;
+        if admitted || outcome == Outcome::Refused || is_last {
             break;
         }
         books.pause();
@@ -240,4 +242,85 @@ fn take_off(own: &AtomicU64, bytes: u64) {
 fn over<B: Books>(books: &B) -> Refused {
     let used = total::bytes_of(books.total().load(Ordering::Relaxed));
     Refused::OverLimit { limit: books.exact_limit(), used }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::spare::PAGE;
+
+    /// A process that asks, in slot 0, beside another that gives back a page whenever one was taken from it.
+    struct Beside {
+        total: AtomicU64,
+        held: [AtomicU64; 2],
+        limit: u64,
+    }
+
+    impl Beside {
+        fn holding(pages: u64) -> Self {
+            let (total, limit) = (AtomicU64::new(pages * PAGE), pages * PAGE);
+            let held = [AtomicU64::new(0), AtomicU64::new(pages * PAGE)];
+            assert!(spare::keep(&held[1], PAGE));
+            Self { total, held, limit }
+        }
+    }
+
+    impl Books for Beside {
+        type Lock = ();
+
+        fn total(&self) -> &AtomicU64 {
+            &self.total
+        }
+
+        fn ticket(&self) -> u64 {
+            0
+        }
+
+        fn limit(&self) -> u64 {
+            self.limit
+        }
+
+        fn sum(&self, asked: Option<Asked>) -> Sum {
+            let words = self.held.each_ref().map(|word| word.load(Ordering::Relaxed));
+            let charged = words.map(spare::charged).iter().sum::<u64>();
+            let spare = words.map(spare::spare).iter().sum();
+            let charged = charged + asked.map_or(0, |asked| asked.bytes);
+            Sum { charged, spare, limit: self.limit }
+        }
+
+        fn held(&self, slot: usize, _: usize) -> &AtomicU64 {
+            &self.held[slot]
+        }
+
+        fn recall(&self) {
+            let [_, other] = &self.held;
+            spare::recall(other);
+            if spare::held(other.load(Ordering::Relaxed)) > 0 {
+                assert!(spare::keep(other, PAGE));
+            }
+        }
+
+        fn lock(&self) {}
+
+        fn unlock(&self, (): ()) {}
+
+        fn bury(&self, (): &()) {}
+
+        fn pause(&self) {}
+    }
+
+    #[test]
+    fn what_was_taken_from_others_in_the_last_round_is_had() {
+        for pages in [1, 2, u64::from(SUMS)] {
+            let books = Beside::holding(pages);
+            assert_eq!(charge(&books, 0, 0, pages * PAGE), Ok(()), "{pages}");
+            assert_eq!(total::bytes_of(books.total.load(Ordering::Relaxed)), pages * PAGE);
+        }
+    }
+
+    #[test]
+    fn who_finds_too_little_each_time_is_refused_in_the_end() {
+        let books = Beside::holding(2 * u64::from(SUMS));
+        assert!(charge(&books, 0, 0, 2 * u64::from(SUMS) * PAGE).is_err());
+    }
 }
