@@ -35,9 +35,9 @@ fn a_launch_of_every_kind_is_counted_and_measured() {
         let used = stage.used();
         assert_eq!(used.launches, 10, "{kind}");
         let truth = number(&outcome.lines, "book=busy_ns") as u64;
-        // What took longer than its kernels is between them: the machine may be slow.
-        assert!(used.spent_compute_ns + 200_000 >= truth.min(used.spent_compute_ns * 2), "{kind}");
-        assert!(used.spent_compute_ns > 0, "{kind}");
+        // What is more than that is between its kernels: the machine may be slow.
+        let spent = used.spent_compute_ns;
+        assert!(spent + 200_000 >= truth, "{kind}: {spent} of {truth}");
     }
 }
 

@@ -208,7 +208,8 @@ impl Member {
         self.runs_ns = runs_ns;
         let still_ns = now_ns.saturating_sub(self.moved_ns);
         self.waiting = reading.waiting && still_ns <= ASLEEP_NS;
-        // What was never measured may be far longer than it is taken to be, and beside it others may be in flight.
+        // What was never measured may be far longer than it is taken to be, and beside it others may be in flight. Which it
+        // is nobody tells apart: so much that was measured is waited for as well.
         let is_known = reading.in_flight_ns < UNKNOWN_NS;
         let patience_ns = if reading.waiting || !is_known { ASLEEP_NS } else { UNTOLD_NS };
         self.running = if still_ns <= patience_ns + runs_ns { reading.running } else { 0 };
