@@ -34,6 +34,15 @@ impl Books {
         self.all().into_iter().find(|(its, _)| *its == pid).map_or(0, |(_, busy_ns)| busy_ns)
     }
 
+    /// What each of two had of the card's next two seconds, in percent.
+    fn percent(&self, pids: [u32; 2]) -> [f64; 2] {
+        let (began, before) = (Instant::now(), pids.map(|pid| self.busy_ns(pid)));
+        std::thread::sleep(Duration::from_secs(2));
+        let after = pids.map(|pid| self.busy_ns(pid));
+        let ns = began.elapsed().as_nanos() as f64;
+        [0, 1].map(|i| (after[i] - before[i]) as f64 * 100.0 / ns)
+    }
+
     /// The process that has come beside `known`, once it works.
     fn newcomer(&self, known: &[u32]) -> u32 {
         let is_new = |(pid, busy_ns): &(u32, u64)| !known.contains(pid) && *busy_ns > 0;
@@ -128,9 +137,29 @@ fn what_is_told_of_gpu_time_waiting_and_launches_is_what_the_card_did() {
 
 #[test]
 fn containers_keep_to_their_shares_while_the_agent_is_stopped_killed_and_back() {
+    // What the one leaves is not lent to the other. The card alone would give either a half; a busy machine may keep
+    // both from having all of theirs.
+    through_the_agent_s_ends("strict", |[small, large]| {
+        assert!(small < 35.0 && large > 3.0 && small > 3.0, "{small} and {large}");
+        true
+    });
+}
+
+#[test]
+fn what_the_larger_share_leaves_is_lent_and_no_more_while_the_agent_is_stopped_killed_and_back() {
+    // A busy machine may keep the larger one from launching, and what it leaves the other may have: so a moment is
+    // looked for when it is kept from nothing. Without shares there is none: the card alone would give either a half.
+    through_the_agent_s_ends("fair", |[small, large]| small > 3.0 && large > 2.0 * small);
+}
+
+/// So often at most is looked for a moment when shares hold.
+const LOOKS: usize = 10;
+
+/// Two containers, of a quarter and three quarters of a GPU, work under `policy` while the agent lives, is stopped, goes on,
+/// is killed and comes back. `holds` sees what each had in percent, and is asked again while it says no.
+fn through_the_agent_s_ends(policy: &str, holds: impl Fn([f64; 2]) -> bool) {
     let mut node = Node::without_agent();
-    // What the one leaves is not lent to the other: a busy machine may keep either from launching.
-    std::fs::write(node.at("config.yaml"), "computePolicy: strict\n").unwrap();
+    std::fs::write(node.at("config.yaml"), format!("computePolicy: {policy}\n")).unwrap();
     node.add_flag("--config", &node.at("config.yaml").display().to_string());
     node.start_agent();
     node.expect_registered();
@@ -143,14 +172,12 @@ fn containers_keep_to_their_shares_while_the_agent_is_stopped_killed_and_back() 
     let shares_hold = |when: &str| {
         // Each paces itself a quarter of a second after the last beat.
         std::thread::sleep(Duration::from_secs(1));
-        let before = (Instant::now(), [small, large].map(|pid| books.busy_ns(pid)));
-        std::thread::sleep(Duration::from_secs(2));
-        let after = [small, large].map(|pid| books.busy_ns(pid));
-        let ns = before.0.elapsed().as_nanos() as f64;
-        let percent = [0, 1].map(|i| (after[i] - before.1[i]) as f64 * 100.0 / ns);
-        println!("{when}: {percent:.1?}");
-        // The card alone would give either a half. A busy machine may keep both from having all of theirs.
-        assert!(percent[0] < 35.0 && percent.iter().all(|one| *one > 3.0), "{when}: {percent:?}");
+        let held = (0..LOOKS).any(|_| {
+            let percent = books.percent([small, large]);
+            println!("{policy}, {when}: {percent:.1?}");
+            holds(percent)
+        });
+        assert!(held, "{policy}, {when}");
     };
     shares_hold("the agent lives");
     node.signal(libc::SIGSTOP);
