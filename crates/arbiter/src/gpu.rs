@@ -261,10 +261,12 @@ impl Gpu {
 
     fn decide(&mut self) {
         let active = self.active();
-        let backlogged = self.members.iter().filter(|member| member.is_backlogged());
-        let weights: u64 = backlogged.map(|member| member.terms.weight()).sum();
-        // Who has turns goes before nobody between them.
         let turns = &self.turns;
+        // Between its turns a gang is not there.
+        let is_there = |member: &&Member| !turns.has(member.key) || turns.whose == Some(member.key);
+        let backlogged = self.members.iter().filter(|member| member.is_backlogged());
+        let weights: u64 = backlogged.filter(is_there).map(|member| member.terms.weight()).sum();
+        // Who has turns goes before nobody between them.
         let goes_first = |member: &Member| member.goes_first() && !turns.has(member.key);
         let first = self.members.iter().any(goes_first);
         for member in &mut self.members {

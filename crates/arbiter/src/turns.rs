@@ -5,10 +5,14 @@
 //! without gangs; what they launch there is to be done when the next turn begins. A gang that has nothing to do in its
 //! turn leaves it to them.
 
-use crate::ends::{Ending, HANDOVER_NS, LAG_NS, LOOK_NS, SPARE_NS};
+use crate::ends::{Ending, HANDOVER_NS, LOOK_NS, SPARE_NS};
 use crate::gpu::Gpu;
 use crate::member::{Grant, Member, Pace};
 use crate::terms::Policy;
+
+/// How long nobody need look in a gang's turn, in nanoseconds. A rank that spun before it is told of that when its turn has
+/// begun, and has no credit left until the next look.
+const TURN_LOOK_NS: u64 = 1_000_000;
 
 /// Who has turns of a GPU, and whose it is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,8 +71,9 @@ impl Turns {
     pub fn look_ns(&self) -> u64 {
         match self.ending {
             _ if self.scheduled.is_empty() => u64::MAX,
-            Ending::Open | Ending::Over => self.holds_ns,
-            Ending::Leads | Ending::Lags => self.holds_ns.min(LOOK_NS),
+            Ending::Open => self.holds_ns.min(TURN_LOOK_NS),
+            Ending::Over => self.holds_ns,
+            Ending::Leads | Ending::Lags(_) => self.holds_ns.min(LOOK_NS),
         }
     }
 
@@ -138,10 +143,14 @@ impl Gpu {
             let part_ns = (turns.left_ns + over_ns) * member.terms.weight() / all.max(1);
             let own_ns = match (turns.may(member.key, idles), member.terms.policy) {
                 (false, _) => 0,
+                // Beyond a strict cap too: a rank that stands still costs more, and its next turn is the
+                // shorter by it.
                 (true, _) if turns.whose == Some(member.key) && turns.ending != Ending::Open => {
-                    // Beyond a strict cap too: a rank that stands still costs more, and its next turn is the
-                    // shorter by it.
-                    if turns.ending == Ending::Lags { LAG_NS } else { 0 }
+                    if let Ending::Lags(lag_ns) = turns.ending {
+                        lag_ns
+                    } else {
+                        0
+                    }
                 }
                 (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
                 // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when

@@ -16,6 +16,8 @@ pub struct Asked {
     pub cost_ns: u64,
     /// It was never measured, and the cost says nothing.
     pub is_unmeasured: bool,
+    /// It is a rank's, whose turns end on several GPUs at once.
+    pub is_rank: bool,
     /// The quantum in nanoseconds, two of them where time is lent: so much may be in flight, and patience is counted in it.
     pub quantum_ns: u64,
     /// The share in percent, 1 to 100.
@@ -41,10 +43,19 @@ impl Asked {
     /// How much may be in flight for it to follow, in nanoseconds. At most one launch that was never measured
     /// is: two of 50 ms in a share of 25 % would cost it 300 ms.
     fn most_ns(&self) -> u64 {
-        if self.is_unmeasured { self.quantum_ns.min(UNKNOWN_NS) } else { self.quantum_ns }
+        match self {
+            Self { is_unmeasured: true, .. } => self.quantum_ns.min(UNKNOWN_NS),
+            Self { is_rank: true, .. } => {
+                self.quantum_ns.min(RANK_NS.max(self.cost_ns.saturating_add(1)))
+            }
+            _ => self.quantum_ns,
+        }
     }
 }
 
+/// What a rank of a gang may have in flight for another launch to follow, in nanoseconds; one launch, if that is longer.
+/// When its turn closes the others wait for it.
+const RANK_NS: u64 = 1_000_000;
 /// The shortest wait in nanoseconds: sleeping takes about as long.
 const SHORTEST_NS: u64 = 100_000;
 /// The longest: an arbiter that has gone is noticed meanwhile.
@@ -107,6 +118,7 @@ mod tests {
         in_flight_ns: 0,
         cost_ns: 20_000,
         is_unmeasured: false,
+        is_rank: false,
         quantum_ns: 5 * MS,
         share: 25,
         is_alone: false,
@@ -140,6 +152,17 @@ mod tests {
         let behind = |asked: Asked| verdict(&Asked { in_flight_ns: UNKNOWN_NS, ..asked });
         assert_ne!(behind(unmeasured), Verdict::Launch);
         assert_eq!(behind(lent), Verdict::Launch, "what is known goes on");
+    }
+
+    #[test]
+    fn a_rank_has_a_millisecond_in_flight_or_one_launch_behind_another() {
+        let rank = |cost_ns, in_flight_ns| {
+            let asked = Asked { is_rank: true, cost_ns, in_flight_ns, ..ASKED };
+            verdict(&asked) == Verdict::Launch
+        };
+        assert!(rank(MS / 2, MS - 1) && !rank(MS / 2, MS));
+        assert!(rank(3 * MS, 3 * MS) && !rank(3 * MS, 3 * MS + 1));
+        assert!(!rank(50 * MS, 5 * MS), "never more than any other");
     }
 
     #[test]

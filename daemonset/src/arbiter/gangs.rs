@@ -75,15 +75,13 @@ impl Seat {
         all.map(|(_, rank)| rank.overrun_ns).max().unwrap_or(0)
     }
 
-    /// How far a gang is with its turn, which began at `begun_ns` and is to end soon, by what is seen here and on its
-    /// other GPUs.
-    pub(super) fn ending(&self, gang: u64, begun_ns: u64) -> Ending {
+    /// How far a gang is at `now_ns` with its turn, which began at `begun_ns` and is to end soon, by what is seen here and
+    /// on its other GPUs.
+    pub(super) fn ending(&self, gang: u64, begun_ns: u64, now_ns: u64) -> Ending {
         let mut known = self.gangs.known();
-        let own = known.ranks.get(&(gang, self.card)).copied().unwrap_or_default();
         let all = known.ranks.range((gang, 0)..=(gang, u64::MAX));
-        let others = all.filter(|((_, card), _)| *card != self.card);
-        let seen = Ending::of(own, others.map(|(_, rank)| *rank));
-        known.closed.ending(gang, begun_ns, seen)
+        let all: Vec<_> = all.map(|((_, card), rank)| (*card, *rank)).collect();
+        known.closed.ending(gang, begun_ns, self.card, now_ns, &all)
     }
 
     /// These gangs want this GPU beside others: each with the percent that it is to have meanwhile.
@@ -154,24 +152,26 @@ mod tests {
         let gangs = Arc::new(Gangs::default());
         let mut seats = [0, 1].map(|gpu| Seat::new(gangs.clone(), uuid(gpu)));
         seats.iter_mut().for_each(|seat| seat.say([(7, 50), (8, 50)].into_iter()));
-        let [runs, waits] =
-            [(true, false), (false, true)].map(|(runs, waits)| Rank { runs, waits, overrun_ns: 0 });
-        seats[0].saw(7, waits);
-        seats[1].saw(7, runs);
-        seats[1].saw(8, runs);
-        seats[1].saw(7, Rank { overrun_ns: 5, ..runs });
-        assert_eq!(seats.each_ref().map(|seat| seat.short_ns(7)), [5; 2]);
+        let rank = |runs, launches| Rank { runs, waits: true, launches, ..Rank::default() };
         let ending =
-            |seats: &[Seat; 2], turn| [0, 1].map(|card: usize| seats[card].ending(7, turn));
-        assert_eq!(ending(&seats, 10), [Ending::Lags, Ending::Leads]);
-        seats[1].saw(7, waits);
+            |seats: &[Seat; 2], turn| [0, 1].map(|card: usize| seats[card].ending(7, turn, turn));
+        seats[0].saw(7, rank(false, 5));
+        seats[1].saw(7, rank(false, 9));
+        seats[1].saw(8, rank(true, 0));
         assert_eq!(ending(&seats, 10), [Ending::Over; 2], "another gang's ranks say nothing of it");
-        seats[1].saw(7, runs);
+        seats[1].saw(7, Rank { overrun_ns: 5, ..rank(true, 12) });
+        assert_eq!(seats.each_ref().map(|seat| seat.short_ns(7)), [5; 2]);
         assert_eq!(ending(&seats, 10), [Ending::Over; 2], "the others have begun");
-        assert_eq!(ending(&seats, 20), [Ending::Lags, Ending::Leads], "its next turn");
+        let [lags, leads] = ending(&seats, 20);
+        assert!(matches!(lags, Ending::Lags(_)), "its next turn: {lags:?}");
+        assert_eq!(leads, Ending::Leads);
+        seats[0].saw(7, rank(false, 8));
         seats[1].say(std::iter::empty());
-        let alone = seats[0].ending(7, 30);
-        assert_eq!(alone, Ending::Over, "who wants nothing there runs nothing there");
+        assert_eq!(
+            seats[0].ending(7, 30, 30),
+            Ending::Over,
+            "who wants nothing there runs nothing"
+        );
     }
 
     #[test]

@@ -260,7 +260,7 @@ impl Keeper {
             .map(|(gang, desk)| (gang, desk.id.0))
             .collect();
         let (short, ending) =
-            (|gang| self.seat.short_ns(gang), |gang, turn| self.seat.ending(gang, turn));
+            (|gang| self.seat.short_ns(gang), |gang, turn| self.seat.ending(gang, turn, now_ns));
         let Some(moment) = table.at(card, now_ns, short, ending) else {
             return Turns::default();
         };

@@ -10,8 +10,11 @@ use crate::ends::{CLOSING_NS, Ending, OVERTIME_NS, SPARE_NS};
 /// The longest that a period gets, in quanta.
 const MOST_QUANTA: u64 = 8;
 /// The shortest turn, if the period can be made long enough for it, in nanoseconds: at each a GPU
-/// turns from one process to another, and kernels that were launched before are waited for.
-const LEAST_TURN_NS: u64 = 2_000_000;
+/// turns from one process to another, and kernels that were launched before are waited for. The longer it is the longer
+/// all others wait.
+const LEAST_TURN_NS: u64 = 6_000_000;
+/// The same of the time between turns.
+const LEAST_OTHERS_NS: u64 = 1_000_000;
 
 /// A gang wants a GPU that others want as well.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -37,6 +40,8 @@ pub struct Turn {
     pub to_ns: u64,
     /// How long after that it may be closing still.
     pub overtime_ns: u64,
+    /// How long before that it begins to close.
+    pub closing_ns: u64,
 }
 
 /// Turns of gangs, the same in each period.
@@ -76,11 +81,11 @@ impl Turn {
 
     /// When it begins to close, from the period's begin: a short one half-way.
     fn closes_ns(&self) -> u64 {
-        self.to_ns - CLOSING_NS.min((self.to_ns - self.from_ns) / 2)
+        self.to_ns - self.closing_ns.min((self.to_ns - self.from_ns) / 2)
     }
 
     /// For how long it may close, in nanoseconds.
-    fn closing_ns(&self) -> u64 {
+    fn closes_for_ns(&self) -> u64 {
         self.to_ns + self.overtime_ns - self.closes_ns()
     }
 
@@ -126,13 +131,20 @@ impl Timetable {
         let all = gangs.iter().flat_map(|gang| of(*gang));
         let least = all.map(|standing| standing.percent.clamp(1, 100)).min();
         let Some(least) = least else { return Self::default() };
-        let period_ns = (LEAST_TURN_NS * 100 / u64::from(least))
-            .clamp(2 * quantum_ns, MOST_QUANTA * quantum_ns);
+        let of_others = |card| {
+            let on = gangs.iter().flat_map(|gang| of(*gang)).filter(|one| one.card == card);
+            let all: u32 = on.map(|standing| standing.percent.clamp(1, 100)).sum();
+            (1..100).contains(&all).then(|| 100 - all)
+        };
+        let least_left = standings.iter().filter_map(|one| of_others(one.card)).min();
+        let turns_ns = LEAST_TURN_NS * 100 / u64::from(least);
+        let others_ns = LEAST_OTHERS_NS * 100 / u64::from(least_left.unwrap_or(100));
+        let period_ns = turns_ns.max(others_ns).clamp(2 * quantum_ns, MOST_QUANTA * quantum_ns);
         let mut table = Self { period_ns, turns: Vec::new() };
         for gang in gangs {
             let lengths = of(gang).map(|standing| {
                 let to_ns = period_ns * u64::from(standing.percent.clamp(1, 100)) / 100;
-                Turn { gang, card: standing.card, from_ns: 0, to_ns, overtime_ns: 0 }
+                Turn { gang, card: standing.card, from_ns: 0, to_ns, overtime_ns: 0, closing_ns: 0 }
             });
             table.place(&lengths.collect::<Vec<_>>());
         }
@@ -140,16 +152,18 @@ impl Timetable {
         table
     }
 
-    /// Overtime is at most half of what comes behind, the others' time or another gang's turn: who is to have
+    /// Overtime is at most a third of what comes behind, the others' time or another gang's turn: who is to have
     /// little beside a gang is to have some of it in every period, whatever the gang says.
     fn bound_overtime(&mut self) {
         let most = |turn: &Turn| match self.free_ns(turn.card, turn.to_ns) {
             0 => self.turn_from(turn.card, turn.to_ns).map_or(0, |next| next.to_ns - next.from_ns),
             free_ns => free_ns,
         };
-        let most: Vec<u64> = self.turns.iter().map(|turn| most(turn) / 2).collect();
+        let most: Vec<u64> = self.turns.iter().map(|turn| most(turn) / 3).collect();
         for (turn, most_ns) in self.turns.iter_mut().zip(most) {
             turn.overtime_ns = OVERTIME_NS.min(most_ns);
+            // What it may not take afterwards it needs before.
+            turn.closing_ns = CLOSING_NS + OVERTIME_NS - turn.overtime_ns;
         }
     }
 
@@ -173,7 +187,7 @@ impl Timetable {
         let here = || all.clone().map(|turn| turn.shortened(short(turn.gang)));
         let since_ns = |turn: &Turn| (into_ns + self.period_ns - turn.closes_ns()) % self.period_ns;
         let last = here().min_by_key(since_ns)?;
-        let left_ns = last.closing_ns().saturating_sub(since_ns(&last));
+        let left_ns = last.closes_for_ns().saturating_sub(since_ns(&last));
         if left_ns > 0 {
             let (gang, holds_ns, short_ns) = (last.gang, left_ns, short(last.gang));
             // It may have begun in the period before.

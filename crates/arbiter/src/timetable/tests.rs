@@ -17,10 +17,10 @@ fn standing(gang: u64, card: u64, percent: u32) -> Standing {
 fn a_gang_has_all_of_its_gpus_at_once_and_the_others_have_the_rest() {
     let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
     for card in [0, 1] {
-        let moment = at(&table, card, 100 * MS).unwrap();
+        let moment = at(&table, card, 120 * MS).unwrap();
         assert_eq!((moment.gang, moment.ending), (Some(7), Ending::Open));
-        assert_eq!((moment.left_ns, moment.holds_ns), (5 * MS - SPARE_NS, 4 * MS));
-        assert_eq!(at(&table, card, 106 * MS), Some(Moment::free(4 * MS)));
+        assert_eq!((moment.left_ns, moment.holds_ns), (6 * MS - SPARE_NS, 6 * MS - CLOSING_NS));
+        assert_eq!(at(&table, card, 128 * MS), Some(Moment::free(4 * MS)));
         assert!(table.has(card, 7) && !table.has(card, 8));
     }
     assert_eq!(at(&table, 2, 100 * MS), None, "nobody has turns there");
@@ -40,15 +40,22 @@ fn a_turn_that_closes_is_over_as_soon_as_nobody_has_anything_left() {
             },
         )
     };
-    let (gang, left_ns) = (Some(7), MS / 2 + OVERTIME_NS);
-    let lags =
-        Moment { gang, begun_ns: 0, ending: Ending::Lags, left_ns, holds_ns: left_ns, short_ns: 0 };
-    assert_eq!(closes(4 * MS + MS / 2, Ending::Lags), Some(lags));
-    assert_eq!(closes(5 * MS, Ending::Leads).unwrap().gang, Some(7), "it may take a little longer");
-    assert_eq!(closes(5 * MS + OVERTIME_NS, Ending::Leads).unwrap().gang, None);
+    let early_ns = CLOSING_NS / 2;
+    let (gang, left_ns) = (Some(7), early_ns + OVERTIME_NS);
+    let lags = Moment {
+        gang,
+        begun_ns: 0,
+        ending: Ending::Lags(1),
+        left_ns,
+        holds_ns: left_ns,
+        short_ns: 0,
+    };
+    assert_eq!(closes(6 * MS - early_ns, Ending::Lags(1)), Some(lags));
+    assert_eq!(closes(6 * MS, Ending::Leads).unwrap().gang, Some(7), "it may take a little longer");
+    assert_eq!(closes(6 * MS + OVERTIME_NS, Ending::Leads).unwrap().gang, None);
     // The others have the GPU until its next turn begins.
-    assert_eq!(closes(4 * MS + MS / 2, Ending::Over), Some(Moment::free(5 * MS + MS / 2)));
-    assert_eq!(closes(5 * MS, Ending::Over), Some(Moment::free(5 * MS)));
+    assert_eq!(closes(6 * MS - early_ns, Ending::Over), Some(Moment::free(6 * MS + early_ns)));
+    assert_eq!(closes(6 * MS, Ending::Over), Some(Moment::free(6 * MS)));
 }
 
 #[test]
@@ -68,27 +75,28 @@ fn who_has_one_gpu_has_no_turns() {
 fn what_a_gang_had_too_much_of_one_gpu_it_has_less_of_all() {
     let table = Timetable::of(&[standing(7, 0, 50), standing(7, 1, 50)], 5 * MS);
     for card in [0, 1] {
-        let at = |now_ns| table.at(card, now_ns, |_| MS, |_, _| Ending::Leads).unwrap();
+        let short = MS;
+        let at = |now_ns| table.at(card, now_ns, |_| short, |_, _| Ending::Leads).unwrap();
         let first = at(MS);
-        assert_eq!((first.left_ns, first.holds_ns), (3 * MS - SPARE_NS, 2 * MS));
-        assert_eq!((first.short_ns, at(3 * MS).ending), (MS, Ending::Leads));
-        assert_eq!(at(4 * MS + OVERTIME_NS), Moment::free(5 * MS + MS / 2));
+        assert_eq!((first.left_ns, first.holds_ns), (4 * MS - SPARE_NS, 4 * MS - CLOSING_NS));
+        assert_eq!((first.short_ns, at(5 * MS).ending), (short, Ending::Leads));
+        assert_eq!(at(5 * MS + OVERTIME_NS), Moment::free(7 * MS - OVERTIME_NS));
         let never = table.at(card, 2 * MS, |_| u64::MAX, |_, _| Ending::Leads).unwrap();
         assert_eq!(never.gang, Some(7), "it has half of its turn in any case");
     }
 }
 
 #[test]
-fn overtime_takes_no_more_than_half_of_what_comes_behind() {
+fn overtime_takes_no_more_than_a_third_of_what_comes_behind() {
     let table = Timetable::of(&[standing(7, 0, 95), standing(7, 1, 50)], 5 * MS);
     let whose = |card, into_ns| at(&table, card, into_ns).unwrap().gang;
-    assert_eq!((whose(0, 9_749_999), whose(0, 9_750_000)), (Some(7), None));
-    assert_eq!((whose(1, 5_499_999), whose(1, 5_500_000)), (Some(7), None));
+    assert_eq!((whose(0, 19_333_332), whose(0, 19_333_333)), (Some(7), None));
+    assert_eq!((whose(1, 11_499_999), whose(1, 11_500_000)), (Some(7), None));
     let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
     let table = Timetable::of(&[both(7, 60), both(8, 5)].concat(), 5 * MS);
     let whose = |into_ns| at(&table, 0, into_ns).unwrap().gang;
-    assert_eq!(whose(24 * MS + MS / 2 - 1), Some(7));
-    assert_eq!(whose(24 * MS + MS / 2), Some(8), "its turn is long enough");
+    assert_eq!(whose(24 * MS + 666_665), Some(7));
+    assert_eq!(whose(24 * MS + 666_666), Some(8), "its turn is long enough");
     let table = Timetable::of(&[standing(7, 0, 100), standing(7, 1, 100)], 5 * MS);
     assert_eq!(table.turns[0].overtime_ns, OVERTIME_NS, "its own next turn");
 }
@@ -98,9 +106,9 @@ fn each_turn_has_a_number_of_its_own_which_its_closing_keeps() {
     let table = Timetable::of(&[standing(7, 0, 100), standing(7, 1, 100)], 5 * MS);
     let begun = |now_ns| at(&table, 0, now_ns).unwrap().begun_ns;
     assert_eq!(
-        [5, 9, 10, 11].map(|ms| begun(100 * MS + ms * MS) / MS),
+        [5, 9, 11, 12].map(|ms| begun(100 * MS + ms * MS) / MS),
         [100, 100, 100, 110],
-        "it closes for half a millisecond in the next one"
+        "it closes for a while in the next one"
     );
 }
 
@@ -110,21 +118,31 @@ fn a_small_share_has_fewer_turns_and_no_shorter_ones() {
         let table = Timetable::of(&[standing(7, 0, percent), standing(7, 1, percent)], 5 * MS);
         (table.period_ns, table.turns[0].to_ns)
     };
-    assert_eq!(length(50), (10 * MS, 5 * MS));
-    assert_eq!(length(10), (20 * MS, 2 * MS));
+    assert_eq!(length(50), (12 * MS, 6 * MS));
+    assert_eq!(length(20), (30 * MS, 6 * MS));
     assert_eq!(length(1), (40 * MS, 400_000), "nobody waits for more than eight quanta");
 }
 
 #[test]
 fn gangs_of_the_same_gpus_have_them_one_after_the_other() {
     let both = |gang, percent| [standing(gang, 0, percent), standing(gang, 1, percent)];
-    let table = Timetable::of(&[both(7, 30), both(8, 70)].concat(), 5 * MS);
-    assert_eq!(at(&table, 1, 2 * MS).unwrap().gang, Some(7));
+    let table = Timetable::of(&[both(7, 40), both(8, 60)].concat(), 5 * MS);
+    assert_eq!(at(&table, 1, 4 * MS).unwrap().gang, Some(7));
     let over = |into_ns| table.at(1, into_ns, |_| 0, |_, _| Ending::Over).unwrap();
-    let next = over(3 * MS);
-    assert_eq!((next.gang, next.left_ns), (Some(8), 7 * MS - SPARE_NS));
-    assert_eq!(at(&table, 1, 3 * MS).unwrap().gang, Some(7), "it waits until the first has closed");
-    assert_eq!(over(2 * MS + MS / 2), Moment::free(MS / 2), "and begins no earlier");
+    let next = over(6 * MS);
+    assert_eq!((next.gang, next.left_ns), (Some(8), 9 * MS - SPARE_NS));
+    assert_eq!(at(&table, 1, 6 * MS).unwrap().gang, Some(7), "it waits until the first has closed");
+    assert_eq!(
+        over(6 * MS - CLOSING_NS / 2),
+        Moment::free(CLOSING_NS / 2),
+        "and begins no earlier"
+    );
+}
+
+#[test]
+fn who_has_little_beside_a_gang_has_it_at_once() {
+    let table = Timetable::of(&[standing(7, 0, 95), standing(7, 1, 95)], 5 * MS);
+    assert_eq!((table.period_ns, table.turns[0].to_ns), (20 * MS, 19 * MS));
 }
 
 #[test]

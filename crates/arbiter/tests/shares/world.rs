@@ -1,6 +1,8 @@
 //! A card, its containers and the arbiter, in virtual time.
 
-use arbiter::{Closed, Ending, Gpu, Grant, Moment, Rank, Settings, Terms, Timetable, Turns};
+use std::sync::{Arc, Mutex};
+
+use arbiter::{Closed, Gpu, Grant, Moment, Rank, Settings, Terms, Timetable, Turns};
 
 use crate::card::Card;
 use crate::tenant::Tenant;
@@ -25,7 +27,10 @@ pub(crate) struct World {
     pub(crate) table: Option<(Timetable, u64)>,
     /// What the other card's thread sees of the ranks there, by tenant.
     pub(crate) elsewhere: Vec<Rank>,
-    closed: Closed,
+    /// What this card's thread saw of its ranks when it looked last, by tenant.
+    pub(crate) ranks: Vec<Rank>,
+    /// How turns end, on all cards alike.
+    pub(crate) closed: Arc<Mutex<Closed>>,
     pub(crate) now_ns: u64,
     tick_ns: u64,
     ticks: usize,
@@ -51,7 +56,8 @@ impl World {
             wake_ns: 20_000,
             table: None,
             elsewhere: Vec::new(),
-            closed: Closed::default(),
+            ranks: Vec::new(),
+            closed: Arc::default(),
             now_ns: SECOND,
             tick_ns: SECOND,
             ticks: 0,
@@ -102,9 +108,12 @@ impl World {
             others_ns.max(self.gpu.overrun_ns(gang))
         };
         let moment = table.at(*card, self.now_ns, short, |gang, begun_ns| {
-            let own = Rank::of(&self.tenants[gang as usize].reading(), 0);
-            let seen = Ending::of(own, elsewhere(gang));
-            self.closed.ending(gang, begun_ns, seen)
+            let other = elsewhere(gang).map(|rank| (1 - *card, rank));
+            let own = (*card, self.ranks[gang as usize]);
+            let mut ranks: Vec<_> = other.into_iter().chain([own]).collect();
+            ranks.sort_unstable_by_key(|(card, _)| *card);
+            let mut closed = self.closed.lock().expect("one thread");
+            closed.ending(gang, begun_ns, *card, self.now_ns, &ranks)
         })?;
         let keys = 0..self.tenants.len() as u64;
         let scheduled = keys.filter(|key| table.has(*card, *key)).collect();
@@ -113,6 +122,7 @@ impl World {
     }
 
     fn tick(&mut self) {
+        self.ranks = self.own_ranks();
         let turns = self.turns().unwrap_or_default();
         let until_ns = turns.look_ns();
         self.gpu.take_turns(turns);
@@ -134,7 +144,7 @@ impl World {
     }
 
     /// What this card's thread sees of its ranks.
-    pub(crate) fn ranks(&self) -> Vec<Rank> {
+    fn own_ranks(&self) -> Vec<Rank> {
         let rank = |(key, tenant): (usize, &Tenant)| {
             Rank::of(&tenant.reading(), self.gpu.overrun_ns(key as u64))
         };
