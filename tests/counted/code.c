@@ -164,6 +164,8 @@ static void run(char *text) {
         result = CALL("cuCtxSetLimit", (int, size_t), (int)a, b * KIB);
     else if (IS("alloc"))
         result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), at, b * MIB);
+    else if (IS("managed"))
+        result = CALL("cuMemAllocManaged", (uint64_t *, size_t, unsigned), at, b * MIB, 1);
     else if (IS("array")) {
         size_t d[5] = {b * MIB / 4096, 1024, 0, 0x100000020ull, 0};
         result = CALL("cuArray3DCreate_v2", (uint64_t *, void *), at, d);

@@ -170,6 +170,18 @@ fn an_estimate_above_the_driver_s_figure_is_shown_no_longer() {
 }
 
 #[test]
+fn managed_memory_leaves_the_estimate_as_it_was_corrected() {
+    let world = World::new();
+    let mine = world.empty();
+    mine.allot_with(1, &[(world.card(0), HALF)], Mib(600));
+    let mut process = Waiting::start(&mine, "alloc=0,100", "managed=1,2 used wait used");
+    measure(&world, &mine);
+    assert_eq!(used(&process.go_on())[0], 410.0);
+    measure(&world, &mine);
+    assert!((408.0..=410.0).contains(&used(&process.go_on())[0]));
+}
+
+#[test]
 fn a_heap_that_no_kernel_has_needed_yet_is_paid_for_since_it_was_set() {
     let world = World::new();
     let mine = world.half();
