@@ -41,7 +41,7 @@ pub(crate) unsafe fn bind_address(
     flags: c_ulonglong,
 ) -> CUresult {
     let Some(driver) = real::cuLogicalEndpointBindAddr.get() else { return NOT_INITIALIZED };
-    let memory = Memory::refer_mapped(address as u64);
+    let memory = Memory::refer_at(address as u64);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(endpoint, device, start, address, bytes, flags) };
     settle(result, memory, Object::Endpoint(endpoint), start, bytes)

@@ -3,7 +3,7 @@
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
 use crate::contexts::UNKNOWN;
-use crate::{exported, external, leaving, small, sparse_arrays};
+use crate::{exported, external, leaving, lent, small, sparse_arrays};
 use ledger::Kind;
 use ledger::pointers::Charged;
 use nvidia_sys::cuda::CUresult;
@@ -12,6 +12,9 @@ use nvidia_sys::cuda::CUresult;
 const PART: u8 = 1;
 /// An entry of this kind is charged nothing yet: it is code that is not on the device.
 const PENDING: Kind = Kind::Multicast;
+/// An entry of this kind is memory that a pool lends: it is charged with its pool, and has for bytes the name of what
+/// keeps it when it has gone back there.
+const LENT: Kind = Kind::Pool;
 /// The device of what is on none.
 const NOWHERE: u8 = u8::MAX;
 
@@ -44,6 +47,18 @@ pub(crate) fn raise(name: u64, charge: Charge) {
 #[cold]
 pub(crate) fn remember_part(address: u64, share: Share, import: u64) {
     put(address, Charged::new(import, share.number, Kind::Imported, PART));
+}
+
+/// Remembers what keeps the memory of a pool that begins at an address, by its name.
+#[cold]
+pub(crate) fn remember_lent(address: u64, share: Share, keeper: u64) {
+    put(address, Charged::new(keeper, share.number, LENT, UNKNOWN));
+}
+
+/// What is remembered so.
+#[cold]
+pub(crate) fn lent(address: u64) -> Option<u64> {
+    look(address).filter(|known| known.kind() == LENT).map(Charged::bytes)
 }
 
 /// Remembers code that would be charged so much, were it on the device; in a context of this share, or
@@ -97,6 +112,7 @@ pub(crate) fn forget(address: u64) -> Option<Charge> {
 pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUresult {
     let table = allotments::shares().ok().and_then(Shares::pointers);
     let entry = table.and_then(|table| table.remove(address));
+    entry.inspect(|charged| before_its_pool_has_it(*charged));
     let result = driver();
     if let Some(charged) = entry {
         if result == CUresult::CUDA_SUCCESS {
@@ -123,6 +139,7 @@ pub(crate) fn give_back_later(
     else {
         return driver();
     };
+    before_its_pool_has_it(entry);
     let result = driver();
     if result == CUresult::CUDA_SUCCESS {
         if let Some(charge) = own_charge(entry) {
@@ -135,10 +152,19 @@ pub(crate) fn give_back_later(
     result
 }
 
+/// What keeps the memory of a pool is charged before it goes back: the next reading of the pool's size may be without
+/// it.
+#[inline]
+fn before_its_pool_has_it(entry: Charged) {
+    if entry.kind() == LENT {
+        lent::outlived(entry.bytes());
+    }
+}
+
 /// What an entry is charged itself, if it is.
 #[cold]
 fn own_charge(entry: Charged) -> Option<Charge> {
-    let is_charged = entry.tag() != PART && entry.kind() != PENDING;
+    let is_charged = entry.tag() != PART && ![PENDING, LENT].contains(&entry.kind());
     allotments::shares().ok().filter(|_| is_charged).and_then(|shares| charge(shares, entry))
 }
 
@@ -183,6 +209,8 @@ fn end(address: u64, charged: Charged) {
         external::unmapped(charged.bytes());
     } else if charged.kind() == PENDING {
         // Nothing was charged.
+    } else if charged.kind() == LENT {
+        lent::outlived(charged.bytes());
     } else if let Some(charge) = allotments::shares().ok().and_then(|all| charge(all, charged)) {
         match charge.kind {
             Kind::Linear if charge.bytes <= small::LARGEST => {

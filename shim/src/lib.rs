@@ -37,6 +37,7 @@ mod hooks;
 mod info;
 mod launches;
 mod leaving;
+mod lent;
 mod libc_symbols;
 mod limits;
 mod loaded;

@@ -82,7 +82,7 @@ pub(crate) unsafe fn bind_address(
     flags: c_ulonglong,
 ) -> CUresult {
     let Some(driver) = real::cuMulticastBindAddr.get() else { return NOT_INITIALIZED };
-    let memory = Memory::refer_mapped(address);
+    let memory = Memory::refer_at(address);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, start, address, bytes, flags) };
     settle(result, memory, team(object), start as u64, bytes as u64)
@@ -99,7 +99,7 @@ pub(crate) unsafe fn bind_address_on(
     flags: c_ulonglong,
 ) -> CUresult {
     let Some(driver) = real::cuMulticastBindAddr_v2.get() else { return NOT_INITIALIZED };
-    let memory = Memory::refer_mapped(address);
+    let memory = Memory::refer_at(address);
     // SAFETY: the caller's arguments.
     let result = unsafe { driver(object, device, start, address, bytes, flags) };
     settle(result, memory, team(object), start as u64, bytes as u64)

@@ -7,9 +7,9 @@
 
 use crate::bindings::{self, Object};
 use crate::exported;
-use crate::held;
 use crate::hooks::real;
 use crate::references::{self, Memory};
+use crate::{held, lent};
 use core::ffi::{c_int, c_ulonglong, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
 use nvidia_sys::cuda::{CUdeviceptr, CUmemRangeHandleType, CUresult};
@@ -57,17 +57,27 @@ impl Contents {
         if let Some(keeper) = block.and_then(exported::keeper_of) {
             return block.map(|block| Self { keeper, block });
         }
-        let number = number();
-        let keeper = Memory::remember_object(number, 0)?;
+        if let Some(keeper) = lent::refer(address) {
+            return Some(Self { keeper, block: 0 });
+        }
+        let keeper = remember_keeper(0)?;
         if block.is_none() {
             references::refer_range(address, bytes, |memory| {
                 bindings::settle(SUCCESS, Some(memory), Object::Team(keeper), 0, 0);
             });
         }
-        // It has no handle that anybody could name: its one reference is the descriptor's.
-        Memory::unhandle(number);
         Some(Self { keeper, block: block.unwrap_or(0) })
     }
+}
+
+/// An object of a share that takes nothing and has no handle that anybody could name: its one reference is the
+/// caller's.
+#[cold]
+pub(crate) fn remember_keeper(share: u8) -> Option<&'static Memory> {
+    let number = number();
+    let keeper = Memory::remember_object(number, share)?;
+    Memory::unhandle(number);
+    Some(keeper)
 }
 
 /// Where the plain allocation begins that an address lies in, if it is one of ours.
@@ -78,11 +88,17 @@ fn block_of(address: u64) -> Option<u64> {
 /// Where the memory begins that an address lies in, by the driver's word.
 #[cold]
 pub(crate) fn start_of(address: u64) -> Option<u64> {
+    range_around(address).map(|(start, _)| start)
+}
+
+/// The same with how many bytes it is.
+#[cold]
+pub(crate) fn range_around(address: u64) -> Option<(u64, u64)> {
     let ask = real::cuMemGetAddressRange_v2.get()?;
     let (mut start, mut bytes) = (0, 0);
     // SAFETY: the driver writes two words.
     let result = unsafe { ask(&mut start, &mut bytes, address) };
-    (result == SUCCESS).then_some(start)
+    (result == SUCCESS).then_some((start, bytes as u64))
 }
 
 /// A number like a handle's that no driver gives.

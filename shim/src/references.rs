@@ -9,7 +9,7 @@ use crate::allotments::{self, Share};
 use crate::bindings::{self, Object};
 use crate::charge::Charge;
 use crate::region::{Place, Region, change, change_where_seen, reach};
-use crate::{held, ranges};
+use crate::{held, lent, ranges};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use ledger::Kind;
 
@@ -46,6 +46,8 @@ pub(crate) struct Memory {
     share: AtomicU64,
     /// How many pieces of memory have had this place.
     turn: AtomicU64,
+    /// What an object keeps alone when the pool has back what it keeps.
+    later: AtomicU64,
     /// Whether it was ever exported by a descriptor.
     described: AtomicBool,
 }
@@ -73,6 +75,7 @@ impl Memory {
             memory.bytes.store(charge.bytes, Ordering::Relaxed);
             memory.share.store(charge.share.number.into(), Ordering::Relaxed);
             memory.turn.fetch_add(1, Ordering::Relaxed);
+            memory.later.store(0, Ordering::Relaxed);
             memory.described.store(false, Ordering::Relaxed);
             memory.counts.store(REFERENCE | HANDLE, Ordering::Release);
             memory.handle.store(key, Ordering::Release);
@@ -214,6 +217,20 @@ impl Memory {
         self.let_go();
     }
 
+    /// So much is to be charged for an object when [`Self::keep_alone`] is said of it.
+    pub(crate) fn will_keep(&self, bytes: u64) {
+        self.later.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Nobody else is charged any more for what an object keeps. The caller has a reference.
+    #[cold]
+    pub(crate) fn keep_alone(&'static self) {
+        let shares = allotments::shares().ok();
+        if let Some(share) = shares.and_then(|shares| shares.at(self.share().into())) {
+            self.charge_object(share, self.later.load(Ordering::Relaxed));
+        }
+    }
+
     /// The number of the share that is charged for it.
     pub(crate) fn share(&self) -> u8 {
         self.share.load(Ordering::Relaxed) as u8
@@ -237,6 +254,11 @@ impl Memory {
     /// One more reference to what is mapped at an address.
     pub(crate) fn refer_mapped(address: u64) -> Option<&'static Self> {
         Mapping::of(address)?.memory().filter(|memory| memory.refer_alive())
+    }
+
+    /// The same, or one to what keeps it where a pool lends it.
+    pub(crate) fn refer_at(address: u64) -> Option<&'static Self> {
+        lent::refer(address).or_else(|| Self::refer_mapped(address))
     }
 }
 

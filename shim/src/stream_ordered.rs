@@ -14,11 +14,9 @@ use crate::pool_current::Asked;
 use crate::pools::Pool;
 use crate::references::Memory;
 use crate::slot::Slot;
-use crate::{held, leaving, pool_current, sys, unseen};
+use crate::{held, leaving, lent, pool_current, sys, unseen};
 use ledger::{Kind, clock};
-use nvidia_sys::cuda::{
-    CUdevice, CUdeviceptr, CUmemoryPool, CUpointer_attribute, CUresult, CUstream, fns,
-};
+use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
@@ -310,16 +308,10 @@ fn met(device: CUdevice) -> Option<Source> {
 /// that is current by now.
 #[cold]
 fn served_by(address: CUdeviceptr, asked: Asked) -> Option<&'static Pool> {
-    let mut handle: CUmemoryPool = core::ptr::null_mut();
-    let which = CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE;
-    let get = real::cuPointerGetAttribute.get();
-    // SAFETY: the attribute is a handle, for which there is a place.
-    let answer =
-        get.map(|get| relaxed(|| unsafe { get((&raw mut handle).cast(), which, address) }));
-    if answer == Some(SUCCESS) && !handle.is_null() {
-        return named(handle)?.pool;
+    match lent::pool_of(address) {
+        Some(handle) => named(handle)?.pool,
+        None => met(asked.device)?.pool,
     }
-    met(asked.device)?.pool
 }
 
 /// The device of a stream, or of the context that is current. Handles up to 2 are no streams of a

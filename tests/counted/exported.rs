@@ -70,6 +70,29 @@ fn descriptors_of_ranges_are_no_way_past_the_share() {
 }
 
 #[test]
+fn memory_of_a_pool_lives_as_long_as_a_descriptor_of_its_range() {
+    for (give, made) in [("give=0", ""), ("free=0", ""), ("give-ptsz=0 sync", "pool=9,0")] {
+        let of = if made.is_empty() { "lend=0,64" } else { "lend-of=0,64,9" };
+        let words = format!(
+            "{made} {of} range=0,1,64 range=0,2,2 used {give} sync used close=1 used close=2 used"
+        );
+        assert_eq!(used(&words), [64.0, 64.0, 64.0, 0.0], "{words}");
+        let words = format!("{made} {of} range=0,1,64 close=1 {give} sync used");
+        assert_eq!(used(&words), [0.0], "{words}");
+    }
+    let ended =
+        "pool=9,0 lend-of=0,64,9 range=0,1,64 pool-end=9 used give=0 sync used close=1 used";
+    assert_eq!(used(ended), [64.0, 64.0, 0.0]);
+}
+
+#[test]
+fn descriptors_of_a_pools_memory_are_no_way_past_the_share() {
+    let words = "lend=0,12000 range=0,1,64 give=0 sync alloc=2,12000 used close=1 alloc=2,12000";
+    assert_eq!(used(words), [12000.0]);
+    assert_eq!(said("alloc=2,12000", words), ["2", "0"]);
+}
+
+#[test]
 fn what_has_no_range_to_describe_is_not_kept() {
     let words = "alloc=0,64 range=0,1,65 free=0 used";
     assert_eq!(used(words), [0.0]);

@@ -7,6 +7,17 @@ use crate::simulated;
 use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
 
 #[test]
+fn memory_of_a_pool_that_is_bound_by_its_address_lives_until_it_is_unbound() {
+    for (way, unbind) in [(0, "unbind=0,64"), (1, "unbind=0,64"), (2, "unbind-endpoint=0,64")] {
+        let words = format!(
+            "lend=0,64 bind-lent=0,{way},64 used give=0 default-pool=9 trim=9,0 used {unbind} used living"
+        );
+        assert_eq!(used(&words), [64.0, 64.0, 0.0], "{words}");
+        assert_eq!(run(&words).of("living"), "0", "{words}");
+    }
+}
+
+#[test]
 fn memory_without_addresses_is_charged_until_its_handle_is_released() {
     assert_eq!(used("used create=0,64 used release=0 used"), [0.0, 64.0, 0.0]);
 }

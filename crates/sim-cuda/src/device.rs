@@ -110,7 +110,9 @@ impl Device {
         if let Some(taken) = self.memory().as_mut() {
             space::discard(start, bytes);
             taken.arena.give_pages(start, bytes);
-            self.refund(Kind::Allocation, bytes as u64);
+            if !dma_buf::keeps(start, self.ordinal, bytes, None) {
+                self.refund(Kind::Allocation, bytes as u64);
+            }
         }
     }
 

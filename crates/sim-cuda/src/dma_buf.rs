@@ -9,6 +9,7 @@ use crate::arg::Opaque;
 use crate::mapping;
 use crate::memory;
 use crate::physical::{self, Kept};
+use crate::pool;
 use crate::process;
 use crate::rim::export;
 use crate::status::{Res, Status};
@@ -25,8 +26,8 @@ const HOST_PAGE: usize = 4096;
 struct Range {
     /// What the program's descriptor is a copy of.
     file: OwnedFd,
-    /// The plain allocation that it lies in, as long as that lives; 0: it is of mapped memory, or of one that
-    /// has ended, where another may lie by then.
+    /// The plain allocation or the pool's chunk that it lies in, as long as that lives; 0: it is of mapped memory, or
+    /// of one that has ended, where another may lie by then.
     block: usize,
     /// The mapped memory.
     _kept: Vec<Kept>,
@@ -91,18 +92,18 @@ pub(crate) fn is_any() -> bool {
     !ranges().is_empty()
 }
 
-/// What is to be kept of a range: the plain allocation that it lies in, or the memory mapped there.
+/// What is to be kept of a range: the plain allocation that it lies in, what a pool has taken of the card for it, or
+/// the memory mapped there.
 fn contents(start: usize, size: usize) -> Res<(usize, Vec<Kept>)> {
     if let Ok(kept) = vmm::keep_all(start, size) {
         return Ok((0, kept));
     }
-    let device = memory::device_of(start).ok_or(Status::INVALID_VALUE)?;
-    let block = device.find(start).ok_or(Status::INVALID_VALUE)?;
+    let (block, room) = memory::range_of(start).ok_or(Status::INVALID_VALUE)?;
     let end = start.checked_add(size).ok_or(Status::INVALID_VALUE)?;
-    if end > block.start + block.size {
+    if memory::device_of(start).is_none() || end > block + room {
         Err(Status::INVALID_VALUE)
     } else {
-        Ok((block.start, vec![]))
+        Ok((pool::pools().chunk_around(block).unwrap_or(block), vec![]))
     }
 }
 

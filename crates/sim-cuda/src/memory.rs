@@ -12,6 +12,7 @@ use crate::graph_memory;
 use crate::host;
 use crate::ipc;
 use crate::mark::Mark;
+use crate::outside::{self, What};
 use crate::pool;
 use crate::process;
 use crate::registry::handle_of;
@@ -121,7 +122,16 @@ export! {
 /// Where the allocation around `address` begins, and its size, for memory that any call here gave out.
 pub(crate) fn range_of(address: usize) -> Option<(usize, usize)> {
     match device_of(address) {
-        Some(device) => device.find(address).map(|block| (block.start, block.size)),
+        Some(device) => {
+            let block = device.find(address).map(|block| (block.start, block.size));
+            block.or_else(|| lent_at(address))
+        }
         None => host::find(address).map(|block| (block.start, block.size)),
     }
+}
+
+/// The same for memory that a pool lends.
+fn lent_at(address: usize) -> Option<(usize, usize)> {
+    let piece = outside::find(address)?;
+    matches!(piece.what, What::Pool(_)).then_some((piece.start, piece.size))
 }

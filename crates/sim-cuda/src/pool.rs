@@ -234,6 +234,12 @@ impl Pools {
         self.pools.values().any(|pool| pool.live.contains_key(&start))
     }
 
+    /// Where what a pool has taken of the card begins, for memory that it lends.
+    pub(crate) fn chunk_around(&self, start: usize) -> Option<usize> {
+        let pool = self.pools.values().find(|pool| pool.live.contains_key(&start))?;
+        pool.chunks.range(..=start).next_back().map(|(at, _)| *at)
+    }
+
     fn bury(&mut self, handle: usize) {
         if let Some(pool) = self.pools.get_mut(&handle)
             && pool.destroyed

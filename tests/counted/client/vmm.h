@@ -85,7 +85,18 @@ static int vmm_word(struct word *word) {
     const char *command = word->command;
     uint64_t a = word->a, b = word->b, c = word->c;
     int result = 0;
-    if (IS("create") || IS("create-bytes") || IS("create-host") || IS("create-there")) {
+    if (IS("bind-lent")) {
+        /* bind-lent=place,way,size: what lies there, at the beginning of the object, in all three ways. */
+        uint64_t at = place[a];
+        if (b == 0)
+            result = CALL("cuMulticastBindAddr", (uint64_t, size_t, uint64_t, size_t, uint64_t), 0x900, 0, at, c * MIB, 0);
+        else if (b == 1)
+            result = CALL("cuMulticastBindAddr_v2", (uint64_t, int, size_t, uint64_t, size_t, uint64_t), 0x900, 0, 0, at,
+                          c * MIB, 0);
+        else
+            result = CALL("cuLogicalEndpointBindAddr", (unsigned, int, uint64_t, void *, uint64_t, uint64_t), 0x901, 0, 0,
+                          (void *)at, c * MIB, 0);
+    } else if (IS("create") || IS("create-bytes") || IS("create-host") || IS("create-there")) {
         place[a] = UNTOUCHED;
         result = create(&place[a], IS("create-bytes") ? b : b * MIB, IS("create-host") ? 2 : 1,
                         IS("create-there") ? 1 : 0);

@@ -1,10 +1,23 @@
-/* One multicast object and one logical endpoint: what is bound to them lives until it is unbound. */
+/* One multicast object and one logical endpoint: what is bound to them lives until it is unbound; also what a pool has
+ * lent, beside what the pool has by then. */
+static int lent_of(uint64_t address);
+static int bind_lent(int lent, size_t size);
+static void unbind_lent(int lent);
 #define OBJECT 0x900
 #define ENDPOINT 0x901
 static struct binding {
     uint64_t object, start, size;
-    int memory;
+    int memory, lent;
 } bindings[64];
+static int bind_pools(uint64_t object, size_t start, int lent, size_t size) {
+    if (object != OBJECT && object != ENDPOINT || !size) return 1;
+    for (int i = 0; i < 64; i++)
+        if (!bindings[i].size) {
+            bindings[i] = (struct binding){object, start, size, -1, lent};
+            return bind_lent(lent, size);
+        }
+    return 1;
+}
 static int bind_memory(uint64_t object, size_t start, uint64_t handle, size_t size) {
     struct memory *memory = memory_of(handle);
     if (object != OBJECT && object != ENDPOINT) return 1;
@@ -19,6 +32,8 @@ static int bind_memory(uint64_t object, size_t start, uint64_t handle, size_t si
 }
 static int bind_address(uint64_t object, size_t start, uint64_t address, size_t size) {
     uint64_t handle;
+    int lent = lent_of(address);
+    if (lent >= 0) return bind_pools(object, start, lent, size);
     int result = retain_memory(&handle, address);
     if (!result) result = bind_memory(object, start, handle, size);
     if (!result) release_memory(handle);
@@ -30,8 +45,11 @@ static int unbind(uint64_t object, size_t start, size_t size) {
         struct binding *b = &bindings[i];
         if (object != b->object || !b->size) continue;
         if (b->start < start || b->start + b->size > start + size) continue;
-        memories[b->memory].mapped--;
-        drop(&memories[b->memory]);
+        if (b->memory < 0) unbind_lent(b->lent);
+        else {
+            memories[b->memory].mapped--;
+            drop(&memories[b->memory]);
+        }
         b->size = result = 0;
     }
     return result;

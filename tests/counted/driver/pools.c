@@ -13,7 +13,33 @@ static struct pool *pool_at(int device) { return chosen[device] ? chosen[device]
 static struct lent {
     uint64_t at, size;
     int pool;
+    /* How much of it is bound elsewhere, and whether the pool has it back. */
+    uint64_t bound;
+    int is_given;
 } lent[LENT];
+static int lent_of(uint64_t address) {
+    for (int i = 0; i < LENT; i++)
+        if (lent[i].size && !lent[i].is_given && address - lent[i].at < lent[i].size) return i;
+    return -1;
+}
+static int range_of_lent(uint64_t *start, size_t *size, uint64_t address) {
+    int i = lent_of(address);
+    if (i < 0) return 500;
+    *start = lent[i].at;
+    *size = lent[i].size;
+    return 0;
+}
+static int bind_lent(int i, size_t size) {
+    lent[i].bound = size;
+    return 0;
+}
+static void unbind_lent(int i) {
+    if (lent[i].is_given) {
+        living -= lent[i].bound;
+        lent[i].size = lent[i].is_given = 0;
+    }
+    lent[i].bound = 0;
+}
 
 typedef struct pool_properties {
     int kind, handles;
@@ -87,9 +113,13 @@ static int trim(struct pool *pool, size_t keep) {
 }
 static int give(uint64_t address) {
     for (int i = 0; i < LENT; i++)
-        if (lent[i].size && lent[i].at == address) {
+        if (lent[i].size && lent[i].at == address && !lent[i].is_given) {
             pools[lent[i].pool].used -= lent[i].size;
-            lent[i].size = 0;
+            if (lent[i].bound) {
+                living += lent[i].bound;
+                lent[i].is_given = 1;
+            } else
+                lent[i].size = 0;
             return 0;
         }
     return 1;

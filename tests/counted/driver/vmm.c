@@ -143,6 +143,7 @@ static int import_memory(uint64_t *handle, const uint64_t *shared, int kind) {
     *handle = IMPORTED + ++next * MEMORIES + shared[0];
     return 0;
 }
+static int range_of_lent(uint64_t *start, size_t *size, uint64_t address);
 static int range_of(uint64_t *start, size_t *size, uint64_t address) {
     for (int i = 0; i < MAPPINGS; i++)
         if (mappings[i].size && address - mappings[i].start < mappings[i].size) {
@@ -150,7 +151,7 @@ static int range_of(uint64_t *start, size_t *size, uint64_t address) {
             *size = mappings[i].size;
             return 0;
         }
-    return 500;
+    return range_of_lent(start, size, address);
 }
 int cuMemCreate(uint64_t *handle, size_t size, const properties *p, uint64_t flags) {
     LOCKED(create_memory(handle, size, p, flags));
