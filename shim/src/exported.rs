@@ -9,9 +9,10 @@
 use crate::allotments::Share;
 use crate::bindings::{self, Object};
 use crate::fabric;
+use crate::held;
 use crate::hooks::real;
 use crate::references::Memory;
-use crate::region::{Place, Region, change, reach};
+use crate::region::{Place, Region, change, change_where_seen, reach};
 use crate::sys;
 use core::ffi::{c_int, c_ulonglong, c_void};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -167,7 +168,7 @@ fn sweep(places: impl Iterator<Item = &'static Exported>, which: impl Fn(&Memory
 /// The kernel has just given out this number: what had it before is closed.
 fn forget_closed(key: u64) {
     for place in EXPORTED.known() {
-        if change(&place.descriptor, key, BUSY) {
+        if change_where_seen(&place.descriptor, key, BUSY) {
             place.forget();
         }
     }
@@ -209,17 +210,21 @@ fn of_block(block: u64) -> impl Iterator<Item = &'static Exported> {
 }
 
 /// Remembers a descriptor, whose reference it takes over, and the plain allocation that it is of, if it is
-/// (else 0). Where there is no room nothing keeps the memory.
+/// (else 0). Where there is no room the reference stays, and what it keeps is charged until the process ends.
 pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
     if COUNT.load(Ordering::Acquire) > 0 {
         forget_closed(key(descriptor));
     }
     memory.describe();
     let place = claim_near(memory).or_else(|| {
-        sweep(EXPORTED.known().iter(), |_| true);
+        sweep(near(memory), |_| true);
         claim_near(memory).or_else(claim_anywhere)
     });
-    let Some(place) = place else { return memory.let_go() };
+    let place = place.or_else(|| {
+        sweep(EXPORTED.known().iter(), |_| true);
+        claim_anywhere()
+    });
+    let Some(place) = place else { return held::keep_also(block, memory) };
     COUNT.fetch_add(1, Ordering::AcqRel);
     place.file.store(file_of(descriptor).unwrap_or(0), Ordering::Relaxed);
     place.mark.store(sys::mark(descriptor), Ordering::Relaxed);

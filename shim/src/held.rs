@@ -3,6 +3,7 @@
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
 use crate::contexts::UNKNOWN;
+use crate::references::Memory;
 use crate::{exported, external, leaving, lent, small, sparse_arrays};
 use ledger::Kind;
 use ledger::pointers::Charged;
@@ -79,6 +80,19 @@ pub(crate) fn pending(name: u64) -> Option<u64> {
 #[cold]
 pub(crate) fn is_known(name: u64) -> bool {
     look(name).is_some()
+}
+
+/// Charges an object at once for the plain allocation that begins at an address, which it keeps and nobody will say of
+/// that it ends.
+#[cold]
+pub(crate) fn keep_also(address: u64, keeper: &'static Memory) {
+    let charged =
+        look(address).filter(|charged| charged.kind() != PENDING && charged.kind() != LENT);
+    let Some(charge) = allotments::shares().ok().zip(charged).and_then(|(all, of)| charge(all, of))
+    else {
+        return;
+    };
+    keeper.charge_object(charge.share, charge.bytes.max(small::PAGE));
 }
 
 /// Charges what the driver takes unasked, whatever the limit says, and remembers it. Of threads that charge it

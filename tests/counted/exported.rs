@@ -5,7 +5,7 @@ use contract::Mib;
 
 use crate::container::card;
 use crate::simulated::{said, used};
-use crate::stage::{half, run, run_in, used as used_here};
+use crate::stage::{all_of, half, run, run_in, used as used_here};
 
 #[test]
 fn memory_lives_as_long_as_its_descriptor_is_open() {
@@ -127,6 +127,17 @@ fn memory_of_the_second_card_that_is_bound_by_an_imported_handle_is_given_back_w
                  release=1 release=0 living used";
     let outcome = run_in(&container, words);
     assert_eq!((outcome.of("living"), outcome.of("used")), ("0", "255.000"));
+}
+
+#[test]
+fn memory_stays_charged_of_which_more_descriptors_are_open_than_can_be_known() {
+    let words = "create-shared=0,2 export-often=0,4096 create-shared=2,100 export=2,3 release=2 used \
+                 close=3 release=0 used";
+    let outcome = run(words);
+    assert_eq!(outcome.of("export-often=0,4096"), "0");
+    assert_eq!(all_of(&outcome, "used"), ["357.000", "357.000"]);
+    let plain = "create-shared=0,2 export-often=0,4096 alloc=2,100 range=2,3,4 used free=2 used close=3 used";
+    assert_eq!(used(plain), [202.0, 102.0, 102.0]);
 }
 
 #[test]

@@ -107,11 +107,12 @@ static int retain_memory(uint64_t *handle, uint64_t address) {
  * names what has been made in a place of memory since. */
 static int is_fickle;
 void standin_fickle(int fickle) { is_fickle = fickle; }
+#define DESCRIPTORS 8192
 /* Descriptors, as drivers give them, are all of one file. This driver is not told when one is closed. */
-static struct memory *described[1024];
+static struct memory *described[DESCRIPTORS];
 static int describe(int *shared, struct memory *memory) {
     int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (descriptor < 0 || descriptor >= 1024) return 2;
+    if (descriptor < 0 || descriptor >= DESCRIPTORS) return 2;
     described[descriptor] = memory;
     *shared = descriptor;
     return 0;
@@ -130,7 +131,7 @@ static int export_memory(uint64_t *shared, uint64_t handle, int kind) {
 static int import_memory(uint64_t *handle, const uint64_t *shared, int kind) {
     static uint64_t next;
     if (handle && kind == 1) {
-        struct memory *memory = (uint64_t)shared < 1024 ? described[(uint64_t)shared] : 0;
+        struct memory *memory = (uint64_t)shared < DESCRIPTORS ? described[(uint64_t)shared] : 0;
         if (!memory || !memory->size) return 1;
         memory->held++;
         *handle = IMPORTED + ++next * MEMORIES + (uint64_t)(memory - memories);
