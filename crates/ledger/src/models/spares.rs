@@ -79,3 +79,23 @@ fn a_process_killed_while_it_recalls_only_over_counts() {
         );
     }
 }
+
+/// What was an estimate too large, is given back, and stays charged as spare. The other one keeps too.
+#[test]
+fn an_estimate_that_is_kept_makes_no_room_twice() {
+    explore(
+        || World::with_estimate([0, 2, 1], 1),
+        |process| process.attempt(2),
+        |process| process.release(1),
+        |_| (),
+    );
+    explore(
+        || World::with_estimate([0, 2, 1], 1),
+        |process| {
+            process.release(1);
+            process.attempt(3);
+        },
+        |process| process.release(1),
+        |_| (),
+    );
+}
