@@ -2,7 +2,7 @@
 //! and in a process that has none a launch looks at one word.
 
 use crate::graph_nodes::Needs;
-use crate::region::{Place, Region, change, reach};
+use crate::region::{Place, Region, Within, change, reach};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use nvidia_sys::cuda::{CUdevice, CUgraphExec};
 
@@ -15,6 +15,8 @@ const BUSY: u64 = 1;
 const GONE: u64 = 2;
 
 static KNOWN: Region<Exec, MOST> = Region::new();
+/// Places that were used stay marked, so a search seldom ends at a free one where many graphs have come and gone.
+static WITHIN: Within = Within::new();
 
 /// What a graph needs of a device.
 struct Exec {
@@ -44,7 +46,9 @@ pub(crate) fn any() -> bool {
 fn remember(exec: CUgraphExec, need: Need) -> bool {
     let key = exec as u64;
     let claim = |exec: &&Exec| change(&exec.handle, FREE, BUSY) || change(&exec.handle, GONE, BUSY);
-    let Some(place) = reach(&KNOWN, key).find(claim) else { return false };
+    let place = reach(&KNOWN, key).enumerate().find(|(_, exec)| claim(exec));
+    let Some((far, place)) = place else { return false };
+    WITHIN.reaches(far);
     place.bytes.store(need.bytes, Ordering::Relaxed);
     place.device.store(need.device, Ordering::Relaxed);
     place.handle.store(key, Ordering::Release);
@@ -84,7 +88,7 @@ impl Exec {
 
 fn places(exec: CUgraphExec) -> impl Iterator<Item = &'static Exec> {
     let key = exec as u64;
-    let places = (any() && key > GONE).then(|| reach(&KNOWN, key));
+    let places = (any() && key > GONE).then(|| reach(&KNOWN, key).take(WITHIN.places()));
     places
         .into_iter()
         .flatten()

@@ -134,7 +134,9 @@ fn settle_all() {
     }
 }
 
-/// Lets `driver` do what may end a context: meanwhile nobody asks about its events, which go with it.
+/// Lets `driver` do what may end a context: meanwhile nobody asks about its events, which go with it. Where a thread is
+/// cancelled in there nobody asks before a context ends here that others see: whether it has ended, and another lives in
+/// its place, nobody could tell, so what waits behind its events stays charged as long.
 pub(crate) fn while_it_may_end<T>(owner: u8, driver: impl FnOnce() -> T) -> T {
     let Some(askers) = ASKERS.get(usize::from(owner)) else { return driver() };
     let uses = askers.may_leave();

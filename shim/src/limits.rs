@@ -6,7 +6,8 @@
 //! The driver takes heap and print buffer when the first kernel needs them, which nobody sees, and
 //! grows the stack by itself for a kernel that needs more: that is left to the agent's measurement. So is what
 //! it keeps for kernels that launch kernels (depth of synchronisation, launches pending): the header says that
-//! this is much, and nothing says how much.
+//! this is much, and nothing says how much. So is memory for each block (CU_LIMIT_PER_BLOCK_MEMORY_SIZE, of drivers from
+//! CUDA 13 on), of which it says no more than the name.
 
 use crate::charge::{self, Attempt, Charge};
 use crate::device;

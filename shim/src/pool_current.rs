@@ -60,6 +60,12 @@ pub(crate) fn of(device: CUdevice) -> Option<(CUmemoryPool, Asked)> {
     }
 }
 
+/// Whether nobody could know a device's pool: the kernel gives no addresses for it.
+#[cold]
+pub(crate) fn is_unknowable(device: CUdevice) -> bool {
+    place(device).is_none()
+}
+
 #[cold]
 fn ask(device: CUdevice, place: &Current, word: u64) -> Option<(CUmemoryPool, Asked)> {
     let get = real::cuDeviceGetMemPool.get()?;

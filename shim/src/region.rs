@@ -3,7 +3,7 @@
 //! finds them empty, because what its parent holds is not its own to give back.
 
 use crate::sys;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// How many places a number may lie in.
 const REACH: usize = 256;
@@ -65,6 +65,27 @@ pub(crate) fn reach<T: Place, const N: usize>(
     let places = region.places().unwrap_or(&[]);
     let from = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
     (from..from + REACH.min(N)).filter_map(|at| places.get(at & (N - 1)))
+}
+
+/// How many places from its own on anything of a region was ever put at most: further ones need no look. Raised before
+/// what is put there can be found, so whoever may know of it sees it.
+pub(crate) struct Within(AtomicUsize);
+
+impl Within {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// Something comes to lie so far from its own place.
+    pub(crate) fn reaches(&self, far: usize) {
+        if self.places() <= far {
+            self.0.fetch_max(far + 1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn places(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Puts one number in another's place; of several threads that try, one succeeds.

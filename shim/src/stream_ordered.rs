@@ -275,7 +275,10 @@ const TRIES: usize = 8;
 /// The pool that a stream takes from; none where the driver will say what is wrong.
 fn current(stream: CUstream) -> Option<Source> {
     let device = device_of(stream)?;
-    let (handle, asked) = pool_current::of(device)?;
+    let Some((handle, asked)) = pool_current::of(device) else {
+        // What could not be counted is refused.
+        return pool_current::is_unknowable(device).then_some(Source { pool: None, asked: None });
+    };
     match Pool::of(handle).filter(|pool| !pool.is_ended()) {
         Some(pool) => Some(Source { pool: Some(pool), asked: Some(asked) }),
         None => met(device),

@@ -2,7 +2,7 @@
 //! without a lock.
 
 use crate::references::Memory;
-use crate::region::{Place, Region, change, reach};
+use crate::region::{Place, Region, Within, change, reach};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// Tiles that one process can have mapped at a time: of 64 KiB each, 64 GiB.
@@ -15,6 +15,8 @@ const GONE: u64 = 2;
 const FIRST: u64 = 3;
 
 static MAPPED: Region<Tile, TILES> = Region::new();
+/// Places that were used stay marked, so a search seldom ends at a free one where many tiles have come and gone.
+static WITHIN: Within = Within::new();
 
 /// A tile with memory of ours.
 struct Tile {
@@ -47,7 +49,8 @@ pub(crate) fn in_tail(layer: u32, at: u64) -> u64 {
 pub(crate) fn put(array: u64, at: u64, memory: &'static Memory) -> Option<&'static Memory> {
     let before = take(array, at);
     let claim = |tile: &&Tile| change(&tile.array, FREE, BUSY) || change(&tile.array, GONE, BUSY);
-    if let Some(tile) = near(array, at).find(claim) {
+    if let Some((far, tile)) = near(array, at).enumerate().find(|(_, tile)| claim(tile)) {
+        WITHIN.reaches(far);
         tile.at.store(at, Ordering::Relaxed);
         tile.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
         tile.array.store(array + FIRST, Ordering::Release);
@@ -58,7 +61,7 @@ pub(crate) fn put(array: u64, at: u64, memory: &'static Memory) -> Option<&'stat
 /// Takes the memory from a tile, whose reference is the caller's from then on.
 pub(crate) fn take(array: u64, at: u64) -> Option<&'static Memory> {
     let key = array + FIRST;
-    for tile in near(array, at) {
+    for tile in near(array, at).take(WITHIN.places()) {
         match tile.array.load(Ordering::Acquire) {
             FREE => return None,
             its if its == key && tile.at.load(Ordering::Relaxed) == at => {}

@@ -163,6 +163,13 @@ fn a_pool_that_nobody_could_count_is_none() {
 }
 
 #[test]
+fn what_there_are_no_addresses_to_count_with_is_refused() {
+    let outcome = run("addresses=0 lend=0,8 living addresses=1 lend=1,8 used");
+    assert_eq!((outcome.of("lend=0,8"), outcome.of("living")), ("2", "0"));
+    assert_eq!((outcome.of("lend=1,8"), outcome.of("used")), ("0", "287.000"));
+}
+
+#[test]
 fn a_refused_request_writes_nothing_and_asks_nothing_of_the_driver() {
     let most = ROOM / 32 * 32;
     let outcome = run(&format!("lend=0,{} used lend-nulls=1 lend=2,{most} used", ROOM + 1));

@@ -42,7 +42,11 @@ static int process_word(struct word *word) {
         is_blocked = 0;
     else if (IS("sync"))
         result = CALL("cuCtxSynchronize", (void));
-    else if (IS("mapped")) {
+    else if (IS("addresses")) {
+        /* addresses=0: the kernel gives no more than there are; else as many as wanted. */
+        struct rlimit of = {a ? RLIM_INFINITY : mapped() * MIB, RLIM_INFINITY};
+        result = setrlimit(RLIMIT_AS, &of);
+    } else if (IS("mapped")) {
         printf("%s %lu\n", text, mapped());
         return SILENT;
     } else if (IS("faults")) {
