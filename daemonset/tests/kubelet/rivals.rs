@@ -113,6 +113,7 @@ fn a_gpu_that_a_driver_of_dra_has_given_to_a_pod_is_given_to_nobody_else() {
     node.start_agent();
     node.expect(PERCENT, 100);
     assert_eq!(node.sim.most_allocatable(PERCENT), 100);
-    let why = node.cordon(0);
-    assert!(why.as_ref().is_some_and(|why| why.contains("gpu.nvidia.com")), "{why:?}");
+    // It is written down a moment after it is offered.
+    let is_told = || node.cordon(0).is_some_and(|why| why.contains("gpu.nvidia.com"));
+    assert!(crate::harness::poll(is_told), "{:?}", node.cordon(0));
 }
