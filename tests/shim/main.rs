@@ -13,3 +13,4 @@ mod nvml;
 mod processes;
 mod real;
 mod talk;
+mod words;
