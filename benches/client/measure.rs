@@ -32,15 +32,18 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("alloc_free_2_mib", "cuMemAlloc + cuMemFree, 2 MiB", Some(100.0)),
     ("alloc_free_2_mib_20000_live", "the same, 20,000 alive", Some(100.0)),
     ("alloc_free_2_mib_8_threads", "the same, 8 threads", Some(300.0)),
+    ("alloc_free_2_mib_16_processes", "the same, 15 others at it", Some(300.0)),
     ("free_20000_live", "cuMemFree, 20,000 alive", Some(60.0)),
     ("managed", "cuMemAllocManaged + Free, 512 B", Some(100.0)),
     ("managed_20000_live", "the same, 20,000 alive", Some(100.0)),
     ("managed_8_threads", "the same, 8 threads", Some(300.0)),
+    ("managed_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
     ("managed_16_processes", "the same, 15 others at it", Some(300.0)),
     ("vmm", "cuMemCreate + cuMemRelease", Some(100.0)),
     ("vmm_20000_live", "the same, 20,000 alive", Some(100.0)),
     ("vmm_exported", "the same, 500 exported", Some(100.0)),
     ("vmm_8_threads", "the same, 8 threads", Some(300.0)),
+    ("vmm_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
     ("vmm_16_processes", "the same, 15 others at it", Some(300.0)),
     ("map", "cuMemMap + cuMemUnmap", Some(100.0)),
     ("map_20000_live", "the same, 20,000 alive", Some(100.0)),
@@ -51,6 +54,7 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("array", "cuArray3DCreate + Destroy", Some(100.0)),
     ("array_20000_live", "the same, 20,000 alive", Some(100.0)),
     ("array_8_threads", "the same, 8 threads", Some(300.0)),
+    ("array_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
     ("array_16_processes", "the same, 15 others at it", Some(300.0)),
     ("context", "cuCtxCreate + cuCtxDestroy", None),
     ("context_20000_live", "the same, 20,000 allocated", None),
@@ -59,6 +63,8 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("context_16_processes", "the same, 15 others at it", None),
     ("context_16_processes_20000_live", "15 others, 20,000 allocated", None),
     ("mem_get_info", "cuMemGetInfo", Some(50.0)),
+    ("mem_get_info_20000_live", "the same, 20,000 allocated", Some(50.0)),
+    ("mem_get_info_16_processes", "the same, 15 others at it", Some(50.0)),
     ("passed_through", "a call that is not hooked", Some(2.0)),
     ("dlsym_foreign", "dlsym of a foreign symbol", Some(10.0)),
     ("dlsym_foreign_cu", "dlsym of curs_set", Some(10.0)),
@@ -97,7 +103,7 @@ fn measure(setting: &Setting<'_>) -> Result<Figure> {
 fn call(setting: &Setting<'_>, cuda: &Cuda) -> Result<Figure> {
     match setting.kind {
         "free" => Ok(Figure::alone(free(setting.live, linear(cuda, BYTES)))),
-        "mem_get_info" => setting.calls(|_| || seen(cuda.free())),
+        "mem_get_info" => setting.calls(|part| info(cuda, part)),
         "passed_through" => setting.calls(|_| || seen(cuda.version())),
         "dlsym_foreign" => setting.calls(|_| || seen(cuda::look_up(libc::RTLD_DEFAULT, c"qsort"))),
         "dlsym_foreign_cu" => setting.calls(|_| || seen(cuda::look_up(cuda.handle, c"curs_set"))),
@@ -167,6 +173,12 @@ fn mapping(cuda: &Cuda, part: Part) -> (impl Fn() -> u64, impl Fn(u64)) {
 fn context(cuda: &Cuda, part: Part) -> (impl Fn() -> u64, impl Fn(u64)) {
     hold(part.live, linear(cuda, BYTES).0);
     (|| cuda.create_context(), |context| cuda.destroy_context(context))
+}
+
+/// What is free, while so much is alive.
+fn info(cuda: &Cuda, part: Part) -> impl FnMut() {
+    hold(part.live, linear(cuda, BYTES).0);
+    || seen(cuda.free())
 }
 
 /// Giving back alone.
