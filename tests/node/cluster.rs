@@ -1,13 +1,11 @@
 //! The agent and the API server: what users see there, and what they can change.
 
 use std::fs;
-use std::time::Duration;
 
-use kubelet_sim::PodSpec;
 use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
-use crate::harness::{Node, PERCENT, part, wait_or_say, wait_until};
+use crate::harness::{Node, part, wait_or_say, wait_until};
 
 /// A node whose agent speaks with an API server, configured by this file.
 pub(crate) fn node(config: &str) -> (Node, ApiServer) {
@@ -39,105 +37,6 @@ fn limit(node: &Node) -> Option<f64> {
 }
 
 const GIB: f64 = 1073741824.0;
-
-#[test]
-fn the_node_is_labelled_and_its_start_up_taint_is_removed() {
-    let (_node, api) = node("startupTaints: [example.com/not-ready]\n");
-    wait_until("it is labelled", || {
-        let labels = api.cluster().node["metadata"]["labels"].clone();
-        labels["example.com/gpu.count"] == "2"
-            && labels["example.com/gpu.product"] == "Tesla-V100-SXM2-32GB"
-            && labels["example.com/gpu.mode"] == "mixed"
-            && labels["example.com/gpu.family"] == "volta"
-            && labels["example.com/mig.capable"] == "false"
-            && labels["example.com/gpu.deploy.it"] == "x"
-            && labels.get("example.com/mig-1g.10gb.count").is_none()
-    });
-    wait_until("the taint is gone and the other is not", || {
-        let taints = api.cluster().node["spec"]["taints"].clone();
-        taints == json!([{"key": "other", "effect": "NoSchedule"}])
-    });
-}
-
-#[test]
-fn after_a_reboot_the_start_up_taint_is_there_until_the_agent_has_found_the_driver() {
-    let (mut node, api) = node("startupTaints: [example.com/not-ready]\ntaintAfterReboot: true\n");
-    let taints = |api: &ApiServer| api.cluster().node["spec"]["taints"].clone();
-    let other = json!([{"key": "other", "effect": "NoSchedule"}]);
-    wait_until("the taint is gone", || taints(&api) == other);
-    let boot = node.at("state/boot");
-    wait_until("it is written down in which boot", || boot.exists());
-    node.kill_agent();
-    node.start_agent();
-    node.expect_registered();
-    assert_eq!(taints(&api), other, "an agent that starts again is no reboot");
-
-    node.terminate_agent();
-    fs::write(&boot, "another").unwrap();
-    // Its libraries alone: the simulated driver's own process ends where its folder is gone.
-    let (libraries, away) = (node.at("driver/usr"), node.at("away"));
-    fs::rename(&libraries, &away).unwrap();
-    node.start_agent();
-    assert_eq!(node.wait_for_its_end(), Some(1), "there is no driver: {}", node.log());
-    let both = json!([{"key": "other", "effect": "NoSchedule"},
-                      {"key": "example.com/not-ready", "effect": "NoSchedule"}]);
-    assert_eq!(taints(&api), both);
-    fs::rename(&away, &libraries).unwrap();
-    node.start_agent();
-    wait_until("the taint is gone again", || taints(&api) == other);
-}
-
-const POOL: &str = "pools: {train: {mode: whole}}\ngpus: [{index: 1, pool: train}]\n";
-
-#[test]
-fn a_pool_whose_nodes_differ_is_a_condition_and_a_metric_until_they_are_alike() {
-    let (mut node, api) = without_agent(POOL);
-    node.add_flag("--compare-pools-every", "1");
-    let other = |product: &str| {
-        let labels = json!({
-            "example.com/gpu.pool.train.count": "1",
-            "example.com/gpu.pool.train.product": product,
-            "example.com/gpu.pool.train.mig": "off",
-        });
-        json!({"metadata": {"name": "n2", "uid": "n2", "labels": labels}})
-    };
-    api.cluster().others = vec![other("NVIDIA-A100-SXM4-80GB")];
-    node.start_agent_without("--gpu-mode");
-    let condition = || {
-        let node = api.cluster().node.clone();
-        let all = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        assert!(all.iter().any(|it| it["type"] == "Ready"), "another's condition is gone: {all:?}");
-        let its = all.into_iter().find(|it| it["type"] == "example.com/GPUPoolsUniform");
-        its.unwrap_or_default()
-    };
-    let differing = || node.metric("aliquot_pool_nodes_differing", &["\"train\"", "\"product\""]);
-    wait_until("the nodes differ", || condition()["status"] == "False");
-    let message = condition()["message"].as_str().unwrap_or_default().to_owned();
-    assert!(message.contains("product is Tesla-V100-SXM2-32GB here"), "{message}");
-    assert!(message.contains("NVIDIA-A100-SXM4-80GB on n2"), "{message}");
-    assert_eq!(differing(), Some(1.0));
-    api.cluster().others = vec![other("Tesla-V100-SXM2-32GB")];
-    wait_until("they are alike", || condition()["status"] == "True");
-    wait_until("the metric says so", || differing() == Some(0.0));
-}
-
-#[test]
-fn of_a_large_pool_only_the_nodes_that_differ_are_asked_for() {
-    let (mut node, api) = without_agent(POOL);
-    node.add_flag("--compare-pools-every", "1");
-    node.start_agent_without("--gpu-mode");
-    let labels = || api.cluster().node["metadata"]["labels"].clone();
-    wait_until("it is labelled", || !labels()["example.com/gpu.pool.train.shape"].is_null());
-    let alike = |n: usize| json!({"metadata": {"name": format!("n{n}"), "labels": labels()}});
-    let mut others: Vec<_> = (2..1002).map(alike).collect();
-    others[0]["metadata"]["labels"]["example.com/gpu.pool.train.count"] = "8".into();
-    others[0]["metadata"]["labels"]["example.com/gpu.pool.train.shape"] = "other".into();
-    api.cluster().others = others;
-    let differing = || node.metric("aliquot_pool_nodes_differing", &["\"train\"", "\"count\""]);
-    wait_until("the one that differs is found", || differing() == Some(1.0));
-    let asked = api.cluster().labelled.clone();
-    assert!(asked.iter().all(|(_, named)| *named <= 1), "{asked:?}");
-}
 
 #[test]
 fn an_annotation_says_who_goes_first_before_a_container_starts_and_while_it_runs() {
@@ -317,118 +216,4 @@ fn an_api_server_that_is_away_keeps_nothing_from_working() {
     pod.start().unwrap();
     assert_eq!(node.holders(), ["default/a/main"]);
     drop(api);
-}
-
-#[test]
-fn shares_come_by_cdi_once_the_server_has_told_of_a_runtime_that_has_it() {
-    let (node, api) = node("");
-    let names = |name: &str| {
-        let pod = node.share(name, 10, "true");
-        let answers = pod.answers("main");
-        answers.iter().flat_map(|answer| &answer.cdi_devices).count()
-    };
-    assert_eq!(names("a"), 0);
-    let mut known = api.cluster().node.clone();
-    known["status"]["nodeInfo"] =
-        json!({"kubeletVersion": "v1.36.2", "containerRuntimeVersion": "containerd://2.1.4"});
-    api.cluster().put_node(known);
-    wait_until("the specifications are written", || node.at("cdi").exists());
-    assert_eq!(names("b"), 2);
-}
-
-#[test]
-fn no_container_is_answered_by_names_that_its_runtime_drops() {
-    let (node, api) = node("injection: cdi\n");
-    let mut known = api.cluster().node.clone();
-    known["status"]["nodeInfo"] =
-        json!({"kubeletVersion": "v1.36.2", "containerRuntimeVersion": "containerd://1.6.20"});
-    api.cluster().put_node(known);
-    let refused = || {
-        let pod = PodSpec::single("a", PERCENT, 10, &["/bin/sh", "-c", "true"]);
-        node.sim.admit(pod).err().map(|error| error.to_string())
-    };
-    wait_until("a share is refused", || refused().is_some());
-    let why = refused().unwrap();
-    assert!(why.contains("containerd://1.6.20 do not both have CDI"), "{why}");
-    assert!(why.contains("Set `injection`"), "{why}");
-}
-
-#[test]
-fn a_share_does_not_start_in_a_runtime_with_a_kernel_of_its_own() {
-    let (node, api) = node("refusedRuntimes: ['runsc*', 'kata*']\n");
-    let classes = [("a", "runsc"), ("b", "kata-closed"), ("c", "nvidia")];
-    let classes = classes.map(|(pod, class)| (pod.to_owned(), class.to_owned()));
-    api.cluster().runtime_classes.extend(classes);
-    let start = |name: &str| node.share(name, 10, "true").start();
-    let why = start("a").unwrap_err();
-    assert!(why.contains("cannot be held in the runtime runsc-handler"), "{why}");
-    assert!(start("b").unwrap_err().contains("kata-closed"));
-    start("c").unwrap();
-    start("d").unwrap();
-    let refused = |why: &str| node.metric("aliquot_allocate_refusals_total", &[why]);
-    wait_until("both are counted", || refused("reason=\"runtime\"") == Some(2.0));
-    let why = || {
-        let mut why = std::process::Command::new(env!("CARGO_BIN_EXE_node-aliquot"));
-        why.args(["why", "a", "--state-dir"]).arg(node.at("state"));
-        let said = why.arg("--pages-dir").arg(node.at("pages")).output().unwrap();
-        String::from_utf8(said.stdout).unwrap()
-    };
-    wait_until("it says why", || why().contains("a start of default/a"));
-    let why = why();
-    assert!(why.contains("runsc-handler") && !why.contains("default/b"), "{why}");
-}
-
-#[test]
-fn starts_that_come_at_once_are_all_judged_by_their_runtimes() {
-    let (node, api) = node("refusedRuntimes: ['runsc*']\n");
-    let names: Vec<_> = (0..16).map(|n| format!("p{n}")).collect();
-    let classes = names.iter().map(|pod| (pod.clone(), "runsc".to_owned()));
-    api.cluster().runtime_classes.extend(classes);
-    api.cluster().pods_take = Duration::from_millis(300);
-    let mut pods: Vec<_> = names.iter().map(|name| node.share(name, 5, "true")).collect();
-    std::thread::scope(|scope| {
-        let starts: Vec<_> =
-            pods.iter_mut().map(|pod| scope.spawn(|| pod.start().unwrap_err())).collect();
-        for start in starts {
-            let why = start.join().unwrap();
-            assert!(why.contains("cannot be held in the runtime runsc-handler"), "{why}");
-        }
-    });
-}
-
-#[test]
-fn a_share_that_starts_before_its_runtime_is_known_is_counted_and_told_of_later() {
-    let (node, api) = node("refusedRuntimes: ['runsc*']\n");
-    api.cluster().runtime_classes.insert("a".into(), "runsc".into());
-    api.cluster().pods_take = Duration::from_secs(3);
-    let [mut refused, mut fine] = ["a", "b"].map(|name| node.share(name, 10, "sleep 1000"));
-    refused.start().unwrap();
-    fine.start().unwrap();
-    assert_eq!(node.metric("aliquot_starts_in_unknown_runtimes_total", &[]), Some(2.0));
-    wait_until("it is told", || !api.events("GPURuntimeRefused").is_empty());
-    let events = api.events("GPURuntimeRefused");
-    assert_eq!((events.len(), &events[0]["involvedObject"]["name"]), (1, &json!("a")));
-    // And where nobody says at all.
-    api.cluster().pods_take = Duration::from_secs(11);
-    node.share("c", 10, "sleep 1000").start().unwrap();
-    wait_until("it is told", || !api.events("GPURuntimeUnknown").is_empty());
-}
-
-#[test]
-fn a_share_that_starts_while_nobody_says_whose_it_is_is_judged_when_that_is_known() {
-    let (node, api) = node("refusedRuntimes: ['runsc*']\n");
-    api.cluster().runtime_classes.insert("a".into(), "runsc".into());
-    let mut pod = node.share("a", 10, "sleep 1000");
-    let socket = node.at("kubelet/pod-resources/kubelet.sock");
-    let away = node.at("kubelet/pod-resources/away");
-    fs::rename(&socket, &away).unwrap();
-    pod.start().unwrap();
-    assert_eq!(node.metric("aliquot_starts_in_unknown_runtimes_total", &[]), Some(1.0));
-    fs::rename(&away, &socket).unwrap();
-    wait_until("it is told", || !api.events("GPURuntimeRefused").is_empty());
-    // One that is known from before is judged while nobody says.
-    wait_until("its name is written down", || node.holders() == ["default/a/main"]);
-    fs::rename(&socket, &away).unwrap();
-    let why = pod.start_container("main").unwrap_err();
-    assert!(why.contains("cannot be held in the runtime runsc"), "{why}");
 }

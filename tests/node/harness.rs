@@ -358,14 +358,11 @@ pub(crate) fn make_world_with(root: &Path, card: &str, driver_version: Option<(S
 
 /// What a driver root is made of.
 pub(crate) fn world_options() -> admin::Options {
-    let built = |name: &str| part(&format!("target/dist/sim/{name}"), "cargo xtask dist");
+    let built = part("target/dist/sim", "cargo xtask dist");
     let smi = "target/fetch/nvidia-535/usr/lib/nvidia/current/nvidia-smi";
     admin::Options {
-        libcuda: Some(built("libcuda.so.1")),
-        libnvidia_ml: Some(built("libnvidia-ml.so.1")),
         nvidia_smi: Some(part(smi, "cargo xtask fetch")),
-        daemon: Some(built("aliquot-simd")),
-        ..Default::default()
+        ..admin::Options::built_in(&built)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The whole way of a placement: an agent publishes its GPUs, the scheduler's extender is asked by
 //! kube-scheduler's JSON and binds, the kubelet allocates, and the container runs in its share.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +8,7 @@ use kubelet_sim::Pod;
 use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
+use crate::cluster::without_agent;
 use crate::harness::{Node, PERCENT, part, wait_until};
 
 const GIB: f64 = 1_073_741_824.0;
@@ -86,14 +86,8 @@ fn wanted(name: &str, resource: &str, amount: u32) -> Value {
 
 /// A node that publishes; with these lines in its configuration.
 fn node(config: &str) -> (Node, ApiServer) {
-    let mut node = Node::without_agent();
-    let api = ApiServer::start(&node.at("account"), "n1");
-    fs::write(node.at("config.yaml"), config).unwrap();
-    node.add_flag("--kube-api", &format!("https://{}", api.address));
-    node.add_flag("--kube-account", &node.at("account").display().to_string());
-    node.add_flag("--node-name", "n1");
+    let (mut node, api) = without_agent(config);
     node.add_flag("--publish-in", "system");
-    node.add_flag("--config", &node.at("config.yaml").display().to_string());
     node.start_agent_without("--gpu-mode");
     (node, api)
 }

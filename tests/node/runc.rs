@@ -72,6 +72,14 @@ impl Bundle {
         run.env("LD_LIBRARY_PATH", libraries).current_dir(&self.folder);
         run.arg("--root").arg(self.folder.join("runc")).args(["run", &id]).output().unwrap()
     }
+
+    /// Runs [`LOOK`], which finds all as it is to be.
+    #[track_caller]
+    fn looks_around(&self) {
+        let output = self.run();
+        let found = text(&output.stdout);
+        assert_eq!(found, "loaded\nread-only\nwritable\ncard\n", "{}", text(&output.stderr));
+    }
 }
 
 /// Makes a root file system of these files alone.
@@ -155,13 +163,7 @@ const LOOK: &str = "while read line; do case $line in *r-xp*/opt/aliquot/libaliq
 fn real_runc_runs_the_hook_before_the_root_turns_read_only() {
     let node = node();
     let pod = half(&node, None, LOOK);
-    let output = Bundle::new(&node, &pod).run();
-    assert_eq!(
-        text(&output.stdout),
-        "loaded\nread-only\nwritable\ncard\n",
-        "{}",
-        text(&output.stderr)
-    );
+    Bundle::new(&node, &pod).looks_around();
 }
 
 #[test]
@@ -170,13 +172,7 @@ fn real_runc_runs_the_hook_as_root_of_a_user_namespace() {
     let pod = half(&node, None, LOOK);
     let mut bundle = Bundle::new(&node, &pod);
     bundle.in_user_namespace(300_000);
-    let output = bundle.run();
-    assert_eq!(
-        text(&output.stdout),
-        "loaded\nread-only\nwritable\ncard\n",
-        "{}",
-        text(&output.stderr)
-    );
+    bundle.looks_around();
 }
 
 #[test]
