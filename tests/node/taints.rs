@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
 
@@ -71,4 +72,25 @@ fn after_a_reboot_the_start_up_taint_is_there_until_the_agent_has_found_the_driv
     fs::rename(&away, &libraries).unwrap();
     node.start_agent();
     wait_until("the taint is gone again", || taints(&api) == other());
+}
+
+#[test]
+fn after_a_reboot_the_start_up_taint_comes_late_where_the_server_takes_it_late_and_goes_with_the_rest()
+ {
+    let (mut node, api, boot) = made_ready();
+    node.terminate_agent();
+    fs::write(&boot, "another").unwrap();
+    api.cluster().taints_refused = true;
+    node.traps.refuse_registrations.store(true, Relaxed);
+    node.start_agent();
+    wait_until("it goes on without", || {
+        node.log().contains("start-up taints are not put back, trying again")
+    });
+    assert_eq!(taints(&api), other());
+    api.cluster().taints_refused = false;
+    wait_until("the taint is there", || taints(&api) == both());
+    node.traps.refuse_registrations.store(false, Relaxed);
+    node.expect_registered();
+    wait_until("the taint is gone again", || taints(&api) == other());
+    assert_ne!(fs::read_to_string(&boot).unwrap(), "another");
 }

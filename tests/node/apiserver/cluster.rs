@@ -14,6 +14,8 @@ pub(crate) struct Cluster {
     pub(crate) unbound: BTreeMap<String, Value>,
     pub(crate) leases: BTreeMap<String, Value>,
     pub(crate) node: Value,
+    /// Whether changes of the node's taints are answered 503.
+    pub(crate) taints_refused: bool,
     /// Other nodes, which are listed and never watched.
     pub(crate) others: Vec<Value>,
     pub(crate) events: BTreeMap<String, Value>,
@@ -54,6 +56,7 @@ impl Cluster {
             unbound: BTreeMap::new(),
             leases: BTreeMap::new(),
             node: Value::Null,
+            taints_refused: false,
             others: Vec::new(),
             events: BTreeMap::new(),
             events_refused: 0,

@@ -232,6 +232,9 @@ async fn patch_node(
 ) -> Response {
     assert_eq!(headers["content-type"], "application/merge-patch+json");
     let mut cluster = cluster.lock().unwrap();
+    if cluster.taints_refused && !patch["spec"]["taints"].is_null() {
+        return status(StatusCode::SERVICE_UNAVAILABLE, "etcdserver: leader changed");
+    }
     let version = &patch["metadata"]["resourceVersion"];
     if !version.is_null() && *version != cluster.node["metadata"]["resourceVersion"] {
         return status(StatusCode::CONFLICT, "the object has been modified");
