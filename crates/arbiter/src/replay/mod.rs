@@ -251,6 +251,8 @@ impl Replay {
         let since_ns = self.at_ns + turning_ns;
         let slice_end_ns = since_ns + self.slice_ns * player.processes();
         let key = player.key;
+        // Behind a rest of all it tells nothing of how long turning takes: it began when it had work.
+        let is_after_dry = is_after_dry && turning;
         self.holder =
             Some(Holder { is_loose, is_after_dry, ..Holder::since(key, since_ns, slice_end_ns) });
     }

@@ -134,6 +134,23 @@ fn how_long_turning_takes_is_learned_from_who_waits_for_one_that_goes() {
     assert!(all[1][399].abs_diff(500) <= 5, "{}", all[1][399]);
 }
 
+#[test]
+fn how_long_turning_takes_is_not_learned_from_who_comes_when_nobody_has_work() {
+    let [mut first, mut second] = [Vec::new(), Vec::new()];
+    for at in 0..400 {
+        let from = 2000 + at * 1200;
+        first.push((from, from + 500));
+        // The first has gone for 0.1 ms when it comes, and the card needs 20 us to turn to it.
+        second.push((from + 600, from + 1120));
+    }
+    // Then the first waits for it to go.
+    let from = 2000 + 400 * 1200;
+    first.push((from + 100, from + 1020));
+    second.push((from, from + 500));
+    let all = charges(&[500, 500], &[&first, &second]);
+    assert!(all[0][400].abs_diff(500) <= 5, "{}", all[0][400]);
+}
+
 proptest! {
     #[test]
     fn all_charges_together_are_never_more_than_the_time_that_went_by(
