@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use contract::{DRY_RUN, DeviceId};
 use kubelet::deviceplugin::ContainerAllocateResponse;
-use tracing::{info, warn};
+use tracing::{field::display, info, warn};
 
 use super::{Denial, Node, unix_s};
 use crate::allotment::{self, BookError, Held, Holder, Holding, Record, Told};
@@ -200,7 +200,8 @@ impl Node {
 
     fn refuse_start(&self, ids: &[String], why: &Denial, holder: Option<Holder>) {
         let [namespace, pod, container] = Holder::words(holder.as_ref());
-        warn!(namespace, pod, container, %why, "a start is refused");
+        let id = decide::parse(ids).ok().map(|devices| display(allotment::name(&devices)));
+        warn!(namespace, pod, container, allotment = id, %why, "a start is refused");
         self.remember(ids, why, holder);
     }
 
