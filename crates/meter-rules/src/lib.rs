@@ -21,7 +21,7 @@ pub use charge::{Batch, charged, is_overestimated};
 pub use costs::{Costs, kernel_key, sized_key};
 pub use covered::Covered;
 pub use ring::numbers_from;
-pub use wait::{Asked, Verdict, is_left_lying, verdict};
+pub use wait::{Asked, Verdict, batch_room_ns, is_left_lying, verdict};
 
 /// GPU time that one batch of short launches is to take, in nanoseconds: a stream is measured with at
 /// most one pair of events for so much.

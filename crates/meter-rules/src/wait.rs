@@ -3,7 +3,7 @@
 //! A launch waits for credit, and for what is in flight to come down to a quantum. It never waits for
 //! ever: what runs may be a kernel that spins until another is launched.
 
-use crate::UNKNOWN_NS;
+use crate::{BATCH_NS, UNKNOWN_NS};
 
 /// What is known when a launch asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +60,20 @@ const RANK_NS: u64 = 1_000_000;
 const SHORTEST_NS: u64 = 100_000;
 /// The longest: an arbiter that has gone is noticed meanwhile.
 const LONGEST_NS: u64 = 5_000_000;
+
+/// How much may follow a launch that costs `cost_ns` in its batch without asking whether it may go on, in nanoseconds: what a
+/// batch is to take. `left_ns` is said of a rank of a gang alone: what is left of its credit behind that launch. Its turn
+/// ends where its credit does, and what goes on beyond that spins on its GPU through the others' time.
+#[must_use]
+pub const fn batch_room_ns(cost_ns: u64, left_ns: Option<i64>) -> u64 {
+    let room_ns = BATCH_NS.saturating_sub(cost_ns);
+    match left_ns {
+        // A batch that is open and full.
+        Some(..=1) => 1,
+        Some(left_ns) if left_ns.unsigned_abs() < room_ns => left_ns.unsigned_abs(),
+        _ => room_ns,
+    }
+}
 
 /// Decides.
 #[must_use]
@@ -163,6 +177,14 @@ mod tests {
         assert!(rank(MS / 2, MS - 1) && !rank(MS / 2, MS));
         assert!(rank(3 * MS, 3 * MS) && !rank(3 * MS, 3 * MS + 1));
         assert!(!rank(50 * MS, 5 * MS), "never more than any other");
+    }
+
+    #[test]
+    fn what_a_rank_launches_unasked_is_no_more_than_what_is_left_of_its_credit() {
+        assert_eq!(batch_room_ns(200_000, None), 300_000);
+        let room_ns = |left_ns| batch_room_ns(200_000, Some(left_ns));
+        assert_eq!([5_000_000, 300_000, 250_000].map(room_ns), [300_000, 300_000, 250_000]);
+        assert_eq!([0, -200_000].map(room_ns), [1; 2]);
     }
 
     #[test]

@@ -97,6 +97,14 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
     }
 }
 
+/// What is left of a rank's credit where it has turns, in nanoseconds; none: it is no rank, or has its GPU to itself.
+pub(crate) fn left_of_rank(share: Share) -> Option<i64> {
+    let (allotment, device) = (share.allotment, share.device);
+    let terms = allotment.terms(device);
+    let has_turns = terms.gang != 0 && terms.delays() && allotment.pace(device) == Pace::Metered;
+    has_turns.then(|| allotment.credit(device).left_ns)
+}
+
 /// What is left lying of what others have in flight.
 fn left_lying(share: Share, others_ns: u64) -> u64 {
     let Some(lying) = LEFT_LYING.get(usize::from(share.number)) else { return 0 };

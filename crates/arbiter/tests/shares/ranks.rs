@@ -112,9 +112,9 @@ fn ranks_that_are_stopped_leave_their_turns_to_the_others() {
 }
 
 #[test]
-fn steps_shorter_than_a_batch_lose_no_more_than_half_by_having_turns() {
+fn steps_shorter_than_a_batch_are_no_worse_for_having_turns() {
     each(&[MS / 5], |name, step_ns, terms, worked, _| {
         let (without, _) = played(terms, step_ns, false);
-        assert!(worked > without * 0.5, "{name}: {worked:.1} against {without:.1}");
+        assert!(worked > without * 0.9, "{name}: {worked:.1} against {without:.1}");
     });
 }

@@ -136,6 +136,11 @@ impl Tenant {
         self.spent_ns
     }
 
+    /// What is left of what it was granted, in nanoseconds.
+    fn left_ns(&self) -> i64 {
+        self.granted_ns as i64 - (self.spent_ns + self.flying_ns()) as i64
+    }
+
     fn flying_ns(&self) -> u64 {
         self.flights.iter().map(|flight| flight.estimate_ns).sum()
     }
@@ -217,7 +222,7 @@ impl Tenant {
         let is_free = self.pace == Pace::Free;
         let left_ns = match is_free {
             true => i64::MAX,
-            false => self.granted_ns as i64 - (self.spent_ns + in_flight_ns) as i64,
+            false => self.left_ns(),
         };
         let asked = Asked {
             left_ns,

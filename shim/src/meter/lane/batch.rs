@@ -2,14 +2,14 @@
 
 use super::{Lane, Work};
 use crate::allotments::Share;
-use crate::meter::busy;
+use crate::meter::{busy, throttle};
 use crate::meter::flight::{self, Flown};
 use crate::meter::stream::{Stream, thread};
 use crate::meter::timer::{Event, Timer};
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use ledger::Engine;
-use meter_rules::{BATCH_NS, UNMEASURED_NS};
+use meter_rules::{BATCH_NS, UNMEASURED_NS, batch_room_ns};
 
 impl Lane {
     /// A launch opened a batch: it is measured by itself, and what follows from its end on.
@@ -61,7 +61,8 @@ impl Lane {
         self.foreign_ns.store(0, Relaxed);
         self.is_held_up.store(false, Relaxed);
         self.owner.store(thread(), Relaxed);
-        self.limit.store(BATCH_NS - estimate_ns, Relaxed);
+        let left_ns = throttle::left_of_rank(share).filter(|_| work.engine == Engine::Compute);
+        self.limit.store(batch_room_ns(estimate_ns, left_ns), Relaxed);
     }
 
     /// Ends the open batch behind the last launch.

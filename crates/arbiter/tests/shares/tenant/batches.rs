@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use arbiter::Interval;
-use meter_rules::{BATCH_NS, Batch, charged, is_overestimated};
+use arbiter::{Interval, Pace};
+use meter_rules::{BATCH_NS, Batch, batch_room_ns, charged, is_overestimated};
 
 use super::Tenant;
 use crate::card::Work;
@@ -50,7 +50,8 @@ impl Tenant {
         let from_ns = is_idle.then_some(now_ns);
         self.fly(now_ns, number, estimate_ns, from_ns, !is_idle || !is_known, true);
         if estimate_ns < BATCH_NS {
-            self.open = Some((BATCH_NS - estimate_ns, 0, number));
+            let left_ns = (self.load.meets && self.pace != Pace::Free).then(|| self.left_ns());
+            self.open = Some((batch_room_ns(estimate_ns, left_ns), 0, number));
         }
     }
 
