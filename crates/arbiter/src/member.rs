@@ -269,7 +269,8 @@ impl Member {
         may && self.wants()
     }
 
-    fn wants(&self) -> bool {
+    /// Whether it has work, whatever its cap.
+    pub(crate) fn wants(&self) -> bool {
         self.waiting || self.running > 0
     }
 

@@ -47,18 +47,28 @@ pub(crate) struct Overrun {
 }
 
 impl Overrun {
-    /// The turn that began at `turn_ns` goes on for so long, unless that is known.
-    fn begins(&mut self, turn_ns: u64, charged_ns: u64, left_ns: u64) {
+    /// The turn that began at `turn_ns` goes on for so long, unless that is known; its cap is so much less.
+    fn begins(&mut self, turn_ns: u64, charged_ns: u64, left_ns: u64, above_cap_ns: u64) {
         if self.due_ns > 0 && self.turn_ns == turn_ns {
             return;
         }
         let used_ns = if self.due_ns == 0 { 0 } else { charged_ns.wrapping_sub(self.charged_ns) };
         let carried_ns = self.carried_ns.saturating_add(used_ns).saturating_sub(self.due_ns);
-        let carried_ns = carried_ns.min(left_ns / 2);
+        let carried_ns = carried_ns.max(above_cap_ns).min(left_ns / 2);
         // A look that comes late makes no turn shorter.
         let due_ns = left_ns + SPARE_NS + HANDOVER_NS;
         *self = Self { turn_ns, charged_ns, due_ns, carried_ns };
     }
+}
+
+/// By how much a turn of so many nanoseconds is longer than what a container under a cap has saved and earns meanwhile.
+fn above_cap_ns(member: &Member, turn_ns: u64) -> u64 {
+    if member.terms.policy != Policy::Strict {
+        return 0;
+    }
+    let earned_ns = turn_ns * member.terms.guaranteed() / 100;
+    let has_ns = member.own_ns - member.held_ns().cast_signed() + earned_ns.cast_signed();
+    (turn_ns.cast_signed() - has_ns).max(0).unsigned_abs()
 }
 
 impl Turns {
@@ -101,7 +111,8 @@ impl Gpu {
         let goes_on = turns.whose.filter(|_| turns.ending == Ending::Open);
         for member in self.members.iter_mut().filter(|member| Some(member.key) == goes_on) {
             let turn_ns = turns.left_ns + turns.short_ns;
-            member.overrun.begins(turns.begun_ns, member.charged_ns, turn_ns);
+            let above_ns = above_cap_ns(member, turn_ns);
+            member.overrun.begins(turns.begun_ns, member.charged_ns, turn_ns, above_ns);
         }
         // What a gang has while nobody else wants the GPU is beyond no turn.
         for member in self.members.iter_mut().filter(|member| !turns.has(member.key)) {
@@ -125,10 +136,14 @@ impl Gpu {
             return;
         }
         let turns = &self.turns;
-        let works = |member: &Member| turns.whose == Some(member.key) && member.is_backlogged();
+        // One that has turns and is at its cap has shorter ones, and those to itself.
+        let is_there = |member: &Member| {
+            if turns.has(member.key) { member.wants() } else { member.is_backlogged() }
+        };
+        let works = |member: &Member| turns.whose == Some(member.key) && is_there(member);
         let idles = !self.members.iter().any(works);
         let wants = |member: &&Member| turns.may(member.key, idles) && member.is_backlogged();
-        let is_wanted = self.members.iter().any(|m| turns.has(m.key) && m.is_backlogged());
+        let is_wanted = self.members.iter().any(|m| turns.has(m.key) && is_there(m));
         let weights: u64 = self.members.iter().filter(wants).map(|m| m.terms.weight()).sum();
         // What the others launch hides the hand-over to a gang; a gang's own turn is over when it is.
         let over_ns = if turns.whose.is_none() { HANDOVER_NS } else { 0 };
@@ -152,9 +167,9 @@ impl Gpu {
                         0
                     }
                 }
-                (true, Policy::Strict) => part_ns.min(member.grant.credit_ns),
                 // Nobody else runs in its turn, so its measure is the card's: by what it was in a time when
-                // others did, two gangs would launch for two turns each and never come apart.
+                // others did, two gangs would launch for two turns each and never come apart. Nor is it held at a
+                // strict cap there, where the rank on the other GPU is not: what is above that its turns are the shorter by.
                 (true, _) if turns.has(member.key) => part_ns,
                 (true, _) => part_ns.min(member.grant.credit_ns),
             };

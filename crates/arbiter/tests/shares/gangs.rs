@@ -133,9 +133,12 @@ fn what_a_gang_does_not_use_of_its_turns_the_others_have() {
 
 #[test]
 fn a_strict_gang_never_has_more_than_its_cap() {
-    for card in played(cards(&[Terms::strict(30), Terms::fair(50)], 1)) {
-        let got = card.tenants[0].got_ns(FROM, TO) as f64 * 100.0 / (TO - FROM) as f64;
-        assert!((24.0..31.0).contains(&got), "{got:.1}");
+    for weight in [10, 25, 30, 50, 75] {
+        for mut card in cards(&[Terms::strict(weight), Terms::fair(90 - weight)], 1) {
+            card.run_until(FROM + 10 * SECOND);
+            let (got, cap) = (card.of_card(FROM, FROM + 10 * SECOND)[0], f64::from(weight));
+            assert!((cap * 0.8..cap + 0.2).contains(&got), "{weight}: {got:.1}");
+        }
     }
 }
 

@@ -52,14 +52,17 @@ fn run_until(cards: &mut [World; 2], end_ns: u64) {
 
 /// What both ranks did together, in percent of the time, and what each tenant of each card had of it.
 fn played(terms: &[Terms], step_ns: u64, has_turns: bool) -> (f64, [Vec<f64>; 2]) {
-    let mut cards = cards(terms, step_ns, has_turns);
+    played_until(TO, cards(terms, step_ns, has_turns), step_ns)
+}
+
+fn played_until(to_ns: u64, mut cards: [World; 2], step_ns: u64) -> (f64, [Vec<f64>; 2]) {
     run_until(&mut cards, FROM);
     let before = cards[0].tenants[0].done();
-    run_until(&mut cards, TO);
+    run_until(&mut cards, to_ns);
     // A step is a kernel and a meeting.
     let steps = (cards[0].tenants[0].done() - before) / 2;
-    let worked = (steps * step_ns) as f64 * 100.0 / (TO - FROM) as f64;
-    (worked, cards.map(|card| card.of_card(FROM, TO)))
+    let worked = (steps * step_ns) as f64 * 100.0 / (to_ns - FROM) as f64;
+    (worked, cards.map(|card| card.of_card(FROM, to_ns)))
 }
 
 const WEIGHTS: [&[u32]; 6] = [&[50, 50], &[25, 75], &[75, 25], &[30, 30, 40], &[10, 90], &[95, 5]];
@@ -117,4 +120,19 @@ fn steps_shorter_than_a_batch_are_no_worse_for_having_turns() {
         let (without, _) = played(terms, step_ns, false);
         assert!(worked > without * 0.9, "{name}: {worked:.1} against {without:.1}");
     });
+}
+
+#[test]
+fn strict_ranks_never_have_more_than_their_cap_and_work_for_most_of_it() {
+    for step_ns in [MS / 5, MS / 2, 3 * MS / 2] {
+        for weights in [&[10, 90][..], &[25, 75], &[30, 30, 40]] {
+            let terms: Vec<_> = weights.iter().map(|weight| Terms::strict(*weight)).collect();
+            let cards = cards(&terms, step_ns, true);
+            let (worked, had) = played_until(FROM + 10 * SECOND, cards, step_ns);
+            let (name, cap) = (format!("{step_ns}, {weights:?}"), f64::from(weights[0]));
+            println!("{name}: worked {worked:.1} %, had {had:.1?}");
+            assert!(worked > cap * 0.69, "{name}: {worked:.1}");
+            assert!(had.iter().all(|card| card[0] < cap + 0.2), "{name}: {had:.1?}");
+        }
+    }
 }
