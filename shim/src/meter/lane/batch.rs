@@ -2,10 +2,10 @@
 
 use super::{Lane, Work};
 use crate::allotments::Share;
-use crate::meter::{busy, throttle};
 use crate::meter::flight::{self, Flown};
 use crate::meter::stream::{Stream, thread};
 use crate::meter::timer::{Event, Timer};
+use crate::meter::{busy, throttle};
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use ledger::Engine;
