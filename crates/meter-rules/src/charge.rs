@@ -38,6 +38,15 @@ pub const fn charged(batch: &Batch) -> u64 {
     if own_ns < most { own_ns } else { most }
 }
 
+/// What one launch took at most, in nanoseconds, where it was charged less than that: on a stream that had run dry
+/// another's slice may lie before it. None: what it was charged is learned. So it is of a rank's, whose kernels spin for
+/// each other: what they take differs, and the least of it tells nothing.
+#[must_use]
+pub const fn bound(batch: &Batch, charged_ns: u64, is_rank: bool) -> Option<u64> {
+    let own_ns = batch.elapsed_ns.saturating_sub(batch.foreign_ns);
+    if batch.is_one && !is_rank && own_ns > charged_ns { Some(own_ns) } else { None }
+}
+
 /// What one launch of known cost took, on a stream that had run dry. A thread that loses its processor behind the launch
 /// comes back when the GPU has long done it: what it needed to launch says nothing then. So an eighth less than
 /// estimated, unless less lay between its events.
@@ -76,7 +85,7 @@ mod tests {
     #[test]
     fn idle_time_in_a_batch_is_not_charged() {
         let (estimate_ns, elapsed_ns) = (400_000, 50_000_000);
-        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy: false, is_one: false };
+        let batch = Batch { estimate_ns, elapsed_ns, is_one: false, ..DRY };
         assert_eq!(charged(&batch), 450_000);
         let short = Batch { elapsed_ns: 300_000, ..batch };
         assert_eq!(charged(&short), 300_000);
@@ -84,6 +93,19 @@ mod tests {
 
     const DRY: Batch =
         Batch { estimate_ns: 0, elapsed_ns: 0, foreign_ns: 0, is_busy: false, is_one: true };
+
+    #[test]
+    fn only_one_launch_that_was_charged_less_than_it_took_has_a_bound() {
+        let waited = Batch { estimate_ns: 4_000, elapsed_ns: 900_000, foreign_ns: 100_000, ..DRY };
+        assert_eq!(bound(&waited, charged(&waited), false), Some(800_000));
+        assert_eq!(bound(&waited, charged(&waited), true), None);
+        let whole = Batch { estimate_ns: 500, elapsed_ns: 400, ..DRY };
+        assert_eq!(bound(&whole, charged(&whole), false), None);
+        let several = Batch { elapsed_ns: 5_000, is_one: false, ..whole };
+        assert_eq!(bound(&several, charged(&several), false), None);
+        let busy = Batch { elapsed_ns: 5_000, is_busy: true, ..whole };
+        assert_eq!(bound(&busy, charged(&busy), false), None);
+    }
 
     #[test]
     fn one_launch_is_charged_what_it_took_though_its_thread_lost_its_processor() {

@@ -9,16 +9,24 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 const REACH: usize = 4;
 /// How much a new measurement weighs against those before: one part in so many.
 const WEIGHT: i64 = 4;
+/// So many measurements in a row that may have a wait in them tell that it takes longer: waits differ, and the least of
+/// so many is short.
+const BOUNDS: u64 = 20;
+/// One in the word of bounds; below it the least of them in nanoseconds.
+const ONE: u64 = 1 << 56;
+const LEAST: u64 = ONE - 1;
 
 /// `N` learned costs; `N` is a power of two.
 pub struct Costs<const N: usize> {
     places: [Place; N],
 }
 
-/// Two words that are not changed together: a reader who meets a change sees another cost once.
+/// Words that are not changed together: a reader who meets a change sees another cost once.
 struct Place {
     key: AtomicU64,
     ns: AtomicU64,
+    /// How many bounds in a row were learned, [`BOUNDS`] at most, and the least of them.
+    bounds: AtomicU64,
 }
 
 impl<const N: usize> Costs<N> {
@@ -26,8 +34,7 @@ impl<const N: usize> Costs<N> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(N.is_power_of_two() && N >= REACH) };
-        let places = [const { Place { key: AtomicU64::new(0), ns: AtomicU64::new(0) } }; N];
-        Self { places }
+        Self { places: [const { Place::EMPTY }; N] }
     }
 
     /// What was learned of `key`, in nanoseconds; 0: nothing yet.
@@ -45,14 +52,30 @@ impl<const N: usize> Costs<N> {
     pub fn learn(&self, key: u64, ns: u64) {
         let ns = ns.clamp(1, i64::MAX.unsigned_abs());
         if let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) {
-            let before = place.ns.load(Relaxed);
-            return place.ns.store(next(before, ns), Relaxed);
+            place.bounds.store(0, Relaxed);
+            return place.moves(ns);
         }
         let free = self.reach(key).find(|place| place.key.load(Relaxed) == 0);
         // An old one goes where there is no room: which, the measurement itself decides.
         if let Some(place) = free.or_else(|| self.reach(key).nth(ns as usize % REACH)) {
             place.ns.store(ns, Relaxed);
+            place.bounds.store(0, Relaxed);
             place.key.store(key, Relaxed);
+        }
+    }
+
+    /// Learns that `key` took at most `most_ns`, which is more than is known of it: it waited for others, or it takes
+    /// longer. From the twentieth in a row on it moves towards the least of them.
+    pub fn learn_bound(&self, key: u64, most_ns: u64) {
+        let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) else {
+            return;
+        };
+        let bounds = place.bounds.load(Relaxed);
+        let count = (bounds / ONE + 1).min(BOUNDS);
+        let least_ns = if bounds == 0 { LEAST } else { bounds & LEAST }.min(most_ns);
+        place.bounds.store(count * ONE | least_ns, Relaxed);
+        if count == BOUNDS {
+            place.moves(least_ns);
         }
     }
 
@@ -86,6 +109,15 @@ impl<const N: usize> Costs<N> {
     fn reach(&self, key: u64) -> impl Iterator<Item = &Place> {
         let from = hash(key);
         (from..from + REACH).filter_map(|at| self.places.get(at & (N - 1)))
+    }
+}
+
+impl Place {
+    const EMPTY: Self =
+        Self { key: AtomicU64::new(0), ns: AtomicU64::new(0), bounds: AtomicU64::new(0) };
+
+    fn moves(&self, ns: u64) {
+        self.ns.store(next(self.ns.load(Relaxed), ns), Relaxed);
     }
 }
 
@@ -143,6 +175,38 @@ mod tests {
         assert_eq!(costs.of(7), 1_250);
         (0..100).for_each(|_| costs.learn(7, 50));
         assert!(costs.of(7) < 60);
+    }
+
+    #[test]
+    fn waits_of_many_lengths_teach_little() {
+        let costs = Costs::<64>::new();
+        costs.learn(7, 250);
+        for wait in (0..).map(|at| at * 787 % 2_000).filter(|wait| *wait > 30).take(1_000) {
+            costs.learn_bound(7, 250 + wait);
+            assert!(costs.of(7) < 375, "{}", costs.of(7));
+        }
+        assert!(costs.of(7) >= 250);
+    }
+
+    #[test]
+    fn a_kernel_that_becomes_longer_is_known_after_fifty_launches_that_may_have_waited() {
+        let costs = Costs::<64>::new();
+        costs.learn(7, 20_000);
+        (0..40).for_each(|at| costs.learn_bound(7, 5_000_000 + at % 3 * 900_000));
+        assert!((4_900_000..=5_000_000).contains(&costs.of(7)), "{}", costs.of(7));
+    }
+
+    #[test]
+    fn bounds_count_only_where_no_measurement_lies_between() {
+        let costs = Costs::<64>::new();
+        costs.learn(7, 250);
+        for _ in 0..10 {
+            (1..BOUNDS).for_each(|_| costs.learn_bound(7, 9_000));
+            costs.learn(7, 250);
+        }
+        assert_eq!(costs.of(7), 250);
+        costs.learn_bound(8, 9_000);
+        assert_eq!(costs.of(8), 0, "nothing was measured yet");
     }
 
     #[test]

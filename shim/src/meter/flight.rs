@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ledger::Engine;
 use ledger::clock;
-use meter_rules::{Batch, charged, is_overestimated, numbers_from};
+use meter_rules::{Batch, bound, charged, is_overestimated, numbers_from};
 
 /// Batches of one stream that can be in flight.
 const MOST: usize = 64;
@@ -167,7 +167,11 @@ impl Flown {
         let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy, is_one };
         let spent_ns = charged(&batch);
         if self.key != 0 && timed.took_ns.is_some() {
-            super::COSTS.learn(self.key, spent_ns);
+            let is_rank = share.allotment.terms(share.device).gang != 0;
+            match bound(&batch, spent_ns, is_rank) {
+                Some(most_ns) => super::COSTS.learn_bound(self.key, most_ns),
+                None => super::COSTS.learn(self.key, spent_ns),
+            }
         }
         busy::count(share, self.engine, estimate_ns, spent_ns, timed.end_ns);
         self.key == 0 && is_overestimated(&batch, spent_ns)

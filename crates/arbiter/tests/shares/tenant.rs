@@ -5,10 +5,10 @@
 #[path = "tenant/batches.rs"]
 mod batches;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use arbiter::{Grant, Interval, Pace, Reading, Terms};
-use meter_rules::{Asked, UNKNOWN_NS, Verdict, verdict};
+use meter_rules::{Asked, Costs, UNKNOWN_NS, Verdict, verdict};
 
 use crate::card::Work;
 use crate::flight::{Flight, Kind, MEETING_NS, Thread};
@@ -59,7 +59,7 @@ pub(crate) struct Tenant {
     /// The launch that is not made yet: how long it is, and whether it meets the other rank.
     wish: Option<(u64, bool)>,
     /// What each kind of work costs, as far as it was learned.
-    costs_ns: BTreeMap<Kind, u64>,
+    costs: Costs<64>,
     is_waiting: bool,
     /// What the card truly gave it, and when.
     pub(crate) got: Vec<(u64, u64)>,
@@ -96,7 +96,7 @@ impl Tenant {
             open: None,
             is_overestimated: false,
             wish: None,
-            costs_ns: BTreeMap::new(),
+            costs: Costs::new(),
             is_waiting: false,
             got: Vec::new(),
             wants_since: None,
@@ -267,7 +267,7 @@ impl Tenant {
     }
 
     fn cost_ns(&self) -> u64 {
-        self.costs_ns.get(&self.kind()).copied().unwrap_or_default()
+        self.costs.of(key(self.kind()))
     }
 
     fn estimate_ns(&self) -> u64 {
@@ -316,4 +316,9 @@ impl Tenant {
         let parts = self.got.iter().filter(|(end, ns)| *end > from_ns && end - ns < to_ns);
         parts.map(|(end, ns)| (*end).min(to_ns) - (end - ns).max(from_ns)).sum()
     }
+}
+
+/// What the cost of such works is learned under.
+fn key((ns, meets): Kind) -> u64 {
+    ns << 1 | u64::from(meets)
 }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use arbiter::{Interval, Pace};
-use meter_rules::{BATCH_NS, Batch, batch_room_ns, charged, is_overestimated};
+use meter_rules::{BATCH_NS, Batch, batch_room_ns, bound, charged, is_overestimated};
 
-use super::Tenant;
+use super::{Tenant, key};
 use crate::card::Work;
 use crate::flight::Flight;
 
@@ -84,13 +84,11 @@ impl Tenant {
             let took_ns = charged(&batch);
             self.is_overestimated |= !flight.learns && is_overestimated(&batch, took_ns);
             if flight.learns {
-                let cost_ns = self.costs_ns.entry(flight.kind).or_default();
-                *cost_ns = match *cost_ns {
-                    0 => took_ns,
-                    before => {
-                        before.saturating_add_signed((took_ns as i64 - before as i64) / 4).max(1)
-                    }
-                };
+                let key = key(flight.kind);
+                match bound(&batch, took_ns, self.load.meets) {
+                    Some(most_ns) => self.costs.learn_bound(key, most_ns),
+                    None => self.costs.learn(key, took_ns),
+                }
             }
             let said_ns = took_ns * self.honesty / 100;
             self.spent_ns += said_ns;
