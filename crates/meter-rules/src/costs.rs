@@ -34,7 +34,7 @@ impl<const N: usize> Costs<N> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(N.is_power_of_two() && N >= REACH) };
-        Self { places: [const { Place::EMPTY }; N] }
+        Self { places: [const { Place::empty() }; N] }
     }
 
     /// What was learned of `key`, in nanoseconds; 0: nothing yet.
@@ -73,7 +73,7 @@ impl<const N: usize> Costs<N> {
         let bounds = place.bounds.load(Relaxed);
         let count = (bounds / ONE + 1).min(BOUNDS);
         let least_ns = if bounds == 0 { LEAST } else { bounds & LEAST }.min(most_ns);
-        place.bounds.store(count * ONE | least_ns, Relaxed);
+        place.bounds.store((count * ONE) | least_ns, Relaxed);
         if count == BOUNDS {
             place.moves(least_ns);
         }
@@ -113,8 +113,9 @@ impl<const N: usize> Costs<N> {
 }
 
 impl Place {
-    const EMPTY: Self =
-        Self { key: AtomicU64::new(0), ns: AtomicU64::new(0), bounds: AtomicU64::new(0) };
+    const fn empty() -> Self {
+        Self { key: AtomicU64::new(0), ns: AtomicU64::new(0), bounds: AtomicU64::new(0) }
+    }
 
     fn moves(&self, ns: u64) {
         self.ns.store(next(self.ns.load(Relaxed), ns), Relaxed);

@@ -91,7 +91,7 @@ fn ranks_that_wait_for_each_other_work_for_three_quarters_of_their_share_and_mor
             let lost = 100.0 - card.iter().sum::<f64>();
             assert!(lost < 22.0, "{name}: {lost:.1}");
             for (got, terms) in card.iter().zip(terms).skip(1) {
-                assert!(*got > share(terms) * 0.66, "{name}: {card:.1?}");
+                assert!(*got > share(terms) * 0.65, "{name}: {card:.1?}");
             }
         }
     });
