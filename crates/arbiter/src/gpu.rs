@@ -149,9 +149,7 @@ impl Gpu {
             let lent_ns = if is_alone { 0 } else { self.replay.lent_ns(member.key) };
             member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns) - lent_ns;
         }
-        if let Some(key) = only {
-            self.replay.lend(key);
-        }
+        self.replay.lend(only);
         self.level();
         let turns = &self.turns;
         let is_behind = |m: &&Member| m.is_backlogged() && !m.is_idling() && !turns.has(m.key);

@@ -107,6 +107,16 @@ struct Holder {
     is_after_dry: bool,
 }
 
+/// The only one that wanted the card at a moment.
+#[derive(Clone, Copy, Debug)]
+struct Alone {
+    key: u64,
+    /// How far was played.
+    at_ns: Ns,
+    /// What it had of the card and was not charged for.
+    had_ns: Ns,
+}
+
 impl Stretch {
     fn ns(&self) -> Ns {
         self.to_ns.saturating_sub(self.from_ns)
@@ -144,6 +154,8 @@ pub(crate) struct Replay {
     accounts: Vec<(u64, Ns)>,
     /// Who had the card alone, and for how long of what it was not charged for.
     lent: (u64, Ns),
+    /// Who was alone when that was asked last.
+    alone: Option<Alone>,
     /// How long it takes to turn to another, as it was seen.
     switch_ns: f64,
     /// For how long the card turned to another, in all.
@@ -163,6 +175,7 @@ impl Replay {
             stretches: Vec::new(),
             accounts: Vec::new(),
             lent: (0, 0),
+            alone: None,
             switch_ns: FIRST_SWITCH_NS,
             turning_ns: 0,
         }
@@ -289,14 +302,25 @@ impl Replay {
         left_ns.saturating_add(self.account(key))
     }
 
-    /// Nobody else wants the card: what this container had of it and was not charged for is lent.
-    pub(crate) fn lend(&mut self, key: u64) {
-        self.lent = (key, self.had_ns(key));
+    /// At this moment `only` wants the card and nobody else. What it had since the moment before, if it was alone then
+    /// as well, is lent: at a single one the others may be between two steps, and what it had till then it had of theirs.
+    pub(crate) fn lend(&mut self, only: Option<u64>) {
+        let at_ns = self.at_ns;
+        let alone = only.map(|key| Alone { key, at_ns, had_ns: self.had_ns(key) });
+        if let (Some(now), Some(before)) = (alone, self.alone)
+            && now.key == before.key
+        {
+            // The end of another's batch may give it what it had before.
+            let most_ns = now.at_ns - before.at_ns;
+            let more_ns = now.had_ns.saturating_sub(before.had_ns).min(most_ns);
+            self.lent = (now.key, self.lent_ns(now.key) + more_ns);
+        }
+        self.alone = alone;
     }
 
-    /// What a container was lent and is not charged for yet, in nanoseconds.
+    /// What a container was lent and is not charged for yet, in nanoseconds: no more than it had.
     pub(crate) fn lent_ns(&self, key: u64) -> Ns {
-        if self.lent.0 == key { self.lent.1 } else { 0 }
+        if self.lent.0 == key { self.lent.1.min(self.had_ns(key)) } else { 0 }
     }
 
     /// What a container had of the card as far as it is played, and was not charged for.
@@ -321,10 +345,11 @@ impl Replay {
 
     /// What of a charge was lent, as [`Replay::take`] takes it off its account.
     fn take_lent(&mut self, key: u64, charge_ns: Ns, is_late: bool) -> Ns {
-        let due_ns = self.lent_ns(key).min(charge_ns);
-        if self.lent.0 == key {
-            self.lent.1 = if is_late { self.lent.1 - due_ns } else { 0 };
+        if self.lent.0 != key {
+            return 0;
         }
+        let due_ns = self.lent.1.min(charge_ns);
+        self.lent.1 = if is_late { self.lent.1 - due_ns } else { 0 };
         due_ns
     }
 }

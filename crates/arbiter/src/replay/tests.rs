@@ -121,6 +121,35 @@ fn what_is_told_too_late_is_charged_what_its_container_had() {
 }
 
 #[test]
+fn what_is_lent_is_what_was_had_between_two_looks_at_both_of_which_one_was_alone() {
+    let mut replay = Replay::new();
+    let mut players = [Player { key: 7, processes: 1, ..Player::default() }];
+    players[0].comes(true);
+    replay.at_ns = MS;
+    // Of each look: when it is, who is alone, and what was lent until then.
+    let looks = [
+        (10, Some(7), 0),
+        (12, None, 0),
+        (14, Some(7), 0),
+        (17, Some(7), 3),
+        (18, Some(7), 4),
+        (20, Some(8), 4),
+        (23, Some(7), 4),
+        (25, Some(7), 6),
+    ];
+    for (at_ms, only, lent_ms) in looks {
+        replay.play(&mut players, &[], at_ms * MS, SLICE, |_, _| {});
+        replay.lend(only);
+        assert_eq!(replay.lent_ns(7), lent_ms * MS, "at {at_ms} ms");
+    }
+    let ends = [(28 * MS, Event::Ends { start_ns: MS, is_first: false }, 0)];
+    let mut got = Vec::new();
+    let took = |_, one: Charged| got.push((one.charge_ns / MS, one.lent_ns / MS));
+    replay.play(&mut players, &ends, 30 * MS, SLICE, took);
+    assert_eq!((got, replay.lent_ns(7)), (vec![(27, 6)], 0));
+}
+
+#[test]
 fn how_long_turning_takes_is_learned_from_who_waits_for_one_that_goes() {
     let [mut first, mut second] = [Vec::new(), Vec::new()];
     for at in 0..400 {

@@ -49,3 +49,18 @@ fn what_one_had_alone_of_a_kernel_under_way_is_no_debt() {
         assert!((22.0..42.0).contains(&got[0]) && lost < 2.0, "{into}: {got:.1?} {lost:.1}");
     }
 }
+
+#[test]
+fn a_moment_at_which_the_other_rests_makes_no_loan_of_what_one_had_in_company() {
+    // The other rests between its steps for less than a look, and for less than a look and a half.
+    let others = [(Load::decode(), 44.0), (Load::bursts(MS / 4, 20 * MS, 2 * MS), 41.0)];
+    for (other, most) in others {
+        let long = Tenant::new(Terms::fair(25), Load::saturating(50 * MS));
+        let mut world = World::new(vec![long, Tenant::new(Terms::fair(75), other)]);
+        world.run_until(40 * SECOND);
+        let got = world.percents(8 * SECOND, 40 * SECOND);
+        println!("{got:.1?}");
+        // Whenever the other rests it is taken to be owed nothing, and then a kernel that begins has half of the card.
+        assert!(got[0] < most, "{got:.1?}");
+    }
+}
