@@ -22,6 +22,8 @@ pub struct Costs<const N: usize> {
 }
 
 /// Words that are not changed together: a reader who meets a change sees another cost once.
+// A launch finds all of one in one line of the cache.
+#[repr(align(32))]
 struct Place {
     key: AtomicU64,
     ns: AtomicU64,
