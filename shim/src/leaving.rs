@@ -3,19 +3,22 @@
 //! for it.
 //!
 //! The events are looked at when somebody asks what is used, before a refusal, and at the next call of
-//! the kind. Where no event can be had the references stay until their context ends.
+//! the kind. A stream has few of them, of which the last is recorded anew while it has not come past the
+//! others. Where the driver makes none the references stay until their context ends. What finds no place,
+//! or is of a context whose end nobody sees, is let go of at once: it is not counted for a while, and the
+//! agent's measurement has it, which is better than charged for good.
 
 use crate::allotments::Share;
 use crate::capture::relaxed;
-use crate::contexts::{self, Current};
+use crate::contexts::{self, Current, UNKNOWN};
 use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::meter::askers::Askers;
+use crate::meter::stream::Stream;
 use crate::references::Memory;
-use crate::region::{Place, Region, change};
-use crate::slot::Slot;
+use crate::region::{Place, Region, change, change_where_seen};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
-use nvidia_sys::cuda::{CUcontext, CUdevice, CUevent, CUresult, CUstream, fns};
+use nvidia_sys::cuda::{CUcontext, CUdevice, CUevent, CUresult, CUstream};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 /// CU_EVENT_DISABLE_TIMING: the cheapest.
@@ -23,6 +26,8 @@ const UNTIMED: u32 = 2;
 /// Events, and pieces of memory behind them, that can be waited for at a time.
 const EVENTS: usize = 1 << 10;
 const PIECES: usize = 1 << 13;
+/// Events of one stream: with one it would never come past it where something is freed again and again.
+const BEHIND: usize = 4;
 /// States of an event's place and numbers of a piece's: nobody's, being filled or emptied, in use.
 const FREE: u64 = 0;
 const BUSY: u64 = 1;
@@ -38,11 +43,14 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 static AWAITED: Region<Awaited, EVENTS> = Region::new();
 static PARTS: Region<Part, PIECES> = Region::new();
 
-/// An event behind which references wait, and the context that it ends with.
+/// An event behind which references wait, and the context that it ends with. It is its stream's last as long as no
+/// other of that stream has a higher turn. Stream 0 has ended.
 struct Awaited {
     state: AtomicU64,
     event: AtomicU64,
     whose: AtomicU64,
+    stream: AtomicU64,
+    turn: AtomicU64,
 }
 
 /// References to one piece of memory, behind the event whose place has this number above [`BUSY`].
@@ -57,10 +65,9 @@ unsafe impl Place for Awaited {}
 // SAFETY: as above.
 unsafe impl Place for Part {}
 
-/// What one call gives up. Plain data: nothing happens when it is dropped.
+/// What one call gives up, which the driver has been told of. Plain data: nothing happens when it is dropped.
 pub(crate) struct Leaving {
-    stream: CUstream,
-    record: &'static Slot<fns::cuEventRecord>,
+    stream: Stream,
     last: Option<(&'static Memory, u64)>,
     place: Option<(u64, &'static Awaited)>,
 }
@@ -68,12 +75,12 @@ pub(crate) struct Leaving {
 impl Leaving {
     /// In a stream, where none is the legacy one.
     pub(crate) fn of(stream: CUstream) -> Self {
-        Self { stream, record: &real::cuEventRecord, last: None, place: None }
+        Self { stream: Stream::shared(stream), last: None, place: None }
     }
 
     /// In a stream, where none is the thread's own.
     pub(crate) fn of_ptsz(stream: CUstream) -> Self {
-        Self { stream, record: &real::cuEventRecord_ptsz, last: None, place: None }
+        Self { stream: Stream::own(stream), last: None, place: None }
     }
 
     /// One reference more. Those to one piece of memory mostly come together.
@@ -89,26 +96,34 @@ impl Leaving {
         }
     }
 
-    /// The driver has been told: what was added is let go when the stream has come past.
+    /// What was added is let go when the stream has come past.
     pub(crate) fn after_stream(mut self) {
         self.flush();
-        if let Some((_, place)) = self.place {
-            place.record(self.stream, self.record);
+        if let Some((number, place)) = self.place {
+            place.wait(number);
         }
         settle();
     }
 
-    /// Where there is no room the references stay.
     fn flush(&mut self) {
         let Some((memory, count)) = self.last.take() else { return };
-        let Some((number, _)) = self.place.or_else(Awaited::claim) else { return };
-        self.place = self.place.or_else(|| Awaited::numbered(number));
-        let claim = |part: &&Part| change(&part.behind, FREE, BUSY);
-        if let Some(part) = PARTS.places().unwrap_or(&[]).iter().find(claim) {
-            part.count.store(count, Ordering::Relaxed);
-            part.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
-            part.behind.store(number, Ordering::Release);
-        }
+        self.place = self.place.or_else(|| Awaited::behind(self.stream));
+        let claim = |part: &&Part| change_where_seen(&part.behind, FREE, BUSY);
+        let free = || PARTS.places().unwrap_or(&[]).iter().find(claim);
+        let Some(((number, _), part)) = self.place.and_then(|place| Some((place, free()?))) else {
+            return memory.let_go_of(count);
+        };
+        part.count.store(count, Ordering::Relaxed);
+        part.memory.store(core::ptr::from_ref(memory).cast_mut(), Ordering::Relaxed);
+        part.behind.store(number, Ordering::Release);
+    }
+}
+
+/// A stream is about to end: another may be given its handle, and its events say nothing of that one.
+pub(crate) fn stream_ends(stream: Stream) {
+    if COUNT.load(Ordering::Acquire) > 0 {
+        let key = stream.key();
+        AWAITED.known().iter().for_each(|place| _ = change_where_seen(&place.stream, key, 0));
     }
 }
 
@@ -160,51 +175,86 @@ pub(crate) fn forget(share: Share, owner: u8) {
 }
 
 impl Awaited {
-    /// A place, with the number that parts know it by.
-    fn claim() -> Option<(u64, &'static Self)> {
-        let places = AWAITED.places()?;
-        let claimed = (USED..).zip(places).find(|(_, place)| change(&place.state, FREE, BUSY));
-        if claimed.is_some() {
-            COUNT.fetch_add(1, Ordering::AcqRel);
+    /// A place that waits behind what a stream holds by now, with the number that parts know it by. It is the caller's
+    /// until [`Self::wait`].
+    fn behind(stream: Stream) -> Option<(u64, &'static Self)> {
+        let key = stream.key();
+        let is_its = |place: &&Self| {
+            place.stream.load(Ordering::Relaxed) == key
+                && place.state.load(Ordering::Acquire) == USED
+        };
+        let its = || (USED..).zip(AWAITED.known()).filter(|(_, place)| is_its(place));
+        if its().count() >= BEHIND
+            && let Some((number, last)) =
+                its().max_by_key(|(_, place)| place.turn.load(Ordering::Relaxed))
+            && change(&last.state, USED, BUSY)
+        {
+            if last.stream.load(Ordering::Relaxed) == key && last.record_again(stream) {
+                return Some((number, last));
+            }
+            last.wait(number);
         }
-        claimed
+        Self::claim(stream, key)
     }
 
-    fn numbered(number: u64) -> Option<(u64, &'static Self)> {
-        let at = usize::try_from(number.checked_sub(USED)?).ok()?;
-        AWAITED.known().get(at).map(|place| (number, place))
+    /// A place with a new event.
+    fn claim(stream: Stream, key: u64) -> Option<(u64, &'static Self)> {
+        static TURNS: AtomicU64 = AtomicU64::new(0);
+        let places = AWAITED.places()?;
+        let (number, place) =
+            (USED..).zip(places).find(|(_, place)| change_where_seen(&place.state, FREE, BUSY))?;
+        COUNT.fetch_add(1, Ordering::AcqRel);
+        if !place.record(stream) {
+            place.is_free();
+            return None;
+        }
+        place.turn.store(TURNS.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        place.stream.store(key, Ordering::Relaxed);
+        Some((number, place))
     }
 
-    /// Records an event behind what the stream holds, in the stream's own context.
-    fn record(&self, stream: CUstream, record: &Slot<fns::cuEventRecord>) {
+    /// Records an event behind what the stream holds, in the stream's own context. False: nobody will see that one end,
+    /// so an event of it could not be asked about.
+    fn record(&self, stream: Stream) -> bool {
         let (context, current) = context_of(stream);
-        let (share, owner) = match current.map(|of| (device::of(of.device), of.owner)) {
-            Some((Device::Share(share), owner)) => (share.number, owner),
-            _ => (u8::MAX, contexts::UNKNOWN),
+        let Some((Device::Share(share), owner)) =
+            current.map(|of| (device::of(of.device), of.owner)).filter(|of| of.1 != UNKNOWN)
+        else {
+            return false;
         };
-        // An event of a context whose end nobody sees could not be asked about.
-        let event = match owner {
-            contexts::UNKNOWN => None,
-            _ => relaxed(|| within(context, || recorded(stream, record))),
-        };
+        let event = relaxed(|| within(context, || recorded(stream)));
         self.event.store(event.map_or(0, |event| event as u64), Ordering::Relaxed);
-        self.whose.store(whose(share, owner), Ordering::Relaxed);
-        self.state.store(USED, Ordering::Release);
+        self.whose.store(whose(share.number, owner), Ordering::Release);
+        true
+    }
+
+    /// Records its event behind what the stream holds by now; where it has none, that waits for the context's end too.
+    fn record_again(&self, stream: Stream) -> bool {
+        let Some(event) = self.event() else { return true };
+        let again = || {
+            let (context, _) = context_of(stream);
+            // SAFETY: an event of ours, in a context that has not ended; the stream is the caller's.
+            within(context, || Some(unsafe { real::cuEventRecord.get()?(event, stream.handle()) }))
+        };
+        self.ask(|| relaxed(again)).flatten() == Some(SUCCESS)
     }
 
     /// Whether the stream has come so far, and then there is no event any more. Of a context that may be ending
     /// nobody asks.
     fn has_passed(&self) -> bool {
+        self.ask(|| self.is_past()).unwrap_or(false)
+    }
+
+    /// What `driver` says, unless its context has ended, or may be ending.
+    fn ask<T>(&self, driver: impl FnOnce() -> T) -> Option<T> {
         let owner = self.whose.load(Ordering::Acquire) >> 8;
         let askers = usize::try_from(owner).ok().and_then(|owner| ASKERS.get(owner));
-        askers.and_then(|askers| askers.ask(|| self.is_past())).unwrap_or(false)
+        let is_there = || self.whose.load(Ordering::Acquire) != NOBODYS;
+        askers.and_then(|askers| askers.ask(|| is_there().then(driver))).flatten()
     }
 
     fn is_past(&self) -> bool {
-        let is_there = self.whose.load(Ordering::Acquire) != NOBODYS;
-        let (Some(event), Some(query)) =
-            (self.event().filter(|_| is_there), real::cuEventQuery.get())
-        else {
+        let (Some(event), Some(query)) = (self.event(), real::cuEventQuery.get()) else {
             return false;
         };
         // SAFETY: an event of ours, in a context that has not ended.
@@ -243,6 +293,10 @@ impl Awaited {
                 memory.inspect(|memory| memory.let_go_of(count));
             }
         }
+        self.is_free();
+    }
+
+    fn is_free(&self) {
         self.state.store(FREE, Ordering::Release);
         COUNT.fetch_sub(1, Ordering::AcqRel);
     }
@@ -254,11 +308,11 @@ impl Awaited {
 }
 
 /// The context that a stream belongs to, where it is not the current one; and what is known of it.
-fn context_of(stream: CUstream) -> (CUcontext, Option<Current>) {
+fn context_of(stream: Stream) -> (CUcontext, Option<Current>) {
     let mut context = core::ptr::null_mut();
-    let ask = real::cuStreamGetCtx.get().filter(|_| stream as usize > 2);
+    let ask = real::cuStreamGetCtx.get().filter(|_| !stream.is_default());
     // SAFETY: the caller's stream; the driver writes one handle.
-    match ask.map(|ask| unsafe { ask(stream, &mut context) }) {
+    match ask.map(|ask| unsafe { ask(stream.handle(), &mut context) }) {
         Some(SUCCESS) => (context, contexts::of(context)),
         _ => (core::ptr::null_mut(), contexts::current()),
     }
@@ -267,7 +321,7 @@ fn context_of(stream: CUstream) -> (CUcontext, Option<Current>) {
 /// The device of a stream's context.
 #[cold]
 pub(crate) fn device_of(stream: CUstream) -> Option<CUdevice> {
-    let (context, known) = context_of(stream);
+    let (context, known) = context_of(Stream::shared(stream));
     known.map(|known| known.device).or_else(|| within(context, device::current_ordinal))
 }
 
@@ -289,12 +343,13 @@ fn within<T>(context: CUcontext, f: impl FnOnce() -> Option<T>) -> Option<T> {
 }
 
 /// A new event at the stream's present end.
-fn recorded(stream: CUstream, record: &Slot<fns::cuEventRecord>) -> Option<CUevent> {
-    let (create, record) = (real::cuEventCreate.get()?, record.get()?);
+fn recorded(stream: Stream) -> Option<CUevent> {
+    let (create, record) = (real::cuEventCreate.get()?, real::cuEventRecord.get()?);
     let mut event = core::ptr::null_mut();
     // SAFETY: the driver writes one handle; the stream is the caller's.
-    let is_recorded =
-        unsafe { create(&mut event, UNTIMED) == SUCCESS && record(event, stream) == SUCCESS };
+    let is_recorded = unsafe {
+        create(&mut event, UNTIMED) == SUCCESS && record(event, stream.handle()) == SUCCESS
+    };
     if !is_recorded && !event.is_null() {
         // SAFETY: ours, and nobody else has seen it.
         real::cuEventDestroy_v2.get().map(|destroy| unsafe { destroy(event) });

@@ -3,7 +3,7 @@
 
 use crate::hooks::real;
 use crate::meter::stream::Stream;
-use crate::{meter, pools};
+use crate::{leaving, meter, pools};
 use core::ffi::c_void;
 use nvidia_sys::cuda::{
     CUcontext, CUevent, CUgraph, CUgraphEdgeData, CUgraphNode, CUgraphRecaptureCallback, CUresult,
@@ -62,7 +62,7 @@ then! {
 /// As the driver's function.
 pub(crate) unsafe fn destroy(stream: CUstream) -> CUresult {
     let Some(driver) = real::cuStreamDestroy.get() else { return NOT_INITIALIZED };
-    meter::stream_ends(Stream::shared(stream));
+    ends(stream);
     // SAFETY: the caller's argument.
     unsafe { driver(stream) }
 }
@@ -71,9 +71,16 @@ pub(crate) unsafe fn destroy(stream: CUstream) -> CUresult {
 /// As the driver's function.
 pub(crate) unsafe fn destroy_v2(stream: CUstream) -> CUresult {
     let Some(driver) = real::cuStreamDestroy_v2.get() else { return NOT_INITIALIZED };
-    meter::stream_ends(Stream::shared(stream));
+    ends(stream);
     // SAFETY: the caller's argument.
     unsafe { driver(stream) }
+}
+
+/// Another stream may be given this one's handle.
+fn ends(stream: CUstream) {
+    let stream = Stream::shared(stream);
+    meter::stream_ends(stream);
+    leaving::stream_ends(stream);
 }
 
 fn begun(result: CUresult) {

@@ -20,6 +20,33 @@ fn plain_memory_that_a_stream_frees_stays_charged_until_the_stream_has_come_so_f
 }
 
 #[test]
+fn plain_memory_that_streams_free_is_charged_no_longer_however_much_of_it_and_in_whichever_context()
+{
+    let known = "";
+    // More than can be known.
+    let unknown: String = (1..18).map(|at| format!("context={at} ")).collect();
+    for (contexts, count) in [(known, 2000), (known, 10_000), (&unknown, 2000)] {
+        for give in ["give=0", "give-ptsz=0"] {
+            let all = format!("alloc=0,1 {give} ").repeat(count);
+            let outcome = run(&format!("{contexts} used pending=1 {all} pending=0 used queries"));
+            let used = all_of(&outcome, "used");
+            assert_eq!(used[0], used[1], "{count} {give} {contexts}");
+            let queries: usize = outcome.of("queries").parse().expect("a number");
+            assert!(queries < 10 * count, "{count} {give} {contexts}: {queries}");
+        }
+    }
+}
+
+#[test]
+fn plain_memory_that_a_stream_frees_which_is_never_at_rest_is_given_back_all_the_same() {
+    for give in ["give=0", "give-ptsz=0"] {
+        let all = format!("alloc=0,2 {give} ").repeat(1000);
+        let used = used(&format!("pending=50 {all} used"));
+        assert!((100.0..300.0).contains(&used[0]), "{give}: {used:?}");
+    }
+}
+
+#[test]
 fn a_pool_is_charged_what_it_reserves_and_keeps() {
     let words = "used lend=0,1 used lend=1,20 used give=0 give=1 used default-pool=9 trim=9,0 used";
     assert_eq!(used(words), [0.0, 32.0, 32.0, 32.0, 0.0]);

@@ -128,6 +128,8 @@ static int contexts_word(struct word *word) {
         result = result * 1000 + slow_end();
     } else if (IS("pending"))
         CALL("standin_pending", (int), (int)a);
+    else if (IS("queries"))
+        result = CALL("standin_queries", (void));
     else if (IS("context-threads")) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_contexts, &result);

@@ -132,20 +132,42 @@ static int map_tiles(const map_info *info) {
 }
 int cuMemMapArrayAsync(const map_info *info, unsigned count, void *stream) { LOCKED(map_tiles(info)); }
 int cuMemMapArrayAsync_ptsz(const map_info *info, unsigned count, void *stream) { LOCKED(map_tiles(info)); }
+/* Events, and how many had been recorded by then when each was. */
+#define EVENTS 4096
+static _Atomic int recordings;
+static struct {
+    _Atomic int is_made, at;
+} events[EVENTS];
+static int event_number(void *event) { return (int)((uint64_t)event - 0x800000) % EVENTS; }
 int cuEventCreate(void **event, unsigned flags) {
-    *event = (void *)0x8000;
+    for (int i = 0; i < EVENTS; i++) {
+        int none = 0;
+        if (atomic_compare_exchange_strong(&events[i].is_made, &none, 1)) {
+            *event = (void *)(0x800000ull + i);
+            return 0;
+        }
+    }
+    return 2;
+}
+int cuEventRecord(void *event, void *stream) {
+    events[event_number(event)].at = ++recordings;
     return 0;
 }
-int cuEventRecord(void *event, void *stream) { return 0; }
-int cuEventRecord_ptsz(void *event, void *stream) { return 0; }
-/* Whether streams are held up before they come to any event. */
+int cuEventRecord_ptsz(void *event, void *stream) { return cuEventRecord(event, stream); }
+/* 1: streams are held up before they come to any event; more: they are so many recordings late, and never at rest. */
 static int is_pending;
 void standin_pending(int pending) { is_pending = pending; }
+static int is_past(void *event) {
+    return !is_pending || is_pending > 1 && recordings - events[event_number(event)].at >= is_pending;
+}
 /* How often anybody asked. */
 static int queries;
 int standin_queries(void) { return queries; }
-int cuEventQuery(void *event) { return queries++, come_back(QUERY, is_pending ? 600 : 0); }
-int cuEventDestroy_v2(void *event) { return 0; }
+int cuEventQuery(void *event) { return queries++, come_back(QUERY, is_past(event) ? 0 : 600); }
+int cuEventDestroy_v2(void *event) {
+    events[event_number(event)].is_made = 0;
+    return 0;
+}
 int cuStreamQuery(void *stream) { return is_pending ? 600 : 0; }
 int cuStreamQuery_ptsz(void *stream) { return cuStreamQuery(stream); }
 
