@@ -57,12 +57,12 @@ static void *keep_and_let_go(void *unused) {
         CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
     }
 }
-/* Is cancelled in the driver while it lets the primary context go. */
-static void *release_within(void *unused) {
+/* Is cancelled in the driver while it lets the primary context go by this call. */
+static void *release_within(void *call) {
     void *context;
     CALL("cuDevicePrimaryCtxRetain", (void **, int), &context, 0);
     CALL("standin_cancel_release", (int), 1);
-    CALL("cuDevicePrimaryCtxRelease_v2", (int), 0);
+    CALL(call, (int), 0);
     return 0;
 }
 
@@ -280,10 +280,11 @@ int main(int argc, char **argv) {
         } else if (!strcmp(argv[i], "keep-and-let-go")) {
             pthread_t thread;
             answer = pthread_create(&thread, 0, keep_and_let_go, 0);
-        } else if (!strcmp(argv[i], "cancelled-release")) {
+        } else if (!strcmp(argv[i], "cancelled-release") || !strcmp(argv[i], "cancelled-reset")) {
+            const char *call = strstr(argv[i], "reset") ? "cuDevicePrimaryCtxReset_v2" : "cuDevicePrimaryCtxRelease_v2";
             pthread_t thread;
             void *ended;
-            pthread_create(&thread, 0, release_within, 0);
+            pthread_create(&thread, 0, release_within, (void *)call);
             pthread_join(thread, &ended);
             answer = ended == PTHREAD_CANCELED;
         } else if (sscanf(argv[i], "alarms=%d", &ms) == 1) {

@@ -71,11 +71,14 @@ fn work_is_measured_however_many_streams_are_at_rest() {
 #[test]
 fn work_is_measured_again_after_a_thread_was_cancelled_as_it_let_go_of_the_context() {
     // What is in flight in the first second after is estimated.
-    let words = "launch=kernel,10,-1,1 sync cancelled-release sleep=1100 launch=kernel,10,-1,1 sync \
-                 launch=kernel,30000,-1,20 sync launch=kernel,1,-1,1 sync";
-    let stage = Stage::free();
-    let booked = booked_percent(&stage, words);
-    assert!((90.0..110.0).contains(&booked), "{booked} percent");
+    for end in ["cancelled-release", "cancelled-reset"] {
+        let words = format!(
+            "launch=kernel,10,-1,1 sync {end} sleep=1100 launch=kernel,10,-1,1 sync \
+             launch=kernel,30000,-1,20 sync launch=kernel,1,-1,1 sync"
+        );
+        let booked = booked_percent(&Stage::free(), &words);
+        assert!((90.0..110.0).contains(&booked), "{end}: {booked} percent");
+    }
 }
 
 #[test]

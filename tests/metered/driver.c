@@ -9,7 +9,7 @@ static void context_ends(void *context);
 static void releases(void);
 #define RELEASES() releases()
 static int ends_fail;
-#define END_FAILS ends_fail
+#define END_FAILS (releases(), ends_fail)
 #include "../shim/driver.c"
 
 #ifndef NVML
@@ -72,7 +72,7 @@ static void cancelled(void) {
     pthread_cancel(pthread_self());
     pthread_testcancel();
 }
-/* The same in the next release of a primary context. */
+/* The same in the next release of a primary context, or as a context is to end. */
 static __thread int releases_last;
 EXPORT void standin_cancel_release(int is_on) { releases_last = is_on; }
 static void releases(void) {

@@ -319,12 +319,10 @@ impl Lane {
         self.put(Timer::at(number), &self.last, 0);
     }
 
-    /// The same where the events are gone with their context.
+    /// The same where nobody may ask about the events any more: also of what is in flight.
     pub(crate) fn abandon(&self, timer: u32, now_ns: u64) {
         self.flight.abandon(timer, now_ns);
         if self.timer.load(Relaxed) == timer && self.share.load(Relaxed) != 0 {
-            self.from.store(0, Relaxed);
-            self.last.store(0, Relaxed);
             self.retire();
         }
     }

@@ -107,20 +107,29 @@ pub(crate) fn let_events_go(timer: u32) {
 /// Forgets a context's events and kernels and settles what is in flight there: the context has ended, or nobody may
 /// ever say so.
 pub(crate) fn context_ends(context: CUcontext) {
-    if let Some((number, timer)) = Timer::hide(context) {
+    // Two of one handle are there where a thread launched while another could not end the context.
+    while let Some((number, timer)) = Timer::hide(context) {
         forget(number, timer);
     }
     super::COSTS.forget_kernels();
 }
 
-/// Lets `end` end a context, whose events go with it: nobody asks about them meanwhile. If it does not end, they stay.
+/// Lets `end` end a context, whose events go with it: nobody asks about them meanwhile, and no stream waits for one. If
+/// it does not end, they stay. Of a thread that is cancelled in there nothing is left but the timer's place.
 pub(crate) fn while_it_ends(context: CUcontext, end: impl FnOnce() -> CUresult) -> CUresult {
     settle_what_flies();
     super::COSTS.forget_kernels();
     let Some((number, timer)) = Timer::hide(context) else { return end() };
     let uses = timer.askers.may_leave();
+    abandon(number);
     let result = end();
     if result == CUresult::CUDA_SUCCESS {
+        forget(number, timer);
+        while let Some((number, timer)) = Timer::hide(context) {
+            forget(number, timer);
+        }
+    } else if Timer::known(context).is_some() {
+        // One that was launched meanwhile has made another.
         forget(number, timer);
     } else {
         timer.show(context);
@@ -150,9 +159,14 @@ fn settle_what_flies() {
 /// Gives up a timer, its events and what is in flight there.
 fn forget(number: u32, timer: &Timer) {
     timer.forget_events();
+    abandon(number);
+    timer.is_free();
+}
+
+/// Settles what is in flight by a timer, and lets all streams let go of its events.
+fn abandon(number: u32) {
     let now_ns = flight::now_ns();
     given().for_each(|lane| lane.abandon(number, now_ns));
-    timer.is_free();
 }
 
 /// Gives the place of a stream that is not busy to another.

@@ -220,9 +220,10 @@ impl Timer {
     pub(crate) fn stuck() -> impl Iterator<Item = CUcontext> {
         let any = ANY_STUCK.load(Relaxed) && ANY_STUCK.swap(false, Relaxed);
         let timers = if any { TIMERS.known() } else { &[] };
-        timers.iter().filter(|timer| timer.askers.is_stuck()).map(|timer| {
-            core::ptr::with_exposed_provenance_mut(timer.context.load(Acquire) as usize)
-        })
+        // One that is hidden is nobody's any more.
+        let stuck = timers.iter().filter(|timer| timer.askers.is_stuck());
+        let handles = stuck.map(|timer| timer.context.load(Acquire)).filter(|handle| *handle > 1);
+        handles.map(|handle| core::ptr::with_exposed_provenance_mut(handle as usize))
     }
 
     /// When an event came to pass by this process's clock, which shows `now_ns`. What was launched at
