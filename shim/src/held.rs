@@ -138,13 +138,14 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     result
 }
 
-/// As [`give_back`], of what the driver may have for a while yet: `later` may have charged it another way before it
-/// is given back here.
+/// As [`give_back`], of what the driver may have for a while yet: `keep` may charge it another way, right before it
+/// is given back here, and `then` has what keeps it.
 #[inline]
-pub(crate) fn give_back_later(
+pub(crate) fn give_back_later<T>(
     address: u64,
     driver: impl FnOnce() -> CUresult,
-    later: impl FnOnce(Charge),
+    keep: impl FnOnce(Charge) -> Option<T>,
+    then: impl FnOnce(T),
 ) -> CUresult {
     let Some(entry) = allotments::shares()
         .ok()
@@ -156,10 +157,11 @@ pub(crate) fn give_back_later(
     before_its_pool_has_it(entry);
     let result = driver();
     if result == CUresult::CUDA_SUCCESS {
-        if let Some(charge) = own_charge(entry) {
-            later(charge);
-        }
+        let kept = own_charge(entry).and_then(keep);
         end(address, entry);
+        if let Some(kept) = kept {
+            then(kept);
+        }
     } else {
         put(address, entry);
     }

@@ -112,7 +112,7 @@ pub(crate) unsafe fn alloc_from_ptsz(
 pub(crate) unsafe fn free(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
     let driver = || unsafe { driver_free(address, stream) };
-    held::give_back_later(address, driver, |charge| PLAIN.keep(charge, stream))
+    PLAIN.free_later(address, stream, driver)
 }
 
 /// # Safety
@@ -120,22 +120,38 @@ pub(crate) unsafe fn free(address: CUdeviceptr, stream: CUstream) -> CUresult {
 pub(crate) unsafe fn free_ptsz(address: CUdeviceptr, stream: CUstream) -> CUresult {
     // SAFETY: the caller's arguments.
     let driver = || unsafe { driver_free_ptsz(address, stream) };
-    held::give_back_later(address, driver, |charge| PTSZ.keep(charge, stream))
+    PTSZ.free_later(address, stream, driver)
 }
 
 impl Form {
-    /// Keeps so much charged until the stream has come as far as it is filled by now, unless it has.
+    #[inline]
+    fn free_later(
+        &self,
+        address: CUdeviceptr,
+        stream: CUstream,
+        driver: impl FnOnce() -> CUresult,
+    ) -> CUresult {
+        let keep = |charge| self.keep(charge, stream);
+        held::give_back_later(address, driver, keep, |memory| self.leave(memory, stream))
+    }
+
+    /// Keeps so much charged, unless the stream has come as far as it is filled by now.
     #[cold]
-    fn keep(&self, charge: Charge, stream: CUstream) {
+    fn keep(&self, charge: Charge, stream: CUstream) -> Option<&'static Memory> {
         // SAFETY: the caller's stream, in which something was just freed.
         let asked = self.query.get().map(|query| relaxed(|| unsafe { query(stream) }));
-        if asked != Some(SUCCESS)
-            && let Some(memory) = Memory::remember_nameless(charge.share, charge.bytes)
-        {
-            let mut leaving = (self.leaving)(stream);
-            leaving.add(memory);
-            leaving.after_stream();
+        if asked == Some(SUCCESS) {
+            return None;
         }
+        Memory::remember_nameless(charge.share, charge.bytes)
+    }
+
+    /// Until the stream has come so far.
+    #[cold]
+    fn leave(&self, memory: &'static Memory, stream: CUstream) {
+        let mut leaving = (self.leaving)(stream);
+        leaving.add(memory);
+        leaving.after_stream();
     }
 }
 

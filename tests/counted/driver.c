@@ -7,12 +7,13 @@ static int free_buffer(unsigned long address);
 #define FREE_OTHER free_buffer
 static int come_back(unsigned long bytes, int result);
 /* In the slow table a context that begins has this size, who is told whether the primary one lives that, one that
- * ends the third, one that loses a reference the fourth, and who asks for an event the fifth. */
+ * ends the third, one that loses a reference the fourth, who asks for an event the fifth, and who makes one the sixth. */
 #define CONTEXT 1
 #define STATE 2
 #define END 3
 #define DETACH 4
 #define QUERY 5
+#define EVENT 6
 #define CONTEXT_BEGINS() come_back(CONTEXT, 0)
 #define CONTEXT_ENDS(ctx) come_back(END, 0)
 #define STATE_TOLD() come_back(STATE, 0)

@@ -38,6 +38,12 @@ fn plain_memory_that_streams_free_is_charged_no_longer_however_much_of_it_and_in
 }
 
 #[test]
+fn what_fits_beside_plain_memory_that_a_stream_is_to_free_is_not_refused() {
+    let words = format!("alloc=0,12000 pending=1 give-late=0,1,{}", ROOM - 12_000);
+    assert_eq!(run(&words).of(&format!("give-late=0,1,{}", ROOM - 12_000)), "0");
+}
+
+#[test]
 fn plain_memory_that_a_stream_frees_which_is_never_at_rest_is_given_back_all_the_same() {
     for give in ["give=0", "give-ptsz=0"] {
         let all = format!("alloc=0,2 {give} ").repeat(1000);

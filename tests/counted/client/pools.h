@@ -49,6 +49,11 @@ static void *ask_used(void *unused) {
     return 0;
 }
 
+static void *slow_give(void *at) {
+    CALL("cuCtxSetCurrent", (void *), context);
+    return (void *)(intptr_t)give((uint64_t)at, "");
+}
+
 static int pools_word(struct word *word) {
     char *text = word->text;
     const char *command = word->command;
@@ -75,7 +80,12 @@ static int pools_word(struct word *word) {
         result = lend(0, MIB, "") * 10 + lend(&place[a], 0, "");
     else if (IS("give") || IS("give-ptsz"))
         result = give(place[a], IS("give") ? "" : "_ptsz");
-    else if (IS("pool"))
+    else if (IS("give-late")) {
+        /* give-late=a,b,MiB: while a thread frees a, as it is about to note when that will have been, b is taken. */
+        slow_begin(6, slow_give, (void *)place[a]);
+        result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place[b], c * MIB);
+        result = result * 10 + slow_end();
+    } else if (IS("pool"))
         result = pool(&place[a], 1, 1, (int)b);
     else if (IS("racing"))
         CALL("standin_race", (int), (int)a);

@@ -144,7 +144,7 @@ int cuEventCreate(void **event, unsigned flags) {
         int none = 0;
         if (atomic_compare_exchange_strong(&events[i].is_made, &none, 1)) {
             *event = (void *)(0x800000ull + i);
-            return 0;
+            return come_back(EVENT, 0);
         }
     }
     return 2;
