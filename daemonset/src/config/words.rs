@@ -174,6 +174,16 @@ choice! {
         Spread,
     }
 }
+
+impl From<Placement> for share::Policy {
+    fn from(placement: Placement) -> Self {
+        match placement {
+            Placement::Pack => Self::Pack,
+            Placement::Spread => Self::Spread,
+        }
+    }
+}
+
 choice! {
     /// How compute is shared out where a pod does not say.
     ComputePolicy {

@@ -69,6 +69,14 @@ pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
     }
 }
 
+/// What whole cards nobody new can have as what.
+#[must_use]
+pub fn closed(inventory: &Inventory, taken: &Taken) -> Vec<(DeviceUuid, Kind)> {
+    let both = inventory.gpus().iter().flat_map(|gpu| [(gpu, Kind::Whole), (gpu, Kind::Percent)]);
+    let closed = both.filter(|(gpu, kind)| blocked(gpu, *kind, taken).is_some());
+    closed.map(|(gpu, kind)| (gpu.uuid, kind)).collect()
+}
+
 /// What [`sketch`] comes to, in the kubelet's words.
 #[must_use]
 pub fn offers(inventory: &Inventory, taken: &Taken, config: &Config) -> Offers {

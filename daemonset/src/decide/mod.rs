@@ -9,7 +9,7 @@ mod prefer;
 mod refusal;
 mod taken;
 
-pub use advertise::{Blocked, Offers, Sketch, blocked, is_uniform, offers, sketch};
+pub use advertise::{Blocked, Offers, Sketch, blocked, closed, is_uniform, offers, sketch};
 pub use allocate::{Grant, allocate};
 pub(crate) use allocate::{grant, parse};
 pub(crate) use numbered::{minors, renumbered};

@@ -9,20 +9,22 @@ use contract::{DeviceId, DeviceUuid, Percent};
 use share::{Free, Policy};
 
 use super::linked::closest;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Kind};
 
-/// How a share chooses among the GPUs that have room.
+/// How it is chosen among what is free.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Choice<'a> {
-    /// Pack or spread.
+    /// Pack or spread: how a share chooses among the GPUs that have room.
     pub policy: Policy,
     /// What the scheduler's extender has planned here and nobody has taken yet.
     pub planned: &'a [(DeviceUuid, Percent)],
+    /// What nobody new can have of GPUs: the kubelet's list of what is free may not say so yet.
+    pub closed: &'a [(DeviceUuid, Kind)],
 }
 
 /// `size` of the `available` devices, with all of `must`. Parts come from one GPU, as `choice` has it,
-/// whole GPUs are those that lie closest. Where nothing fits the answer is short: the kubelet then fills
-/// it up as it likes and Allocate says why it refuses.
+/// whole GPUs are those that lie closest; nothing is of what is closed that others are enough without. Where
+/// nothing fits the answer is short: the kubelet then fills it up as it likes and Allocate says why it refuses.
 #[must_use]
 pub fn prefer(
     available: &[String],
@@ -35,7 +37,10 @@ pub fn prefer(
     available.iter().for_each(|id| offer.add(id, false));
     must.iter().for_each(|id| offer.add(id, true));
     match offer.holes.is_empty() {
-        true => first_of(&offer.must, closest(&offer.free, &offer.must, size, inventory), size),
+        true => {
+            let free = offer.open(size, choice.closed);
+            first_of(&offer.must, closest(&free, &offer.must, size, inventory), size)
+        }
         false => offer.parts(size, inventory, choice),
     }
 }
@@ -80,31 +85,43 @@ impl Offer {
         &mut self.holes[at]
     }
 
+    /// What is no part without what is closed; with it where there are too few others.
+    fn open(&self, size: usize, closed: &[(DeviceUuid, Kind)]) -> BTreeSet<DeviceId> {
+        let is_open =
+            |id: &&DeviceId| self.must.contains(id) || !closed.contains(&(id.uuid(), Kind::Whole));
+        let open: BTreeSet<DeviceId> = self.free.iter().filter(is_open).copied().collect();
+        if open.len() < size { self.free.clone() } else { open }
+    }
+
     /// Parts of the GPU that should take the share; what must be in where none has room.
     fn parts(mut self, size: usize, inventory: &Inventory, choice: Choice<'_>) -> Vec<String> {
         let index = |hole: &Hole| inventory.get(hole.gpu).map_or(u32::MAX, |gpu| gpu.index);
         self.holes.sort_by_key(|hole| (index(hole), hole.gpu));
         let elsewhere = |hole: &Hole| self.holes.iter().any(|h| h.gpu != hole.gpu && h.must != 0);
         let can = |hole: &&Hole| self.must.is_empty() && !elsewhere(hole);
-        let fitting: Vec<&Hole> = self.holes.iter().filter(can).collect();
-        let room = |hole: &&Hole| Free::after(100u32.saturating_sub(hole.free.count_ones()));
-        let rooms: Vec<Free> = fitting.iter().map(room).collect();
-        let place = |gpu: DeviceUuid| fitting.iter().position(|hole| hole.gpu == gpu);
-        let planned = choice.planned.iter().filter_map(|(gpu, part)| Some((place(*gpu)?, *part)));
-        let planned: Vec<_> = planned.collect();
-        let best = Percent::new(size as u64)
-            .ok()
-            .and_then(|share| share::pick_planned(share, &rooms, &planned, choice.policy));
-        match best {
-            Some(at) => fitting[at].first(size),
-            None => self.all_must(size),
-        }
+        let all: Vec<&Hole> = self.holes.iter().filter(can).collect();
+        let is_open = |hole: &&Hole| !choice.closed.contains(&(hole.gpu, Kind::Percent));
+        let open: Vec<&Hole> = all.iter().copied().filter(is_open).collect();
+        let chosen = [open, all].iter().find_map(|holes| best_of(holes, size, choice));
+        chosen.unwrap_or_else(|| self.all_must(size))
     }
 
     fn all_must(&self, size: usize) -> Vec<String> {
         let parts = self.holes.iter().flat_map(|hole| hole.ids(hole.must));
         self.must.iter().map(ToString::to_string).chain(parts).take(size).collect()
     }
+}
+
+/// Parts of that of these which the choice falls on; `None` where none has room.
+fn best_of(holes: &[&Hole], size: usize, choice: Choice<'_>) -> Option<Vec<String>> {
+    let room = |hole: &&Hole| Free::after(100u32.saturating_sub(hole.free.count_ones()));
+    let rooms: Vec<Free> = holes.iter().map(room).collect();
+    let place = |gpu: DeviceUuid| holes.iter().position(|hole| hole.gpu == gpu);
+    let planned = choice.planned.iter().filter_map(|(gpu, part)| Some((place(*gpu)?, *part)));
+    let planned: Vec<_> = planned.collect();
+    let share = Percent::new(size as u64).ok()?;
+    let best = share::pick_planned(share, &rooms, &planned, choice.policy)?;
+    Some(holes[best].first(size))
 }
 
 impl Hole {
@@ -139,7 +156,7 @@ mod tests {
     use crate::modes::Mode;
     use proptest::prelude::*;
 
-    const SPREAD: Choice<'_> = Choice { policy: Policy::Spread, planned: &[] };
+    const SPREAD: Choice<'_> = Choice { policy: Policy::Spread, planned: &[], closed: &[] };
 
     fn shared() -> Inventory {
         Inventory::new((0..4).map(|n| gpu(n, Mode::Shared)).collect())
@@ -213,6 +230,24 @@ mod tests {
         }
         let pinned = prefer(&free, &parts(0, 0..2), 50, &shared(), choice);
         assert_eq!(gpus_of(&pinned), BTreeSet::from([&*uuid(0).to_string()]));
+    }
+
+    #[test]
+    fn what_is_closed_is_taken_only_where_the_rest_is_too_little() {
+        let [whole, percent] = [Kind::Whole, Kind::Percent].map(|kind| [(uuid(0), kind)]);
+        let on = |closed| Choice { closed, ..Choice::default() };
+        let free = [parts(0, 0..40), parts(1, 0..60)].concat();
+        for (size, closed, gpu) in [(30, &whole, 0), (30, &percent, 1), (60, &percent, 1)] {
+            let chosen = prefer(&free, &[], size, &shared(), on(closed));
+            assert_eq!(gpus_of(&chosen), BTreeSet::from([&*uuid(gpu).to_string()]), "{size}");
+        }
+        assert_eq!(prefer(&free[..40], &[], 30, &shared(), on(&percent)).len(), 30);
+        let free = [0, 1].map(|n| uuid(n).to_string());
+        let chosen = |must, size, closed| prefer(&free, must, size, &shared(), on(closed));
+        assert_eq!(chosen(&[], 1, &percent), free[..1]);
+        assert_eq!(chosen(&[], 1, &whole), free[1..]);
+        assert_eq!(chosen(&free[..1], 1, &whole), free[..1]);
+        assert_eq!(chosen(&[], 2, &whole), free);
     }
 
     #[test]

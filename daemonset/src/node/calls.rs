@@ -10,7 +10,6 @@ use tracing::{field::display, info, warn};
 use super::{Denial, Node, unix_s};
 use crate::allotment::{self, BookError, Held, Holder, Holding, Record, Told};
 use crate::aside::aside;
-use crate::config::Placement;
 use crate::decide::{self, Refusal};
 use crate::driver::Names;
 use crate::injection::Way;
@@ -154,13 +153,11 @@ impl Node {
     /// The devices that a container should get, of those that are free.
     #[must_use]
     pub fn prefer(&self, available: &[String], must: &[String], size: usize) -> Vec<String> {
-        let policy = match self.config.borrow().placement {
-            Placement::Pack => share::Policy::Pack,
-            Placement::Spread => share::Policy::Spread,
-        };
-        let planned = self.planned();
-        let choice = decide::Choice { policy, planned: &planned };
-        decide::prefer(available, must, size, &self.inventory(), choice)
+        let policy = self.config.borrow().placement.into();
+        let (inventory, planned) = (self.inventory(), self.planned());
+        let closed = decide::closed(&inventory, self.book().taken());
+        let choice = decide::Choice { policy, planned: &planned, closed: &closed };
+        decide::prefer(available, must, size, &inventory, choice)
     }
 
     /// Readies the allotment for a container that is about to start, and learns whose it is.

@@ -28,6 +28,23 @@ fn an_auto_gpu_becomes_what_is_taken_first_and_free_again_afterwards() {
 }
 
 #[test]
+fn pods_of_unlike_kinds_that_come_at_once_get_gpus_of_their_own() {
+    for [(first, some), (second, others)] in
+        [[(PERCENT, 30), (WHOLE, 1)], [(WHOLE, 1), (PERCENT, 30)]]
+    {
+        let node = Node::configured(2, "defaultMode: auto");
+        node.expect(WHOLE, 2);
+        node.expect(PERCENT, 200);
+        // The kubelet has not heard yet that the first binds its GPU when the second is admitted.
+        let one = node.sim.admit(PodSpec::single("a", first, some, &[]));
+        let other = node.sim.admit(PodSpec::single("b", second, others, &[]));
+        let (one, other) = (one.unwrap().devices("main"), other.unwrap().devices("main"));
+        let gpus = [&one, &other].map(|ids| usize::from(!ids[0].starts_with(&uuid(0))));
+        assert_eq!(gpus, [0, 1], "{one:?} and {other:?}");
+    }
+}
+
+#[test]
 fn a_file_that_changes_gives_gpus_to_pools_and_a_bad_one_changes_nothing() {
     let mut node = Node::configured(2, "defaultMode: whole");
     node.expect(WHOLE, 2);
@@ -187,8 +204,9 @@ fn slices_come_and_go_with_the_geometry_beside_gpus_without_mig() {
     // Its holder has the whole card in place of its slice, should it still have the device node.
     divide(None);
     node.expect("example.com/mig-2g.20gb", 0);
+    // Each resource has a list of its own.
+    assert!(poll(|| node.sim.capacity(PERCENT) == 200), "{}", node.sim.capacity(PERCENT));
     node.expect(PERCENT, 100);
-    assert_eq!(node.sim.capacity(PERCENT), 200);
     drop(pod);
     node.expect(PERCENT, 200);
 }
