@@ -43,12 +43,6 @@ impl Layout {
         self.state.join("allotments")
     }
 
-    /// The folder of files that will be records.
-    #[must_use]
-    pub fn sheets(&self) -> PathBuf {
-        self.state.join("sheets")
-    }
-
     /// One allotment's record.
     #[must_use]
     pub fn record(&self, id: AllotmentId) -> PathBuf {
@@ -109,10 +103,10 @@ impl Layout {
         self.state.join("node.json")
     }
 
-    /// The text of the configuration that was taken last.
+    /// The configuration that was taken last, and of which node it was.
     #[must_use]
     pub fn config(&self) -> PathBuf {
-        self.state.join("config.yaml")
+        self.state.join("config.json")
     }
 
     /// Faults of GPUs that the driver told of.

@@ -107,7 +107,7 @@ fn cdi_node() -> Node {
 #[test]
 fn a_node_in_which_all_is_well_is_said_to_be_and_nothing_on_it_changes() {
     let node = cdi_node();
-    let files = || [node.names_in("state/allotments"), node.pages(), node.names_in("cdi")];
+    let files = || [node.record_files(), node.pages(), node.names_in("cdi")];
     let before = files();
     let doctor = Doctor::of(&node);
     let findings = doctor.findings();

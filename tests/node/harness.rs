@@ -1,5 +1,6 @@
 //! A node of a test's own: a simulated driver, a simulated kubelet, and the agent.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -310,14 +311,16 @@ impl Node {
         names
     }
 
+    /// The names of the allotments' records.
+    pub(crate) fn record_files(&self) -> Vec<String> {
+        self.names_in("state/allotments").into_iter().filter(|it| it.ends_with(".json")).collect()
+    }
+
     /// What lies in a folder, by name.
     pub(crate) fn names_in(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.at(folder)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
+        let entries = fs::read_dir(self.at(folder)).unwrap().map(Result::unwrap);
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 

@@ -93,14 +93,14 @@ fn what_ended_too_early_is_back_when_the_kubelet_lists_it() {
     let mut node = Node::new();
     let pod = idle_whole(&node);
     node.kill_agent();
-    let record = || node.names_in("state/allotments").remove(0);
+    let record = || node.record_files().remove(0);
     std::fs::remove_file(node.at("state/allotments").join(record())).unwrap();
     node.start_agent();
     node.expect_registered();
     node.expect_holders(&["default/a/main"]);
     // A record that cannot be read is as good as none, and keeps nobody waiting.
     node.kill_agent();
-    let record = node.names_in("state/allotments").remove(0);
+    let record = node.record_files().remove(0);
     std::fs::write(node.at("state/allotments").join(record), "{").unwrap();
     node.start_agent();
     node.expect_registered();

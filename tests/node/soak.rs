@@ -71,5 +71,5 @@ fn two_thousand_allocations_leave_memory_and_descriptors_as_they_were() {
     assert!(grown[2] <= SLACK_KIB / 4, "{memory:?} KiB");
     assert!(after.descriptors <= before.descriptors + 4, "{before:?} {after:?}");
     assert!(after.threads <= before.threads + 8, "{before:?} {after:?}");
-    assert!(node.names_in("state/allotments").is_empty());
+    assert!(node.record_files().is_empty());
 }

@@ -81,7 +81,7 @@ impl Book {
             warn!(%error, "what an earlier agent made ahead stays");
         }
         if let Err(error) = Sheet::sweep(&layout) {
-            warn!(%error, "no files for records are made ahead");
+            warn!(%error, "what an earlier agent made ahead for records stays");
         }
         let (entries, taken, idle, rules, troubles, changed) = (
             BTreeMap::new(),

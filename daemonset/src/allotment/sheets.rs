@@ -1,6 +1,7 @@
 //! Empty files that take records. To make a file costs more than all else that is done to write a record down, and most
 //! where others were removed a moment ago: so it is done ahead. The file of what has ended takes no other record: who
-//! reads it at that moment would find the other's words under its name.
+//! reads it at that moment would find the other's words under its name. They lie in the records' own folder: a move
+//! between folders waits for everybody else's on that file system.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -35,12 +36,14 @@ impl Sheet {
         Ok(())
     }
 
-    /// Makes the folder for them, and removes those of an agent that was killed.
+    /// Removes those of an agent that was killed.
     pub(super) fn sweep(layout: &Layout) -> Result<(), FileError> {
-        let folder = layout.sheets();
-        durable::folder(&folder)?;
+        let folder = layout.records();
         for entry in fs::read_dir(&folder).map_err(failed("list", &folder))? {
-            durable::remove(&entry.map_err(failed("list", &folder))?.path())?;
+            let path = entry.map_err(failed("list", &folder))?.path();
+            if path.extension().is_some_and(|extension| extension == SHEET) {
+                durable::remove(&path)?;
+            }
         }
         Ok(())
     }
@@ -55,12 +58,16 @@ impl Drop for Sheet {
 }
 
 fn place(layout: &Layout, number: u64) -> PathBuf {
-    layout.sheets().join(number.to_string())
+    layout.records().join(format!("{number}.{SHEET}"))
 }
+
+/// How the name of one ends; a record's ends otherwise.
+const SHEET: &str = "sheet";
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use contract::DeviceId;
 
@@ -73,7 +80,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path(), folder.path());
         fs::create_dir(layout.records()).unwrap();
-        Sheet::sweep(&layout).unwrap();
         let devices = BTreeSet::from([DeviceId::Whole(uuid(1))]);
         let short = Record::new(&devices, &Grant::Whole(vec![uuid(1)]), 7);
         let long = Record { resource: Some("x".repeat(1000)), ..short.clone() };
@@ -82,21 +88,28 @@ mod tests {
         assert_eq!(store::load(&layout).unwrap().records, [long]);
         sheet.become_record(&layout, &short).unwrap();
         assert_eq!(store::load(&layout).unwrap().records, [short]);
-        assert_eq!(fs::read_dir(layout.sheets()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(layout.records()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_sheet_lies_beside_the_records() {
+        let layout = Layout::new(Path::new("state"), Path::new("pages"));
+        assert_eq!(place(&layout, 1).parent(), Some(&*layout.records()));
     }
 
     #[test]
     fn sheets_that_take_no_record_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path(), folder.path());
-        Sheet::sweep(&layout).unwrap();
-        let count = || fs::read_dir(layout.sheets()).unwrap().count();
+        fs::create_dir(layout.records()).unwrap();
+        let count = || fs::read_dir(layout.records()).unwrap().count();
         drop(Sheet::make(&layout, 1).unwrap());
         assert_eq!(count(), 0);
         // An agent that was killed leaves one.
         fs::write(place(&layout, 2), "").unwrap();
-        assert_eq!(count(), 1);
+        fs::write(layout.records().join("1.json"), "").unwrap();
+        assert_eq!(count(), 2);
         Sheet::sweep(&layout).unwrap();
-        assert_eq!(count(), 0);
+        assert_eq!(count(), 1);
     }
 }
