@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -13,6 +14,7 @@ use nvml_wrapper::enum_wrappers::device::GpuVirtualizationMode;
 use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::enums::event::XidError;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::event::EventData;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, EventSet, Nvml};
 
@@ -84,12 +86,24 @@ impl Card for NvmlCard {
             if !tell(News::Facts(look)) {
                 return;
             }
-            // Whether a card that was away is one of whose XIDs the driver still tells, nobody says. What it told until
-            // then is heard before.
-            if answers && is_stale {
-                events = self.events();
+            // Whether a card that was away is one of whose XIDs the driver still tells, nobody says.
+            if answers
+                && is_stale
+                && let Some(fresh) = self.events()
+            {
+                is_stale = false;
+                // What came while it was looked at, the old set alone was told of.
+                let old = events.replace(fresh);
+                let mut missed = old.iter().flat_map(told_of).peekable();
+                let is_xid = missed.peek().is_some();
+                if !missed.all(&mut *tell) {
+                    return;
+                }
+                if is_xid {
+                    continue;
+                }
             }
-            is_stale = !answers || events.is_none();
+            is_stale |= !answers;
             if !tell(self.nvml.device_count().map_or(News::Alive, News::Count)) {
                 return;
             }
@@ -160,11 +174,7 @@ fn next(events: Option<&EventSet>, patience: Duration) -> Option<News> {
     // A wait for no time at all would not block.
     let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
     match events.map(|events| events.wait(milliseconds)) {
-        Some(Ok(event)) => Some(match event.event_data {
-            Some(XidError::Value(number)) => News::Xid(number),
-            Some(XidError::Unknown) => News::Xid(999),
-            None => News::Alive,
-        }),
+        Some(Ok(event)) => Some(news(&event)),
         Some(Err(NvmlError::Timeout)) => Some(News::Alive),
         None | Some(Err(_)) => {
             // A driver that is gone answers at once: it is not asked in a loop.
@@ -174,9 +184,27 @@ fn next(events: Option<&EventSet>, patience: Duration) -> Option<News> {
     }
 }
 
-/// Why there is no card at its place.
+fn news(event: &EventData<'_>) -> News {
+    match event.event_data {
+        Some(XidError::Value(number)) => News::Xid(number),
+        Some(XidError::Unknown) => News::Xid(999),
+        None => News::Alive,
+    }
+}
+
+/// What a set was told of and nobody has heard: no more than a sick card can fill it with meanwhile.
+fn told_of(events: &EventSet) -> impl Iterator<Item = News> {
+    iter::from_fn(|| Some(news(&events.wait(1).ok()?))).take(UNHEARD)
+}
+
+/// The most that is heard of it.
+const UNHEARD: usize = 100;
+
+/// Why there is no card at its place. One that has to be reset before it can be used is lost until it was; a place that
+/// there is no more says nothing of the card that was there, which may have another by now.
 fn unreached(error: NvmlError) -> Silence {
-    let is_lost = matches!(error, NvmlError::GpuLost | NvmlError::NotFound | NvmlError::InvalidArg);
+    use NvmlError::{GpuLost, NotFound, ResetRequired};
+    let is_lost = matches!(error, GpuLost | NotFound | ResetRequired);
     let why = clause(error);
     if is_lost { Silence::Lost(why) } else { Silence::Failed(why) }
 }
@@ -277,6 +305,21 @@ const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_is_lost_where_the_driver_has_it_no_more_and_not_where_a_question_is_wrong() {
+        for (error, is_lost) in [
+            (NvmlError::GpuLost, true),
+            (NvmlError::NotFound, true),
+            (NvmlError::ResetRequired, true),
+            // A place that there is no more: the card that was there may have another.
+            (NvmlError::InvalidArg, false),
+            (NvmlError::Unknown, false),
+        ] {
+            let said = format!("{error:?}");
+            assert_eq!(matches!(unreached(error), Silence::Lost(_)), is_lost, "{said}");
+        }
+    }
 
     #[test]
     fn a_cards_numa_node_is_looked_up_by_its_address_as_the_kernel_writes_it() {
