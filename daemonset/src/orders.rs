@@ -141,7 +141,8 @@ async fn look(layout: &Layout, orders: &watch::Sender<Arc<Orders>>) -> Result<()
         };
         let news = **known != fresh;
         if news {
-            info!(orders = ?fresh, "ordered");
+            let Orders { cordons, healed, driver_released, .. } = &fresh;
+            info!(?cordons, ?healed, ?driver_released, "ordered");
             *known = Arc::new(fresh);
         }
         news

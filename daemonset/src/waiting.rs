@@ -17,7 +17,7 @@ use crate::nvml::{self, NvmlSource};
 use crate::options::Options;
 use crate::orders::Orders;
 use crate::run::known;
-use crate::seen;
+use crate::{seen, status};
 
 /// Between two looks: a GPU is to be offered within 5 s of its driver.
 const LOOK: Duration = Duration::from_secs(2);
@@ -48,8 +48,8 @@ pub(crate) fn is_for_a_driver(error: &anyhow::Error) -> bool {
 /// Waits until there is a driver with a GPU; `why` the agent could not begin.
 ///
 /// # Errors
-/// What no waiting mends: an address for metrics that cannot be listened on, a configuration that has become wrong, a
-/// driver whose nodes only the next container sees.
+/// What no waiting mends: an address for metrics that cannot be listened on, a configuration that is wrong where none was
+/// ever taken, a driver whose nodes only the next container sees.
 pub(crate) async fn until_there(
     options: &Options,
     why: &anyhow::Error,
@@ -114,6 +114,10 @@ fn look(options: &Options) -> Result<()> {
         return Ok(());
     }
     let cards = nvml::scan(&mut NvmlSource::new(driver.nvml())).map_err(NoGpu)?;
+    // They are offered as out of order.
+    if !status::known(&layout).is_empty() {
+        return Ok(());
+    }
     let mut silent = Vec::new();
     for (_, facts) in cards {
         match facts {

@@ -59,18 +59,21 @@ fn each_gpu_that_falls_sick_is_an_event_of_its_own_and_a_reason_that_changes_is_
 
 #[test]
 fn a_card_that_does_not_answer_when_an_agent_starts_is_told_of_and_counted_by_the_name_it_had() {
-    let (mut node, api) = node("");
-    let second = uuid(&node, 1);
-    node.expect(WHOLE, 1);
-    wait_until("it is dated", || node.at("state/gpus.boot").exists());
-    node.kill_agent();
-    change(&node, Change::Vanish { card: 1 });
-    node.start_agent();
-    expect(&api, "GPUUnhealthy", &[&second, "fell off the bus"]);
-    assert_eq!(node.metric("aliquot_gpu_healthy", &[&second]), Some(0.0));
-    assert_eq!((node.sim.allocatable(WHOLE), node.sim.capacity(WHOLE)), (0, 1));
-    change(&node, Change::Restore { card: 1 });
-    node.expect(WHOLE, 1);
+    // Also where none answers.
+    for gone in [&[1][..], &[0, 1]] {
+        let (mut node, api) = node("");
+        let second = uuid(&node, 1);
+        node.expect(WHOLE, 1);
+        wait_until("it is dated", || node.at("state/gpus.boot").exists());
+        node.kill_agent();
+        gone.iter().for_each(|&card| change(&node, Change::Vanish { card }));
+        node.start_agent();
+        expect(&api, "GPUUnhealthy", &[&second, "fell off the bus"]);
+        assert_eq!(node.metric("aliquot_gpu_healthy", &[&second]), Some(0.0));
+        assert_eq!((node.sim.allocatable(WHOLE), node.sim.capacity(WHOLE)), (0, 1));
+        gone.iter().for_each(|&card| change(&node, Change::Restore { card }));
+        node.expect(WHOLE, 1);
+    }
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn an_allotment_of_which_nothing_can_be_written_down_is_an_event_until_it_can() 
     pod.start().unwrap();
     node.expect_holders(&["default/a/main"]);
     node.kill_agent();
-    let [record] = &node.names_in("state/allotments")[..] else { panic!("one record") };
+    let [record] = &node.record_files()[..] else { panic!("one record") };
     // A folder in the place of a file: nobody reads or replaces that as a file, root neither.
     let path = node.at("state/allotments").join(record);
     fs::remove_file(&path).unwrap();

@@ -12,11 +12,11 @@ use contract::DeviceUuid;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::heard::{Heard, judged, tell_changes};
 use super::{Card, News, Silence, Source, Unreached};
 use crate::config::Config;
 use crate::health::{Faults, module};
-use crate::inventory::{Facts, Foreign, Gpu, Inventory, Scanned};
-use crate::mps::Holders;
+use crate::inventory::{Facts, Gpu, Inventory, Scanned};
 use crate::orders::Orders;
 
 /// How often what was wished is looked at, and who is silent.
@@ -108,7 +108,8 @@ impl<S: Source> Opening<S> {
 impl Scanner {
     fn start(keeper: Keeper<impl Source>) -> Result<Self, String> {
         let first = keeper.refreshed();
-        if keeper.closed.is_none() && !keeper.cards.values().any(Heard::answers) {
+        // What an agent knew of since the node was booted is offered as out of order, also where nothing else is there.
+        if keeper.closed.is_none() && first.gpus().is_empty() {
             return Err(keeper.why_none());
         }
         for gpu in first.gpus() {
@@ -135,21 +136,6 @@ impl Scanner {
             .spawn(move || keeper.run(&stopped))
             .map_err(|error| format!("no thread for the cards: {error}"))?;
         Ok(Self { inventory, xids, mismatched, _stop: stop })
-    }
-}
-
-/// One card, as far as it is known.
-struct Heard {
-    /// Its last facts, or why there are none; nothing before the first look.
-    facts: Option<Result<Facts, Silence>>,
-    /// When its thread last told something.
-    at: Instant,
-    thread: JoinHandle<()>,
-}
-
-impl Heard {
-    fn answers(&self) -> bool {
-        matches!(self.facts, Some(Ok(_)))
     }
 }
 
@@ -207,7 +193,7 @@ impl<S: Source> Keeper<S> {
         self.faults.of_module(module());
         for (card, index) in cards.into_iter().zip(0..) {
             let thread = self.listen(card, index)?;
-            self.cards.insert(index, Heard { facts: None, at: Instant::now(), thread });
+            self.cards.insert(index, Heard { facts: None, gpu: None, at: Instant::now(), thread });
         }
         Ok(())
     }
@@ -273,6 +259,7 @@ impl<S: Source> Keeper<S> {
                     self.faults.lost(gpu);
                 }
                 if let Ok(facts) = &facts {
+                    card.gpu = Some(facts.uuid);
                     self.faults.seen(facts);
                 }
                 let facts = facts.map(|facts| judged(facts, known, &self.wishes.orders));
@@ -297,13 +284,16 @@ impl<S: Source> Keeper<S> {
         }
     }
 
-    /// The GPU at a place: as it last answered, or as what answered there before.
+    /// The GPU at a place: what last answered there since the driver was reached, or before that where there are as many
+    /// cards as then. Where one has gone or come the others' places are others.
     fn gpu_at(&self, index: u32) -> Option<DeviceUuid> {
-        let facts = self.cards.get(&index)?.facts.as_ref()?.as_ref().ok();
-        facts.map(|facts| facts.uuid).or_else(|| {
+        let known = || {
             let inventory = self.inventory.borrow();
-            inventory.gpus().iter().find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
-        })
+            let mut gpus =
+                inventory.gpus().iter().filter(|_| inventory.gpus().len() == self.cards.len());
+            gpus.find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
+        };
+        self.cards.get(&index)?.gpu.or_else(known)
     }
 
     /// Lets go of the driver where that is ordered, and reaches for it again where it was lost.
@@ -390,38 +380,6 @@ impl<S: Source> Keeper<S> {
         if *before != after {
             tell_changes(&before, &after);
             self.inventory.send_replace(Arc::new(after));
-        }
-    }
-}
-
-/// Clients of MPS that are tenants' are no strangers: what they do there is the audit's, and a tenant could keep its card
-/// from everybody else otherwise. A client that nobody is shown is taken for a stranger once it is there for a second look:
-/// it may be one that has just ended.
-fn judged(facts: Facts, before: Option<&Facts>, orders: &watch::Receiver<Arc<Orders>>) -> Facts {
-    if facts.foreign != Some(Foreign::Mps) {
-        return facts;
-    }
-    let Some(tenants) = orders.borrow().holders.as_ref().map(Holders::tenants) else {
-        return facts;
-    };
-    let is_again = |pid: &u32| before.is_none_or(|before| before.mps_clients.contains(pid));
-    let is_stranger =
-        |pid: &u32| tenants.has(*pid).map_or_else(|| is_again(pid), |is_tenant| !is_tenant);
-    let has_strangers = facts.mps_clients.iter().any(is_stranger);
-    Facts { foreign: facts.foreign.filter(|_| has_strangers), ..facts }
-}
-
-fn tell_changes(before: &Inventory, after: &Inventory) {
-    for gpu in after.gpus() {
-        let was = before.get(gpu.uuid);
-        match (&gpu.sick, was.map(|was| was.sick.as_deref())) {
-            (Some(why), Some(None)) => warn!(gpu = %gpu.uuid, why, "out of order"),
-            (None, Some(Some(_))) => info!(gpu = %gpu.uuid, "well again"),
-            (None, None) => info!(gpu = %gpu.uuid, name = gpu.name, "found"),
-            _ => {}
-        }
-        if was.is_some_and(|was| was.slices != gpu.slices) {
-            info!(gpu = %gpu.uuid, slices = gpu.slices.as_ref().map(Vec::len), "divided anew");
         }
     }
 }

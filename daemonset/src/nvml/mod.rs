@@ -1,6 +1,7 @@
 //! What the driver says of the GPUs, on threads of their own: a driver that hangs holds up nobody
 //! else, and one card that hangs no other card.
 
+mod heard;
 mod keeper;
 mod real;
 mod slices;

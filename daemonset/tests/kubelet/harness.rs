@@ -140,6 +140,16 @@ impl Node {
         change(&mut self.script.lock().unwrap()[card]);
     }
 
+    /// Until a card has told its XIDs.
+    pub(crate) fn until_told(&self, card: usize) {
+        assert!(poll(|| self.script.lock().unwrap()[card].xids.is_empty()), "it tells nothing");
+    }
+
+    /// Other cards in place of those that there are.
+    pub(crate) fn replace_cards(&self, cards: Vec<Play>) {
+        *self.script.lock().unwrap() = cards;
+    }
+
     /// One card more.
     pub(crate) fn plug_in(&self, n: u8) {
         self.script.lock().unwrap().push(v100(n));

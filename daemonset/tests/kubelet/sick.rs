@@ -2,7 +2,7 @@
 
 use aliquot_node::nvml::Silence;
 
-use crate::harness::{Node, PERCENT, lost};
+use crate::harness::{Node, PERCENT, Play, lost, v100};
 
 #[test]
 fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back() {
@@ -31,11 +31,7 @@ fn a_gpu_that_was_silent_before_its_xid_came_is_well_when_it_answers() {
     node.play(0, |card| well = std::mem::replace(&mut card.facts, lost("it is gone")));
     node.expect_sick(0, "it is gone");
     node.play(0, |card| card.xids = vec![79]);
-    let mut told = false;
-    while !told {
-        node.play(0, |card| told = card.xids.is_empty());
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    node.until_told(0);
     node.play(0, |card| card.facts = well);
     node.expect(PERCENT, 100);
 }
@@ -59,6 +55,30 @@ fn a_question_that_fails_once_ends_no_fault() {
     node.expect_sick(0, "it is lost");
     node.play(0, |card| card.facts = well);
     node.expect(PERCENT, 100);
+}
+
+#[test]
+fn a_card_that_is_lost_at_the_place_of_another_ends_no_fault_of_that() {
+    let node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.play(0, |card| card.xids = vec![48]);
+    node.expect_sick(0, "XID 48");
+    // The driver is reached anew, and lists a card that does not answer where the faulted one was.
+    node.order(|orders| orders.driver_released = Some("cards are moved".into()));
+    node.expect_sick(0, "cards are moved");
+    let silent = Play { facts: lost("it is gone"), ..v100(2) };
+    node.replace_cards(vec![silent, v100(0), Play { hangs: true, ..v100(1) }]);
+    node.order(|orders| orders.driver_released = None);
+    // It is told to be lost more than once before all have been looked at.
+    for _ in 0..3 {
+        node.play(0, |card| card.xids = vec![31]);
+        node.until_told(0);
+    }
+    node.play(2, |card| card.hangs = false);
+    node.expect(PERCENT, 100);
+    node.expect_sick(1, "XID 48");
+    node.play(2, |card| card.xids = vec![48]);
+    node.expect(PERCENT, 0);
 }
 
 #[test]
