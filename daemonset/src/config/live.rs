@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use notify::{RecursiveMode, Watcher};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -41,8 +42,9 @@ impl Live {
         self.take().map(|(config, _)| config)
     }
 
-    /// The same for an agent that starts: where the file does not count, by the text in `kept`, which was taken last; why
-    /// it does not goes along then.
+    /// The same for an agent that starts: where the file does not count, by the text in `kept`, which was taken last, and
+    /// where the node has got labels since with which that does not count either, by those that it had then. Why the file
+    /// does not goes along.
     ///
     /// # Errors
     /// As [`Self::read`], where nothing is kept that counts.
@@ -51,31 +53,50 @@ impl Live {
             Ok(config) => return Ok((config, None)),
             Err(error) => error,
         };
-        let text = std::fs::read_to_string(kept).ok().filter(|_| self.file.is_some());
-        match text.and_then(|text| self.of(&parse(&text).ok()?).ok()) {
+        match Kept::read(kept).filter(|_| self.file.is_some()).and_then(|kept| self.of_kept(&kept))
+        {
             Some(config) => Ok((config, Some(format!("{error:#}")))),
             None => Err(error),
         }
     }
 
-    /// What it comes to, and the file's text.
-    fn take(&self) -> Result<(Config, Option<String>)> {
-        let Some(path) = &self.file else { return Ok((self.of(&Section::default())?, None)) };
+    fn of_kept(&self, kept: &Kept) -> Option<Config> {
+        let (section, who) = (parse(&kept.text).ok()?, self.who.borrow());
+        [&*who, &kept.who].into_iter().find_map(|who| self.of(&section, who).ok())
+    }
+
+    /// What it comes to, and what is to be kept of it.
+    fn take(&self) -> Result<(Config, Option<Kept>)> {
+        let who = self.who.borrow().clone();
+        let Some(path) = &self.file else { return Ok((self.of(&Section::default(), &who)?, None)) };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         let section = parse(&text)
             .map_err(|error| anyhow!("the configuration {}: {error}", path.display()))?;
-        Ok((self.of(&section)?, Some(text)))
+        Ok((self.of(&section, &who)?, Some(Kept { text, who })))
     }
 
-    fn of(&self, section: &Section) -> Result<Config> {
-        let config = Config::new(section, &self.flags, &self.who.borrow()).whole();
+    fn of(&self, section: &Section, who: &Who) -> Result<Config> {
+        let config = Config::new(section, &self.flags, who).whole();
         config.context("the configuration, as it comes to on this node")
     }
 }
 
+/// The file as it was taken, and the node of which it counted: other labels choose other sections.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Kept {
+    text: String,
+    who: Who,
+}
+
+impl Kept {
+    fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+}
+
 /// Follows the file until `stop` is true: `config` has what it comes to, `problem` why it does not
-/// count. Its text is in `kept` once it was taken.
+/// count. What was taken is in `kept` from then on.
 pub async fn keep_fresh(
     mut live: Live,
     kept: PathBuf,
@@ -87,9 +108,9 @@ pub async fn keep_fresh(
     let mut known = None;
     loop {
         let taken = look(&live, &config, &problem);
-        if let Some(text) = taken.filter(|text| known.as_ref() != Some(text)) {
-            keep(&kept, &text).await;
-            known = Some(text);
+        if taken.is_some() && known != taken {
+            keep(&kept, taken.as_ref()).await;
+            known = taken;
         }
         tokio::select! {
             () = stopped(&mut stop) => return,
@@ -102,11 +123,12 @@ pub async fn keep_fresh(
 }
 
 /// For agents that start while the file is wrong.
-async fn keep(path: &Path, text: &str) {
-    let (path, text) = (path.to_owned(), text.to_owned());
-    let write = move || match std::fs::read_to_string(&path) {
+async fn keep(path: &Path, taken: Option<&Kept>) {
+    let text = serde_json::to_vec_pretty(&taken).expect("a text and labels are plain data");
+    let path = path.to_owned();
+    let write = move || match std::fs::read(&path) {
         Ok(before) if before == text => Ok(()),
-        _ => durable::write(&path, text.as_bytes()),
+        _ => durable::write(&path, &text),
     };
     if let Err(error) = aside(write).await {
         warn!(%error, "an agent that starts while the configuration is wrong does not know this one");
@@ -118,21 +140,21 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Takes the file where it counts, and answers its text then.
+/// Takes the file where it counts, and answers what is to be kept of it then.
 fn look(
     live: &Live,
     config: &watch::Sender<Arc<Config>>,
     problem: &watch::Sender<Option<String>>,
-) -> Option<String> {
+) -> Option<Kept> {
     match live.take() {
-        Ok((fresh, text)) => {
+        Ok((fresh, taken)) => {
             problem.send_if_modified(|problem| problem.take().is_some());
             if **config.borrow() != fresh {
                 tell_late(&config.borrow(), &fresh);
                 info!("the configuration has changed");
                 config.send_replace(Arc::new(fresh));
             }
-            text
+            taken
         }
         Err(error) => {
             let why = format!("{error:#}");
@@ -212,6 +234,15 @@ mod tests {
         file.with_file_name("kept")
     }
 
+    async fn until_kept(kept: &Path) {
+        let is_kept = async {
+            while !kept.exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, is_kept).await.unwrap();
+    }
+
     const PATIENCE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
@@ -243,12 +274,7 @@ mod tests {
         let live = Live { file: Some(file.clone()), flags: Section::default(), who: who.clone() };
         let seen = follow(file.clone(), who);
         let kept = kept(&file);
-        let is_kept = async {
-            while fs::read_to_string(&kept).ok().as_deref() != Some("placement: spread") {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, is_kept).await.unwrap();
+        until_kept(&kept).await;
         drop(seen);
         fs::write(&file, "placement: heap").unwrap();
         let (config, why) = live.at_start(&kept).unwrap();
@@ -256,12 +282,44 @@ mod tests {
         assert!(why.unwrap().contains("`heap`"));
         // What the node never had counts for nothing, nor does what is wrong itself.
         assert!(live.at_start(&folder.path().join("none")).is_err());
-        fs::write(&kept, "placement: hole").unwrap();
+        let hole = Kept { text: "placement: hole".into(), who: Who::default() };
+        fs::write(&kept, serde_json::to_vec(&hole).unwrap()).unwrap();
         let error = live.at_start(&kept).unwrap_err();
         assert!(format!("{error:#}").contains("`heap`"), "{error:#}");
         fs::write(&file, "placement: pack").unwrap();
         let (config, why) = live.at_start(&kept).unwrap();
         assert_eq!((config.placement, why), (Placement::Pack, None));
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_starts_where_labels_made_the_file_wrong_has_what_was_taken_with_those_of_before()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        let text = "pools: {a: {}, b: {}}\nnodes:\n\
+                    - {labels: {rack: r}, set: {placement: spread, gpus: [{index: 0, pool: a}]}}\n\
+                    - {labels: {kind: big}, set: {pools: {b: {}}}}\n";
+        fs::write(&file, text).unwrap();
+        let labelled = |labels: &[(&str, &str)]| {
+            let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+            Who { labels: labels.collect(), ..Who::default() }
+        };
+        let (labels, who) = watch::channel(labelled(&[("rack", "r")]));
+        let live = Live { file: Some(file.clone()), flags: Section::default(), who: who.clone() };
+        let seen = follow(file.clone(), who);
+        let kept = kept(&file);
+        until_kept(&kept).await;
+        drop(seen);
+        labels.send_replace(labelled(&[("rack", "r"), ("kind", "big")]));
+        assert!(live.read().is_err(), "a pin without its pool");
+        let (config, why) = live.at_start(&kept).unwrap();
+        assert_eq!(config.placement, Placement::Spread);
+        assert!(why.is_some());
+        // What counts with the labels of now is by those.
+        labels.send_replace(labelled(&[]));
+        fs::write(&file, "placement: heap").unwrap();
+        let (config, _) = live.at_start(&kept).unwrap();
+        assert_eq!(config.placement, Placement::Pack);
     }
 
     #[tokio::test]
