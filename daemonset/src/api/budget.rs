@@ -31,15 +31,14 @@ const OF_ONE: (u32, Duration) = (5, Duration::from_secs(300));
 enum Of {
     /// The node itself. Each is told once, when it happens: it waits for room.
     Node,
-    /// What pods do, or processes that are in none.
+    /// What pods do, or processes that are in none, and shares that run as none can be held.
     Found,
     /// What pods ask for, and do not get.
     Refused,
 }
 
-/// What is told of pods for what stands in them.
-const REFUSALS: [&str; 4] =
-    ["GPUAnnotationRefused", "GPUPodMixed", "GPURuntimeRefused", "GPURuntimeUnknown"];
+/// What is told of pods for what stands in them: whoever may write them makes it at will.
+const REFUSALS: [&str; 2] = ["GPUAnnotationRefused", "GPUPodMixed"];
 /// What a program's own fault is told as, on the node: nobody knows whose it was.
 const FAULT: &str = "GPUApplicationFault";
 

@@ -14,6 +14,8 @@ mod publish;
 mod refine;
 mod runtimes;
 mod sending;
+#[cfg(test)]
+mod served;
 mod software;
 mod taints;
 mod telling;

@@ -185,6 +185,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::api::served::client;
     use crate::audit::lister::Listing;
     use crate::node::tests::Bare;
 
@@ -199,8 +200,6 @@ mod tests {
 
     #[tokio::test]
     async fn labels_that_were_refused_are_not_tried_at_every_word_of_the_node() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
         let tries = Arc::new(AtomicU32::new(0));
         let counted = tries.clone();
         let refuse = patch(move || {
@@ -208,12 +207,7 @@ mod tests {
             async { StatusCode::FORBIDDEN }
         });
         let app = Router::new().route("/api/v1/nodes/{name}", refuse);
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let account = tempfile::tempdir().unwrap();
-        for file in ["ca.crt", "token"] {
-            std::fs::write(account.path().join(file), "").unwrap();
-        }
-        let client = Client::new(&base, account.path(), "test").unwrap();
+        let (client, _account) = client(app).await;
         let (bare, (labels, has)) = (Bare::new(), channel::channel(Some(NodeLabels::new())));
         let config = bare.config.subscribe();
         let words = async {

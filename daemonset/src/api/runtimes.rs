@@ -203,19 +203,13 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
-    use crate::api::LostEvents;
+    use crate::api::{LostEvents, served};
     use crate::node::tests::Bare;
     use crate::runtimes::Verdict;
 
     /// An API server that answers so each time it is asked for a pod, by turns, and then that it is of the class sandboxed;
     /// and so when it is asked for that, and then that its handler is runsc.
     async fn api(pods: Vec<StatusCode>, classes: Vec<StatusCode>) -> (Client, tempfile::TempDir) {
-        let account = tempfile::tempdir().unwrap();
-        for file in ["ca.crt", "token"] {
-            std::fs::write(account.path().join(file), "").unwrap();
-        }
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
         let answering = |codes: Vec<StatusCode>, then: Value| {
             let codes = Arc::new(Mutex::new(codes.into_iter()));
             get(move || async move {
@@ -227,8 +221,7 @@ mod tests {
         let app = Router::new()
             .route("/api/v1/namespaces/{ns}/pods/{name}", pod)
             .route("/apis/node.k8s.io/v1/runtimeclasses/{name}", class);
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (Client::new(&base, account.path(), "test").unwrap(), account)
+        served::client(app).await
     }
 
     #[tokio::test]

@@ -117,10 +117,10 @@ mod tests {
     use axum::body::Bytes;
     use axum::http::StatusCode;
     use serde_json::Value;
-    use tokio::net::TcpListener;
     use tokio::time::sleep;
 
     use super::super::events::{About, OPPOSITES};
+    use super::super::served::client;
     use super::*;
 
     fn event(reason: &'static str, which: &str) -> Event {
@@ -142,14 +142,7 @@ mod tests {
             told.try_send(message).unwrap();
             (StatusCode::CREATED, "{}")
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, Router::new().fallback(answer)).await });
-        let account = tempfile::tempdir().unwrap();
-        for file in ["ca.crt", "token"] {
-            std::fs::write(account.path().join(file), "").unwrap();
-        }
-        (Client::new(&base, account.path(), "test").unwrap(), account)
+        client(Router::new().fallback(answer)).await
     }
 
     /// Sends `events` to a server that refuses `refused` times what it is told first; answers the messages in
@@ -263,9 +256,11 @@ mod tests {
 
     #[tokio::test]
     async fn however_much_is_refused_to_pods_a_finding_is_told_also_on_one_of_them() {
-        let mut events = noise();
-        events.push(of_pod(0, "GPUUseUncounted", "found".into()));
-        assert!(is_last_told(events).await);
+        for found in ["GPUUseUncounted", "GPURuntimeRefused", "GPURuntimeUnknown"] {
+            let mut events = noise();
+            events.push(of_pod(0, found, "found".into()));
+            assert!(is_last_told(events).await, "{found}");
+        }
     }
 
     #[tokio::test]

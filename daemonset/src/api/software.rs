@@ -56,6 +56,7 @@ mod tests {
     use axum::routing::get;
 
     use super::*;
+    use crate::api::served::client;
     use serde_json::json;
 
     #[tokio::test]
@@ -66,15 +67,8 @@ mod tests {
             let node = if is_of_memory { json!({"status": {"nodeInfo": info}}) } else { json!({}) };
             node.to_string()
         };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().route("/api/v1/nodes/{name}", get(answer));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let account = tempfile::tempdir().unwrap();
-        for file in ["ca.crt", "token"] {
-            std::fs::write(account.path().join(file), "").unwrap();
-        }
-        let client = Client::new(&base, account.path(), "test").unwrap();
+        let (client, _account) = client(app).await;
         assert!(ask(&client, "n").await.unwrap().is_some());
     }
 

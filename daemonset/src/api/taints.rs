@@ -262,6 +262,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::api::served::serve;
 
     #[test]
     fn start_up_taints_go_when_two_looks_in_a_row_with_the_same_keys_find_all_registered() {
@@ -310,14 +311,7 @@ mod tests {
 
     /// One on a node whose object the API server answers by `node`.
     async fn rebooted(node: MethodRouter) -> Rebooted {
-        let folder = tempfile::tempdir().unwrap();
-        for file in ["ca.crt", "token"] {
-            fs::write(folder.path().join(file), "").unwrap();
-        }
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().route("/api/v1/nodes/{name}", node);
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let (base, folder) = serve(Router::new().route("/api/v1/nodes/{name}", node)).await;
         let kube_account = folder.path().to_owned();
         let flags = ApiFlags { kube_api: Some(base), kube_account, no_kube: false };
         let config = Config {
