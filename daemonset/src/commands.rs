@@ -146,7 +146,7 @@ fn waits_for(layout: &Layout, gpu: DeviceUuid) -> Result<Option<String>> {
     let agent_runs = is_locked(&layout.lock())?;
     let status = crate::status::read(&layout.state, &layout.pages)?;
     let known = status.gpus.iter().find(|known| known.uuid == gpu);
-    // A GPU that is gone is gone from the list of an agent that has started since.
+    // A GPU that is gone is gone from the list of an agent that has started since the next boot.
     if known.is_none() && !status.gpus.is_empty() {
         let all: Vec<_> = status.gpus.iter().map(|gpu| gpu.uuid.to_string()).collect();
         bail!("{gpu} is no GPU of this node, which has {}", all.join(", "));

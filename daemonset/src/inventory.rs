@@ -227,7 +227,8 @@ pub struct Facts {
 /// One index asked of NVML: facts, or why there are none.
 pub type Scanned = (u32, Result<Facts, String>);
 
-/// All GPUs that were ever seen since the agent started, in the order of their indices.
+/// All GPUs that were seen since the agent started, or by an earlier one since the node was booted, in the order of their
+/// indices.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inventory {
     gpus: Vec<Gpu>,

@@ -362,6 +362,7 @@ mod tests {
             assert_eq!(found.map(|gpu| gpu.index), index, "{id}");
         }
     }
+
     #[test]
     fn a_gpu_is_known_by_the_names_that_drivers_of_dra_give_its_devices() {
         let inventory = Inventory::new((0..2).map(|n| gpu(n, Mode::Shared)).collect());

@@ -185,7 +185,7 @@ mod tests {
             ([parts(0, 0..50), whole(2)].concat(), "ask for one of them"),
             (parts(9, 0..50), "is not in this node any more"),
             (whole(9), "is not in this node any more"),
-            (vec![mig], "is not in this node any more"),
+            (vec![mig], "made again, or its card divided as it was"),
             (parts(4, 0..50), "is out of order (fallen off the bus)"),
             (parts(2, 0..50), "is configured otherwise"),
             (whole(0), "is configured otherwise"),

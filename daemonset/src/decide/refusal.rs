@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use contract::{DeviceId, DeviceUuid, IdError};
+use contract::{DeviceId, DeviceUuid, IdError, UuidKind};
 
 /// Why a set of device IDs is refused. The sentence stands in the pod's status and events.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -55,8 +55,11 @@ pub enum Refusal {
         .0.display()
     )]
     DriverFile(PathBuf),
-    /// A GPU that was not there since the agent started, or a slice that its card is not divided into any more.
-    #[error("{0} is not in this node any more: the pod has to be made again")]
+    /// A GPU that was not there since the node was booted, or a slice that its card is not divided into any more: once it is
+    /// again, the next try of the same pod starts.
+    #[error(
+        "{gone} is not in this node any more: the pod has to be made again{or}", gone = .0, or = or_slices(.0)
+    )]
     Unknown(DeviceUuid),
     /// A GPU that cannot be used.
     #[error("{0} is out of order ({1}): the pod has to be made again, here or on another node")]
@@ -139,5 +142,13 @@ impl Refusal {
             Self::AboveOne(_) => "above_one",
             Self::TooSmall(_) => "too_small",
         }
+    }
+}
+
+/// What else mends it where it is a slice that is gone: an operator makes them again after each boot.
+const fn or_slices(gone: &DeviceUuid) -> &'static str {
+    match gone.kind {
+        UuidKind::Mig => ", or its card divided as it was",
+        UuidKind::Gpu => "",
     }
 }
