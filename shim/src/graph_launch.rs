@@ -11,13 +11,12 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::graph_execs::{self, Need};
 use crate::graph_memory::Memory;
+use crate::pools::CHUNK;
 use ledger::Kind;
 use nvidia_sys::cuda::{CUgraphExec, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
-/// What drivers let a pool grow by, or a multiple of it.
-const CHUNK: u64 = 32 << 20;
 
 /// A launch, or an upload alone.
 pub(crate) struct Launch<'a> {

@@ -6,13 +6,10 @@
 use crate::capture::relaxed;
 use crate::device::{self, Device};
 use crate::hooks::real;
-use crate::pools::Pool;
+use crate::pools::{CHUNK, Pool};
 use crate::references::Memory;
 use crate::{held, ranges};
 use nvidia_sys::cuda::{CUdeviceptr, CUmemoryPool, CUpointer_attribute, CUresult};
-
-/// What pools take from the card at a time: what is kept of one is whole pieces of it.
-const CHUNK: u64 = 32 << 20;
 
 /// What keeps the memory of a pool that an address lies in, with one reference more. None: it is of no pool of this
 /// process's, or there is no room to know it.
@@ -27,6 +24,7 @@ pub(crate) fn refer(address: CUdeviceptr) -> Option<&'static Memory> {
         return Some(keeper);
     }
     let keeper = ranges::remember_keeper(share.number)?;
+    // What is kept of a pool is whole pieces of what it takes from the card.
     keeper.will_keep(bytes.checked_next_multiple_of(CHUNK).unwrap_or(bytes));
     // Of threads that come here together one's stays behind the address, and the others' are charged at once.
     held::remember_lent(start, share, keeper.name());

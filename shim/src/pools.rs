@@ -22,6 +22,9 @@ const FREE: u64 = 0;
 const BUSY: u64 = 1;
 const GONE: u64 = 2;
 
+/// What drivers let a pool grow by, or a multiple of it, in bytes.
+pub(crate) const CHUNK: u64 = 32 << 20;
+
 static KNOWN: Region<Pool, POOLS> = Region::new();
 /// One bit for each place that a pool ever had.
 #[unsafe(link_section = ".data")]

@@ -8,9 +8,9 @@
 use crate::allotments::{self, Share};
 use crate::bindings::{self, Object};
 use crate::charge::Charge;
-use crate::region::{Place, Region, change, change_where_seen, reach};
+use crate::region::{Place, Region, Within, change, change_where_seen, reach};
 use crate::{held, lent, ranges};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use ledger::Kind;
 
 /// Pieces of memory that one process can have: of 2 MiB each, more than any machine's cards.
@@ -34,9 +34,7 @@ const OBJECT: u64 = 0;
 
 static MEMORY: Region<Memory, MEMORIES> = Region::new();
 static MAPPED: Region<Mapping, MAPPINGS> = Region::new();
-/// How many places from its own on a mapping was ever put at most: further ones need no look. It is raised
-/// before the mapping's key is there, so whoever may know of the mapping sees it.
-static WITHIN: AtomicUsize = AtomicUsize::new(0);
+static WITHIN: Within = Within::new();
 
 /// A piece of memory.
 pub(crate) struct Memory {
@@ -283,9 +281,7 @@ pub(crate) fn remember_mapping(start: u64, size: u64, memory: Option<&'static Me
     let Some(key) = start.checked_add(FIRST) else { return };
     let claim = |mapping: &&Mapping| change_where_seen(&mapping.start, FREE, BUSY);
     if let Some((far, mapping)) = reach(&MAPPED, key).enumerate().find(|(_, one)| claim(one)) {
-        if WITHIN.load(Ordering::Relaxed) <= far {
-            WITHIN.fetch_max(far + 1, Ordering::Relaxed);
-        }
+        WITHIN.reaches(far);
         let memory = memory.map_or(core::ptr::null(), core::ptr::from_ref);
         mapping.size.store(size, Ordering::Relaxed);
         mapping.memory.store(memory.cast_mut(), Ordering::Relaxed);
@@ -323,7 +319,7 @@ pub(crate) fn unmapped_mappings(start: u64, size: u64, is_ended: bool) {
 
 /// The places where the mapping of a key can be.
 fn mapped(key: u64) -> impl Iterator<Item = &'static Mapping> {
-    reach(&MAPPED, key).take(WITHIN.load(Ordering::Relaxed))
+    reach(&MAPPED, key).take(WITHIN.places())
 }
 
 /// Has `take` have the mappings that follow each other; it is given a place and the key that is looked for,

@@ -11,7 +11,7 @@ use crate::device::{self, Device};
 use crate::hooks::real;
 use crate::leaving::Leaving;
 use crate::pool_current::Asked;
-use crate::pools::Pool;
+use crate::pools::{CHUNK, Pool};
 use crate::references::Memory;
 use crate::slot::Slot;
 use crate::{held, leaving, lent, pool_current, sys, unseen};
@@ -21,8 +21,6 @@ use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const NOT_INITIALIZED: CUresult = CUresult::CUDA_ERROR_NOT_INITIALIZED;
-/// What drivers let a pool grow by, or a multiple of it.
-const CHUNK: u64 = 32 << 20;
 /// How long a stream is waited for whose memory would be free after it.
 const LONGEST_NS: u64 = 10_000_000;
 

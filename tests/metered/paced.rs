@@ -137,6 +137,23 @@ fn work_in_flight_is_bounded_by_about_a_quantum() {
 }
 
 #[test]
+fn a_rank_has_as_much_in_flight_as_others_where_no_arbiter_gives_it_turns() {
+    let stage = Stage::new().with(|terms| Terms { gang: 7, ..terms });
+    let mut reader = stage.reader();
+    let running = stage.start(&"launch=kernel,400,-1,12 sync sleep=30 ".repeat(50));
+    // An arbiter has its chance to beat, and what was never measured is taken to be long.
+    std::thread::sleep(Duration::from_millis(600));
+    let mut most = 0;
+    for _ in 0..3000 {
+        reader.read().unwrap();
+        most = most.max(reader.device(0).in_flight_ns());
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    running.finish();
+    assert!((3_000_000..8_000_000).contains(&most), "{most} ns in flight");
+}
+
+#[test]
 fn long_kernels_of_lent_time_do_not_pile_up() {
     let stage = Stage::new();
     let mut reader = stage.reader();

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use crate::member::Reading;
 
-/// How long before its end a turn begins to close, in nanoseconds: a step of half a millisecond is launched,
-/// runs, and is told of.
+/// How long before its end a turn begins to close, in nanoseconds. What ranks have in flight by then has [`OVERTIME_NS`]
+/// to run and to be told of.
 pub(crate) const CLOSING_NS: u64 = 100_000;
 /// How much of its turn a gang is not given, in nanoseconds.
 pub(crate) const SPARE_NS: u64 = 100_000;

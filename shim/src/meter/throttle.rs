@@ -61,8 +61,8 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
             in_flight_ns: credit.in_flight_ns - left_lying(share, others_ns),
             cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
             is_unmeasured: known_ns == 0,
-            // Where nobody else wants its GPU it has no turns.
-            is_rank: terms.gang != 0 && credit.left_ns != i64::MAX,
+            // Where nobody else wants its GPU, or no arbiter is there, it has no turns.
+            is_rank: terms.gang != 0 && credit.left_ns != i64::MAX && !is_alone,
             quantum_ns: terms.quantum_ns() * quanta,
             share: u64::from(terms.share()),
             is_alone,
