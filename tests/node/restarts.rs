@@ -121,7 +121,10 @@ fn a_running_container_keeps_its_share_and_its_files_when_the_agent_is_uninstall
             all.extend(below(&node.at(folder)));
         }
         // What lies ready for the next share is nobody's, and goes with the agent.
-        all.retain(|(path, _)| !path.to_string_lossy().contains("/.draft."));
+        all.retain(|(path, _)| {
+            let path = path.to_string_lossy();
+            !path.contains("/.draft.") && !path.ends_with(".sheet")
+        });
         all
     };
     let before = files(&node);
