@@ -152,18 +152,6 @@ impl Memory {
         Self::remember(handle, Charge::new(share, Kind::Vmm, OBJECT))
     }
 
-    /// Remembers memory that nobody can name any more, with one reference. It is charged whatever the limit says: the
-    /// driver has it.
-    #[cold]
-    pub(crate) fn remember_nameless(share: Share, bytes: u64) -> Option<&'static Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1 << 61);
-        // A number that no driver gives, and nobody else here.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let memory = Self::remember_object(number, share.number)?;
-        memory.charge_object(share, bytes);
-        Self::unhandle(number)
-    }
-
     /// The object of a handle that somebody holds.
     pub(crate) fn object(handle: u64) -> Option<&'static Self> {
         Self::held(handle).find(|memory| memory.is_object())

@@ -14,7 +14,7 @@ use crate::pool_current::Asked;
 use crate::pools::{CHUNK, Pool};
 use crate::references::Memory;
 use crate::slot::Slot;
-use crate::{held, leaving, lent, pool_current, sys, unseen};
+use crate::{held, leaving, lent, pool_current, ranges, sys, unseen};
 use ledger::{Kind, clock};
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
@@ -141,7 +141,9 @@ impl Form {
         if asked == Some(SUCCESS) {
             return None;
         }
-        Memory::remember_nameless(charge.share, charge.bytes)
+        let kept = ranges::remember_keeper(charge.share.number)?;
+        kept.charge_object(charge.share, charge.bytes);
+        Some(kept)
     }
 
     /// Until the stream has come so far.
