@@ -67,6 +67,24 @@ driver! {
         *free = CARD;
         *total = CARD;
     }
+    fn cuDeviceGetAttribute(value: *mut c_int, _which: c_uint, _device: c_int) { *value = 8 }
+    // Lazily.
+    fn cuModuleGetLoadingMode(mode: *mut c_uint) { *mode = 2 }
+    fn cuModuleLoadData(module: *mut u64, _image: *const c_void) { *module = take() }
+    fn cuModuleUnload(module: u64) { give(module) }
+    fn cuModuleGetFunction(function: *mut u64, module: u64, _name: *const c_char) {
+        *function = module
+    }
+    fn cuLibraryLoadData(
+        library: *mut u64, _image: *const c_void, _options: *const c_void, _values: *const c_void,
+        _count: c_uint, _more: *const c_void, _more_values: *const c_void, _more_count: c_uint
+    ) {
+        *library = take()
+    }
+    fn cuLibraryUnload(library: u64) { give(library) }
+    fn cuLibraryGetKernel(kernel: *mut u64, library: u64, _name: *const c_char) {
+        *kernel = library
+    }
     fn cuMemcpyHtoD_v2(_to: u64, _from: *const c_void, _bytes: usize) {}
     fn curs_set(_visibility: c_int) {}
     fn cuGetProcAddress(

@@ -39,13 +39,17 @@ const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 /// A function of the driver, as its type.
 macro_rules! find {
     ($handle:expr, $name:ident) => {{
-        let name = CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes())?;
-        let address = look_up($handle, name);
-        ensure!(!address.is_null(), "the driver has no {}", stringify!($name));
+        let name =
+            std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes())?;
+        let address = $crate::cuda::look_up($handle, name);
+        anyhow::ensure!(!address.is_null(), "the driver has no {}", stringify!($name));
         // SAFETY: the type is the header's for this name.
-        unsafe { std::mem::transmute::<*mut c_void, fns::$name>(address) }
+        unsafe {
+            std::mem::transmute::<*mut std::ffi::c_void, nvidia_sys::cuda::fns::$name>(address)
+        }
     }};
 }
+pub(crate) use find;
 
 /// dlsym(3).
 pub(crate) fn look_up(handle: *mut c_void, name: &CStr) -> *mut c_void {

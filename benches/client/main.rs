@@ -5,7 +5,9 @@
 
 mod allotment;
 mod clock;
+mod code;
 mod cuda;
+mod image;
 mod measure;
 mod report;
 mod run;

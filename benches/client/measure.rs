@@ -7,6 +7,7 @@ use std::rc::Rc;
 use anyhow::{Result, bail};
 
 use crate::clock::{come_first, per_prepared_call, thread_time};
+use crate::code;
 use crate::cuda::{self, Cuda};
 use crate::setting::{Figure, Part, Setting, alike, hold};
 
@@ -65,6 +66,21 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("mem_get_info", "cuMemGetInfo", Some(50.0)),
     ("mem_get_info_20000_live", "the same, 20,000 allocated", Some(50.0)),
     ("mem_get_info_16_processes", "the same, 15 others at it", Some(50.0)),
+    ("module", "cuModuleLoadData + Unload", None),
+    ("module_20000_live", "the same, 20,000 alive", None),
+    ("module_8_threads", "the same, 8 threads", None),
+    ("module_16_processes", "the same, 15 others at it", None),
+    ("module_ptx", "the same, 64 KiB of PTX", None),
+    ("module_used", "with cuModuleGetFunction", None),
+    ("module_used_20000_live", "the same, 20,000 alive", None),
+    ("module_used_8_threads", "the same, 8 threads", None),
+    ("module_function", "cuModuleGetFunction", None),
+    ("library", "cuLibraryLoadData + Unload", None),
+    ("library_20000_live", "the same, 20,000 alive", None),
+    ("library_used", "with cuLibraryGetKernel", None),
+    ("library_used_20000_live", "the same, 20,000 alive", None),
+    ("library_used_8_threads", "the same, 8 threads", None),
+    ("library_kernel", "cuLibraryGetKernel", None),
     ("passed_through", "a call that is not hooked", Some(2.0)),
     ("dlsym_foreign", "dlsym of a foreign symbol", Some(10.0)),
     ("dlsym_foreign_cu", "dlsym of curs_set", Some(10.0)),
@@ -107,6 +123,9 @@ fn call(setting: &Setting<'_>, cuda: &Cuda) -> Result<Figure> {
         "passed_through" => setting.calls(|_| || seen(cuda.version())),
         "dlsym_foreign" => setting.calls(|_| || seen(cuda::look_up(libc::RTLD_DEFAULT, c"qsort"))),
         "dlsym_foreign_cu" => setting.calls(|_| || seen(cuda::look_up(cuda.handle, c"curs_set"))),
+        kind if kind.starts_with("module") || kind.starts_with("library") => {
+            code::measure(setting, cuda)
+        }
         other => bail!("no such measurement: {other}"),
     }
 }
