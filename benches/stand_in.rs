@@ -47,6 +47,12 @@ driver! {
     fn cuCtxGetDevice(device: *mut c_int) { *device = 0 }
     fn cuMemAlloc_v2(address: *mut u64, _bytes: usize) { *address = take() }
     fn cuMemFree_v2(address: u64) { give(address) }
+    fn cuMemAllocPitch_v2(
+        address: *mut u64, pitch: *mut usize, width: usize, _height: usize, _element: c_uint
+    ) {
+        *address = take();
+        *pitch = width.next_multiple_of(512);
+    }
     fn cuMemAllocManaged(address: *mut u64, _bytes: usize, _flags: c_uint) { *address = take() }
     fn cuMemCreate(handle: *mut u64, _bytes: usize, _properties: *const c_void, _flags: u64) {
         *handle = take()
@@ -63,6 +69,10 @@ driver! {
     fn cuCtxDestroy_v2(context: u64) { give(context) }
     fn cuArray3DCreate_v2(array: *mut u64, _descriptor: *const c_void) { *array = take() }
     fn cuArrayDestroy(array: u64) { give(array) }
+    fn cuMipmappedArrayCreate(array: *mut u64, _descriptor: *const c_void, _levels: c_uint) {
+        *array = take()
+    }
+    fn cuMipmappedArrayDestroy(array: u64) { give(array) }
     fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) {
         *free = CARD;
         *total = CARD;
@@ -114,7 +124,6 @@ driver! {
     fn cuDeviceTotalMem() {}
     fn cuMemAlloc() {}
     fn cuMemAllocPitch() {}
-    fn cuMemAllocPitch_v2() {}
     fn cuMemFree() {}
     fn cuMemGetInfo() {}
     fn cuMemRetainAllocationHandle() {}
@@ -132,8 +141,6 @@ driver! {
     fn cuArrayCreate() {}
     fn cuArrayCreate_v2() {}
     fn cuArray3DCreate() {}
-    fn cuMipmappedArrayCreate() {}
-    fn cuMipmappedArrayDestroy() {}
     fn cuImportExternalMemory() {}
     fn cuDestroyExternalMemory() {}
     fn cuExternalMemoryGetMappedBuffer() {}

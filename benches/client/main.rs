@@ -12,6 +12,7 @@ mod measure;
 mod report;
 mod run;
 mod setting;
+mod shaped;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use crate::clock::{come_first, per_prepared_call, thread_time};
 use crate::code;
 use crate::cuda::{self, Cuda};
 use crate::setting::{Figure, Part, Setting, alike, hold};
+use crate::shaped;
 
 /// A part of a page of the driver's.
 const BYTES: usize = 512;
@@ -40,6 +41,11 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("managed_8_threads", "the same, 8 threads", Some(300.0)),
     ("managed_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
     ("managed_16_processes", "the same, 15 others at it", Some(300.0)),
+    ("pitch", "cuMemAllocPitch + Free, 512 B", Some(100.0)),
+    ("pitch_20000_live", "the same, 20,000 alive", Some(100.0)),
+    ("pitch_8_threads", "the same, 8 threads", Some(300.0)),
+    ("pitch_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
+    ("pitch_16_processes", "the same, 15 others at it", Some(300.0)),
     ("vmm", "cuMemCreate + cuMemRelease", Some(100.0)),
     ("vmm_20000_live", "the same, 20,000 alive", Some(100.0)),
     ("vmm_exported", "the same, 500 exported", Some(100.0)),
@@ -57,6 +63,11 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("array_8_threads", "the same, 8 threads", Some(300.0)),
     ("array_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
     ("array_16_processes", "the same, 15 others at it", Some(300.0)),
+    ("mipmap", "cuMipmappedArrayCreate, Destroy", Some(100.0)),
+    ("mipmap_20000_live", "the same, 20,000 alive", Some(100.0)),
+    ("mipmap_8_threads", "the same, 8 threads", Some(300.0)),
+    ("mipmap_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
+    ("mipmap_16_processes", "the same, 15 others at it", Some(300.0)),
     ("context", "cuCtxCreate + cuCtxDestroy", None),
     ("context_20000_live", "the same, 20,000 allocated", None),
     ("context_8_threads", "the same, 8 threads", None),
@@ -106,10 +117,12 @@ fn measure(setting: &Setting<'_>) -> Result<Figure> {
         "alloc_free" => setting.pair(|part| alike(part, linear(cuda, BYTES))),
         "alloc_free_2_mib" => setting.pair(|part| alike(part, linear(cuda, PAGE))),
         "managed" => setting.pair(|part| alike(part, managed(cuda))),
+        "pitch" => shaped::pitch(setting, cuda),
         "vmm" => setting.pair(|part| alike(part, memory(cuda))),
         "vmm_exported" => setting.pair(|_| exported(cuda)),
         "map" => setting.pair(|part| alike(part, mapping(cuda, part))),
         "array" => setting.pair(|part| alike(part, array(cuda))),
+        "mipmap" => shaped::mipmap(setting, cuda),
         "context" => setting.grows().pair(|part| context(cuda, part)),
         _ => call(setting, cuda),
     }
