@@ -63,6 +63,11 @@ driver! {
     ) {
         *descriptor = open(c"/dev/null".as_ptr(), 0)
     }
+    fn cuMemImportFromShareableHandle(handle: *mut u64, _descriptor: *mut c_void, _kind: c_int) {
+        *handle = take()
+    }
+    fn cuImportExternalMemory(memory: *mut u64, _descriptor: *const c_void) { *memory = take() }
+    fn cuDestroyExternalMemory(memory: u64) { give(memory) }
     fn cuMemMap(_address: u64, _bytes: usize, _offset: usize, _handle: u64, _flags: u64) {}
     fn cuMemUnmap(_address: u64, _bytes: usize) {}
     fn cuCtxCreate_v2(context: *mut u64, _flags: c_uint, _device: c_int) { *context = take() }
@@ -127,7 +132,6 @@ driver! {
     fn cuMemFree() {}
     fn cuMemGetInfo() {}
     fn cuMemRetainAllocationHandle() {}
-    fn cuMemImportFromShareableHandle() {}
     fn cuMemAllocAsync() {}
     fn cuMemAllocAsync_ptsz() {}
     fn cuMemAllocFromPoolAsync() {}
@@ -141,8 +145,6 @@ driver! {
     fn cuArrayCreate() {}
     fn cuArrayCreate_v2() {}
     fn cuArray3DCreate() {}
-    fn cuImportExternalMemory() {}
-    fn cuDestroyExternalMemory() {}
     fn cuExternalMemoryGetMappedBuffer() {}
     fn cuExternalMemoryGetMappedMipmappedArray() {}
     fn cuCtxSetLimit() {}

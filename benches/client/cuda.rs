@@ -147,12 +147,14 @@ impl Cuda {
     }
 
     /// Exports memory by a descriptor, which stays open.
-    pub(crate) fn export(&self, handle: u64) {
+    #[inline]
+    pub(crate) fn export(&self, handle: u64) -> std::ffi::c_int {
         let kind = CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
         let mut descriptor: std::ffi::c_int = -1;
         // SAFETY: a place for one descriptor, and a handle that `create` gave.
         let result = unsafe { (self.export)((&raw mut descriptor).cast(), handle, kind, 0) };
         assert!(result == SUCCESS && descriptor >= 0);
+        descriptor
     }
 
     /// Maps memory at an address.

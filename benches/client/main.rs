@@ -9,10 +9,12 @@ mod code;
 mod cuda;
 mod image;
 mod measure;
+mod primary;
 mod report;
 mod run;
 mod setting;
 mod shaped;
+mod shared;
 
 use std::process::ExitCode;
 

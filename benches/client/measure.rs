@@ -10,7 +10,7 @@ use crate::clock::{come_first, per_prepared_call, thread_time};
 use crate::code;
 use crate::cuda::{self, Cuda};
 use crate::setting::{Figure, Part, Setting, alike, hold};
-use crate::shaped;
+use crate::{primary, shaped, shared};
 
 /// A part of a page of the driver's.
 const BYTES: usize = 512;
@@ -52,6 +52,13 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("vmm_8_threads", "the same, 8 threads", Some(300.0)),
     ("vmm_8_threads_20000_live", "8 threads, 20,000 alive", Some(300.0)),
     ("vmm_16_processes", "the same, 15 others at it", Some(300.0)),
+    ("export", "a descriptor: Export + close", None),
+    ("export_8_threads", "the same, 8 threads", None),
+    ("import", "a descriptor: Import + Release", None),
+    ("import_8_threads", "the same, 8 threads", None),
+    ("external", "cuImportExternalMemory, Destroy", None),
+    ("external_8_threads", "the same, 8 threads", None),
+    ("external_16_processes", "the same, 15 others at it", None),
     ("map", "cuMemMap + cuMemUnmap", Some(100.0)),
     ("map_20000_live", "the same, 20,000 alive", Some(100.0)),
     ("map_8_threads", "the same, 8 threads", Some(300.0)),
@@ -74,6 +81,9 @@ pub(crate) const BENCHES: &[(&str, &str, Option<f64>)] = &[
     ("context_8_threads_20000_live", "8 threads, 20,000 allocated", None),
     ("context_16_processes", "the same, 15 others at it", None),
     ("context_16_processes_20000_live", "15 others, 20,000 allocated", None),
+    ("primary", "primary one: Retain + Release", None),
+    ("primary_20000_live", "the same, 20,000 allocated", None),
+    ("primary_8_threads", "the same, 8 threads", None),
     ("mem_get_info", "cuMemGetInfo", Some(50.0)),
     ("mem_get_info_20000_live", "the same, 20,000 allocated", Some(50.0)),
     ("mem_get_info_16_processes", "the same, 15 others at it", Some(50.0)),
@@ -122,6 +132,10 @@ fn measure(setting: &Setting<'_>) -> Result<Figure> {
         "vmm_exported" => setting.pair(|_| exported(cuda)),
         "map" => setting.pair(|part| alike(part, mapping(cuda, part))),
         "array" => setting.pair(|part| alike(part, array(cuda))),
+        "export" => shared::export(setting, cuda),
+        "import" => shared::import(setting, cuda),
+        "external" => shared::external(setting, cuda),
+        "primary" => primary::measure(setting, cuda, BYTES),
         "mipmap" => shaped::mipmap(setting, cuda),
         "context" => setting.grows().pair(|part| context(cuda, part)),
         _ => call(setting, cuda),
