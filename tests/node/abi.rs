@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use ledger::abi::{ABI_MAJOR, ABI_MINOR};
 
-use crate::harness::{Node, part, wait_until};
+use crate::harness::{Node, PERCENT, part, wait_until};
 
 /// Where the numbers stand in either page.
 const MAJOR_AT: u64 = 8;
@@ -59,6 +59,8 @@ fn pages_of_another_major_version_refuse_with_the_reason_until_the_container_sta
     let words = "its ABI is unknown to this version";
     wait_until("the shim says why", || pod.container("main").stderr().contains(words));
     node.kill_agent();
+    // Until the kubelet has seen that, what it offers and whom it asks is the last one's.
+    node.expect(PERCENT, 0);
     node.start_agent();
     node.expect_registered();
     let problem = node.allotments()[0].problem.clone().unwrap_or_default();
