@@ -19,9 +19,12 @@ const ADDRESS: u64 = 0x7e00_0000_0000;
 const POOL: usize = 0x2000;
 /// What pool and graphs have reserved.
 const RESERVED: u64 = 64 << 20;
-/// A graph with one node that allocates 2 MiB; any other has none.
+/// A graph without nodes, and one with a node that allocates 2 MiB. Any other has as many kernels as its
+/// number says. Nodes have the number of their graph.
+const EMPTY: usize = 1;
 const ALLOCATES: usize = 2;
-/// CU_GRAPH_NODE_TYPE_MEM_ALLOC.
+/// CU_GRAPH_NODE_TYPE_KERNEL and CU_GRAPH_NODE_TYPE_MEM_ALLOC.
+const KERNEL: c_uint = 0;
 const TAKE: c_uint = 10;
 
 driver! {
@@ -52,20 +55,26 @@ driver! {
     fn cuMemFreeAsync(address: u64, _stream: usize) { give(address) }
 
     fn cuGraphGetNodes(graph: usize, nodes: *mut usize, count: *mut usize) {
-        *count = usize::from(graph == ALLOCATES);
-        if !nodes.is_null() && *count == 1 {
-            *nodes = graph;
+        let own = match graph {
+            EMPTY => 0,
+            ALLOCATES => 1,
+            kernels => kernels,
+        };
+        if !nodes.is_null() {
+            core::slice::from_raw_parts_mut(nodes, own.min(*count)).fill(graph);
         }
+        *count = own;
     }
-    fn cuGraphNodeGetType(_node: usize, kind: *mut c_uint) { *kind = TAKE }
+    fn cuGraphNodeGetType(node: usize, kind: *mut c_uint) {
+        *kind = if node == ALLOCATES { TAKE } else { KERNEL }
+    }
     fn cuGraphMemAllocNodeGetParams(_node: usize, parameters: *mut [u64; 15]) {
         let mut said = [0; 15];
         (said[0], said[1], said[13], said[14]) = (1, 1, 2 << 20, ADDRESS);
         *parameters = said;
     }
-    fn cuGraphInstantiateWithFlags(exec: *mut usize, graph: usize, _flags: u64) {
-        *exec = 0x3000 + graph
-    }
+    fn cuGraphInstantiateWithFlags(exec: *mut u64, _graph: usize, _flags: u64) { *exec = take() }
+    fn cuGraphExecDestroy(exec: u64) { give(exec) }
     fn cuGraphLaunch(_exec: usize, _stream: *mut c_void) {}
     fn cuGraphUpload(_exec: usize, _stream: *mut c_void) {}
     fn cuDeviceGetGraphMemAttribute(_device: c_int, _which: c_uint, value: *mut u64) {
