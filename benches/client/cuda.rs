@@ -35,6 +35,15 @@ pub(crate) struct Cuda {
 unsafe impl Sync for Cuda {}
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
+/// An array of 128 by 128 numbers: 64 KiB.
+pub(crate) const ARRAY: CUDA_ARRAY3D_DESCRIPTOR = CUDA_ARRAY3D_DESCRIPTOR {
+    Width: 128,
+    Height: 128,
+    Depth: 0,
+    Format: CUarray_format::CU_AD_FORMAT_FLOAT,
+    NumChannels: 1,
+    Flags: 0,
+};
 
 /// A function of the driver, as its type.
 macro_rules! find {
@@ -195,17 +204,9 @@ impl Cuda {
     /// Takes an array of 64 KiB.
     #[inline]
     pub(crate) fn array(&self) -> u64 {
-        let descriptor = CUDA_ARRAY3D_DESCRIPTOR {
-            Width: 128,
-            Height: 128,
-            Depth: 0,
-            Format: CUarray_format::CU_AD_FORMAT_FLOAT,
-            NumChannels: 1,
-            Flags: 0,
-        };
         let mut array = std::ptr::null_mut();
         // SAFETY: a place for one handle, and the descriptor.
-        let result = unsafe { (self.create_array)(&mut array, &descriptor) };
+        let result = unsafe { (self.create_array)(&mut array, &ARRAY) };
         assert_eq!(result, SUCCESS);
         array.expose_provenance() as u64
     }

@@ -3,9 +3,9 @@
 use std::ptr::{null_mut, with_exposed_provenance_mut};
 
 use anyhow::Result;
-use nvidia_sys::cuda::{CUDA_ARRAY3D_DESCRIPTOR, CUarray_format, CUresult};
+use nvidia_sys::cuda::CUresult;
 
-use crate::cuda::{Cuda, find};
+use crate::cuda::{ARRAY, Cuda, find};
 use crate::setting::{Figure, Setting, alike};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -36,20 +36,12 @@ pub(crate) fn pitch(setting: &Setting<'_>, cuda: &Cuda) -> Result<Figure> {
 pub(crate) fn mipmap(setting: &Setting<'_>, cuda: &Cuda) -> Result<Figure> {
     let create = find!(cuda.handle, cuMipmappedArrayCreate);
     let destroy = find!(cuda.handle, cuMipmappedArrayDestroy);
-    let descriptor = CUDA_ARRAY3D_DESCRIPTOR {
-        Width: 128,
-        Height: 128,
-        Depth: 0,
-        Format: CUarray_format::CU_AD_FORMAT_FLOAT,
-        NumChannels: 1,
-        Flags: 0,
-    };
     setting.pair(|part| {
         cuda.enter();
         let take = move || {
             let mut array = null_mut();
             // SAFETY: a place for one handle, and the descriptor.
-            assert_eq!(unsafe { create(&mut array, &descriptor, LEVELS) }, SUCCESS);
+            assert_eq!(unsafe { create(&mut array, &ARRAY, LEVELS) }, SUCCESS);
             array.expose_provenance() as u64
         };
         let give = move |array| {
