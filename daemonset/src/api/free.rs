@@ -63,7 +63,7 @@ pub(super) fn published(
     }
     published::Node {
         least_percent: least(inventory),
-        slices: free_slices(inventory, &taken, strategy),
+        slices: free_slices(inventory, &taken, held, strategy),
         pods: holders.into_values().collect(),
         gpus: places,
     }
@@ -77,7 +77,7 @@ fn places(inventory: &Inventory, held: &Taken, strategy: MigStrategy) -> Vec<pub
         mode,
         taken_percent: 0,
         is_whole: false,
-        is_usable: is_usable(gpu),
+        is_usable: is_usable(gpu, held),
     };
     let mut places = Vec::new();
     for gpu in inventory.gpus() {
@@ -109,8 +109,9 @@ fn own_resource(pool: &Membership) -> Option<String> {
     (pool.resource != contract::Resource::Gpu.as_str()).then(|| pool.resource.clone())
 }
 
-fn is_usable(gpu: &Gpu) -> bool {
-    gpu.sick.is_none() && gpu.cordon.is_none() && gpu.foreign.is_none()
+fn is_usable(gpu: &Gpu, held: &Taken) -> bool {
+    let is_closed = gpu.sick.is_some() || gpu.cordon.is_some() || gpu.foreign.is_some();
+    !is_closed && !held.has_lost_slice(gpu)
 }
 
 /// As the slice's resource has it, behind `mig-`.
@@ -121,13 +122,14 @@ fn profile(slice: &Slice) -> String {
 fn free_slices(
     inventory: &Inventory,
     taken: &[&Slice],
+    held: &Taken,
     strategy: MigStrategy,
 ) -> BTreeMap<String, u32> {
     let mut free = BTreeMap::new();
     if strategy != MigStrategy::Mixed {
         return free;
     }
-    for gpu in inventory.gpus().iter().filter(|gpu| is_usable(gpu)) {
+    for gpu in inventory.gpus().iter().filter(|gpu| is_usable(gpu, held)) {
         for slice in gpu.slices.iter().flatten() {
             let is_free = !taken.iter().any(|held| held.uuid == slice.uuid);
             *free.entry(profile(slice)).or_default() += u32::from(is_free);
@@ -255,6 +257,29 @@ mod tests {
             published(&inventory, &records, &Taken::default(), &pods(&["a"]), MigStrategy::Single);
         let free: Vec<_> = single.gpus.iter().map(published::Gpu::is_free_whole).collect();
         assert_eq!(free, [false, false, true]);
+    }
+
+    #[test]
+    fn the_slices_of_a_card_that_was_divided_anew_under_a_holder_are_nobodys() {
+        let cards = || {
+            [0, 1].map(|n| {
+                divided(n, vec![slice(10 * n + 1, "1g.10gb"), slice(10 * n + 2, "1g.10gb")])
+            })
+        };
+        let (gone, there) = (slice(9, "").uuid, slice(1, "").uuid);
+        for (slice, cards_left) in [(gone, 1), (there, 2)] {
+            let mut held = Taken::default();
+            held.add([DeviceId::Mig(slice)], Some("mig-1g.10gb"));
+            held.lie_on([(slice, uuid(0))]);
+            let of = |strategy| {
+                let inventory = Inventory::new(cards().into());
+                published(&inventory, &[], &held, &Pods::default(), strategy)
+            };
+            assert_eq!(of(MigStrategy::Mixed).slices.values().sum::<u32>(), 2 * cards_left);
+            let gpus = of(MigStrategy::Single).gpus;
+            let usable = gpus.iter().filter(|gpu| gpu.is_usable && gpu.mode == Mode::Whole);
+            assert_eq!(usable.count() as u32, 2 * cards_left);
+        }
     }
 
     fn uuid_of(gpu: &Gpu, index: usize) -> DeviceUuid {

@@ -39,6 +39,9 @@ pub enum Blocked {
     /// Somebody holds the GPU as something else.
     #[error("in use as {}", word(.0))]
     Bound(Kind),
+    /// Somebody holds a slice that the card has no more: what was made in its place is reached by that one's device nodes.
+    #[error("divided anew while a slice that it has no more is held")]
+    Divided,
     /// The configuration wants it otherwise.
     #[error("no longer configured for this")]
     Otherwise,
@@ -64,6 +67,7 @@ pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
         (_, Some(why), ..) => Some(Blocked::Cordoned(why.clone())),
         (.., Some(why), _) => Some(why),
         _ if !gpu.offers(kind) || taken.has_moved(gpu) => Some(Blocked::Otherwise),
+        _ if kind == Kind::Slice && taken.has_lost_slice(gpu) => Some(Blocked::Divided),
         (.., Some(bound)) => Some(Blocked::Bound(bound)),
         _ => None,
     }
@@ -301,11 +305,26 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_that_is_gone_stays_listed_while_somebody_holds_it() {
+    fn while_somebody_holds_a_slice_that_is_gone_it_stays_listed_and_its_card_gives_out_no_other() {
         let gone: Slice = slice(9, "1g.10gb");
-        let taken = held(&[DeviceId::Mig(gone.uuid)], Some("mig-1g.10gb"));
-        let offers = offered(vec![divided(0, vec![slice(1, "1g.10gb")])], &taken);
-        assert_eq!(counts(&offers)[2], ("mig-1g.10gb", 1, 2));
+        let mut taken =
+            held(&[gone.uuid, slice(2, "").uuid].map(DeviceId::Mig), Some("mig-1g.10gb"));
+        taken.lie_on([(gone.uuid, uuid(0))]);
+        let gpus = || {
+            let both = vec![slice(1, "1g.10gb"), slice(2, "1g.10gb")];
+            vec![divided(0, both), divided(1, vec![slice(3, "1g.10gb")])]
+        };
+        // Of what is held the one that is there, and the other card's.
+        assert_eq!(counts(&offered(gpus(), &taken))[2], ("mig-1g.10gb", 2, 4));
+        let gpu = &gpus()[0];
+        assert_eq!(blocked(gpu, Kind::Slice, &taken), Some(Blocked::Divided));
+        assert_eq!(
+            blocked(gpu, Kind::Slice, &taken.unnamed()),
+            None,
+            "what is made again is held already"
+        );
+        taken.remove([DeviceId::Mig(gone.uuid)]);
+        assert_eq!(counts(&offered(gpus(), &taken))[2], ("mig-1g.10gb", 3, 3));
     }
 
     fn any_gpu(n: u8) -> impl Strategy<Value = Gpu> {

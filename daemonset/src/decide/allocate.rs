@@ -135,6 +135,7 @@ fn usable<'a>(
         Some(Blocked::Cordoned(why)) => Err(Refusal::Cordoned(uuid, why)),
         Some(Blocked::Foreign(why) | Blocked::NoShares(why)) => Err(Refusal::Foreign(uuid, why)),
         Some(Blocked::Bound(kind)) => Err(Refusal::Bound(uuid, word(&kind))),
+        Some(Blocked::Divided) => Err(Refusal::Divided(uuid)),
         Some(Blocked::Otherwise) => Err(Refusal::Mode(uuid)),
     }
 }

@@ -76,6 +76,12 @@ pub enum Refusal {
          or on another node"
     )]
     Bound(DeviceUuid, &'static str),
+    /// A slice of a card that was divided anew while one that it has no more is held.
+    #[error(
+        "the card of {0} was divided anew, and a slice that it has no more is held still: the pod has to be made again, \
+         here once that one's pod has gone, or on another node"
+    )]
+    Divided(DeviceUuid),
     /// A percent of a whole GPU, or the other way round.
     #[error(
         "{0} is configured otherwise on this node since the device was offered: the pod has to be \
@@ -136,6 +142,7 @@ impl Refusal {
             Self::Cordoned(..) => "cordoned",
             Self::Foreign(..) => "foreign",
             Self::Bound(..) => "bound",
+            Self::Divided(_) => "divided",
             Self::Mode(_) => "mode",
             Self::Scattered { .. } => "scattered",
             Self::Spread { .. } => "spread",

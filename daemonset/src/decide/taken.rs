@@ -70,6 +70,15 @@ impl Taken {
         })
     }
 
+    /// Whether somebody holds a slice of a GPU that it is not divided into any more.
+    #[must_use]
+    pub fn has_lost_slice(&self, gpu: &Gpu) -> bool {
+        let is_there = |slice| gpu.slices.iter().flatten().any(|it| it.uuid == slice);
+        let is_named = |slice| matches!(self.devices.get(&DeviceId::Mig(slice)), Some(Some(_)));
+        let its = self.cards.iter().filter(|(_, card)| **card == gpu.uuid);
+        its.map(|(slice, _)| *slice).any(|slice| is_named(slice) && !is_there(slice))
+    }
+
     /// How many percents of a GPU are held.
     #[must_use]
     pub fn percent(&self, gpu: DeviceUuid) -> usize {
