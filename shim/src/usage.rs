@@ -32,5 +32,5 @@ const NEVER: u32 = 0;
 
 /// Never [`NEVER`].
 fn now_ms() -> u32 {
-    ((clock::own_ns() / 1_000_000) as u32).max(NEVER + 1)
+    ((clock::own_tick_ns() / 1_000_000) as u32).max(NEVER + 1)
 }

@@ -167,7 +167,7 @@ impl Allotment {
     #[inline]
     #[must_use]
     pub fn usage(&self, device: DeviceIndex) -> Usage {
-        let used = self.correction(device).used(self.charged(device));
+        let used = self.correction(device).used(charge::shown(&self.books(device)));
         Usage { limit: self.books(device).hard(), used }
     }
 
@@ -311,6 +311,16 @@ impl Books for DeviceBooks<'_> {
     fn held(&self, slot: usize, kind: usize) -> &core::sync::atomic::AtomicU64 {
         let held = &self.pages().slot_device(slot, self.device).held;
         &held[kind % crate::abi::KINDS]
+    }
+
+    #[inline]
+    fn ever_spare(&self) -> &core::sync::atomic::AtomicU32 {
+        &self.pages().ledger_header().ever_spare
+    }
+
+    #[inline]
+    fn spare(&self) -> u64 {
+        self.allotment.spare(self.device)
     }
 
     fn recall(&self) {

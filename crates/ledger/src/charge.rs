@@ -27,11 +27,13 @@
 use crate::abi::MAX_BYTES;
 use crate::error::Refused;
 use crate::spare;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::total;
 
 /// How often a refusal sums up again, when others charge and release meanwhile.
 const SUMS: u32 = if cfg!(loom) { 2 } else { 256 };
+/// How often the total is read again for what is shown, where it changed while the slots were read.
+const READINGS: u32 = if cfg!(loom) { 2 } else { 4 };
 
 /// One device's part of a ledger, as one process sees it.
 pub(crate) trait Books {
@@ -54,7 +56,11 @@ pub(crate) trait Books {
     fn sum(&self, asked: Option<Asked>) -> Sum;
     /// What a slot is charged for one kind: a word of `spare`.
     fn held(&self, slot: usize, kind: usize) -> &AtomicU64;
-    /// Takes away what is spare in the slots of the living.
+    /// The kinds of which anything was ever spare: a word of `spare`.
+    fn ever_spare(&self) -> &AtomicU32;
+    /// What is spare in all slots, of those kinds, in bytes.
+    fn spare(&self) -> u64;
+    /// Takes away what is spare in all slots.
     fn recall(&self);
     /// Takes the lock, with a bounded wait.
     fn lock(&self) -> Self::Lock;
@@ -124,7 +130,7 @@ pub(crate) fn charge_regardless<B: Books>(
 #[inline]
 pub(crate) fn release<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) {
     let own = books.held(slot, kind);
-    if kind < spare::KINDS && keep(books, own, bytes) {
+    if kind < spare::KINDS && keep(books, own, kind, bytes) {
         return;
     }
     let bytes = bytes.min(spare::held(own.load(Ordering::Relaxed)));
@@ -148,11 +154,34 @@ pub(crate) fn refresh<B: Books>(books: &B) {
     books.unlock(lock);
 }
 
+/// What is charged and not spare. It is shown, and nothing is admitted by it: while others change the total all
+/// the time it is theirs of a moment ago.
+#[inline]
+pub(crate) fn shown<B: Books>(books: &B) -> u64 {
+    let total = || total::bytes_of(books.total().load(Ordering::Acquire));
+    let mut before = total();
+    let mut shown = before;
+    for _ in 0..READINGS {
+        let spare = books.spare();
+        let after = total();
+        shown = after.saturating_sub(spare);
+        if before == after {
+            break;
+        }
+        before = after;
+    }
+    shown
+}
+
 /// Keeps what was given back for the next request, while there is room.
 #[inline]
-fn keep<B: Books>(books: &B, own: &AtomicU64, bytes: u64) -> bool {
+fn keep<B: Books>(books: &B, own: &AtomicU64, kind: usize, bytes: u64) -> bool {
     let total = total::bytes_of(books.total().load(Ordering::Relaxed));
-    spare::may_keep(bytes, total, books.limit()) && spare::keep(own, bytes)
+    if !spare::may_keep(bytes, total, books.limit()) {
+        return false;
+    }
+    spare::comes(books.ever_spare(), kind);
+    spare::keep(own, bytes)
 }
 
 #[inline]
@@ -253,6 +282,7 @@ mod tests {
     struct Beside {
         total: AtomicU64,
         held: [AtomicU64; 2],
+        ever_spare: AtomicU32,
         limit: u64,
     }
 
@@ -261,7 +291,7 @@ mod tests {
             let (total, limit) = (AtomicU64::new(pages * PAGE), pages * PAGE);
             let held = [AtomicU64::new(0), AtomicU64::new(pages * PAGE)];
             assert!(spare::keep(&held[1], PAGE));
-            Self { total, held, limit }
+            Self { total, held, ever_spare: AtomicU32::new(1), limit }
         }
     }
 
@@ -290,6 +320,14 @@ mod tests {
 
         fn held(&self, slot: usize, _: usize) -> &AtomicU64 {
             &self.held[slot]
+        }
+
+        fn ever_spare(&self) -> &AtomicU32 {
+            &self.ever_spare
+        }
+
+        fn spare(&self) -> u64 {
+            self.held.iter().map(|word| spare::spare(word.load(Ordering::Relaxed))).sum()
         }
 
         fn recall(&self) {

@@ -10,7 +10,14 @@ use crate::sys;
 #[inline]
 #[must_use]
 pub fn own_ns() -> u64 {
-    sys::monotonic()
+    sys::monotonic(libc::CLOCK_MONOTONIC)
+}
+
+/// The same as it stood at the kernel's last tick, some milliseconds ago at most: a third of the cost.
+#[inline]
+#[must_use]
+pub fn own_tick_ns() -> u64 {
+    sys::monotonic(libc::CLOCK_MONOTONIC_COARSE)
 }
 
 /// By how many nanoseconds this process's CLOCK_MONOTONIC is ahead of the machine's. Three system
@@ -82,6 +89,8 @@ mod tests {
     fn the_clock_goes_forward() {
         let before = own_ns();
         assert!(before > 0 && own_ns() >= before);
+        let tick = own_tick_ns();
+        assert!(tick > 0 && own_tick_ns() >= tick && own_ns() >= tick);
         let _ = ahead_ns();
     }
 }

@@ -16,6 +16,7 @@ use crate::allotment::{self, legacy};
 use crate::claim::{self, Slots};
 use crate::error::Refused;
 use crate::map::Pages;
+use crate::spare;
 use crate::sys::{self, Fd, Mapping};
 
 /// After how many slots a newcomer asks whether they are dead: first use stays short with 1,000
@@ -124,7 +125,9 @@ fn bury_one(kept: &Kept, index: usize) {
     let devices = || (0..pages.devices()).filter_map(|index| pages.index(index));
     let mut left = [[0; 2]; MAX_DEVICES];
     for (device, left) in devices().zip(&mut left) {
-        *left = legacy(pages.slot_device(index, device));
+        let held = pages.slot_device(index, device);
+        held.held.iter().take(spare::KINDS).for_each(spare::recall);
+        *left = legacy(held);
     }
     if claim::bury(kept, index, word) {
         for (device, left) in devices().zip(left) {

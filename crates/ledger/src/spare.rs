@@ -9,9 +9,13 @@
 //! shown as free; and whoever is short takes it from everybody's slot before he is refused, with one operation
 //! on each word: a process killed before or behind it leaves a total that is too large until the next sum.
 //! Near the limit nothing is kept, or two processes would take it from each other for ever.
+//!
+//! Who shows what is free looks at every slot's words, because what another has given back a moment ago is free;
+//! but only at those of kinds of which anything was ever spare, mostly one or two. A slot whose process has ended
+//! has nothing spare: it is taken away before the slot is anybody's.
 
 use crate::abi::MAX_BYTES;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// The kinds of which anything may be spare: those whose words lie in a slot's first cache line, so that
 /// showing what is used reads one line of each slot more.
@@ -51,6 +55,19 @@ pub(crate) const fn with(word: u64, bytes: u64) -> u64 {
     word + if bytes < room { bytes } else { room }
 }
 
+/// The pages that are spare, as the word says. For what is shown: nothing is admitted by it.
+#[inline]
+pub(crate) const fn pages(word: u64) -> u64 {
+    word >> SHIFT
+}
+
+/// The kinds of which anything was ever spare.
+#[inline]
+pub(crate) fn ever(kinds: &AtomicU32) -> impl Iterator<Item = usize> + use<> {
+    let kinds = kinds.load(Ordering::Acquire);
+    (0..KINDS).filter(move |kind| kinds >> kind & 1 == 1)
+}
+
 /// Whether no process writes such a word for the kind of this number.
 #[cfg(feature = "std")]
 pub(crate) const fn is_odd(word: u64, kind: usize) -> bool {
@@ -76,6 +93,14 @@ pub(crate) fn take(word: &AtomicU64, bytes: u64) -> bool {
         }
     }
     false
+}
+
+/// Says that something of a kind comes to be spare, before it is: who has seen it given back finds it.
+#[inline]
+pub(crate) fn comes(kinds: &AtomicU32, kind: usize) {
+    if kinds.load(Ordering::Relaxed) >> kind & 1 == 0 {
+        kinds.fetch_or(1 << kind, Ordering::AcqRel);
+    }
 }
 
 /// Makes spare what its own slot has given back, which it holds; false: there would be too much. It is looked

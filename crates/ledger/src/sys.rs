@@ -328,13 +328,13 @@ pub(crate) fn boot_time() -> u64 {
     }
 }
 
-/// CLOCK_MONOTONIC in nanoseconds; 0 where the kernel does not tell. No cancellation point.
+/// A form of CLOCK_MONOTONIC in nanoseconds; 0 where the kernel does not tell. No cancellation point.
 #[inline]
-pub(crate) fn monotonic() -> u64 {
+pub(crate) fn monotonic(which: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the C library writes one timespec. It fails for no clock that every kernel has, so errno
     // stays as it was.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    unsafe { libc::clock_gettime(which, &raw mut time) };
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 

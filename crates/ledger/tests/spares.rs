@@ -3,11 +3,16 @@
 #![cfg(not(loom))]
 
 use std::ffi::CString;
+use std::fs::File;
+use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
+use ledger::abi::{SlotState, state_word};
 use ledger::agent::{AllotmentSpec, DeviceSpec, create, read_ledger, update};
+use ledger::layout::{Geometry, SlotHeader};
 use ledger::{Allotment, DeviceIndex, Kind};
 
 const GPU: DeviceUuid = DeviceUuid::gpu([7; 16]);
@@ -77,6 +82,21 @@ fn what_is_kept_is_shown_as_free_on_both_sides() {
     let mut held = Vec::new();
     other.allotment.each_holder(other.device, |holder| held.push(holder.bytes));
     assert_eq!(held, [2 * MIB, 2 * MIB]);
+}
+
+#[test]
+fn what_one_who_has_ended_kept_is_free_once() {
+    let container = Container::new();
+    let (one, other) = (container.process(), container.process());
+    assert!(one.charge(4 * MIB) && other.charge(2 * MIB));
+    one.release(4 * MIB);
+    // A generation that nobody has locked.
+    let ended = state_word(u32::MAX, SlotState::Live).to_ne_bytes();
+    let at = Geometry::ONE.slot(0) + offset_of!(SlotHeader, state);
+    let ledger = File::options().write(true).open(container.dir().join("ledger")).unwrap();
+    ledger.write_at(&ended, at as u64).unwrap();
+    other.allotment.refresh(other.device);
+    assert_eq!(other.used(), 2 * MIB);
 }
 
 #[test]

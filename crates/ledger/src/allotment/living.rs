@@ -109,6 +109,5 @@ struct Moment {
 
 /// What a slot's words of all kinds come to, each read by `of`.
 fn summed(device: &SlotDevice, of: fn(u64) -> u64) -> u64 {
-    let words = device.held.iter().map(|word| of(word.load(Ordering::Relaxed)));
-    words.fold(0, u64::saturating_add)
+    device.held.iter().map(|word| of(word.load(Ordering::Relaxed))).sum()
 }

@@ -39,8 +39,9 @@ pub struct LedgerHeader {
     pub reserved: [AtomicU64; 6],
     /// One above the highest slot ever taken: how far a sum has to look.
     pub slots_used: AtomicU32,
-    /// Zero in ABI 1.
-    pub reserved_word: AtomicU32,
+    /// One bit for each [`crate::abi::Kind`] of which anything was ever spare on any device (`spare`): who shows
+    /// what is free looks at no other words.
+    pub ever_spare: AtomicU32,
     /// Zero in ABI 1.
     pub reserved_live: [AtomicU64; 15],
 }

@@ -51,12 +51,12 @@ fn the_agents_slot_lies_where_abi_1_says() {
 fn the_ledger_header_lies_where_abi_1_says() {
     let found = offsets!(LedgerHeader: magic major minor header_len device_stride device_count
         slot_stride slot_count required optional boot_id allotment file_len reserved slots_used
-        reserved_word reserved_live);
+        ever_spare reserved_live);
     assert_eq!(
         found,
         "256 0:magic 8:major 10:minor 12:header_len 16:device_stride 20:device_count \
          24:slot_stride 28:slot_count 32:required 40:optional 48:boot_id 64:allotment 72:file_len \
-         80:reserved 128:slots_used 132:reserved_word 136:reserved_live"
+         80:reserved 128:slots_used 132:ever_spare 136:reserved_live"
     );
 }
 

@@ -10,6 +10,7 @@ use crate::sync::Ordering;
 fn with_spare(others: u64) -> Arc<World> {
     let world = World::new([others, 1, 0], 1);
     world.rows[1].held.store(2, Ordering::Relaxed);
+    spare::comes(&world.ever_spare, 0);
     assert!(spare::keep(&world.rows[1].held, 1));
     world
 }
@@ -41,6 +42,25 @@ fn who_is_short_gets_what_another_keeps() {
         |process| process.charge(3).unwrap(),
         |world| assert_eq!(world.admitted.load(SeqCst), LIMIT),
     );
+}
+
+#[test]
+fn what_another_has_given_back_is_shown_as_free() {
+    for released in [1, 2] {
+        explore(
+            || World::new([1, 2, 0], 0),
+            move |process| {
+                process.release(released);
+                process.world.told.store(released, Ordering::Release);
+            },
+            |process| {
+                let told = process.world.told.load(Ordering::Acquire);
+                let shown = charge::shown(&process);
+                assert!(shown + told <= 3 && shown > 0, "{shown} shown, {told} given back");
+            },
+            |_| (),
+        );
+    }
 }
 
 #[test]

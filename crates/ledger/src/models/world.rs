@@ -10,7 +10,7 @@ use loom::thread;
 use crate::charge::{self, Asked, Books, Sum};
 use crate::error::Refused;
 use crate::spare;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::total::bytes_of;
 
 const SLOTS: usize = 3;
@@ -28,7 +28,10 @@ pub(super) struct World {
     total: AtomicU64,
     tickets: AtomicU64,
     pub(super) rows: Vec<Row>,
+    pub(super) ever_spare: AtomicU32,
     locked: AtomicU64,
+    /// For what one process tells another beside the books.
+    pub(super) told: AtomicU64,
     patience: u32,
     has: [u64; SLOTS],
     pub(super) admitted: Oracle,
@@ -71,7 +74,9 @@ impl World {
             total: AtomicU64::new(sum + stale),
             tickets: AtomicU64::new(0),
             rows: held.map(row).into(),
+            ever_spare: AtomicU32::new(0),
             locked: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             patience,
             has: held,
             admitted: Oracle::new(sum),
@@ -89,10 +94,10 @@ impl World {
         bytes_of(self.total.load(Ordering::SeqCst))
     }
 
-    /// What is spare in the slots that count.
+    /// What is spare in all slots, of kinds of which anything ever was.
     pub(super) fn spare(&self) -> u64 {
-        let counted = self.rows.iter().filter(|row| row.counts.load(Ordering::SeqCst) == 1);
-        counted.map(|row| spare::spare(row.held.load(Ordering::SeqCst))).sum()
+        let words = || self.rows.iter().map(|row| row.held.load(Ordering::Acquire));
+        spare::ever(&self.ever_spare).map(|_| words().map(spare::pages).sum::<u64>()).sum()
     }
 
     /// At rest the total is at least the truth, and after a sum exactly it and what is spare; where that is
@@ -218,12 +223,17 @@ impl Books for Process {
         Sum { charged, spare, limit: self.world.limit(estimated) }
     }
 
+    fn ever_spare(&self) -> &AtomicU32 {
+        self.step();
+        &self.world.ever_spare
+    }
+
+    fn spare(&self) -> u64 {
+        self.world.spare()
+    }
+
     fn recall(&self) {
-        for slot in 0..SLOTS {
-            if self.world.rows[slot].counts.load(Ordering::Acquire) == 1 {
-                spare::recall(self.held(slot, 0));
-            }
-        }
+        (0..SLOTS).for_each(|slot| spare::recall(self.held(slot, 0)));
     }
 
     fn held(&self, slot: usize, _: usize) -> &AtomicU64 {
@@ -252,6 +262,7 @@ impl Books for Process {
         }
         for row in &self.world.rows {
             if row.live.load(Ordering::Acquire) == 0 {
+                spare::recall(&row.held);
                 row.counts.store(0, Ordering::Release);
             }
         }
