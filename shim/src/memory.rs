@@ -217,7 +217,7 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
         Some(bytes) => charge::to_current(Kind::Linear, bound(Kind::Linear, bytes)),
         None => Attempt::Refused,
     };
-    let charge = match attempt {
+    let charge = match &attempt {
         Attempt::Charged(charge) => charge,
         Attempt::Pass => return driver(),
         Attempt::Refused => return OUT_OF_MEMORY,
@@ -242,7 +242,23 @@ unsafe fn allocate_rows<A: Copy + Into<u64>, P: Copy + Size>(
     OUT_OF_MEMORY
 }
 
-fn settled(mut charge: Charge, address: u64, bytes: Option<u64>) -> bool {
+/// Remembers rows that take so much, of which none is more than any card has; false where that passes the limit, and
+/// nothing is charged.
+#[inline]
+fn settled(charge: &Charge, address: u64, bytes: Option<u64>) -> bool {
+    match bytes {
+        Some(bytes) if bound(charge.kind, bytes) == charge.bytes => {
+            keep(*charge, address, bytes);
+            true
+        }
+        _ => settled_anew(*charge, address, bytes),
+    }
+}
+
+/// The driver chose another pitch than the usual one.
+#[cold]
+#[inline(never)]
+fn settled_anew(mut charge: Charge, address: u64, bytes: Option<u64>) -> bool {
     let bytes = bytes.filter(|bytes| charge.settle(bound(Kind::Linear, *bytes)));
     match bytes {
         Some(bytes) => keep(charge, address, bytes),
