@@ -11,6 +11,8 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, parse_pem};
 
+use crate::patience;
+
 /// A connection to the API server.
 pub struct Api {
     agent: Agent,
@@ -37,7 +39,7 @@ impl Api {
         let agent = Agent::config_builder()
             .tls_config(tls.build())
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(20)))
+            .timeout_global(Some(patience::of(Duration::from_secs(20))))
             .build();
         Ok(Self { agent: agent.into(), base: base.to_owned(), token: token.to_owned() })
     }
@@ -117,7 +119,7 @@ impl Api {
         patience: Duration,
         so: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
-        let end = Instant::now() + patience;
+        let end = patience::end(patience);
         loop {
             let found = self.get(path);
             if let Ok(object) = &found
@@ -128,7 +130,7 @@ impl Api {
             if Instant::now() > end {
                 let found =
                     found.map_or_else(|error| error.to_string(), |it| it["status"].to_string());
-                bail!("not {what} after {patience:?}: {path} is {found}");
+                bail!("not {what} after {:?}: {path} is {found}", patience::of(patience));
             }
             thread::sleep(Duration::from_millis(300));
         }

@@ -254,7 +254,7 @@ fn scheduler_image(files: &Files) -> Result<Image> {
 
 fn probe_image(files: &Files) -> Result<Image> {
     let mut image = Image::new(PROBE, &["/bin/sh"]);
-    for program in ["/bin/sh", "/bin/sleep", "/bin/cat", "/bin/rm"] {
+    for program in ["/bin/sh", "/bin/sleep", "/bin/cat", "/bin/ls", "/bin/rm"] {
         image.add_program(Path::new(program), program)?;
     }
     image.add_program(&files.programs.join("gpu-client"), "/usr/bin/gpu-client")?;

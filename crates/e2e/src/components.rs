@@ -61,6 +61,8 @@ pub fn etcd(places: &Places, ports: Ports, authority: &Path, identity: &Identity
     flags([
         ("name", "e2e".into()),
         ("data-dir", shown(&places.at("etcd"))),
+        // Nothing of a run outlives it, and a disk may be slow.
+        ("unsafe-no-fsync", "true".into()),
         ("listen-client-urls", client.clone()),
         ("advertise-client-urls", client),
         ("listen-peer-urls", peer.clone()),

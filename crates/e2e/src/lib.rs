@@ -15,6 +15,7 @@ pub mod image;
 pub mod kubectl;
 pub mod machine;
 pub mod manifests;
+pub mod patience;
 pub mod pki;
 pub mod processes;
 pub mod runtime;

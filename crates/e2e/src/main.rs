@@ -11,6 +11,7 @@ use clap::Parser;
 use e2e::chart::Chart;
 use e2e::cluster::{Cluster, Files, NODE, missing};
 use e2e::machine::{self, Taken};
+use e2e::patience;
 
 /// What the command line says.
 #[derive(Parser)]
@@ -41,6 +42,9 @@ struct Args {
     /// Only cases whose names have this in them, and what the others need of them.
     #[arg(long, default_value = "")]
     only: String,
+    /// How many times as long as on a fast machine everything may take here.
+    #[arg(long, default_value_t = 1, value_name = "FACTOR")]
+    patience: u32,
     /// Keep the run's folder, with the logs of all components.
     #[arg(long)]
     keep: bool,
@@ -51,6 +55,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    patience::multiply(args.patience);
     let outcome = match &args.inside {
         Some(words) => inside(&args, &words[0], &words[1]),
         None => outside(&args),

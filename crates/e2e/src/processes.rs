@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::patience;
+
 /// How long one gets to end by itself.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -56,13 +58,14 @@ impl Process {
         patience: Duration,
         so: impl Fn() -> bool,
     ) -> Result<()> {
-        let end = Instant::now() + patience;
+        let end = patience::end(patience);
         while !so() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status} before {what}\n{}", self.name, self.tail());
             }
             if Instant::now() > end {
-                bail!("{}: not {what} after {patience:?}\n{}", self.name, self.tail());
+                let waited = patience::of(patience);
+                bail!("{}: not {what} after {waited:?}\n{}", self.name, self.tail());
             }
             thread::sleep(Duration::from_millis(100));
         }

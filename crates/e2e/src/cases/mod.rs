@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::chart::{self, NAMESPACE};
 use crate::cluster::{Cluster, NODE};
-use crate::manifests;
+use crate::{manifests, patience};
 
 /// When something is broken and not slow: node status goes out every two seconds here.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -120,6 +120,8 @@ fn install(cluster: &Cluster, admission: &str, installed: &[Value]) -> Result<Ve
     let mut objects = cluster.files.chart.render(&values, version)?;
     chart::on_this_machine(&mut objects, cluster.port);
     if installed.is_empty() {
+        // The API server makes it when it is first asked, and kubectl waits half a minute for it.
+        let _ = cluster.api.get("/openapi/v2");
         cluster.kubectl.run(&["create", "namespace", NAMESPACE])?;
     }
     let key = |object: &Value| (object["kind"].clone(), object["metadata"]["name"].clone());
@@ -142,7 +144,7 @@ fn admits(cluster: &Cluster) -> Result<()> {
         let pod = manifests::workload("Pod", &json!({FRACTION: fraction}));
         cluster.api.try_out(PODS, &pod)
     };
-    let end = Instant::now() + PATIENCE;
+    let end = patience::end(PATIENCE);
     loop {
         let (half, more) = (ask("0.5"), ask("1.5"));
         let refused = more.as_ref().is_err_and(|it| it.to_string().contains("more than one GPU"));

@@ -13,6 +13,7 @@ use super::{
 use crate::chart::NAMESPACE;
 use crate::cluster::Cluster;
 use crate::manifests::{container, pod, pod_of};
+use crate::patience;
 
 pub(super) const CASES: &[Case] = &[
     Case { name: "the agent registers, and its start-up taint goes", run: registers },
@@ -167,7 +168,7 @@ fn early(cluster: &mut Cluster) -> Result<()> {
     let why = in_agent(cluster, &["aliquot", "why", "default/early"])?;
     ensure!(why.contains("container load holds 60%"), "{why}");
     cluster.api.delete(&path)?;
-    let end = Instant::now() + PATIENCE;
+    let end = patience::end(PATIENCE);
     while in_agent(cluster, &["aliquot", "status", "--json"])?.contains("default/early") {
         ensure!(Instant::now() < end, "its allotment stays");
         sleep(Duration::from_secs(1));
