@@ -70,14 +70,18 @@ impl Module {
         }
     }
 
-    /// The unpacked packages, in one archive, which is made once.
+    /// The unpacked packages, in one archive, which is made once for each state of the policy's own parts.
     fn packages_at(self) -> Result<PathBuf> {
         let name = match self {
             Self::Apparmor => "apparmor",
             Self::Selinux => "selinux",
         };
         let place = sh::target("vm").join(format!("{name}.tar"));
-        if place.is_file() {
+        let made = |file: &Path| fs::metadata(file)?.modified();
+        let parts = POLICY.map(|file| sources().join(file));
+        if let Ok(then) = made(&place)
+            && (self == Self::Apparmor || parts.iter().all(|it| made(it).is_ok_and(|at| at < then)))
+        {
             return Ok(place);
         }
         fs::create_dir_all(sh::target("vm"))?;
@@ -87,7 +91,7 @@ impl Module {
         command.args(["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*"]);
         command.arg(format!("--include={PACKAGES},{}", self.packages()));
         if self == Self::Selinux {
-            for file in ["simulated.cil", "policy.sh"] {
+            for file in POLICY {
                 let from = sources().join(file);
                 command.arg(format!("--customize-hook=upload {} /root/{file}", from.display()));
             }
@@ -177,6 +181,8 @@ fn sources() -> PathBuf {
 const KERNEL: &str = "user-mode-linux";
 /// In every machine.
 const PACKAGES: &str = "systemd-sysv,udev,iproute2,kmod,libseccomp2,libglib2.0-0,libgpgme11";
+/// What SELinux's policy is given there.
+const POLICY: [&str; 2] = ["simulated.cil", "policy.sh"];
 /// Of what a disk of the machine may hold, in bytes; only what is written is taken.
 const DISK: u64 = 6 << 30;
 const MEMORY: &str = "mem=6G";
