@@ -9,16 +9,21 @@ use crate::allotments::{self, Share};
 use crate::hooks::real;
 use crate::nvml;
 use crate::nvml_processes::{
-    INSUFFICIENT_SIZE, NO_PERMISSION, NOT_FOUND, Places, UNINITIALIZED, each, is_of_size,
+    INSUFFICIENT_SIZE, NO_PERMISSION, NOT_FOUND, Places, SUCCESS, UNINITIALIZED, each,
 };
+use crate::sys;
 use core::ffi::{c_uint, c_ulonglong};
 use nvidia_sys::nvml::{
     nvmlDevice_t, nvmlProcessUtilizationInfo_v1_t, nvmlProcessUtilizationSample_t,
     nvmlProcessesUtilizationInfo_t, nvmlReturn_t,
 };
 
-/// How many samples of the whole card are looked at. Kept on the stack.
-const MOST: usize = 128;
+/// How many samples of the whole card find room on the stack.
+const FEW: usize = 128;
+/// How many are looked at: far more than a card has processes.
+const MOST: c_uint = 1 << 20;
+/// How often a card is asked that has more than there is room for: others may begin meanwhile.
+const TRIES: u32 = 4;
 
 /// # Safety
 /// As NVML's function.
@@ -43,19 +48,18 @@ pub(crate) unsafe fn utilization(
         encUtil: 0,
         decUtil: 0,
     };
-    let mut seen = [nothing; MOST];
-    let mut len = MOST as c_uint;
     // SAFETY: an array of ours and its length.
-    let result = unsafe { library(device, seen.as_mut_ptr(), &mut len, last_seen) };
-    if !is_of_size(result) {
-        return result;
-    }
-    let seen = known(result, &seen, len);
+    let ask = |seen: *mut _, len: &mut _| unsafe { library(device, seen, len, last_seen) };
     // SAFETY: the caller has as many places as it says.
     let mut places = unsafe { Places::new(samples, *count) };
-    let result = translate(nvml::share(shares, device), seen, &mut places);
+    let share = nvml::share(shares, device);
+    if let Err(result) =
+        with_samples(nothing, &ask, &mut |seen| translate(share, seen, &mut places))
+    {
+        return result;
+    }
     *count = places.asked_for;
-    result
+    if places.asked_for == 0 { NOT_FOUND } else { places.result() }
 }
 
 /// The form with a struct of its own.
@@ -85,31 +89,66 @@ pub(crate) unsafe fn utilization_info(
         jpgUtil: 0,
         ofaUtil: 0,
     };
-    let mut seen = [nothing; MOST];
-    let mut probe = nvmlProcessesUtilizationInfo_t {
-        processSamplesCount: MOST as c_uint,
-        procUtilArray: seen.as_mut_ptr(),
-        ..*asked
+    let ask = |seen: *mut _, len: &mut _| {
+        let mut probe = nvmlProcessesUtilizationInfo_t {
+            processSamplesCount: *len,
+            procUtilArray: seen,
+            ..*asked
+        };
+        // SAFETY: a struct of ours and an array of its length.
+        let result = unsafe { library(device, &mut probe) };
+        *len = probe.processSamplesCount;
+        result
     };
-    // SAFETY: a struct of ours and an array of its length.
-    let result = unsafe { library(device, &mut probe) };
-    if !is_of_size(result) {
-        return result;
-    }
-    let seen = known(result, &seen, probe.processSamplesCount);
     // SAFETY: the caller's array has as many places as the struct says.
     let mut places = unsafe { Places::new(asked.procUtilArray, asked.processSamplesCount) };
-    let result = translate(nvml::share(shares, device), seen, &mut places);
+    let share = nvml::share(shares, device);
+    if let Err(result) =
+        with_samples(nothing, &ask, &mut |seen| translate(share, seen, &mut places))
+    {
+        return result;
+    }
     asked.processSamplesCount = places.asked_for;
-    result
+    if places.asked_for == 0 { NOT_FOUND } else { places.result() }
 }
 
-/// What the library has written; where it has more than we can look at, nothing.
-fn known<T>(result: nvmlReturn_t, seen: &[T], len: c_uint) -> &[T] {
-    if result == INSUFFICIENT_SIZE {
-        return &[];
+/// Lets `look` see the samples of the whole card, which `ask` lets the library write into so many places: first some on
+/// the stack, then as many as it says it needs. Where it is never content there are none to see. Else what it answers.
+fn with_samples<T: Copy>(
+    nothing: T,
+    ask: &dyn Fn(*mut T, &mut c_uint) -> nvmlReturn_t,
+    look: &mut dyn FnMut(&[T]),
+) -> Result<(), nvmlReturn_t> {
+    let mut few = [nothing; FEW];
+    let mut len = FEW as c_uint;
+    match ask(few.as_mut_ptr(), &mut len) {
+        SUCCESS => {
+            look(few.get(..len as usize).unwrap_or_default());
+            return Ok(());
+        }
+        INSUFFICIENT_SIZE => {}
+        other => return Err(other),
     }
-    seen.get(..len as usize).unwrap_or_default()
+    let mut room = FEW as c_uint;
+    for _ in 0..TRIES {
+        room = len.max(room).saturating_mul(2).min(MOST);
+        let bytes = room as usize * size_of::<T>();
+        let Ok(mapped) = sys::map_zeroes(bytes) else { break };
+        len = room;
+        let result = ask(mapped.cast(), &mut len);
+        if result == SUCCESS {
+            // SAFETY: places of ours of numbers, of which the library has written so many.
+            look(unsafe { core::slice::from_raw_parts(mapped.cast(), len.min(room) as usize) });
+        }
+        sys::unmap(mapped, bytes);
+        match result {
+            SUCCESS => return Ok(()),
+            INSUFFICIENT_SIZE => {}
+            other => return Err(other),
+        }
+    }
+    look(&[]);
+    Ok(())
 }
 
 /// A driver's sample of one process.
@@ -120,7 +159,7 @@ trait Sample: Copy {
 }
 
 /// Writes the newest sample of each process of ours.
-fn translate<T: Sample>(share: Option<Share>, seen: &[T], places: &mut Places<T>) -> nvmlReturn_t {
+fn translate<T: Sample>(share: Option<Share>, seen: &[T], places: &mut Places<T>) {
     each(share, |holder| {
         let is_its = |sample: &&T| holder.host_pid != 0 && sample.pid() == holder.host_pid;
         let Some(sample) = seen.iter().filter(is_its).max_by_key(|sample| sample.time()) else {
@@ -131,7 +170,6 @@ fn translate<T: Sample>(share: Option<Share>, seen: &[T], places: &mut Places<T>
             unsafe { place.write(sample.with_pid(holder.pid)) };
         }
     });
-    if places.asked_for == 0 { NOT_FOUND } else { places.result() }
 }
 
 impl Sample for nvmlProcessUtilizationSample_t {

@@ -1,7 +1,8 @@
 /*
- * A management library for tests of its private table and of accounting: a card with a hundred
- * processes of other people's, all with pid 4242 and up. BYTES is the size of the table (by default
- * 535's), HOLE a slot that is null.
+ * A management library for tests of its private table, of accounting and of how busy processes are: a
+ * card with a hundred processes of other people's, all with pid 4242 and up. BYTES is the size of the
+ * table (by default 535's), HOLE a slot that is null. SAMPLES is how many processes were busy, at each
+ * question one more than before, and LAST the pid of the last one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,49 @@ int nvmlDeviceGetAccountingStats(void *device, unsigned pid, stats *told) {
     if (pid < 4242 || pid >= 4242 + OTHERS) return NOT_FOUND;
     memset(told, 1, sizeof *told);
     return SUCCESS;
+}
+
+typedef struct sample {
+    unsigned pid;
+    unsigned long long time;
+    unsigned sm, memory, encoder, decoder;
+} sample;
+typedef struct info {
+    unsigned long long time;
+    unsigned pid, sm, memory, encoder, decoder, jpeg, optical_flow;
+} info;
+typedef struct infos {
+    unsigned version, count;
+    unsigned long long since;
+    info *places;
+} infos;
+
+/* Whether there is room for what is to be told, of which the count is raised to. */
+static int room_for_busy(unsigned *count) {
+    static unsigned more;
+    const char *busy = getenv("SAMPLES");
+    unsigned room = *count, last = busy ? atoi(busy) + more++ : 0;
+    *count = last;
+    return !last ? NOT_FOUND : room < last ? SHORT : SUCCESS;
+}
+static unsigned busy_pid(unsigned i, unsigned count) {
+    return i + 1 == count ? atoi(getenv("LAST")) : 100000000 + i;
+}
+
+int nvmlDeviceGetProcessUtilization(void *device, sample *places, unsigned *count, unsigned long long since) {
+    if (!device || !count) return INVALID;
+    int result = room_for_busy(count);
+    for (unsigned i = 0; !result && i < *count; i++)
+        places[i] = (sample){busy_pid(i, *count), since + 1, 37, 0, 0, 0};
+    return result;
+}
+
+int nvmlDeviceGetProcessesUtilizationInfo(void *device, infos *asked) {
+    if (!device || !asked) return INVALID;
+    int result = room_for_busy(&asked->count);
+    for (unsigned i = 0; !result && i < asked->count; i++)
+        asked->places[i] = (info){asked->since + 1, busy_pid(i, asked->count), 38};
+    return result;
 }
 
 static void *table[SLOTS];

@@ -106,6 +106,16 @@ fn a_thousand_processes_of_a_container_are_all_listed() {
 }
 
 #[test]
+fn how_busy_a_process_is_is_said_beside_hundreds_of_others_processes() {
+    let pid = std::process::id().to_string();
+    let container = container().env("SAMPLES", "200").env("LAST", &pid);
+    let _held = hold(&container, 4096);
+    let lines = asked(&container, "0");
+    assert_eq!(of(&lines, "usage"), format!("size 7/1 all 0/1 {pid}=37 null 2"));
+    assert_eq!(of(&lines, "infos"), format!("size 7/1 all 0/1 {pid}=38 null 2"));
+}
+
+#[test]
 fn nobody_is_shown_in_a_session_of_the_encoder() {
     let container = container();
     let _held = hold(&container, 4096);
