@@ -8,9 +8,10 @@
 use crate::slot::{Erased, Library, Slot};
 use crate::table::Row;
 use crate::{
-    arrays, code, context, copies, endpoints, exported, external, graphs, info, launches, limits,
-    look_up, memory, memsets, multicast, nvml, nvml_accounting, nvml_processes, nvml_table,
-    nvml_usage, pool_lives, ranges, sparse, startup, stream_ordered, streams, vmm, waits,
+    arrays, checkpoint, code, context, copies, endpoints, exported, external, graphs, info,
+    launches, limits, look_up, memory, memsets, multicast, nvml, nvml_accounting, nvml_processes,
+    nvml_table, nvml_usage, pool_lives, ranges, sparse, startup, stream_ordered, streams, vmm,
+    waits,
 };
 use core::ffi::{c_char, c_int, c_uchar, c_uint, c_ulonglong, c_ushort, c_void};
 use nvidia_sys::cuda::{
@@ -19,16 +20,17 @@ use nvidia_sys::cuda::{
     CUDA_EXTERNAL_MEMORY_MIPMAPPED_ARRAY_DESC, CUDA_EXTERNAL_SEMAPHORE_WAIT_PARAMS,
     CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_LAUNCH_PARAMS, CUDA_MEMCPY2D, CUDA_MEMCPY2D_v1,
     CUDA_MEMCPY3D, CUDA_MEMCPY3D_BATCH_OP, CUDA_MEMCPY3D_PEER, CUDA_MEMCPY3D_v1, CUarray,
-    CUarrayMapInfo, CUcontext, CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr,
-    CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent, CUexecAffinityParam, CUexternalMemory,
-    CUexternalSemaphore, CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec,
-    CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo, CUgraphNode, CUgraphRecaptureCallback,
-    CUgreenCtx, CUhostFn, CUjit_option, CUkernel, CUlaunchConfig, CUlibrary, CUlibraryOption,
-    CUlimit, CUlogicalEndpointId, CUmemAllocationHandleType, CUmemAllocationProp,
-    CUmemAllocationType, CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps,
-    CUmemRangeHandleType, CUmemcpyAttributes, CUmemoryPool, CUmipmappedArray, CUmodule,
-    CUmulticastObjectProp, CUresult, CUstream, CUstreamBatchMemOpParams, CUstreamCallback,
-    CUstreamCaptureMode, VdpDevice, VdpGetProcAddress, cuuint32_t, cuuint64_t,
+    CUarrayMapInfo, CUcheckpointRestoreArgs, CUcontext, CUctxCreateParams, CUdevResourceDesc,
+    CUdevice, CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult, CUevent,
+    CUexecAffinityParam, CUexternalMemory, CUexternalSemaphore, CUfunction, CUgraph,
+    CUgraphEdgeData, CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo,
+    CUgraphNode, CUgraphRecaptureCallback, CUgreenCtx, CUhostFn, CUjit_option, CUkernel,
+    CUlaunchConfig, CUlibrary, CUlibraryOption, CUlimit, CUlogicalEndpointId,
+    CUmemAllocationHandleType, CUmemAllocationProp, CUmemAllocationType,
+    CUmemGenericAllocationHandle, CUmemLocation, CUmemPoolProps, CUmemRangeHandleType,
+    CUmemcpyAttributes, CUmemoryPool, CUmipmappedArray, CUmodule, CUmulticastObjectProp, CUresult,
+    CUstream, CUstreamBatchMemOpParams, CUstreamCallback, CUstreamCaptureMode, VdpDevice,
+    VdpGetProcAddress, cuuint32_t, cuuint64_t,
 };
 use nvidia_sys::nvml::{
     nvmlAccountingStats_t, nvmlAccountingStats_v2_t, nvmlDevice_t, nvmlEncoderSessionInfo_t,
@@ -477,6 +479,10 @@ hooks! {
     ) -> CUresult = context::green_create;
     Cuda fn cuGreenCtxDestroy(context: CUgreenCtx) -> CUresult = context::green_destroy;
     Cuda fn cuCtxSetLimit(limit: CUlimit, bytes: usize) -> CUresult = limits::set;
+    Cuda fn cuCheckpointProcessRestore(
+        process: c_int,
+        args: *mut CUcheckpointRestoreArgs,
+    ) -> CUresult = checkpoint::restore;
 
     Cuda fn cuModuleLoad(module: *mut CUmodule, path: *const c_char) -> CUresult = code::load;
     Cuda fn cuModuleLoadData(module: *mut CUmodule, image: *const c_void) -> CUresult = code::load_data;
@@ -1500,6 +1506,7 @@ hooks! {
     Cuda cuArrayGetSparseProperties,
     Cuda cuCtxGetCurrent,
     Cuda cuCtxGetDevice,
+    Cuda cuCtxGetLimit,
     Cuda cuCtxFromGreenCtx,
     Cuda cuCtxPopCurrent_v2,
     Cuda cuCtxPushCurrent_v2,

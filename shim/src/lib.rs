@@ -14,6 +14,7 @@ mod arrays;
 mod bindings;
 mod capture;
 mod charge;
+mod checkpoint;
 mod code;
 mod context;
 mod contexts;

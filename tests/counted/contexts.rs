@@ -4,7 +4,7 @@ use contract::Mib;
 
 use crate::code::{said, used};
 use crate::container::{CONTEXT as ESTIMATE, card};
-use crate::stage::{all_of, half, run_in};
+use crate::stage::{all_of, half, run, run_in};
 
 /// What a context of the simulated card takes, in MiB.
 const CONTEXT: f64 = 308.0;
@@ -171,4 +171,12 @@ fn contexts_of_threads_are_charged_while_they_live_and_no_longer() {
         assert_eq!(outcome.of(&format!("context-threads={threads}")), "0", "uncharged ones");
         assert_eq!(all_of(&outcome, "used").last(), Some(&"255.000"), "{outcome:?}");
     }
+}
+
+#[test]
+fn a_process_is_restored_on_no_other_gpu_than_it_was_on() {
+    let outcome = run("restore=0 restore=1 restore=2 restore=3");
+    let said = [0, 1, 2, 3].map(|way| outcome.of(&format!("restore={way}")).to_owned());
+    assert_eq!(said, ["77", "77", "77", "801"]);
+    assert!(outcome.stderr.contains("on no other"), "{}", outcome.stderr);
 }

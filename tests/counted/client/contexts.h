@@ -22,6 +22,13 @@ static int race(uint64_t first_mib, uint64_t second_mib, int first_result) {
     return result;
 }
 
+/* A process that is restored: without arguments, without pairs of GPUs, on the same, or on another GPU. */
+static int restore(uint64_t way) {
+    char pairs[2][2][16] = {{{1}, {1}}, {{2}, {way < 3 ? 2 : 3}}};
+    uint64_t args[8] = {(uintptr_t)pairs, way < 2 ? 0 : 2};
+    return CALL("cuCheckpointProcessRestore", (int, void *), 77, way ? args : 0);
+}
+
 static void *slow_create(void *made) {
     return (void *)(intptr_t)CALL("cuCtxCreate_v2", (void *, unsigned, int), made, 0, 0);
 }
@@ -126,7 +133,9 @@ static int contexts_word(struct word *word) {
         in_use();
         result = CALL("standin_queries", (void)) - before;
         result = result * 1000 + slow_end();
-    } else if (IS("pending"))
+    } else if (IS("restore"))
+        result = restore(a);
+    else if (IS("pending"))
         CALL("standin_pending", (int), (int)a);
     else if (IS("queries"))
         result = CALL("standin_queries", (void));
