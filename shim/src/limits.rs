@@ -1,7 +1,9 @@
 //! The heap, the print buffer and the stack that kernels use, whose sizes a program sets for a context:
 //! charged when they are set, in whole pages, beyond what every context has and its estimate counts.
 //! They go with their context. Threads may set one at once: each has charged what it asks for before the
-//! driver hears of it, and afterwards the largest charge stays.
+//! driver hears of it. Afterwards the driver says what the size is, which it may have made smaller or larger, or another
+//! thread another; of what two threads learn the larger stays charged. What does not fit is refused, also where a card
+//! might make it smaller: to try that would take room for a moment that is others'.
 //!
 //! The driver takes heap and print buffer when the first kernel needs them, which nobody sees, and
 //! grows the stack by itself for a kernel that needs more: that is left to the agent's measurement. So is what
@@ -34,6 +36,7 @@ pub(crate) unsafe fn set(limit: CUlimit, bytes: usize) -> CUresult {
 
 /// A buffer of the current context.
 struct Buffer {
+    limit: CUlimit,
     /// What it is called where addresses are remembered: beyond all that there can be.
     name: u64,
     /// What every context has.
@@ -58,12 +61,11 @@ impl Buffer {
         let result = unsafe { real::cuCtxGetCurrent.get()?(&mut context) };
         let is_there = result == SUCCESS && !context.is_null();
         let many = if limit == CUlimit::CU_LIMIT_STACK_SIZE { resident_threads() } else { 1 };
-        is_there.then_some(Self { name: context as u64 | tag, usual, many })
+        is_there.then_some(Self { limit, name: context as u64 | tag, usual, many })
     }
 
     fn set(&self, bytes: u64, driver: impl FnOnce() -> CUresult) -> CUresult {
-        let bytes = bytes.saturating_sub(self.usual).saturating_mul(self.many);
-        let bytes = bytes.checked_next_multiple_of(PAGE).unwrap_or(bytes);
+        let bytes = self.beyond_usual(bytes);
         let before = held::forget(self.name);
         let had = before.map_or(0, |charge| charge.bytes);
         let attempt = match bytes.checked_sub(had).filter(|more| *more > 0) {
@@ -80,7 +82,14 @@ impl Buffer {
         };
         let charged = had.saturating_add(more.map_or(0, |more| more.bytes));
         match (before.or(more), result) {
-            (Some(of), SUCCESS) => self.keep(of, bytes.min(charged), charged),
+            (Some(of), SUCCESS) => {
+                let mut all = Charge { bytes: charged, ..of };
+                let made = self.made().map_or(bytes, |made| self.beyond_usual(made));
+                if made > charged {
+                    all.take(made);
+                }
+                self.keep(all, made);
+            }
             _ => {
                 more.inspect(|more| more.give_back());
                 before.inspect(|before| held::raise(self.name, *before));
@@ -89,10 +98,24 @@ impl Buffer {
         result
     }
 
+    /// What a size comes to in all, in whole pages.
+    fn beyond_usual(&self, bytes: u64) -> u64 {
+        let bytes = bytes.saturating_sub(self.usual).saturating_mul(self.many);
+        bytes.checked_next_multiple_of(PAGE).unwrap_or(bytes)
+    }
+
+    /// What the driver has made of what was asked for.
+    fn made(&self) -> Option<u64> {
+        let mut bytes = 0;
+        // SAFETY: the driver writes one number.
+        let result = unsafe { real::cuCtxGetLimit.get()?(&mut bytes, self.limit) };
+        (result == SUCCESS).then_some(bytes as u64)
+    }
+
     /// It has this size from here on; the rest of what is charged is given back.
-    fn keep(&self, of: Charge, bytes: u64, charged: u64) {
-        held::raise(self.name, Charge { bytes, ..of });
-        Charge { bytes: charged.saturating_sub(bytes), ..of }.give_back();
+    fn keep(&self, all: Charge, bytes: u64) {
+        held::raise(self.name, Charge { bytes, ..all });
+        Charge { bytes: all.bytes.saturating_sub(bytes), ..all }.give_back();
     }
 }
 

@@ -94,14 +94,23 @@ static int come_back(unsigned long bytes, int result) {
     return result;
 }
 
+/* Of what is asked for 1 GiB is left. */
+static size_t limits[7];
 int cuCtxSetLimit(int limit, size_t bytes) {
     if (!current) return 201;
+    if (limit > 6 || refuses()) return 1;
+    if (!slow_result || bytes != slow) limits[limit] = bytes < 1 << 30 ? bytes : 1 << 30;
     if (bytes && bytes == slow) {
         is_held = 1;
         while (slow) sched_yield();
         return slow_result;
     }
-    return limit > 6 || refuses() ? 1 : 0;
+    return 0;
+}
+int cuCtxGetLimit(size_t *bytes, int limit) {
+    if (!current) return 201;
+    *bytes = limits[limit];
+    return 0;
 }
 
 #include "driver/imports.c"

@@ -34,10 +34,15 @@ fn a_heap_goes_with_the_last_context() {
 }
 
 #[test]
-fn of_two_threads_that_set_it_at_once_the_larger_heap_stays_charged() {
-    // The driver heard of the larger one last, and the other thread comes back from it after that.
+fn of_two_threads_that_set_it_at_once_the_heap_of_whom_the_driver_heard_last_stays_charged() {
+    // The other thread comes back from it after that.
     assert_eq!(used("race=18,108,0 used stop start used"), [100.0, 0.0]);
-    assert_eq!(used("race=108,18,0 used"), [100.0]);
+    assert_eq!(used("race=108,18,0 used"), [10.0]);
+}
+
+#[test]
+fn a_heap_that_the_driver_makes_smaller_is_charged_as_large_as_it_is() {
+    assert_eq!(used("limit=2,4000 used limit=2,58 used"), [1016.0, 50.0]);
 }
 
 #[test]
