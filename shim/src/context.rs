@@ -302,7 +302,13 @@ fn begin_with(
             let result = driver();
             let charge = if let Attempt::Charged(charge) = attempt { Some(charge) } else { None };
             match charge {
-                _ if result == SUCCESS => here.begun(made(), device, is_primary, charge),
+                _ if result == SUCCESS => {
+                    let context = made();
+                    if !is_primary {
+                        meter::context_begins(context);
+                    }
+                    here.begun(context, device, is_primary, charge);
+                }
                 Some(charge) => charge.give_back(),
                 None => {}
             }

@@ -66,6 +66,29 @@ static void *release_within(void *call) {
     return 0;
 }
 
+static void *end_context(void *context) { return (void *)(intptr_t)CALL("cuCtxDestroy_v2", (void *), context); }
+static int launch_and_wait(void) {
+    int answer = 0;
+    for (int i = 0; i < 5; i++) answer |= launch("kernel", 700, 0);
+    return answer | CALL("cuCtxSynchronize", (void));
+}
+/* A context ends, and before its thread is back from the driver there is another of its handle, with more launches than
+ * events are kept. How many are made for the launches behind that. */
+static int reuse(int n) {
+    pthread_t thread;
+    void *before = contexts[n];
+    CALL("standin_reuses", (int), 1);
+    pthread_create(&thread, 0, end_context, before);
+    while (CALL("standin_reuses", (int), -1) != 2) usleep(100);
+    if (CALL("cuCtxCreate_v2", (void **, unsigned, int), &contexts[n], 0, 0) || contexts[n] != before) return -1;
+    for (int i = 0; i < 120; i++)
+        if (launch_and_wait()) return -2;
+    int events = book("standin_events");
+    CALL("standin_reuses", (int), 0);
+    pthread_join(thread, 0);
+    return launch_and_wait() ? -3 : book("standin_events") - events;
+}
+
 static void *stream_of(int n) { return n < 0 ? 0 : streams[n]; }
 
 static int callback_answer = -1;
@@ -310,6 +333,8 @@ int main(int argc, char **argv) {
             if (!answer) answer = CALL("cuGreenCtxDestroy", (void *), green);
         } else if (sscanf(argv[i], "use=%d", &n) == 1)
             answer = CALL("cuCtxSetCurrent", (void *), contexts[n]);
+        else if (sscanf(argv[i], "reuse=%d", &n) == 1)
+            answer = reuse(n);
         else if (sscanf(argv[i], "end-context=%d", &n) == 1)
             answer = CALL("cuCtxDestroy_v2", (void *), contexts[n]);
         /* Code goes, and what it held may be given to other code. */

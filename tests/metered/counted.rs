@@ -82,6 +82,12 @@ fn work_is_measured_again_after_a_thread_was_cancelled_as_it_let_go_of_the_conte
 }
 
 #[test]
+fn a_context_that_has_the_handle_of_one_that_ends_keeps_its_events() {
+    let words = "context=1 launch=kernel,700,-1,5 sync reuse=1";
+    assert_eq!(number(&Stage::free().run(words).lines, "reuse=1"), 0);
+}
+
+#[test]
 fn a_launch_on_two_devices_is_two() {
     let stage = Stage::free();
     stage.run("stream=14 stream=15 launch=multi,1000,14,3 sync-stream=15");

@@ -42,6 +42,11 @@ static const unsigned char uuids[CARDS][16] = {
 #ifndef CONTEXT_ENDS
 #define CONTEXT_ENDS(context)
 #endif
+/* Where a context lies. */
+#ifndef NEW_CONTEXT
+#define NEW_CONTEXT() malloc(sizeof(context))
+#define FREE_CONTEXT(context) free(context)
+#endif
 /* Whether it refuses to end one. */
 #ifndef END_FAILS
 #define END_FAILS 0
@@ -144,7 +149,7 @@ static int create(context **ctx, int device) {
     if (!initialised) return 3;
     if (!ctx) return 1;
     if (device < 0 || device >= CARDS) return 101;
-    context *made = malloc(sizeof *made);
+    context *made = NEW_CONTEXT();
     made->device = device;
     made->primary = 0;
     *ctx = current = made;
@@ -164,7 +169,7 @@ int cuCtxDestroy_v2(context *ctx) {
     if (END_FAILS) return 999;
     if (current == ctx) current = 0;
     CONTEXT_ENDS(ctx);
-    free(ctx);
+    FREE_CONTEXT(ctx);
     return 0;
 }
 int cuCtxDestroy(context *ctx) { return cuCtxDestroy_v2(ctx); }

@@ -107,11 +107,14 @@ pub(crate) fn let_events_go(timer: u32) {
 /// Forgets a context's events and kernels and settles what is in flight there: the context has ended, or nobody may
 /// ever say so.
 pub(crate) fn context_ends(context: CUcontext) {
-    // Two of one handle are there where a thread launched while another could not end the context.
-    while let Some((number, timer)) = Timer::hide(context) {
-        forget(number, timer);
-    }
+    forget_all(context);
     super::COSTS.forget_kernels();
+}
+
+/// A context was made, and nobody has its handle yet: what is known of that is left from the one before, in which a
+/// thread launched while it ended.
+pub(crate) fn context_begins(context: CUcontext) {
+    forget_all(context);
 }
 
 /// Lets `end` end a context, whose events go with it: nobody asks about them meanwhile, and no stream waits for one. If
@@ -121,13 +124,12 @@ pub(crate) fn while_it_ends(context: CUcontext, end: impl FnOnce() -> CUresult) 
     super::COSTS.forget_kernels();
     let Some((number, timer)) = Timer::hide(context) else { return end() };
     let uses = timer.askers.may_leave();
+    forget_all(context);
     abandon(number);
     let result = end();
     if result == CUresult::CUDA_SUCCESS {
+        // One that has this handle now may be another thread's next context's.
         forget(number, timer);
-        while let Some((number, timer)) = Timer::hide(context) {
-            forget(number, timer);
-        }
     } else if Timer::known(context).is_some() {
         // One that was launched meanwhile has made another.
         forget(number, timer);
@@ -153,6 +155,13 @@ pub(crate) fn while_it_may_end<T>(context: CUcontext, release: impl FnOnce() -> 
 fn settle_what_flies() {
     if any_flies() {
         super::quietly(|| settle(false));
+    }
+}
+
+/// Gives up the timers of a handle. Two are there where a thread launched while another could not end the context.
+fn forget_all(context: CUcontext) {
+    while let Some((number, timer)) = Timer::hide(context) {
+        forget(number, timer);
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) mod stream;
 mod throttle;
 mod timer;
 
-pub(crate) use lanes::{context_ends, while_it_ends, while_it_may_end};
+pub(crate) use lanes::{context_begins, context_ends, while_it_ends, while_it_may_end};
 
 use crate::device::{self, Device};
 use crate::hooks::real;
