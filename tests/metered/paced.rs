@@ -173,6 +173,22 @@ fn long_kernels_of_lent_time_do_not_pile_up() {
 }
 
 #[test]
+fn a_stream_that_has_all_its_batches_in_flight_queues_no_more_than_is_lent() {
+    // Kernels that are a batch each, and kernels behind copies, none of which waits.
+    for (before, us, count) in [("", 255, 400), ("copy=to-async,16777216,70", 100, 1000)] {
+        let stage = Stage::new().with(|terms| Terms { quantum_us: 10_000, ..terms });
+        let words = format!(
+            "launch=kernel,{us},-1,40 sync {before} book=ahead_ns launch=kernel,{us},-1,{count} book=ahead_ns"
+        );
+        let lines = stage.granting(0, Pace::Free, || stage.run(&words)).lines;
+        let ahead = lines.iter().filter_map(|line| line.strip_prefix("book=ahead_ns "));
+        let ahead: Vec<i64> = ahead.map(|ns| ns.parse().expect("a number")).collect();
+        let queued_ms = (ahead[1] - ahead[0]) / 1_000_000;
+        assert!(queued_ms < 25, "{before}: {queued_ms} ms of kernels in the queue: {lines:?}");
+    }
+}
+
+#[test]
 fn several_processes_share_the_credit_of_their_container() {
     let words = "saturate=kernel,500,1500";
     keeps_up([10.0], || {

@@ -12,15 +12,15 @@ mod batch;
 pub(crate) use batch::estimated;
 
 use crate::allotments::Share;
-use crate::meter::busy;
 use crate::meter::flight::{self, Flight, Flown};
 use crate::meter::stream::{Stream, thread};
 use crate::meter::timer::{Event, Passed, Timer};
+use crate::meter::{busy, throttle};
 use crate::region::Place;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ledger::Engine;
-use meter_rules::{BATCH_NS, UNKNOWN_NS, UNMEASURED_NS};
+use meter_rules::{BATCH_NS, UNKNOWN_NS, UNMEASURED_NS, batch_room_ns};
 
 /// One launch in a word of pending ones; below it their cost in nanoseconds.
 const ONE: u64 = 1 << 44;
@@ -53,6 +53,8 @@ pub(crate) struct Lane {
     opened_ns: AtomicU64,
     /// What copies in the open batch took, in nanoseconds: no time of the batch's own engine.
     foreign_ns: AtomicU64,
+    /// What was launched before in the open batch, while it had no place to fly, and counts as in flight, in nanoseconds.
+    joined_ns: AtomicU64,
     /// The stream waits for another's event somewhere in the open batch.
     is_held_up: AtomicBool,
     pub(crate) flight: Flight,
@@ -183,7 +185,7 @@ impl Lane {
                 self.others.fetch_add(ONE + work.estimate_ns(), Relaxed);
                 self.close(share, number, stream, work.engine, is_busy);
             }
-            Step::Joins => self.join(work),
+            Step::Joins => self.join(share, work),
         }
     }
 
@@ -275,10 +277,7 @@ impl Lane {
         let Some((share, number)) = self.known() else { return };
         self.share.store(0, Relaxed);
         self.limit.store(0, Relaxed);
-        let (launches, cost_ns) = self.take();
-        if launches > 0 {
-            estimated(share, Engine::Compute, launches, cost_ns);
-        }
+        self.take_estimated(share);
         let (from, last) = (self.from.swap(0, AcqRel), self.last.swap(0, AcqRel));
         if let Some(timer) = Timer::at(number) {
             timer.release(from);
@@ -286,11 +285,11 @@ impl Lane {
         }
     }
 
-    /// The program has waited and nothing is in flight: launches that found no place for a batch are
-    /// counted by what was learned.
-    pub(crate) fn drained(&self) {
-        let cost = |pending: &AtomicU64| pending.load(Relaxed) & COST;
-        if cost(&self.own) + cost(&self.others) < BATCH_NS {
+    /// No batch of it is in flight, and the program has `waited` or has not: launches that found no place for a batch
+    /// are counted by what was learned.
+    pub(crate) fn drained(&self, waited: bool) {
+        let is_much = waited && self.open_ns() >= BATCH_NS;
+        if !is_much && self.joined_ns.load(Relaxed) == 0 {
             return;
         }
         if let Some((share, number)) = self.known() {
@@ -300,10 +299,7 @@ impl Lane {
 
     fn ends_unmeasured(&self, share: Share, number: u32) {
         self.limit.store(0, Relaxed);
-        let (launches, cost_ns) = self.take();
-        if launches > 0 {
-            estimated(share, Engine::Compute, launches, cost_ns);
-        }
+        self.take_estimated(share);
         self.put(Timer::at(number), &self.from, 0);
     }
 
@@ -337,12 +333,29 @@ impl Lane {
 
     /// Whether launches that must stay together can go on doing so.
     fn may_keep(&self) -> bool {
-        let cost = |pending: &AtomicU64| pending.load(Relaxed) & COST;
-        cost(&self.own) + cost(&self.others) < TOGETHER * BATCH_NS
+        self.open_ns() < TOGETHER * BATCH_NS
     }
 
-    fn join(&self, work: &Work) {
+    /// What the launches in the open batch cost that are not counted as in flight, in nanoseconds.
+    fn open_ns(&self) -> u64 {
+        let cost = |pending: &AtomicU64| pending.load(Relaxed) & COST;
+        cost(&self.own) + cost(&self.others)
+    }
+
+    fn join(&self, share: Share, work: &Work) {
         self.others.fetch_add(ONE + work.counted_ns(), Relaxed);
+        self.begin();
+        if !self.flight.has_room() {
+            // It has asked whether it may go on, as one that fills a batch does, and the next asks when as much was launched.
+            let (launches, cost_ns) = self.take();
+            batch::commit(share, Engine::Compute, cost_ns, launches);
+            self.joined_ns.fetch_add(cost_ns, Relaxed);
+            self.limit.store(batch_room_ns(0, throttle::left_of_rank(share)), Relaxed);
+        }
+    }
+
+    /// Opens a batch at the last event, unless one is open.
+    fn begin(&self) {
         let last = self.last.swap(0, AcqRel);
         if self.limit.load(Relaxed) > 0 {
             if let Some(timer) = Timer::at(self.timer.load(Relaxed)) {

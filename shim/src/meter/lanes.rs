@@ -73,9 +73,7 @@ pub(crate) fn settle(waited: bool) {
             let Some(lane) = places.get(at + bit.trailing_zeros() as usize) else { continue };
             lane.flight.settle(now_ns);
             if lane.flight.is_empty() {
-                if waited {
-                    lane.drained();
-                }
+                lane.drained(waited);
                 word.fetch_and(!bit, Relaxed);
                 // A batch that began to fly meanwhile is not forgotten.
                 if !lane.flight.is_empty() {

@@ -75,17 +75,18 @@ impl Lane {
         is_busy: bool,
     ) {
         self.limit.store(0, Relaxed);
-        let (launches, estimate_ns) = self.take();
+        let (launches, cost_ns) = self.take();
+        let estimate_ns = self.joined_ns.swap(0, AcqRel) + cost_ns;
         let timer = Timer::at(number);
         let from = self.from.swap(0, AcqRel);
         let is_held_up = self.is_held_up.swap(false, Relaxed);
-        if launches == 0 {
+        if estimate_ns == 0 {
             if is_held_up && let Some(timer) = timer {
                 timer.release(from);
             }
             return self.put(timer, &self.last, if is_held_up { 0 } else { from });
         }
-        commit(share, engine, estimate_ns, launches);
+        commit(share, engine, cost_ns, launches);
         let to = timer.map_or(0, |timer| timer.record(stream));
         let last = timer.map_or(0, |timer| timer.hold(to));
         let launched_ns = self.opened_ns.load(Relaxed);
@@ -131,6 +132,16 @@ impl Lane {
         let all = self.own.swap(0, AcqRel).wrapping_add(self.others.swap(0, AcqRel));
         (all / super::ONE, all & super::COST)
     }
+
+    /// Counts by what was learned what was launched since the batch was opened.
+    pub(super) fn take_estimated(&self, share: Share) {
+        let (launches, cost_ns) = self.take();
+        commit(share, Engine::Compute, cost_ns, launches);
+        let all_ns = self.joined_ns.swap(0, AcqRel) + cost_ns;
+        if all_ns > 0 {
+            busy::count_estimate(share, Engine::Compute, all_ns);
+        }
+    }
 }
 
 /// A batch that nothing measures: committed and settled at once.
@@ -139,7 +150,7 @@ pub(crate) fn estimated(share: Share, engine: Engine, launches: u64, cost_ns: u6
     busy::count_estimate(share, engine, cost_ns);
 }
 
-fn commit(share: Share, engine: Engine, estimate_ns: u64, launches: u64) {
+pub(super) fn commit(share: Share, engine: Engine, estimate_ns: u64, launches: u64) {
     if engine == Engine::Compute {
         share.allotment.commit(share.device, estimate_ns, launches);
     }
