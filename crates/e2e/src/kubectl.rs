@@ -6,6 +6,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// What it says where the API server has no processor for ten seconds, and so has not been asked anything.
+const LATE: &str = "TLS handshake timeout";
+/// How often it is asked again then.
+const AGAIN: u32 = 3;
+
 /// kubectl, with the rights of the cluster's administrator.
 pub struct Kubectl {
     program: PathBuf,
@@ -34,6 +39,16 @@ impl Kubectl {
     /// # Errors
     /// As [`Self::run`].
     pub fn with(&self, words: &[&str], input: &str) -> Result<String> {
+        let mut again = 0..AGAIN;
+        loop {
+            match self.once(words, input) {
+                Err(error) if again.next().is_some() && error.to_string().contains(LATE) => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    fn once(&self, words: &[&str], input: &str) -> Result<String> {
         let mut command = Command::new(&self.program);
         command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(&self.cache);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
