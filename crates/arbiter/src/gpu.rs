@@ -2,6 +2,7 @@
 
 use crate::member::{Grant, Interval, Member, Pace, Reading};
 use crate::replay::{Event, Player, Replay};
+use crate::rests::{Rest, Rests};
 use crate::terms::{Class, Policy, Settings, Terms};
 use crate::turns::Turns;
 
@@ -38,6 +39,7 @@ pub struct Gpu {
     pub(crate) turns: Turns,
     /// The part of the time in which the card turns to another, of late.
     turning: f64,
+    rests: Rests,
     /// What each is charged at a tick.
     charges: Vec<Charge>,
 }
@@ -55,6 +57,7 @@ impl Gpu {
             virtual_ns: 0,
             now_ns: 0,
             turning: 0.0,
+            rests: Rests::default(),
             charges: Vec::new(),
             turns: Turns::default(),
         }
@@ -139,9 +142,12 @@ impl Gpu {
             }
         }
         self.charge(passed_ns);
-        let only = self.only_one();
+        let rest = self.rest(passed_ns);
+        self.rests.passed(passed_ns);
+        // Beside one that rests for a moment nobody is alone.
+        let alone = self.only_one().filter(|_| rest.is_none());
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
-            let is_alone = only == Some(member.key);
+            let is_alone = alone == Some(member.key);
             member.idles(charge.ns, passed_ns, self.settings.quantum_ns);
             // Who is alone takes all others along: only in company there is something to owe.
             charge.lent_ns = if is_alone { 0 } else { charge.lent_ns };
@@ -149,13 +155,13 @@ impl Gpu {
             let lent_ns = if is_alone { 0 } else { self.replay.lent_ns(member.key) };
             member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns) - lent_ns;
         }
-        self.replay.lend(only);
+        self.replay.lend(alone);
         self.level();
-        let turns = &self.turns;
-        let is_behind = |m: &&Member| m.is_backlogged() && !m.is_idling() && !turns.has(m.key);
-        let behind = self.members.iter().filter(is_behind);
-        if let Some(least) = behind.map(Member::expected_ns).min() {
-            self.virtual_ns = self.virtual_ns.max(least);
+        if let Some(least) = self.behind().map(Member::expected_ns).min() {
+            let ahead_ns = least.saturating_sub(self.virtual_ns);
+            let lead_ns = self.settings.window_ns(1);
+            let taken = rest.map(|rest| self.rests.takes_along(ahead_ns, lead_ns, rest));
+            self.virtual_ns += taken.unwrap_or(ahead_ns);
         }
         let backlogged = self.backlogged();
         let saved_ns = [self.settings.window_ns(backlogged), self.settings.unserved_ns(backlogged)];
@@ -202,6 +208,22 @@ impl Gpu {
         let mut all = self.members.iter().filter(|member| member.is_backlogged());
         let one = all.next()?;
         all.next().is_none().then_some(one.key)
+    }
+
+    /// Those that the others wait for: of them the one that is behind all others is next.
+    fn behind(&self) -> impl Iterator<Item = &Member> {
+        let is_behind = |m: &&Member| m.is_backlogged() && !m.is_idling();
+        self.members.iter().filter(is_behind).filter(|member| !self.turns.has(member.key))
+    }
+
+    /// Whether somebody rests that was there a moment ago, and who wants the card meanwhile.
+    fn rest(&self, passed_ns: u64) -> Option<Rest> {
+        // Nobody owes anything to who is never told to wait.
+        let is_owed = |m: &Member| m.terms.policy != Policy::Unmetered && !self.turns.has(m.key);
+        let rests = |m: &Member| m.is_active() && !m.wants() && is_owed(m);
+        let weights = self.behind().map(|member| member.terms.weight()).sum();
+        let stands = self.members.iter().all(|member| member.running == 0);
+        self.members.iter().any(rests).then_some(Rest { passed_ns, weights, stands })
     }
 
     fn backlogged(&self) -> usize {

@@ -23,6 +23,7 @@ mod ends;
 mod gpu;
 mod member;
 mod replay;
+mod rests;
 mod settle;
 mod terms;
 mod timetable;
