@@ -7,7 +7,8 @@
 pub const ABI_MAJOR: u16 = 1;
 /// The minor number that this crate writes: additions that an older reader may ignore. 1 brought the words of GPU
 /// time. 2 brought what is spare to the words of held memory, which a reader of 1 takes for terabytes that are held.
-pub const ABI_MINOR: u16 = 2;
+/// 3 counts it for managed memory and arrays in smaller steps, of which a reader of 2 finds too many spare.
+pub const ABI_MINOR: u16 = 3;
 /// First eight bytes of the page that the agent writes.
 pub const LIMITS_MAGIC: u64 = u64::from_ne_bytes(*b"ALQlimit");
 /// First eight bytes of the file that the container writes.

@@ -14,7 +14,7 @@ use crate::error::{PageError, Refused};
 use crate::layout::uuid_words;
 use crate::map::{DeviceIndex, Own, Pages, Trust};
 use crate::slot::{self, Slot};
-use crate::spare;
+use crate::spare::Step;
 use crate::sys::{self, Fd};
 
 mod living;
@@ -206,7 +206,9 @@ impl Allotment {
     #[must_use]
     pub fn held(&self, device: DeviceIndex, kind: Kind) -> u64 {
         let own = slot::current(&self.pages).map(|slot| self.pages.slot_device(slot.index, device));
-        own.map_or(0, |own| spare::held(own.held[kind.index()].load(Ordering::Relaxed)))
+        own.map_or(0, |own| {
+            Step::of(kind.index()).held(own.held[kind.index()].load(Ordering::Relaxed))
+        })
     }
 
     /// Sets [`crate::abi::slot_flags`] of this process's slot, if it has one.

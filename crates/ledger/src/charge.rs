@@ -26,7 +26,7 @@
 
 use crate::abi::MAX_BYTES;
 use crate::error::Refused;
-use crate::spare;
+use crate::spare::{self, Step};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::total;
 
@@ -122,7 +122,8 @@ pub(crate) fn charge_regardless<B: Books>(
     bytes: u64,
 ) -> Result<(), Refused> {
     let own = books.held(slot, kind);
-    let is_admitted = spare::take(own, bytes) || attempt(books, slot, kind, bytes, MAX_BYTES);
+    let is_admitted =
+        Step::of(kind).take(own, bytes) || attempt(books, slot, kind, bytes, MAX_BYTES);
     if is_admitted { Ok(()) } else { Err(Refused::TooLarge) }
 }
 
@@ -133,7 +134,7 @@ pub(crate) fn release<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64)
     if kind < spare::KINDS && keep(books, own, kind, bytes) {
         return;
     }
-    let bytes = bytes.min(spare::held(own.load(Ordering::Relaxed)));
+    let bytes = bytes.min(Step::of(kind).held(own.load(Ordering::Relaxed)));
     if bytes == 0 {
         return;
     }
@@ -177,11 +178,11 @@ pub(crate) fn shown<B: Books>(books: &B) -> u64 {
 #[inline]
 fn keep<B: Books>(books: &B, own: &AtomicU64, kind: usize, bytes: u64) -> bool {
     let total = total::bytes_of(books.total().load(Ordering::Relaxed));
-    if !spare::may_keep(bytes, total, books.limit()) {
+    if !Step::of(kind).may_keep(bytes, total, books.limit()) {
         return false;
     }
     spare::comes(books.ever_spare(), kind);
-    spare::keep(own, bytes)
+    Step::of(kind).keep(own, bytes)
 }
 
 #[inline]
@@ -191,7 +192,7 @@ fn attempt<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64, limit: u64
     let seen = total.load(Ordering::Relaxed);
     let own = books.held(slot, kind);
     // What is spare is in the total: it fits where the total does.
-    if total::fits(seen, 0, limit) && spare::take(own, bytes) {
+    if total::fits(seen, 0, limit) && Step::of(kind).take(own, bytes) {
         return true;
     }
     if !total::fits(seen, bytes, limit) {
@@ -276,7 +277,9 @@ fn over<B: Books>(books: &B) -> Refused {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::spare::PAGE;
+
+    const STEP: Step = Step::PAGE;
+    const PAGE: u64 = 2 << 20;
 
     /// A process that asks, in slot 0, beside another that gives back a page whenever one was taken from it.
     struct Beside {
@@ -290,7 +293,7 @@ mod tests {
         fn holding(pages: u64) -> Self {
             let (total, limit) = (AtomicU64::new(pages * PAGE), pages * PAGE);
             let held = [AtomicU64::new(0), AtomicU64::new(pages * PAGE)];
-            assert!(spare::keep(&held[1], PAGE));
+            assert!(STEP.keep(&held[1], PAGE));
             Self { total, held, ever_spare: AtomicU32::new(1), limit }
         }
     }
@@ -313,7 +316,7 @@ mod tests {
         fn sum(&self, asked: Option<Asked>) -> Sum {
             let words = self.held.each_ref().map(|word| word.load(Ordering::Relaxed));
             let charged = words.map(spare::charged).iter().sum::<u64>();
-            let spare = words.map(spare::spare).iter().sum();
+            let spare = words.map(|word| STEP.spare(word)).iter().sum();
             let charged = charged + asked.map_or(0, |asked| asked.bytes);
             Sum { charged, spare, limit: self.limit }
         }
@@ -327,14 +330,14 @@ mod tests {
         }
 
         fn spare(&self) -> u64 {
-            self.held.iter().map(|word| spare::spare(word.load(Ordering::Relaxed))).sum()
+            self.held.iter().map(|word| STEP.spare(word.load(Ordering::Relaxed))).sum()
         }
 
         fn recall(&self) {
             let [_, other] = &self.held;
-            spare::recall(other);
-            if spare::held(other.load(Ordering::Relaxed)) > 0 {
-                assert!(spare::keep(other, PAGE));
+            STEP.recall(other);
+            if STEP.held(other.load(Ordering::Relaxed)) > 0 {
+                assert!(STEP.keep(other, PAGE));
             }
         }
 

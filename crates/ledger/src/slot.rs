@@ -16,7 +16,7 @@ use crate::allotment::{self, legacy};
 use crate::claim::{self, Slots};
 use crate::error::Refused;
 use crate::map::Pages;
-use crate::spare;
+use crate::spare::{self, Step};
 use crate::sys::{self, Fd, Mapping};
 
 /// After how many slots a newcomer asks whether they are dead: first use stays short with 1,000
@@ -126,7 +126,8 @@ fn bury_one(kept: &Kept, index: usize) {
     let mut left = [[0; 2]; MAX_DEVICES];
     for (device, left) in devices().zip(&mut left) {
         let held = pages.slot_device(index, device);
-        held.held.iter().take(spare::KINDS).for_each(spare::recall);
+        let words = held.held.iter().take(spare::KINDS).enumerate();
+        words.for_each(|(kind, word)| Step::of(kind).recall(word));
         *left = legacy(held);
     }
     if claim::bury(kept, index, word) {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use contract::{AllotmentId, DeviceUuid, Mib, Percent};
 use ledger::abi::{SlotState, state_word};
 use ledger::agent::{AllotmentSpec, DeviceSpec, create, read_ledger, update};
-use ledger::layout::{Geometry, SlotHeader};
+use ledger::layout::{Geometry, LedgerHeader, SlotHeader};
 use ledger::{Allotment, DeviceIndex, Kind};
 
 const GPU: DeviceUuid = DeviceUuid::gpu([7; 16]);
@@ -31,6 +31,11 @@ impl Container {
 
     fn dir(&self) -> PathBuf {
         self.0.path().join("a")
+    }
+
+    fn scribble(&self, at: usize, bytes: &[u8]) {
+        let ledger = File::options().write(true).open(self.dir().join("ledger")).unwrap();
+        ledger.write_all_at(bytes, at as u64).unwrap();
     }
 
     /// As another process would: with a slot of its own.
@@ -85,6 +90,25 @@ fn what_is_kept_is_shown_as_free_on_both_sides() {
 }
 
 #[test]
+fn what_is_smaller_than_a_page_is_kept_too_and_read_by_who_counts_so() {
+    let container = Container::new();
+    let process = container.process();
+    for (kind, bytes) in [(Kind::Managed, 512), (Kind::Array, 64 << 10)] {
+        process.allotment.charge(process.device, kind, 4 * bytes).unwrap();
+        process.allotment.release(process.device, kind, 3 * bytes);
+        assert_eq!(process.allotment.held(process.device, kind), bytes);
+    }
+    let read = || read_ledger(&container.dir().join("ledger")).unwrap();
+    let seen = &read().devices[0];
+    let held = 512 + (64 << 10);
+    assert_eq!((process.used(), seen.total, seen.held_in_all()), (held, held, held));
+    assert_eq!((seen.spare, read().oddities), (3 * held, 0));
+    // A shim that counts pages alone says of no kind that it was ever spare.
+    container.scribble(offset_of!(LedgerHeader, ever_spare), &0_u32.to_ne_bytes());
+    assert_eq!(read().devices[0].held_in_all(), 0);
+}
+
+#[test]
 fn what_one_who_has_ended_kept_is_free_once() {
     let container = Container::new();
     let (one, other) = (container.process(), container.process());
@@ -93,8 +117,7 @@ fn what_one_who_has_ended_kept_is_free_once() {
     // A generation that nobody has locked.
     let ended = state_word(u32::MAX, SlotState::Live).to_ne_bytes();
     let at = Geometry::ONE.slot(0) + offset_of!(SlotHeader, state);
-    let ledger = File::options().write(true).open(container.dir().join("ledger")).unwrap();
-    ledger.write_at(&ended, at as u64).unwrap();
+    container.scribble(at, &ended);
     other.allotment.refresh(other.device);
     assert_eq!(other.used(), 2 * MIB);
 }

@@ -18,8 +18,10 @@ use crate::abi::{
 };
 use crate::error::PageError;
 use crate::head::{Head, Page};
-use crate::layout::{Geometry, LedgerDevice, LimitsDevice, LimitsHeader, SlotDevice, SlotHeader};
-use crate::spare;
+use crate::layout::{
+    Geometry, LedgerDevice, LedgerHeader, LimitsDevice, LimitsHeader, SlotDevice, SlotHeader,
+};
+use crate::spare::Step;
 use crate::sys::{self, Fd};
 
 /// Reads a limits page.
@@ -160,13 +162,21 @@ impl Reader {
             found.wanted = self.bounded(base + offset_of!(SlotDevice, wanted));
             for kind in 0..KINDS {
                 let own = self.bytes.u64(base + offset_of!(SlotDevice, held) + 8 * kind);
-                found.held[kind] = spare::held(own);
-                found.spare = found.spare.saturating_add(spare::spare(own));
-                self.oddities += u32::from(spare::is_odd(own, kind));
+                let step = self.step(kind);
+                found.held[kind] = step.held(own);
+                found.spare = found.spare.saturating_add(step.spare(own));
+                self.oddities += u32::from(step.is_odd(own, kind));
             }
             found.total = found.held_in_all();
         }
         found
+    }
+
+    /// In what steps the container's processes count what is spare of a kind: a shim of before has none but pages, and
+    /// says of no kind that anything was ever spare.
+    fn step(&self, kind: usize) -> Step {
+        let ever = self.bytes.u32(offset_of!(LedgerHeader, ever_spare));
+        if ever >> kind & 1 == 1 { Step::of(kind) } else { Step::PAGE }
     }
 
     /// A byte count that a total can hold.

@@ -10,7 +10,7 @@ use crate::abi::{SlotState, slot_lock, state_parts};
 use crate::layout::{SlotDevice, SlotHeader};
 use crate::map::DeviceIndex;
 use crate::slot;
-use crate::spare;
+use crate::spare::{self, Step};
 use crate::sys::{self, Fd};
 use crate::total::bytes_of;
 
@@ -46,7 +46,7 @@ impl Allotment {
         // that is dropped may be alive while `visit` runs, because the shim has no landing pads.
         let fd = ManuallyDrop::new(slot::open(&self.pages, self.ledger.as_c_str()).ok());
         for index in 0..slot::extent(&self.pages) {
-            let bytes = summed(self.pages.slot_device(index, device), spare::held);
+            let bytes = summed(self.pages.slot_device(index, device), Step::held);
             let word = self.pages.slot(index).state.load(Ordering::Acquire);
             let (generation, state) = state_parts(word);
             if bytes == 0 || state != SlotState::Live {
@@ -67,7 +67,7 @@ impl Allotment {
     pub fn others_hold(&self, device: DeviceIndex) -> bool {
         let all = bytes_of(self.pages.totals(device).total.load(Ordering::Relaxed));
         let own = slot::current(&self.pages).map(|slot| self.pages.slot_device(slot.index, device));
-        all > own.map_or(0, |own| summed(own, spare::charged))
+        all > own.map_or(0, |own| summed(own, |_, word| spare::charged(word)))
     }
 
     fn holder(&self, index: usize, generation: u32, moment: Moment, bytes: u64) -> Holder {
@@ -108,6 +108,7 @@ struct Moment {
 }
 
 /// What a slot's words of all kinds come to, each read by `of`.
-fn summed(device: &SlotDevice, of: fn(u64) -> u64) -> u64 {
-    device.held.iter().map(|word| of(word.load(Ordering::Relaxed))).sum()
+fn summed(device: &SlotDevice, of: impl Fn(Step, u64) -> u64) -> u64 {
+    let words = device.held.iter().map(|word| word.load(Ordering::Relaxed));
+    words.enumerate().map(|(kind, word)| of(Step::of(kind), word)).sum()
 }

@@ -15,7 +15,7 @@ use crate::error::Refused;
 use crate::layout::SlotDevice;
 use crate::map::DeviceIndex;
 use crate::slot;
-use crate::spare;
+use crate::spare::{self, Step};
 
 /// What is charged by estimates.
 const ESTIMATED: [Kind; 2] = [Kind::Module, Kind::Context];
@@ -102,11 +102,11 @@ impl Allotment {
                 {
                     *word = spare::with(*word, asked.bytes);
                 }
-                for word in words {
+                for (kind, word) in words.into_iter().enumerate() {
                     all.charged = all.charged.saturating_add(spare::charged(word));
-                    all.spare = all.spare.saturating_add(spare::spare(word));
+                    all.spare = all.spare.saturating_add(Step::of(kind).spare(word));
                 }
-                let held = words.map(spare::held);
+                let held = held(words);
                 sum = sum.and(self.correction_by(index, generation, device, &held));
             }
         }
@@ -127,7 +127,7 @@ impl Allotment {
         generation: u32,
         device: DeviceIndex,
     ) -> Correction {
-        let held = words(self.pages.slot_device(index, device)).map(spare::held);
+        let held = held(words(self.pages.slot_device(index, device)));
         self.correction_by(index, generation, device, &held)
     }
 
@@ -153,6 +153,11 @@ impl Allotment {
 fn words(slot: &SlotDevice) -> [u64; KINDS] {
     // Acquire: who sees less held sees the total that was lowered before.
     slot.held.each_ref().map(|word| word.load(Ordering::Acquire))
+}
+
+/// What these words say is held.
+fn held(words: [u64; KINDS]) -> [u64; KINDS] {
+    core::array::from_fn(|kind| Step::of(kind).held(words[kind]))
 }
 
 /// What is charged by estimates, where a slot holds so much.

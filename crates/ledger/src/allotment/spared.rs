@@ -5,25 +5,27 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::Allotment;
 use crate::map::DeviceIndex;
 use crate::slot;
-use crate::spare;
+use crate::spare::{self, Step};
 
 impl Allotment {
     /// Takes away what is spare in all slots.
     #[cold]
     #[inline(never)]
     pub(super) fn recall(&self, device: DeviceIndex) {
-        (0..spare::KINDS).for_each(|kind| self.words(device, kind).for_each(spare::recall));
+        for kind in 0..spare::KINDS {
+            self.words(device, kind).for_each(|word| Step::of(kind).recall(word));
+        }
     }
 
     /// What is spare in all slots, in bytes.
     #[inline]
     pub(super) fn spare(&self, device: DeviceIndex) -> u64 {
-        let mut pages = 0;
+        let mut bytes = 0;
         for kind in spare::ever(&self.pages.ledger_header().ever_spare) {
             let words = self.words(device, kind).map(|word| word.load(Ordering::Acquire));
-            pages += words.map(spare::pages).sum::<u64>();
+            bytes += words.map(|word| Step::of(kind).stated(word)).sum::<u64>();
         }
-        pages * spare::PAGE
+        bytes
     }
 
     /// Every slot's word of a kind.

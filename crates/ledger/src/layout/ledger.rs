@@ -40,7 +40,7 @@ pub struct LedgerHeader {
     /// One above the highest slot ever taken: how far a sum has to look.
     pub slots_used: AtomicU32,
     /// One bit for each [`crate::abi::Kind`] of which anything was ever spare on any device (`spare`): who shows
-    /// what is free looks at no other words.
+    /// what is free looks at no other words, and such a kind's steps are those of ABI 1.3.
     pub ever_spare: AtomicU32,
     /// Zero in ABI 1.
     pub reserved_live: [AtomicU64; 15],
@@ -138,7 +138,7 @@ pub struct SlotDevice {
     /// Bytes that its threads wait for, under [`crate::abi::AtLimit::Wait`]. No sum counts them.
     pub wanted: AtomicU64,
     /// By [`crate::abi::Kind`] the bytes charged (low 48 bits), those about to be charged among them, and how
-    /// many pages of 2 MiB of them are spare (high 16): `spare`.
+    /// many steps of them are spare (high 16): `spare`.
     pub held: [AtomicU64; KINDS],
     /// GPU time spent computing, in nanoseconds.
     pub spent_compute_ns: AtomicU64,

@@ -11,7 +11,7 @@ fn with_spare(others: u64) -> Arc<World> {
     let world = World::new([others, 1, 0], 1);
     world.rows[1].held.store(2, Ordering::Relaxed);
     spare::comes(&world.ever_spare, 0);
-    assert!(spare::keep(&world.rows[1].held, 1));
+    assert!(world::STEP.keep(&world.rows[1].held, 1));
     world
 }
 

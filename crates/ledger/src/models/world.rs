@@ -9,12 +9,13 @@ use loom::thread;
 
 use crate::charge::{self, Asked, Books, Sum};
 use crate::error::Refused;
-use crate::spare;
+use crate::spare::{self, Step};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::total::bytes_of;
 
 const SLOTS: usize = 3;
 pub(super) const LIMIT: u64 = 4;
+pub(super) const STEP: Step = Step::PAGE;
 
 #[derive(Default)]
 pub(super) struct Row {
@@ -97,7 +98,9 @@ impl World {
     /// What is spare in all slots, of kinds of which anything ever was.
     pub(super) fn spare(&self) -> u64 {
         let words = || self.rows.iter().map(|row| row.held.load(Ordering::Acquire));
-        spare::ever(&self.ever_spare).map(|_| words().map(spare::pages).sum::<u64>()).sum()
+        spare::ever(&self.ever_spare)
+            .map(|_| words().map(|word| STEP.stated(word)).sum::<u64>())
+            .sum()
     }
 
     /// At rest the total is at least the truth, and after a sum exactly it and what is spare; where that is
@@ -206,7 +209,7 @@ impl Books for Process {
     }
 
     fn exact_limit(&self) -> u64 {
-        self.world.limit(spare::held(self.world.rows[ESTIMATING].held.load(Ordering::Acquire)))
+        self.world.limit(STEP.held(self.world.rows[ESTIMATING].held.load(Ordering::Acquire)))
     }
 
     fn sum(&self, asked: Option<Asked>) -> Sum {
@@ -216,8 +219,8 @@ impl Books for Process {
                 let asked = asked.filter(|asked| asked.slot == slot).map_or(0, |asked| asked.bytes);
                 let word = spare::with(self.held(slot, 0).load(Ordering::Acquire), asked);
                 charged += spare::charged(word);
-                spare += spare::spare(word);
-                estimated = if slot == ESTIMATING { spare::held(word) } else { estimated };
+                spare += STEP.spare(word);
+                estimated = if slot == ESTIMATING { STEP.held(word) } else { estimated };
             }
         }
         Sum { charged, spare, limit: self.world.limit(estimated) }
@@ -233,7 +236,7 @@ impl Books for Process {
     }
 
     fn recall(&self) {
-        (0..SLOTS).for_each(|slot| spare::recall(self.held(slot, 0)));
+        (0..SLOTS).for_each(|slot| STEP.recall(self.held(slot, 0)));
     }
 
     fn held(&self, slot: usize, _: usize) -> &AtomicU64 {
@@ -262,7 +265,7 @@ impl Books for Process {
         }
         for row in &self.world.rows {
             if row.live.load(Ordering::Acquire) == 0 {
-                spare::recall(&row.held);
+                STEP.recall(&row.held);
                 row.counts.store(0, Ordering::Release);
             }
         }
