@@ -110,7 +110,7 @@ async fn allocate(
     let mut all = BTreeSet::new();
     manager.change(Books::update_allocated);
     for (resource, &count) in &container.resources {
-        let ids = choose(manager, resource, count, reusable).await?;
+        let ids = choose(manager, resource, count, (container.numa, reusable)).await?;
         let answer = ask(manager, resource, &ids).await?;
         let ids: BTreeSet<_> = ids.into_iter().collect();
         reusable.retain(|id| !ids.contains(id));
@@ -122,35 +122,46 @@ async fn allocate(
     Ok(all)
 }
 
-/// The devices that a container gets: a finished init container's first, then what the plugin
-/// prefers, then any. In random order.
+/// The devices that a container gets: a finished init container's first, then those of the NUMA node that it is aligned
+/// to, then any; of each what the plugin prefers. In random order. Where a node has no more than is needed the plugin is
+/// not asked.
 async fn choose(
     manager: &Manager,
     resource: &str,
     count: usize,
-    reusable: &BTreeSet<String>,
+    (numa, reusable): (Option<i64>, &BTreeSet<String>),
 ) -> Result<Vec<String>, Refused> {
-    let (endpoint, available, reused) = {
+    let (endpoint, available, aligned, reused) = {
         let books = manager.books();
         let of_resource = |id: &&String| {
             let known = books.devices.resources.get(resource);
             known.is_some_and(|resource| resource.healthy.contains(*id))
         };
         let reused: Vec<_> = reusable.iter().filter(of_resource).take(count).cloned().collect();
-        (books.endpoints.get(resource).cloned(), books.devices.available(resource), reused)
+        let available = books.devices.available(resource);
+        let of = |node| {
+            let is_on = |id: &&String| books.devices.node_of(resource, id) == Some(node);
+            available.iter().filter(is_on).cloned().collect::<BTreeSet<_>>()
+        };
+        let aligned = numa.map(of);
+        (books.endpoints.get(resource).cloned(), available, aligned, reused)
     };
     let mut chosen: BTreeSet<String> = reused.into_iter().collect();
-    let unasked = manager.traps.ignores_preference || chosen.len() == count;
-    if let (false, Some(endpoint)) = (unasked, endpoint) {
-        let preferred = prefer(endpoint, &available, &chosen, count).await?;
-        let sensible = preferred.into_iter().filter(|id| available.contains(id));
-        let room = count - chosen.len();
-        chosen.extend(sensible.take(room));
-    }
-    let rest = manager.books().dice.shuffled(available);
-    for id in rest {
-        if chosen.len() < count {
-            chosen.insert(id);
+    let needs = |chosen: &BTreeSet<String>| count - chosen.len();
+    let has_more = |set: &BTreeSet<String>, chosen: &_| set.len() > needs(chosen);
+    for (set, is_all) in aligned.map(|set| (set, false)).into_iter().chain([(available, true)]) {
+        let asks = needs(&chosen) > 0 && (is_all || has_more(&set, &chosen));
+        let unasked = manager.traps.ignores_preference || !asks;
+        if let (false, Some(endpoint)) = (unasked, endpoint.clone()) {
+            let preferred = prefer(endpoint, &set, &chosen, count).await?;
+            let sensible = preferred.into_iter().filter(|id| set.contains(id));
+            chosen.extend(sensible.take(needs(&chosen)));
+        }
+        let rest = manager.books().dice.shuffled(set);
+        for id in rest {
+            if needs(&chosen) > 0 {
+                chosen.insert(id);
+            }
         }
     }
     if chosen.len() < count {

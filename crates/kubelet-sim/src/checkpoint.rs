@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::devices::{Devices, Holding, Resource};
 
 /// The node of devices without a topology.
-const NO_NUMA_NODE: &str = "-1";
+const NO_NUMA_NODE: i64 = -1;
 
 #[derive(Serialize, Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
@@ -55,7 +55,7 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 /// Writes the books down, whole or not at all, as the kubelet does: whoever copies the file has all of it.
 /// A folder that is gone is the next reader's trouble.
 pub(crate) fn save(folder: &Path, devices: &Devices) {
-    let entries: Vec<_> = devices.holdings.iter().map(Entry::from).collect();
+    let entries: Vec<_> = devices.holdings.iter().map(|it| entry(it, devices)).collect();
     let registered_devices =
         devices.resources.keys().map(|name| (name.clone(), Vec::new())).collect();
     let data =
@@ -77,15 +77,18 @@ pub(crate) fn load(folder: &Path) -> Devices {
     }
 }
 
-impl From<&Holding> for Entry {
-    fn from(holding: &Holding) -> Self {
-        Self {
-            pod: holding.pod.clone(),
-            container: holding.container.clone(),
-            resource: holding.resource.clone(),
-            ids: [(NO_NUMA_NODE.to_owned(), holding.ids.iter().cloned().collect())].into(),
-            answer: STANDARD.encode(holding.answer.encode_to_vec()),
-        }
+fn entry(holding: &Holding, devices: &Devices) -> Entry {
+    let mut ids = BTreeMap::<String, Vec<String>>::new();
+    for id in &holding.ids {
+        let node = devices.node_of(&holding.resource, id).unwrap_or(NO_NUMA_NODE);
+        ids.entry(node.to_string()).or_default().push(id.clone());
+    }
+    Entry {
+        pod: holding.pod.clone(),
+        container: holding.container.clone(),
+        resource: holding.resource.clone(),
+        ids,
+        answer: STANDARD.encode(holding.answer.encode_to_vec()),
     }
 }
 

@@ -9,6 +9,8 @@ use kubelet::deviceplugin::{ContainerAllocateResponse, Device};
 pub(crate) struct Resource {
     pub(crate) healthy: BTreeSet<String>,
     pub(crate) unhealthy: BTreeSet<String>,
+    /// The NUMA nodes of those that have one.
+    pub(crate) numa: BTreeMap<String, i64>,
 }
 
 /// What one container holds of one resource, with the plugin's stored answer.
@@ -36,6 +38,9 @@ impl Resource {
             devices.iter().filter(has).map(|device| device.id.clone()).collect()
         };
         (self.healthy, self.unhealthy) = (of(true), of(false));
+        let node = |device: &Device| Some(device.topology.as_ref()?.nodes.first()?.id);
+        let nodes = devices.iter().filter_map(|device| Some((device.id.clone(), node(device)?)));
+        self.numa = nodes.collect();
     }
 
     /// The end of a stream: allocatable is zero at once, capacity stays for a while.
@@ -50,6 +55,11 @@ impl Devices {
         let held = self.held(resource);
         let healthy = self.resources.get(resource).map(|resource| &resource.healthy);
         healthy.into_iter().flatten().filter(|id| !held.contains(*id)).cloned().collect()
+    }
+
+    /// The NUMA node of a device of a resource, where it has one.
+    pub(crate) fn node_of(&self, resource: &str, id: &str) -> Option<i64> {
+        self.resources.get(resource)?.numa.get(id).copied()
     }
 
     fn held(&self, resource: &str) -> BTreeSet<&String> {

@@ -50,6 +50,8 @@ pub struct ContainerSpec {
     pub volumes: Vec<Volume>,
     /// Of an init container: its `restartPolicy` is `Always`.
     pub restarts: bool,
+    /// The NUMA node to which the kubelet's topology manager has aligned it.
+    pub numa: Option<i64>,
 }
 
 /// A folder or file of the machine in a container.

@@ -7,7 +7,7 @@ use kubelet::podresources::pod_resources_lister_server::PodResourcesLister;
 use kubelet::podresources::{
     AllocatableResourcesRequest, AllocatableResourcesResponse, ClaimResource, ContainerDevices,
     ContainerResources, DynamicResource, GetPodResourcesRequest, GetPodResourcesResponse,
-    ListPodResourcesRequest, ListPodResourcesResponse, PodResources,
+    ListPodResourcesRequest, ListPodResourcesResponse, NumaNode, PodResources, TopologyInfo,
 };
 use tonic::{Request, Response, Status};
 
@@ -101,10 +101,19 @@ fn devices(books: &Books, pod: &ActivePod, container: &str) -> Vec<ContainerDevi
     for holding in books.devices.of_container(&pod.uid, container) {
         by_resource.entry(&holding.resource).or_default().extend(holding.ids.iter().cloned());
     }
-    let devices = |(name, device_ids): (&str, Vec<String>)| ContainerDevices {
-        resource_name: name.to_owned(),
+    by_resource.into_iter().flat_map(|(name, ids)| of_resource(books, name, ids)).collect()
+}
+
+/// The devices of one resource: a piece for each NUMA node, and one for those without.
+fn of_resource(books: &Books, resource: &str, ids: Vec<String>) -> Vec<ContainerDevices> {
+    let mut by_node = BTreeMap::<Option<i64>, Vec<String>>::new();
+    for id in ids {
+        by_node.entry(books.devices.node_of(resource, &id)).or_default().push(id);
+    }
+    let piece = |(node, device_ids): (Option<i64>, Vec<String>)| ContainerDevices {
+        resource_name: resource.to_owned(),
         device_ids,
-        topology: None,
+        topology: node.map(|id| TopologyInfo { nodes: vec![NumaNode { id }] }),
     };
-    by_resource.into_iter().map(devices).collect()
+    by_node.into_iter().map(piece).collect()
 }
