@@ -232,6 +232,8 @@ pub type Scanned = (u32, Result<Facts, String>);
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inventory {
     gpus: Vec<Gpu>,
+    /// Why cards do not answer of which nobody knows which they are, by NVML's index.
+    nameless: BTreeMap<u32, String>,
 }
 
 impl Inventory {
@@ -239,13 +241,19 @@ impl Inventory {
     #[must_use]
     pub fn new(mut gpus: Vec<Gpu>) -> Self {
         gpus.sort_by_key(|gpu| gpu.index);
-        Self { gpus }
+        Self { gpus, nameless: BTreeMap::new() }
     }
 
     /// All GPUs.
     #[must_use]
     pub fn gpus(&self) -> &[Gpu] {
         &self.gpus
+    }
+
+    /// Why cards do not answer that have not since the node was booted, by NVML's index: which they are nobody knows.
+    #[must_use]
+    pub fn nameless(&self) -> &BTreeMap<u32, String> {
+        &self.nameless
     }
 
     /// The GPU with this UUID, or the one that the slice with this UUID is of.
@@ -267,7 +275,7 @@ impl Inventory {
     #[must_use]
     pub fn uncordoned(&self) -> Self {
         let open = |gpu: &Gpu| Gpu { cordon: None, ..gpu.clone() };
-        Self { gpus: self.gpus.iter().map(open).collect() }
+        Self { gpus: self.gpus.iter().map(open).collect(), ..self.clone() }
     }
 
     /// What is known after another look. A GPU that NVML no longer answers for stays, marked: the
@@ -296,7 +304,11 @@ impl Inventory {
             }
         }
         gpus.iter_mut().for_each(|gpu| gpu.follow(config, orders));
-        Self::new(gpus)
+        let is_known = |index: &u32| gpus.iter().any(|gpu| gpu.index == *index);
+        let silent =
+            scan.iter().filter_map(|(index, facts)| Some((*index, facts.as_ref().err()?.clone())));
+        let nameless = silent.filter(|(index, _)| !is_known(index)).collect();
+        Self { nameless, ..Self::new(gpus) }
     }
 }
 

@@ -6,14 +6,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::aside::aside;
 use crate::driver::{Driver, DriverError};
 use crate::layout::Layout;
-use crate::nvml::{self, NvmlSource};
+use crate::nvml::{NvmlSource, Source};
 use crate::options::Options;
 use crate::orders::Orders;
 use crate::run::known;
@@ -106,27 +106,17 @@ fn is_blind(why: &anyhow::Error, proc: &Path) -> bool {
     !is_live && proc.join("driver/nvidia/version").exists()
 }
 
-/// Looks for the driver and, unless it is let go of by an order, at the cards.
+/// Looks for the driver and, unless it is let go of by an order or an agent knew of cards, whether it lists any: what
+/// those say is waited for by who serves them, for each apart.
 fn look(options: &Options) -> Result<()> {
     let (layout, config) = known(options)?;
     let driver = Driver::find(&std::path::absolute(&config.driver_root)?)?;
-    if Orders::at_start(&layout).driver_released.is_some() {
+    let is_released = Orders::at_start(&layout).driver_released.is_some();
+    if is_released || !status::known(&layout).is_empty() {
         return Ok(());
     }
-    let cards = nvml::scan(&mut NvmlSource::new(driver.nvml())).map_err(NoGpu)?;
-    // They are offered as out of order.
-    if !status::known(&layout).is_empty() {
-        return Ok(());
-    }
-    let mut silent = Vec::new();
-    for (_, facts) in cards {
-        match facts {
-            Ok(_) => return Ok(()),
-            Err(why) => silent.push(why),
-        }
-    }
-    let why = silent.pop().unwrap_or_else(|| "NVML lists no GPU that answers".into());
-    Err(anyhow!(NoGpu(why)))
+    let cards = NvmlSource::new(driver.nvml()).open().map_err(|why| NoGpu(why.to_string()))?;
+    if cards.is_empty() { Err(NoGpu("NVML lists no GPU".into()).into()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub use error::BookError;
 use tracing::{info, warn};
 
 use super::hands::{Hands, MOST_AHEAD, Removal};
-use super::holders::holder_of;
+use super::holders::{holder_of, resource_of};
 use super::kept::Kept;
 use super::lists::{Listed, Look};
 use super::pages::{self, RuleBook, Rules};
@@ -254,7 +254,8 @@ impl Book {
             if is_whole && has_ended(record, self.signs(id, look), look.held, is_lived_in) {
                 self.end(id);
             } else if let Some(holder) = holder_of(record, look.held) {
-                done = done.and(self.hold(id, holder));
+                let resource = resource_of(record, look.held);
+                done = done.and(self.give_as(id, resource)).and(self.hold(id, holder));
             } else {
                 done = done.and(self.keep(id, look));
             }

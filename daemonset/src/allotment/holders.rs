@@ -10,10 +10,12 @@ use crate::inventory::Kind;
 
 /// One container and the devices that it holds of one resource of ours: with several pools it may hold
 /// several, and each is an allotment.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Held {
     /// Which container.
     pub holder: Holder,
+    /// As which resource it was given them, without the domain; `None` where it has none, and where nobody told.
+    pub resource: Option<String>,
     /// Its devices. None: its whole pod has none of ours, as far as the kubelet remembers.
     pub devices: BTreeSet<DeviceId>,
 }
@@ -31,26 +33,32 @@ pub fn holders(list: &ListPodResourcesResponse, domain: &str) -> Vec<Held> {
         };
         let first = held.len();
         for container in &pod.containers {
-            let ours = ours(container, domain).into_iter();
-            held.extend(ours.map(|devices| Held { holder: holder(container), devices }));
+            held.extend(ours(container, domain).into_iter().map(|(resource, devices)| Held {
+                holder: holder(container),
+                resource: Some(resource),
+                devices,
+            }));
         }
         if held.len() == first {
-            let none = |container| Held { holder: holder(container), devices: BTreeSet::new() };
+            let none = |container| Held { holder: holder(container), ..Held::default() };
             held.extend(pod.containers.iter().map(none));
         }
     }
     held
 }
 
-/// The devices of each resource of ours.
-fn ours(container: &ContainerResources, domain: &str) -> Vec<BTreeSet<DeviceId>> {
-    let is_ours = |name: &str| name.split_once('/').is_some_and(|(prefix, _)| prefix == domain);
-    let mut sets = BTreeMap::<&str, BTreeSet<DeviceId>>::new();
-    for devices in container.devices.iter().filter(|devices| is_ours(&devices.resource_name)) {
-        let ids = devices.device_ids.iter().filter_map(|id| id.parse::<DeviceId>().ok());
-        sets.entry(&devices.resource_name).or_default().extend(ids);
+/// The devices of each resource of ours, by its name without the domain.
+fn ours(container: &ContainerResources, domain: &str) -> BTreeMap<String, BTreeSet<DeviceId>> {
+    let mut sets = BTreeMap::<String, BTreeSet<DeviceId>>::new();
+    for devices in &container.devices {
+        let Some((prefix, resource)) = devices.resource_name.split_once('/') else { continue };
+        if prefix == domain {
+            let ids = devices.device_ids.iter().filter_map(|id| id.parse::<DeviceId>().ok());
+            sets.entry(resource.to_owned()).or_default().extend(ids);
+        }
     }
-    sets.into_values().filter(|set| !set.is_empty()).collect()
+    sets.retain(|_, set| !set.is_empty());
+    sets
 }
 
 /// Who holds the devices of `record`: the container with just these, or else the pod of a container
@@ -62,6 +70,12 @@ pub(crate) fn holder_of(record: &Record, held: &[Held]) -> Option<Holder> {
     }
     let shares = |held: &&Held| record.devices.iter().any(|id| held.devices.contains(id));
     held.iter().find(shares).map(|held| Holder { container: None, ..held.holder.clone() })
+}
+
+/// As which resource the kubelet gave out the devices of `record`: an init container's are given on under the same.
+pub(crate) fn resource_of<'a>(record: &Record, held: &'a [Held]) -> Option<&'a str> {
+    let shares = |held: &&Held| record.devices.iter().any(|id| held.devices.contains(id));
+    held.iter().find(shares)?.resource.as_deref()
 }
 
 /// What another container of the record's pod holds, or the same one beside it, that does not go
@@ -141,7 +155,11 @@ pub(crate) mod tests {
     fn whole_gpus_and_percents_clash_within_a_pod_and_not_beyond_it() {
         let held = |pod: &str, container: &str, devices: BTreeSet<DeviceId>| {
             let (namespace, pod) = ("default".to_owned(), pod.to_owned());
-            Held { holder: Holder { namespace, pod, container: Some(container.into()) }, devices }
+            Held {
+                holder: Holder { namespace, pod, container: Some(container.into()) },
+                resource: Some("gpu-percent".into()),
+                devices,
+            }
         };
         let whole = BTreeSet::from([DeviceId::Whole(uuid(1))]);
         let record = Record::new(&parts(0, 0..50), &crate::decide::Grant::Whole(vec![]), 0);

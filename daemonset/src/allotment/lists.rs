@@ -105,7 +105,7 @@ mod tests {
     fn pod(name: &str) -> Held {
         let (namespace, container) = ("default".into(), Some("main".into()));
         let holder = Holder { namespace, pod: name.into(), container };
-        Held { holder, devices: BTreeSet::new() }
+        Held { holder, ..Held::default() }
     }
 
     /// What so many of the same lists of a kubelet with this life are taken for.

@@ -15,7 +15,7 @@ mod store;
 
 pub use book::{Book, BookError, Told};
 pub use holders::{Held, holders};
-pub(crate) use holders::{clash, holder_of};
+pub(crate) use holders::{clash, holder_of, resource_of};
 pub use kept::{Kept, Life};
 pub(crate) use lists::is_forgotten;
 pub use lists::{Listed, Lists, Look, PodName};

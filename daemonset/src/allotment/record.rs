@@ -37,11 +37,11 @@ pub struct Record {
     /// Who holds them, once the kubelet has told.
     pub holder: Option<Holder>,
     /// The resource that they were allocated as, without the domain; `None` in a record of an agent
-    /// that had two only, and where a lost record was made again.
+    /// that had two only, and in one that was made again, until the kubelet has told.
     #[serde(default)]
     pub resource: Option<String>,
-    /// The domain of that resource; `None` in a record of an agent that did not write it down, and where a lost record
-    /// was made again.
+    /// The domain of that resource; `None` in a record of an agent that did not write it down, and where `resource`
+    /// is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
     /// The version of the shim that the kubelet's stored answer names.
@@ -169,7 +169,7 @@ impl Record {
     /// As the kubelet would list it, where it is known whose it is.
     pub(crate) fn held(&self) -> Option<Held> {
         let devices = self.devices.iter().copied().collect();
-        Some(Held { holder: self.holder.clone()?, devices })
+        Some(Held { holder: self.holder.clone()?, resource: self.resource.clone(), devices })
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn held(range: std::ops::Range<u8>) -> [Held; 1] {
-        [Held { holder: holder(), devices: parts(0, range) }]
+        [Held { holder: holder(), devices: parts(0, range), ..Held::default() }]
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         let of = |container: &str| {
             [Held {
                 holder: Holder { container: Some(container.into()), ..holder() },
-                devices: BTreeSet::new(),
+                ..Held::default()
             }]
         };
         let record = Record { holder: Some(holder()), ..record(0..50) };
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_the_kubelet_keeps_for_an_init_container_stays_and_of_others_its_lists_decide() {
-        let held = [Held { holder: holder(), devices: BTreeSet::new() }];
+        let held = [Held { holder: holder(), ..Held::default() }];
         let look = |devices: Option<BTreeSet<_>>| Look {
             kept: devices.map(|devices| vec![kept(devices)]),
             ..Look::whole(&held, Instant::now())

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::budget::{Budget, Taken};
-use super::lost::Lost;
+use super::counted::Lost;
 use kube_api::{ApiError, Body, Client};
 
 /// Events that are remembered, to be counted up.

@@ -3,11 +3,11 @@
 
 mod again;
 mod budget;
+mod counted;
 mod events;
 mod evict;
 mod free;
 mod labels;
-mod lost;
 mod own_node;
 mod pools;
 mod publish;
@@ -25,13 +25,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use contract::{AllotmentId, Domain};
+use contract::Domain;
 use tokio::sync::{mpsc, watch as channel};
 use tokio::time::interval;
 use tracing::{info, warn};
 
+pub(crate) use counted::EventCounts;
 pub use kube_api::{ApiFlags, Meta};
-pub(crate) use lost::LostEvents;
 pub use pools::{PoolState, PoolStates};
 pub use refine::Refinement;
 pub(crate) use taints::PutBack;
@@ -41,11 +41,11 @@ use crate::allotment::{Holder, Record};
 use crate::audit::Audited;
 use crate::audit::lister::Lister;
 use crate::config::Config;
-use crate::node::Node;
+use crate::node::{HandedOn, Node};
+use counted::Lost;
 use events::{About, Event};
 use evict::Evictor;
 use kube_api::{Change, Client, follow};
-use lost::Lost;
 
 /// The pods of the node, by uid, as far as the API server has told.
 pub type Pods = BTreeMap<String, Meta>;
@@ -92,21 +92,21 @@ pub(crate) struct Api {
     /// The namespace in which the node's free GPUs are published.
     pub(crate) publish_in: Option<String>,
     /// Where events are counted that are not told.
-    pub(crate) lost: Arc<LostEvents>,
+    pub(crate) counts: Arc<EventCounts>,
 }
 
 /// Where events are handed on, to be sent in their order.
 #[derive(Clone)]
 struct Events {
     sender: mpsc::Sender<Event>,
-    lost: Arc<LostEvents>,
+    counts: Arc<EventCounts>,
 }
 
 impl Events {
     /// Hands one on; who tells of something waits for no API server.
     fn tell(&self, event: Event) {
         if self.sender.try_send(event).is_err() {
-            self.lost.count(Lost::Crowded);
+            self.counts.lose(Lost::Crowded);
         }
     }
 }
@@ -124,11 +124,11 @@ impl Api {
             lister,
             compare_every,
             publish_in,
-            lost,
+            counts,
         } = self;
         let client = Arc::new(client);
         let (sender, waiting) = mpsc::channel(WAITING);
-        let events = Events { sender, lost: lost.clone() };
+        let events = Events { sender, counts: counts.clone() };
         let (labels, has) = channel::channel(None);
         let (compared, awaited) = (has.clone(), has.clone());
         let (uid, is) = channel::channel(None);
@@ -142,7 +142,7 @@ impl Api {
         let all = async {
             tokio::join!(
                 keep_pods(&client, &name, &node, &config),
-                sending::keep_sending(&client, &name, waiting, LOOK, &lost),
+                sending::keep_sending(&client, &name, waiting, LOOK, &counts),
                 keep_refining(&node, &config, &events),
                 telling::keep_telling(&node, &config, heard, &events),
                 keep_evicting(&client, &node, &config, audited, &events),
@@ -221,12 +221,12 @@ async fn keep_refining(node: &Node, config: &channel::Receiver<Arc<Config>>, eve
     }
 }
 
-/// On the node: the pod is gone, and who was given its ledger is not known.
-fn handed_on((id, holder): &(AllotmentId, Option<Holder>)) -> Event {
+/// On the node: the pod is gone, and who has its ledger may be of none.
+fn handed_on(HandedOn { id, holder, by }: &HandedOn) -> Event {
     let [namespace, pod, _] = Holder::words(holder.as_ref()).map(Option::unwrap_or_default);
     let message = format!(
-        "the pod {namespace}/{pod} is gone, and the ledger of its allotment {id} is held all the same, by whoever \
-         was given it: the share is given out again"
+        "the pod {namespace}/{pod} is gone, and the ledger of its allotment {id} is held all the same, by {by}: the \
+         share is given out again"
     );
     let (about, reason, which) = (About::Node, "GPULedgerHandedOn", id.to_string());
     Event { about, warning: true, reason, which, message }

@@ -20,6 +20,10 @@ const PREFIX: &str = "gpu.pool.";
 const SAID: [&str; 4] = ["count", "product", "driver", "mig"];
 /// The end of the name of a label that is the same on two nodes only where all that they say is.
 const SHAPE: &str = "shape";
+/// The condition's name behind the domain.
+const CONDITION: &str = "GPUPoolsUniform";
+/// Its reason where there is nothing to compare.
+const NO_POOLS: &str = "NoPools";
 /// Nodes that a message names.
 const NAMED: usize = 3;
 
@@ -213,6 +217,8 @@ pub(super) fn ours(labels: &Labels, domain: &str) -> Labels {
 pub(super) struct Told {
     said: Option<(bool, &'static str, String)>,
     since: String,
+    /// Whether it is known that no agent before this one has left a word.
+    is_clean: bool,
 }
 
 impl Told {
@@ -225,8 +231,10 @@ impl Told {
         domain: &str,
         states: &PoolStates,
     ) {
-        let nothing = || (true, "NoPools", "the node has no pool".to_owned());
-        let now_said = condition(states).or_else(|| self.said.as_ref().map(|_| nothing()));
+        let mut now_said = condition(states);
+        if now_said.is_none() && self.has_said(client, node, domain).await {
+            now_said = Some((true, NO_POOLS, "the node has no pool".to_owned()));
+        }
         let Some(said) = now_said.filter(|said| self.said.as_ref() != Some(said)) else { return };
         if self.said.as_ref().map(|(holds, ..)| *holds) != Some(said.0) {
             self.since = now();
@@ -239,6 +247,29 @@ impl Told {
             Err(error) => warn!(%error, "the condition of the node's pools is not written"),
         }
     }
+
+    /// Whether there is a word on pools, ours or that of an agent whose node had some.
+    async fn has_said(&mut self, client: &Client, node: &str, domain: &str) -> bool {
+        if self.said.is_none() && !self.is_clean {
+            match written(client, node, domain).await {
+                Ok(reason) => self.is_clean = reason.is_none_or(|reason| reason == NO_POOLS),
+                Err(error) => {
+                    warn!(%error, "what the node's condition says of pools is not known, asking again");
+                    return false;
+                }
+            }
+        }
+        self.said.is_some() || !self.is_clean
+    }
+}
+
+/// The reason in the node's condition, where it has one.
+async fn written(client: &Client, node: &str, domain: &str) -> Result<Option<String>, ApiError> {
+    let path = format!("/api/v1/nodes/{node}");
+    let found = client.call(Method::GET, &path, Body::None).await?;
+    let all = found["status"]["conditions"].as_array();
+    let ours = all.into_iter().flatten().find(|it| it["type"] == format!("{domain}/{CONDITION}"));
+    Ok(ours.map(|it| it["reason"].as_str().unwrap_or_default().to_owned()))
 }
 
 /// Conditions of others stay as they are: they are merged by their types. Where the answer is 403, the
@@ -251,7 +282,7 @@ async fn write(
     since: &str,
 ) -> Result<(), ApiError> {
     let condition = json!({
-        "type": format!("{domain}/GPUPoolsUniform"),
+        "type": format!("{domain}/{CONDITION}"),
         "status": if *holds { "True" } else { "False" },
         "reason": reason,
         // The API server takes 32 KiB; a person does not.
@@ -265,92 +296,4 @@ async fn write(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inventory::Membership;
-    use crate::inventory::tests::{divided, gpu, slice};
-    use crate::modes::Mode;
-
-    fn pooled(gpu: Gpu) -> Gpu {
-        let (name, resource) = ("train".to_owned(), "gpu-train".to_owned());
-        Gpu { pool: Some(Membership { name, resource }), ..gpu }
-    }
-
-    fn node(name: &str, gpus: Vec<Gpu>, driver: &str) -> Meta {
-        let said = labels(&Inventory::new(gpus), Some(driver));
-        let labels = said.into_iter().map(|(name, word)| (format!("a.com/{name}"), word)).collect();
-        let mut node = Meta::default();
-        (node.name, node.labels) = (name.into(), labels);
-        node
-    }
-
-    fn compare_to(name: &str, nodes: &[Meta]) -> PoolStates {
-        let own = nodes.iter().find(|node| node.name == name).unwrap();
-        compare(name, &own.labels, nodes, "a.com")
-    }
-
-    fn v100() -> Gpu {
-        pooled(gpu(0, Mode::Whole))
-    }
-
-    #[test]
-    fn nodes_with_the_same_gpus_are_alike_and_others_have_no_say() {
-        let gpus = || vec![v100(), gpu(1, Mode::Shared)];
-        let stranger = node("c", vec![gpu(0, Mode::Shared)], "1");
-        let nodes = [node("a", gpus(), "570"), node("b", gpus(), "570"), stranger];
-        let states = compare_to("a", &nodes);
-        let (holds, reason, _) = condition(&states).unwrap();
-        assert_eq!((holds, reason), (true, "NodesAlike"));
-        assert_eq!(condition(&compare_to("c", &nodes)), None);
-    }
-
-    #[test]
-    fn each_difference_is_told_with_what_is_here_and_there() {
-        let a100 = pooled(Gpu { name: "NVIDIA A100-SXM4-80GB".into(), ..gpu(0, Mode::Whole) });
-        let mig = pooled(Gpu { name: "x".into(), ..divided(0, vec![slice(1, "1g.10gb"); 2]) });
-        let table = [
-            (vec![v100()], "570", None),
-            (vec![a100], "570", Some("product is Tesla-V100-SXM2-32GB here and NVIDIA-A100")),
-            (vec![v100(), pooled(gpu(1, Mode::Whole))], "570", Some("count is 1 here and 2 on b")),
-            (vec![v100()], "580", Some("driver is 570 here and 580 on b")),
-            (vec![mig], "570", Some("mig is off here and 2x1g.10gb on b")),
-        ];
-        for (gpus, driver, words) in table {
-            let nodes = [node("a", vec![v100()], "570"), node("b", gpus, driver)];
-            let (holds, _, message) = condition(&compare_to("a", &nodes)).unwrap();
-            assert_eq!(holds, words.is_none(), "{message}");
-            assert!(words.is_none_or(|words| message.contains(words)), "{message}");
-        }
-    }
-
-    #[test]
-    fn of_many_nodes_some_are_named_and_the_rest_is_counted() {
-        let others = (0..9).map(|n| node(&format!("n{n}"), vec![v100()], "580"));
-        let nodes: Vec<_> = others.chain([node("a", vec![v100()], "570")]).collect();
-        let state = compare_to("a", &nodes);
-        assert_eq!(state["train"].differ["driver"].len(), 9);
-        let (_, _, message) = condition(&state).unwrap();
-        assert!(message.ends_with("580 on n0, n1, n2 and 6 more"), "{message}");
-    }
-
-    #[test]
-    fn a_driver_that_is_not_known_yet_differs_from_none() {
-        let mut early = node("b", vec![v100()], "580");
-        early.labels.remove("a.com/gpu.pool.train.driver");
-        let states = compare_to("a", &[node("a", vec![v100()], "570"), early]);
-        assert!(states["train"].differ.is_empty());
-    }
-
-    #[test]
-    fn only_nodes_that_say_something_else_are_asked_for() {
-        let query = |node: &Meta| query("train", &node.labels, "a.com");
-        let of = |gpus: Vec<Gpu>, driver: &str| query(&node("a", gpus, driver));
-        let own = of(vec![v100()], "570");
-        assert_eq!(own, of(vec![v100()], "570"));
-        assert_ne!(own, of(vec![v100()], "580"));
-        assert_ne!(own, of(vec![v100(), pooled(gpu(1, Mode::Whole))], "570"));
-        let (count, shape) = own.split_once("%2C").unwrap();
-        assert!(count.ends_with("=a.com%2Fgpu.pool.train.count"), "{own}");
-        assert!(shape.starts_with("a.com%2Fgpu.pool.train.shape%21%3D"), "{own}");
-    }
-}
+mod tests;

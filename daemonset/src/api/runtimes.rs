@@ -203,7 +203,7 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
-    use crate::api::{LostEvents, served};
+    use crate::api::{EventCounts, served};
     use crate::node::tests::Bare;
     use crate::runtimes::Verdict;
 
@@ -232,7 +232,7 @@ mod tests {
         let desk = Arc::new(Desk {
             client: Arc::new(client),
             config: bare.config.subscribe(),
-            events: Events { sender, lost: Arc::new(LostEvents::default()) },
+            events: Events { sender, counts: Arc::new(EventCounts::default()) },
             node: bare.node.clone(),
             calls: Semaphore::new(AT_ONCE),
             late_calls: Semaphore::new(LATE_AT_ONCE),
@@ -277,7 +277,7 @@ mod tests {
         let bare = Bare::new();
         let config = bare.config.subscribe();
         let (sender, mut told) = mpsc::channel(8);
-        let events = Events { sender, lost: Arc::new(LostEvents::default()) };
+        let events = Events { sender, counts: Arc::new(EventCounts::default()) };
         let (client, node) = (Arc::new(client), bare.node.clone());
         tokio::spawn(async move { keep_answering(&client, &config, &events, &node).await });
         tokio::task::yield_now().await;

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::WAITING;
+use super::counted::{EventCounts, Lost};
 use super::events::{Event, Recorder, Told};
-use super::lost::{Lost, LostEvents};
 
 /// How long an event is tried to be sent: later it says nothing of the moment.
 const STALE: Duration = Duration::from_secs(600);
@@ -42,26 +42,26 @@ impl Queue {
 
     /// Puts one behind all others. Where no more may wait, the oldest goes for it: of the same thing, because the later
     /// one is the last word on it, else of all.
-    fn put(&mut self, one: Unsent, lost: &LostEvents) {
-        self.make_room(&one, lost);
+    fn put(&mut self, one: Unsent, counts: &EventCounts) {
+        self.make_room(&one, counts);
         self.unsent.push_back(one);
     }
 
     /// Puts what was not taken behind all others but those of the same thing, which stay behind it.
-    fn put_back(&mut self, late: Unsent, lost: &LostEvents) {
-        self.make_room(&late, lost);
+    fn put_back(&mut self, late: Unsent, counts: &EventCounts) {
+        self.make_room(&late, counts);
         let all = std::mem::take(&mut self.unsent).into_iter();
         let (after, before): (Vec<_>, Vec<_>) = all.partition(|one| one.is_of_the_same(&late));
         self.unsent.extend(before.into_iter().chain([late]).chain(after));
     }
 
-    fn make_room(&mut self, one: &Unsent, lost: &LostEvents) {
+    fn make_room(&mut self, one: &Unsent, counts: &EventCounts) {
         if self.unsent.len() < WAITING {
             return;
         }
         let oldest = self.unsent.iter().position(|before| before.is_of_the_same(one));
         self.unsent.remove(oldest.unwrap_or(0));
-        lost.count(Lost::Crowded);
+        counts.lose(Lost::Crowded);
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn keep_sending(
     name: &str,
     mut waiting: mpsc::Receiver<Event>,
     look: Duration,
-    lost: &LostEvents,
+    counts: &EventCounts,
 ) {
     let (mut recorder, mut queue) = (Recorder::new(client, name), Queue::default());
     // When the first of the queue is tried: however many others come until then.
@@ -88,7 +88,7 @@ pub(super) async fn keep_sending(
                 let Some(event) = event else { return };
                 let one = Unsent { event, since: Instant::now(), is_first: true };
                 if queue.has_of_the_same(&one) {
-                    queue.put(one, lost);
+                    queue.put(one, counts);
                     continue;
                 }
                 (one, false)
@@ -100,11 +100,12 @@ pub(super) async fn keep_sending(
         }
         match told {
             Told::Later if one.since.elapsed() < STALE => {
-                queue.put_back(Unsent { is_first: false, ..one }, lost);
+                queue.put_back(Unsent { is_first: false, ..one }, counts);
             }
-            Told::Later => lost.count(Lost::Stale),
-            Told::Lost(why) => lost.count(why),
-            Told::Taken | Told::Same => {}
+            Told::Later => counts.lose(Lost::Stale),
+            Told::Lost(why) => counts.lose(why),
+            Told::Taken => counts.tell(one.event.reason),
+            Told::Same => {}
         }
     }
 }
@@ -154,19 +155,22 @@ mod tests {
         for event in events {
             sender.try_send(event.clone()).unwrap();
         }
-        let mut all = Vec::new();
+        let (mut all, counts) = (Vec::new(), EventCounts::default());
         let hear = async {
             while all.len() < events.len() {
                 all.push(tells.recv().await.unwrap());
             }
+            while counts.told().values().sum::<u64>() < events.len() as u64 {
+                sleep(Duration::from_millis(1)).await;
+            }
         };
-        let lost = LostEvents::default();
-        let sending = keep_sending(&client, "n", waiting, Duration::from_millis(10), &lost);
+        let sending = keep_sending(&client, "n", waiting, Duration::from_millis(10), &counts);
         tokio::select! {
             () = hear => {}
             () = sending => {}
             () = sleep(Duration::from_secs(20)) => {}
         }
+        assert_eq!(counts.told().values().sum::<u64>(), events.len() as u64);
         all
     }
 
@@ -199,7 +203,7 @@ mod tests {
         let (told, mut tells) = mpsc::channel(WAITING);
         let (client, _account) = server(told, 1).await;
         let (sender, waiting) = mpsc::channel(WAITING);
-        let (look, lost) = (Duration::from_millis(50), LostEvents::default());
+        let (look, counts) = (Duration::from_millis(50), EventCounts::default());
         let come = async {
             for number in 0..200 {
                 // What is of one thing again is left out as the same: it costs the burst nothing.
@@ -210,7 +214,7 @@ mod tests {
         };
         let hear = async { while tells.recv().await.unwrap() != "GPUUnhealthy 0" {} };
         tokio::select! {
-            () = keep_sending(&client, "n", waiting, look, &lost) => unreachable!(),
+            () = keep_sending(&client, "n", waiting, look, &counts) => unreachable!(),
             () = come => panic!("it still waits"),
             () = hear => {}
         }
@@ -233,9 +237,9 @@ mod tests {
             }
             while tells.recv().await.unwrap() != last {}
         };
-        let lost = LostEvents::default();
+        let counts = EventCounts::default();
         tokio::select! {
-            () = keep_sending(&client, "n", waiting, Duration::from_millis(10), &lost) => unreachable!(),
+            () = keep_sending(&client, "n", waiting, Duration::from_millis(10), &counts) => unreachable!(),
             () = come => true,
             () = sleep(Duration::from_secs(20)) => false,
         }
@@ -290,21 +294,21 @@ mod tests {
 
     #[test]
     fn of_more_than_may_wait_the_oldest_of_the_same_thing_goes() {
-        let (mut queue, lost) = (Queue::default(), LostEvents::default());
+        let (mut queue, counts) = (Queue::default(), EventCounts::default());
         let one = |reason, which: &str, number: usize| Unsent {
             event: Event { message: number.to_string(), ..event(reason, which) },
             since: Instant::now(),
             is_first: false,
         };
-        queue.put(one("GPUUnhealthy", "0", 0), &lost);
-        (1..WAITING).for_each(|number| queue.put(one("GPUHealthy", "1", number), &lost));
-        assert_eq!(lost.counts(), [].into());
-        queue.put(one("GPUHealthy", "1", WAITING), &lost);
-        queue.put(one("GPUHealthy", "2", WAITING + 1), &lost);
+        queue.put(one("GPUUnhealthy", "0", 0), &counts);
+        (1..WAITING).for_each(|number| queue.put(one("GPUHealthy", "1", number), &counts));
+        assert_eq!(counts.lost(), [].into());
+        queue.put(one("GPUHealthy", "1", WAITING), &counts);
+        queue.put(one("GPUHealthy", "2", WAITING + 1), &counts);
         let number = |one: &Unsent| one.event.message.parse::<usize>().unwrap();
         let numbers: Vec<_> = queue.unsent.iter().map(number).collect();
         // The first of "1" goes for another of it, and the first of all for one of which none waits.
         assert_eq!(numbers, (2..=WAITING + 1).collect::<Vec<_>>());
-        assert_eq!(lost.counts(), [("crowded", 2)].into());
+        assert_eq!(counts.lost(), [("crowded", 2)].into());
     }
 }

@@ -155,7 +155,14 @@ fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
         );
         sick.into_iter().chain(closed).chain(no_shares)
     };
-    after.gpus().iter().flat_map(of_one).collect()
+    let is_news = |(index, why): &(&u32, &String)| before.nameless().get(*index) != Some(*why);
+    let nameless = after.nameless().iter().filter(is_news).map(|(index, why)| {
+        let message = format!(
+            "the card with NVML's index {index} has not answered since the node was booted: {why}"
+        );
+        on_node("GPUUnknown", true, &index.to_string(), message)
+    });
+    after.gpus().iter().flat_map(of_one).chain(nameless).collect()
 }
 
 /// Why no share of a GPU can be held that is there to be shared.
@@ -301,6 +308,27 @@ mod tests {
                 assert!(message.contains(part), "{message}");
                 assert!(message.contains(&uuid(1).to_string()), "{message}");
             }
+        }
+    }
+
+    #[test]
+    fn a_card_that_nobody_knows_and_that_does_not_answer_is_told_once_for_each_reason() {
+        let (config, orders) = Default::default();
+        let scanned = |why: &str| {
+            Inventory::default().refreshed(Ok(vec![(0, Err(why.into()))]), &config, &orders)
+        };
+        let (none, lost) = (Inventory::default(), scanned("it is lost"));
+        for (before, after, expected) in [
+            (&none, &lost, 1),
+            (&lost, &lost, 0),
+            (&lost, &scanned("it hangs"), 1),
+            (&lost, &none, 0),
+        ] {
+            let told = told(before, after);
+            assert!(
+                told.len() == expected && told.iter().all(|it| it.0 == "GPUUnknown"),
+                "{told:?}"
+            );
         }
     }
 

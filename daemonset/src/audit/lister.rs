@@ -10,6 +10,8 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
 
+use crate::nvml::own_name;
+
 /// Samples that are older say nothing of this moment.
 const SAMPLED: Duration = Duration::from_secs(1);
 
@@ -74,7 +76,7 @@ impl NvmlLister {
     }
 
     fn nvml(&self) -> Result<Nvml, NvmlError> {
-        Nvml::builder().lib_path(self.library.as_os_str()).init()
+        Nvml::builder().lib_path(own_name(&self.library).as_os_str()).init()
     }
 }
 

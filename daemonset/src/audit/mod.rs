@@ -13,6 +13,7 @@ mod judge;
 pub mod lister;
 mod measure;
 pub mod mounts;
+pub mod openers;
 pub mod process;
 mod tracker;
 

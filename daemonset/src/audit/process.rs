@@ -1,7 +1,6 @@
 //! What the kernel says of one process of this machine.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
@@ -90,7 +89,7 @@ impl Processes {
 }
 
 /// The begin of a file.
-fn read(path: &Path) -> io::Result<String> {
+pub(super) fn read(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(OTHERS).read_to_end(&mut bytes)?;
     // A name need not be UTF-8.
@@ -98,7 +97,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// The lines of a text that may be cut off: what has no end is none.
-fn lines(mut text: impl BufRead) -> impl Iterator<Item = String> {
+pub(super) fn lines(mut text: impl BufRead) -> impl Iterator<Item = String> {
     std::iter::from_fn(move || {
         let mut line = Vec::new();
         text.read_until(b'\n', &mut line).ok()?;
@@ -110,12 +109,16 @@ fn lines(mut text: impl BufRead) -> impl Iterator<Item = String> {
 /// The uids of the pods of which some process lives, as far as `proc` shows, but for our own.
 #[must_use]
 pub fn pods_that_live(proc: &Path) -> BTreeSet<String> {
-    let place =
-        |pid: &OsStr| Place::parse(&read(&proc.join(pid).join("cgroup")).unwrap_or_default());
-    let own = place(OsStr::new("self")).pod;
-    let names = fs::read_dir(proc).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let pids = names.filter(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-    pids.filter_map(|pid| place(&pid).pod).filter(|pod| own.as_ref() != Some(pod)).collect()
+    let place = |pid: &str| Place::parse(&read(&proc.join(pid).join("cgroup")).unwrap_or_default());
+    let own = place("self").pod;
+    let living = every_pid(proc).filter_map(|pid| place(&pid.to_string()).pod);
+    living.filter(|pod| own.as_ref() != Some(pod)).collect()
+}
+
+/// Of every process that `proc` shows.
+pub(super) fn every_pid(proc: &Path) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The 22nd field of a stat.

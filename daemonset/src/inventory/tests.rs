@@ -29,6 +29,13 @@ pub(crate) fn facts(n: u8) -> Facts {
     }
 }
 
+impl Inventory {
+    /// With a card at this index of which nobody knows which it is.
+    pub(crate) fn and_nameless(self, index: u32, why: &str) -> Self {
+        Self { nameless: [(index, why.to_owned())].into(), ..self }
+    }
+}
+
 /// Slice `n` of a GPU.
 pub(crate) fn slice(n: u8, profile: &str) -> Slice {
     Slice {

@@ -276,6 +276,7 @@ impl Node {
         is_listed: bool,
     ) -> Result<(), BookError> {
         let Some(holder) = allotment::holder_of(record, held) else { return Ok(()) };
+        self.book().give_as(record.id, allotment::resource_of(record, held))?;
         let (pod, namespace) = (holder.pod.clone(), holder.namespace.clone());
         info!(allotment = %record.id, namespace, pod, container = holder.container, "starting");
         match is_listed {
@@ -361,7 +362,8 @@ mod tests {
         fs::create_dir(bare.node.layout().record(record.id).with_extension("draft")).unwrap();
         let holder =
             Holder { namespace: "team".into(), pod: "a".into(), container: Some("main".into()) };
-        let held = [Held { holder, devices: record.devices.iter().copied().collect() }];
+        let held =
+            [Held { holder, devices: record.devices.iter().copied().collect(), ..Held::default() }];
         bare.node.let_start(&record, &held, true).await.unwrap();
         assert_eq!(bare.node.records()[0].holder, None, "it is written down before it is known");
     }

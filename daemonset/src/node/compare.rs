@@ -7,13 +7,18 @@ use std::time::Instant;
 use contract::{AllotmentId, DeviceId, Domain};
 use tracing::warn;
 
-use super::outlived::Outlived;
+use super::outlived::{HandedOn, Outlived};
 use super::{Denial, Node};
-use crate::allotment::{self, Held, Holder, Kept, Listed, Look, is_forgotten};
+use crate::allotment::{self, Held, Holder, Kept, Listed, Look, Record, is_forgotten};
+use crate::api::{Pods, pod_of};
 use crate::aside::aside;
+use crate::audit::openers::{Opener, openers};
 use crate::audit::process::pods_that_live;
 use crate::checkpoint;
 use crate::decide;
+
+/// Those who have a ledger that are named: a tenant can have many.
+const KEEPERS: usize = 3;
 
 impl Node {
     /// Compares the allotments with what the kubelet lists: ends those that have ended, names the others, and
@@ -122,20 +127,27 @@ impl Node {
         // Where no other pod's processes are shown nobody can tell.
         let is_gone = |uid: &String| !living.is_empty() && !living.contains(uid);
         unlisted.retain(|it| old.contains(&it.id) && it.pod_uid.as_ref().is_some_and(is_gone));
-        let mut outlived = self.known_outlived();
         for record in &unlisted {
             let is_held = allotment::living(&self.wares.layout, record.id) > 0;
-            let holder = record.holder.as_ref();
-            if !is_held || !outlived.find(record.id, holder) {
-                continue;
+            if is_held && self.known_outlived().is_news(record.id) {
+                self.tell_handed_on(record).await;
             }
-            let [namespace, pod, container] = Holder::words(holder);
-            warn!(
-                namespace, pod, container, allotment = %record.id,
-                "its pod is gone and has no process, and its ledger is held all the same: by whoever was given it"
-            );
         }
         unlisted.into_iter().map(|record| record.id).collect()
+    }
+
+    /// Says of an allotment whose pod is gone who holds its ledger all the same.
+    async fn tell_handed_on(&self, record: &Record) {
+        let proc = self.identity.proc.clone();
+        let ledger = self.wares.layout.pages_of(record.id).join(contract::paths::LEDGER_FILE);
+        let found = aside(move || openers(&proc, &ledger)).await;
+        let by = keepers(&found, &self.pods.borrow());
+        let [namespace, pod, container] = Holder::words(record.holder.as_ref());
+        warn!(
+            namespace, pod, container, allotment = %record.id, by,
+            "its pod is gone and has no process, and its ledger is held all the same"
+        );
+        self.known_outlived().find(HandedOn { id: record.id, holder: record.holder.clone(), by });
     }
 
     pub(super) fn known_outlived(&self) -> MutexGuard<'_, Outlived> {
@@ -158,10 +170,27 @@ impl Node {
     }
 }
 
+/// Who has a ledger, in words, as far as it could be seen.
+fn keepers(found: &[Opener], pods: &Pods) -> String {
+    let word = |one: &Opener| match &one.pod {
+        Some(uid) => pod_of(pods, uid).map_or_else(
+            || format!("a pod with the uid {uid}"),
+            |pod| format!("the pod {}/{}", pod.namespace, pod.name),
+        ),
+        None => format!("the process {}, which is of no pod", one.pid),
+    };
+    let all: BTreeSet<_> = found.iter().map(word).collect();
+    match all.is_empty() {
+        true => "whoever was given it".to_owned(),
+        false => all.into_iter().take(KEEPERS).collect::<Vec<_>>().join(", "),
+    }
+}
+
 /// What the kubelet would list if it listed init containers, of pods that live.
 fn certain(kept: Option<&[Kept]>) -> impl Iterator<Item = Held> {
     kept.into_iter().flatten().filter(|kept| kept.lives()).map(|kept| Held {
         holder: kept.holder.clone().unwrap_or_default(),
+        resource: Some(kept.resource.clone()),
         devices: kept.devices.clone(),
     })
 }
@@ -270,7 +299,7 @@ mod tests {
     fn an_allotment_is_made_while_the_machines_processes_are_looked_for() {
         let bare = node(Some("uid"));
         let file = bare.node.identity.proc.join("self/cgroup");
-        let forgotten = [Held { holder: holder(), devices: BTreeSet::new() }];
+        let forgotten = [Held { holder: holder(), ..Held::default() }];
         let look = async move |node: &Node| drop(node.replaced(&forgotten).await);
         assert!(allots_beside(bare, file, look), "Allocate waited for procfs");
     }
@@ -294,6 +323,8 @@ mod tests {
             std::fs::create_dir_all(&process).unwrap();
             let cgroup = format!("0::/kubepods/pod{uid}/{}\n", "c".repeat(64));
             std::fs::write(process.join("cgroup"), cgroup).unwrap();
+            // As if it had what this process has.
+            std::fs::copy("/proc/self/maps", process.join("maps")).unwrap();
         };
         assert_eq!(look().await, 1, "it may be ending");
         bare.node.outlived.lock().unwrap().age(LONG * 10);
@@ -303,7 +334,9 @@ mod tests {
         live(&other);
         assert!(bare.node.handed_on() == 0 && bare.node.take_handed_on().is_empty());
         assert_eq!(look().await, 0);
-        assert_eq!(bare.node.take_handed_on(), [(id, Some(holder()))]);
+        let [told] = &bare.node.take_handed_on()[..] else { panic!("nothing is told") };
+        assert_eq!((told.id, &told.holder), (id, &Some(holder())));
+        assert_eq!(told.by, format!("a pod with the uid {other}"));
         assert!(bare.node.handed_on() == 1 && bare.node.take_handed_on().is_empty());
     }
 }

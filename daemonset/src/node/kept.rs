@@ -81,7 +81,8 @@ impl Node {
         let its = stored.iter().filter(|it| it.pod_uid == own.pod_uid && !is_listed(it, held));
         let listed = its.filter_map(|it| {
             let holder = holder(it, &stored, held, &pods)?;
-            Some(Held { holder, devices: it.devices.clone() })
+            let (resource, devices) = (Some(it.resource.clone()), it.devices.clone());
+            Some(Held { holder, resource, devices })
         });
         listed.collect()
     }

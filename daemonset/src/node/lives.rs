@@ -118,7 +118,7 @@ mod tests {
     fn held(pod: &str) -> Held {
         let container = Some("main".into());
         let holder = Holder { namespace: "default".into(), pod: pod.into(), container };
-        Held { holder, devices: BTreeSet::new() }
+        Held { holder, ..Held::default() }
     }
 
     fn pods(uids: &[&str]) -> Pods {

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use contract::AllotmentId;
 use tokio::sync::watch;
 
-use crate::allotment::{Book, Holder, Lists, PodName, Record};
+use crate::allotment::{Book, Lists, PodName, Record};
 use crate::answer::Wares;
 use crate::api::{Pods, PoolStates};
 use crate::arbiter;
@@ -40,6 +40,7 @@ use crate::runtimes::Runtimes;
 pub use denial::Denial;
 pub(crate) use gathered::Gathered;
 use lives::Lives;
+pub use outlived::HandedOn;
 use outlived::Outlived;
 
 /// Allotments come in bursts, and the kubelet writes a file for every list that it is sent: one that
@@ -261,10 +262,10 @@ impl Node {
         self.known_outlived().times()
     }
 
-    /// Those of them that were found since this was last asked, with whose they were.
+    /// Those of them that were found since this was last asked.
     #[must_use]
-    pub fn take_handed_on(&self) -> Vec<(AllotmentId, Option<Holder>)> {
-        self.known_outlived().take_untold().into_iter().collect()
+    pub fn take_handed_on(&self) -> Vec<HandedOn> {
+        self.known_outlived().take_untold()
     }
 
     /// The driver's NVML.

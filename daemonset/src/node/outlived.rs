@@ -22,7 +22,18 @@ pub(crate) struct Outlived {
     found: BTreeSet<AllotmentId>,
     /// How many were found since the agent started.
     times: u64,
-    untold: BTreeMap<AllotmentId, Option<Holder>>,
+    untold: BTreeMap<AllotmentId, HandedOn>,
+}
+
+/// What is told of an allotment whose ledger was handed on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HandedOn {
+    /// Which.
+    pub id: AllotmentId,
+    /// Whose it was.
+    pub holder: Option<Holder>,
+    /// Who keeps the ledger, in words.
+    pub by: String,
 }
 
 impl Outlived {
@@ -41,17 +52,20 @@ impl Outlived {
         unlisted.iter().filter(is_old).copied().collect()
     }
 
-    /// Whoever was given this one's ledger keeps it no longer. Whether that is news.
-    pub(crate) fn find(&mut self, id: AllotmentId, holder: Option<&Holder>) -> bool {
-        let is_news = self.found.insert(id);
-        if is_news {
+    /// Whether it has not been found yet that somebody keeps this one's ledger.
+    pub(crate) fn is_news(&self, id: AllotmentId) -> bool {
+        !self.found.contains(&id)
+    }
+
+    /// Whoever was given this one's ledger keeps it no longer.
+    pub(crate) fn find(&mut self, one: HandedOn) {
+        if self.found.insert(one.id) {
             self.times += 1;
-            self.untold.insert(id, holder.cloned());
+            self.untold.insert(one.id, one);
             if self.untold.len() > UNTOLD {
                 self.untold.pop_first();
             }
         }
-        is_news
     }
 
     /// How many were found since the agent started.
@@ -59,9 +73,9 @@ impl Outlived {
         self.times
     }
 
-    /// What was found since this was last asked, with whose it was.
-    pub(crate) fn take_untold(&mut self) -> BTreeMap<AllotmentId, Option<Holder>> {
-        std::mem::take(&mut self.untold)
+    /// What was found since this was last asked.
+    pub(crate) fn take_untold(&mut self) -> Vec<HandedOn> {
+        std::mem::take(&mut self.untold).into_values().collect()
     }
 
     /// All that was seen was seen so much earlier.

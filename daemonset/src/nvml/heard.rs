@@ -57,6 +57,11 @@ pub(super) fn judged(
 
 /// Writes into the log what has become of which card.
 pub(super) fn tell_changes(before: &Inventory, after: &Inventory) {
+    for (index, why) in after.nameless() {
+        if before.nameless().get(index) != Some(why) {
+            warn!(index, why, "a card does not answer, and nobody knows which it is");
+        }
+    }
     for gpu in after.gpus() {
         let was = before.get(gpu.uuid);
         match (&gpu.sick, was.map(|was| was.sick.as_deref())) {

@@ -1,6 +1,8 @@
 //! Keeps the inventory: one thread listens to all cards' threads, and asks the driver for nothing
 //! itself but its cards.
 
+mod picture;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,21 +10,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use contract::DeviceUuid;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::heard::{Heard, judged, tell_changes};
-use super::{Card, News, Silence, Source, Unreached};
+use super::heard::{Heard, judged};
+use super::{Card, Mark, News, Silence, Source, Unreached};
 use crate::config::Config;
 use crate::health::{Faults, module};
-use crate::inventory::{Facts, Gpu, Inventory, Scanned};
+use crate::inventory::{Gpu, Inventory};
 use crate::orders::Orders;
 
 /// How often what was wished is looked at, and who is silent.
 const TICK: Duration = Duration::from_millis(500);
 /// How long a card's thread may be silent beyond its look.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the first look waits for a card where another answers: what it says later counts then.
+const SLOW: Duration = Duration::from_secs(2);
 /// How long the cards' threads get to let go of the driver.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
@@ -63,7 +66,7 @@ impl<S: Source> Opening<S> {
     /// is let go of, and that are not found are out of order. A driver that is let go of by an order is left alone.
     ///
     /// # Errors
-    /// Why the driver cannot be reached, or that there is no thread to listen.
+    /// Why the driver cannot be reached, where no agent knew of any, or that there is no thread to listen.
     pub fn begin(
         source: S,
         wishes: Wishes,
@@ -75,10 +78,13 @@ impl<S: Source> Opening<S> {
         keeper.closed = keeper.released();
         // By the caller: a kernel lets a process with threads wait for milliseconds where its table of
         // descriptors grows, and drivers take many.
-        if keeper.closed.is_none() {
-            keeper.open()?;
+        let is_released = keeper.closed.is_some();
+        let opened = if is_released { Ok(()) } else { keeper.open() };
+        let known = knew(is_released);
+        // Whoever watches those is told so, and the driver is reached for again and again.
+        if known.is_empty() {
+            opened?;
         }
-        let known = knew(keeper.closed.is_some());
         keeper.inventory.send_replace(Arc::new(Inventory::new(known)));
         let look = move || {
             keeper.first_look();
@@ -92,7 +98,7 @@ impl<S: Source> Opening<S> {
     /// them before anybody else sees them.
     ///
     /// # Errors
-    /// Why the first look failed, or that it found no GPU.
+    /// Why the first look failed, or that the driver lists no GPU.
     pub fn finish(self, known: impl FnOnce(&Inventory)) -> Result<Scanner, String> {
         let mut keeper = self.0.join().map_err(|_| "the first look at the cards ended early")?;
         // Whose their clients of MPS are was not known yet.
@@ -108,9 +114,10 @@ impl<S: Source> Opening<S> {
 impl Scanner {
     fn start(keeper: Keeper<impl Source>) -> Result<Self, String> {
         let first = keeper.refreshed();
-        // What an agent knew of since the node was booted is offered as out of order, also where nothing else is there.
-        if keeper.closed.is_none() && first.gpus().is_empty() {
-            return Err(keeper.why_none());
+        // What an agent knew of since the node was booted is offered as out of order, also where nothing else is there, and
+        // cards that do not answer are told of.
+        if keeper.closed.is_none() && first.gpus().is_empty() && keeper.cards.is_empty() {
+            return Err("NVML lists no GPU".into());
         }
         for gpu in first.gpus() {
             match &gpu.sick {
@@ -120,12 +127,8 @@ impl Scanner {
                     slices = gpu.slices.as_ref().map(Vec::len), "found"),
             }
         }
-        for (index, card) in keeper.cards.iter().filter(|(_, card)| !card.answers()) {
-            let why = card.facts.as_ref().and_then(|facts| facts.as_ref().err());
-            let why = why.map_or_else(|| "it is silent".to_owned(), ToString::to_string);
-            if !first.gpus().iter().any(|gpu| gpu.index == *index) {
-                warn!(index, why, "a card does not answer, and nobody knows which it is");
-            }
+        for (index, why) in first.nameless() {
+            warn!(index, why, "a card does not answer, and nobody knows which it is");
         }
         let inventory = keeper.inventory.subscribe();
         keeper.inventory.send_replace(Arc::new(first));
@@ -151,6 +154,9 @@ struct Keeper<S> {
     /// Why there are no cards to listen to.
     closed: Option<String>,
     opened: Instant,
+    /// Which file the library was when the driver was reached, and the time before. Twice, because the audit can have had the
+    /// old one open at that moment.
+    libraries: [Option<Mark>; 2],
     /// True makes the threads of the cards end.
     ending: Arc<AtomicBool>,
     news: (Sender<Told>, Receiver<Told>),
@@ -171,6 +177,7 @@ impl<S: Source> Keeper<S> {
             cards: BTreeMap::new(),
             closed: None,
             opened: Instant::now(),
+            libraries: [None; 2],
             ending: Arc::default(),
             news: channel(),
             inventory: watch::Sender::new(Arc::default()),
@@ -185,6 +192,7 @@ impl<S: Source> Keeper<S> {
         self.opened = Instant::now();
         self.ending = Arc::default();
         self.news = channel();
+        self.libraries = [self.source.library(), self.libraries[0]];
         let opened = self.source.open();
         self.count_mismatches(opened.as_ref().err());
         let cards = opened.map_err(|why| why.to_string());
@@ -220,19 +228,18 @@ impl<S: Source> Keeper<S> {
         builder.spawn(told).map_err(|error| format!("no thread for a card: {error}"))
     }
 
-    /// Until every card has said something, or has had the time to.
+    /// Until every card has said something, or has had the time to: where others answer they do not wait for it long.
     fn first_look(&mut self) {
-        let end = Instant::now() + PATIENCE;
+        let mut end = Instant::now() + PATIENCE;
+        let mut is_alone = true;
         while self.cards.values().any(|card| card.facts.is_none()) {
+            if is_alone && self.cards.values().any(Heard::answers) {
+                (is_alone, end) = (false, Instant::now() + SLOW);
+            }
             let left = end.saturating_duration_since(Instant::now());
             let Ok((index, news)) = self.news.1.recv_timeout(left) else { break };
             self.hear(index, news);
         }
-    }
-
-    fn why_none(&self) -> String {
-        let mut whys = self.cards.values().filter_map(|card| card.facts.as_ref()?.as_ref().err());
-        whys.next().map_or_else(|| "NVML lists no GPU that answers".into(), ToString::to_string)
     }
 
     fn run(mut self, stopped: &Receiver<()>) {
@@ -284,18 +291,6 @@ impl<S: Source> Keeper<S> {
         }
     }
 
-    /// The GPU at a place: what last answered there since the driver was reached, or before that where there are as many
-    /// cards as then. Where one has gone or come the others' places are others.
-    fn gpu_at(&self, index: u32) -> Option<DeviceUuid> {
-        let known = || {
-            let inventory = self.inventory.borrow();
-            let mut gpus =
-                inventory.gpus().iter().filter(|_| inventory.gpus().len() == self.cards.len());
-            gpus.find(|gpu| gpu.index == index).map(|gpu| gpu.uuid)
-        };
-        self.cards.get(&index)?.gpu.or_else(known)
-    }
-
     /// Lets go of the driver where that is ordered, and reaches for it again where it was lost.
     fn see_to_the_driver(&mut self) {
         match self.released() {
@@ -306,7 +301,8 @@ impl<S: Source> Keeper<S> {
             }
             Some(_) => {}
             None if self.cards.is_empty() => self.reopen(),
-            None if self.all_failed() && self.opened.elapsed() >= self.pause => {
+            None if self.opened.elapsed() < self.pause => {}
+            None if self.all_failed() || self.is_exchanged() => {
                 self.close();
                 self.reopen();
             }
@@ -335,51 +331,25 @@ impl<S: Source> Keeper<S> {
         self.cards.values().all(|card| matches!(card.facts, Some(Err(_))))
     }
 
+    /// Whether another library lies where the driver's is: it is of another driver than the one that goes on answering, and
+    /// of that one only who reaches for it anew hears.
+    fn is_exchanged(&self) -> bool {
+        let now = self.source.library();
+        now.is_some() && self.libraries.iter().any(|known| known.is_some() && *known != now)
+    }
+
     /// Ends the cards' threads. One that hangs in the driver is left behind: it holds on to it.
     fn close(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         let end = Instant::now() + LETTING_GO;
-        while self.cards.values().any(|card| !card.thread.is_finished()) && Instant::now() < end {
+        let may_end = |card: &Heard| !card.thread.is_finished() && card.at.elapsed() <= PATIENCE;
+        while self.cards.values().any(may_end) && Instant::now() < end {
             thread::sleep(Duration::from_millis(10));
         }
         for (index, card) in std::mem::take(&mut self.cards) {
             if !card.thread.is_finished() {
                 warn!(index, "a card hangs in the driver: its thread is left behind");
             }
-        }
-    }
-
-    fn scan(&self) -> Result<Vec<Scanned>, String> {
-        if let Some(why) = &self.closed {
-            return Err(why.clone());
-        }
-        Ok(self.cards.iter().filter_map(|(index, card)| Some((*index, self.of(card)?))).collect())
-    }
-
-    fn of(&self, card: &Heard) -> Option<Result<Facts, String>> {
-        if card.at.elapsed() > PATIENCE {
-            return Some(Err("the driver does not answer for it".into()));
-        }
-        let facts = card.facts.clone()?.map_err(|why| why.to_string());
-        Some(facts.map(|facts| Facts {
-            trouble: facts.trouble.clone().or_else(|| self.faults.of(facts.uuid)),
-            ..facts
-        }))
-    }
-
-    fn refreshed(&self) -> Inventory {
-        let (config, orders) = (self.wishes.config.borrow(), self.wishes.orders.borrow());
-        self.inventory.borrow().refreshed(self.scan(), &config, &orders)
-    }
-
-    fn publish(&mut self) {
-        // What they change is written, and whoever gives orders waits for no disk.
-        let orders = self.wishes.orders.borrow().clone();
-        self.faults.follow(&orders);
-        let (before, after) = (self.inventory.borrow().clone(), self.refreshed());
-        if *before != after {
-            tell_changes(&before, &after);
-            self.inventory.send_replace(Arc::new(after));
         }
     }
 }

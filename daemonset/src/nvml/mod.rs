@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub use keeper::{Opening, Scanner, Wishes, Xids};
 pub use real::NvmlSource;
+pub(crate) use real::own_name;
 
 use crate::inventory::{Facts, Scanned};
 
@@ -22,7 +23,16 @@ pub trait Source: Send + 'static {
     /// # Errors
     /// Why the driver cannot be reached, as a clause.
     fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached>;
+
+    /// What tells the driver's library from another in its place: that one is of another driver, and is met when the
+    /// driver is reached for the next time. `None` where there is none.
+    fn library(&self) -> Option<Mark> {
+        None
+    }
 }
+
+/// The file system and the number in it of a file.
+pub type Mark = (u64, u64);
 
 /// Why the driver cannot be reached, as a clause.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

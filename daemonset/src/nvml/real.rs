@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::iter;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -18,7 +19,7 @@ use nvml_wrapper::struct_wrappers::event::EventData;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, EventSet, Nvml};
 
-use super::{Card, News, SLICE, Silence, Source, Unreached, slices};
+use super::{Card, Mark, News, SLICE, Silence, Source, Unreached, slices};
 use crate::inventory::{Facts, Foreign};
 
 /// NVML_FI_DEV_GET_GPU_RECOVERY_ACTION of nvml.h: from driver 570 on.
@@ -42,7 +43,7 @@ impl NvmlSource {
 
 impl Source for NvmlSource {
     fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached> {
-        let nvml = Nvml::builder().lib_path(self.library.as_os_str()).init();
+        let nvml = Nvml::builder().lib_path(own_name(&self.library).as_os_str()).init();
         let nvml = nvml.map_err(|error| {
             let why = format!("NVML in {}: {error}", self.library.display());
             match error {
@@ -58,6 +59,17 @@ impl Source for NvmlSource {
         };
         Ok((0..count).map(card).collect())
     }
+
+    fn library(&self) -> Option<Mark> {
+        let file = fs::metadata(&self.library).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+}
+
+/// The file behind the links that lead to a library: it has its driver's version in its name. A loader that has a library of
+/// a name open does not look whether another lies there by now.
+pub(crate) fn own_name(library: &Path) -> PathBuf {
+    fs::canonicalize(library).unwrap_or_else(|_| library.to_owned())
 }
 
 /// One card. NVML stays loaded until the last is dropped.

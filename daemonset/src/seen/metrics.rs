@@ -58,6 +58,7 @@ families! {
     gpu_measured: Gauges, "gpu_memory_measured", Some(Unit::Bytes), "Memory that containers hold, as the driver counts";
     gpu_healthy: Gauges, "gpu_healthy", None, "1 while the GPU works; gpu_blocked_info says whether it is given out";
     gpu_sick: Gauges, "gpu_sick_info", None, "Why a GPU does not work";
+    gpu_nameless: Gauges, "gpu_unknown_info", None, "Why a card does not answer that has not since the node was booted, by NVML's index";
     gpu_blocked: Gauges, "gpu_blocked_info", None, "Why a GPU that works is given to nobody new";
     gpu_xids: Counters, "gpu_xids", None, "XIDs that the driver has told of since the agent started";
     gpu_no_shares: Gauges, "gpu_no_shares_info", None, "Why no share of a GPU can be held on this node";
@@ -85,6 +86,7 @@ families! {
     share_seconds: Counters, "namespace_share", Some(Unit::Seconds), "GPUs held, times the time they were held; a MIG slice is its part of the memory of its GPU";
     mps: Gauges, "mps_daemon", None, "1 while the MPS daemon behind these pipes lives and holds its clients to their shares";
     config_refused: Gauges, "config_refused", None, "1 while the configuration's file is wrong and the one before stays in force";
+    events: Counters, "events", None, "Events that the API server took, by reason";
     events_lost: Counters, "events_lost", None, "Events that were not told, by why";
     allotments: Gauges, "allotments", None, "Allotments on the node";
     troubles: Gauges, "allotment_trouble_info", None, "Why an allotment's record or pages are not as they should be";
@@ -123,6 +125,10 @@ impl Families {
             set(&self.troubles, vec![("allotment", id.to_string()), ("reason", why)], 1.0);
         }
         state.gpus.gpus().iter().for_each(|gpu| self.fill_gpu(state, gpu));
+        for (index, why) in state.gpus.nameless() {
+            let why = why.chars().take(100).collect();
+            set(&self.gpu_nameless, vec![("index", index.to_string()), ("reason", why)], 1.0);
+        }
         state.held.iter().for_each(|held| self.fill_container(state, held));
         for (namespace, seconds) in state.chargeback.sums() {
             add(&self.share_seconds, vec![("namespace", namespace.to_owned())], seconds);
@@ -161,6 +167,9 @@ impl Families {
         for ((gpu, xid), times) in &state.xids {
             let labels = vec![("gpu", gpu.clone()), ("xid", xid.to_string())];
             add(&self.gpu_xids, labels, *times as f64);
+        }
+        for (reason, count) in &state.events {
+            add(&self.events, vec![("reason", (*reason).to_owned())], *count as f64);
         }
         for (why, count) in &state.lost_events {
             add(&self.events_lost, vec![("reason", (*why).to_owned())], *count as f64);

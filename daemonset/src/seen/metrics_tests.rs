@@ -46,6 +46,7 @@ fn a_containers_share_limit_and_use_are_told_with_its_pod() {
     let refused = all.iter().find(|line| line.starts_with("aliquot_config_refused"));
     assert!(refused.unwrap().ends_with(" 0.0"));
     assert!(all.contains(&"aliquot_audit_found_total{kind=\"uncounted\"} 0.0".to_owned()));
+    assert!(all.contains(&"aliquot_events_total{reason=\"GPUUnhealthy\"} 2.0".to_owned()));
     assert!(all.contains(&"aliquot_events_lost_total{reason=\"burst\"} 3.0".to_owned()));
     assert_eq!(all.last().unwrap(), "# EOF");
 }
@@ -154,7 +155,7 @@ fn full() -> State {
     let mut gpus = state.gpus.gpus().to_vec();
     gpus[0].no_shares = Some("noexec".into());
     gpus[0].cordon = Some("fan".into());
-    state.gpus = Arc::new(Inventory::new(gpus));
+    state.gpus = Arc::new(Inventory::new(gpus).and_nameless(2, "it is lost"));
     state.troubles = vec![(id, "no pages".into())];
     let records = [state.held[0].record.clone()];
     state.chargeback.add(&records, &state.gpus, Duration::from_secs(26));

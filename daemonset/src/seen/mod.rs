@@ -26,7 +26,7 @@ pub(crate) use server::bind;
 pub use state::{Held, State};
 pub(crate) use unready::serve_unready;
 
-use crate::api::{self, Api, Heard, LostEvents};
+use crate::api::{self, Api, EventCounts, Heard};
 use crate::arbiter;
 use crate::audit::lister::NvmlLister;
 use crate::audit::{Audit, Audited, keep_auditing};
@@ -59,7 +59,7 @@ pub(crate) struct Witness {
     times: watch::Receiver<arbiter::View>,
     xids: watch::Receiver<Xids>,
     refused: watch::Receiver<Option<String>>,
-    lost: Arc<LostEvents>,
+    counts: Arc<EventCounts>,
     chargeback: Mutex<Chargeback>,
 }
 
@@ -82,7 +82,7 @@ impl Seeing {
         let (news, heard) = mpsc::channel(NEWS);
         let heard = Heard { news: heard, xids: xids.clone(), refused: refused.clone() };
         let lister = Arc::new(NvmlLister::new(node.nvml()));
-        let (name, lost) = (options.node.node_name.clone(), Arc::<LostEvents>::default());
+        let (name, counts) = (options.node.node_name.clone(), Arc::<EventCounts>::default());
         let api = api::client(&options.api, &name)?.map(|client| Api {
             client,
             name,
@@ -93,7 +93,7 @@ impl Seeing {
             lister: lister.clone(),
             compare_every: Duration::from_secs(options.seen.compare_pools_every),
             publish_in: options.node.publish_in.clone(),
-            lost: lost.clone(),
+            counts: counts.clone(),
         });
         let proc = options.seen.proc.clone();
         let chargeback = Mutex::new(Chargeback::default());
@@ -105,7 +105,7 @@ impl Seeing {
                 times,
                 xids,
                 refused,
-                lost,
+                counts,
                 chargeback,
             }),
             listener: server::bind(options.seen.metrics_address)?,
@@ -142,7 +142,14 @@ impl Witness {
         let (xids, refused) = (self.xids.borrow().clone(), self.refused.borrow().clone());
         let gather = move || {
             let node = State::gather(&witness.node, audited, chargeback);
-            State { times, xids, refused, lost_events: witness.lost.counts(), ..node }
+            State {
+                times,
+                xids,
+                refused,
+                events: witness.counts.told(),
+                lost_events: witness.counts.lost(),
+                ..node
+            }
         };
         tokio::task::spawn_blocking(gather).await.ok()
     }

@@ -49,6 +49,8 @@ pub struct State {
     pub times: View,
     /// How often which card told of which XID.
     pub xids: Xids,
+    /// Events that the API server took since the agent started, by reason.
+    pub events: BTreeMap<&'static str, u64>,
     /// Events that were not told since the agent started, by why.
     pub lost_events: BTreeMap<&'static str, u64>,
     /// Why the file of the configuration does not count; `None` while it does.
@@ -93,6 +95,7 @@ impl State {
             daemons: node.daemons().borrow().clone(),
             times: View::default(),
             xids: Xids::default(),
+            events: BTreeMap::new(),
             lost_events: BTreeMap::new(),
             refused: None,
         }
@@ -138,6 +141,7 @@ impl State {
             },
             "arbiter": self.times,
             "xids": self.xids.iter().map(|((gpu, xid), times)| (gpu, xid, times)).collect::<Vec<_>>(),
+            "events": self.events,
             "events_lost": self.lost_events,
             "config_refused": self.refused,
             "mps_daemons": *self.daemons,
@@ -187,6 +191,7 @@ pub(crate) mod tests {
             daemons: Arc::default(),
             times: View::default(),
             xids: [((uuid(1).to_string(), 79), 2)].into(),
+            events: [("GPUUnhealthy", 2)].into(),
             lost_events: [("burst", 3)].into(),
             refused: None,
         }

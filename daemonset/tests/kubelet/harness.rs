@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aliquot_node::inventory::Facts;
 use aliquot_node::layout::Layout;
-use aliquot_node::nvml::{Card, News, Silence, Source, Unreached};
+use aliquot_node::nvml::{Card, Mark, News, Silence, Source, Unreached};
 use aliquot_node::options::Options;
 use aliquot_node::orders::Orders;
 use clap::Parser;
@@ -34,10 +34,20 @@ pub(crate) struct Play {
 
 type Script = Arc<Mutex<Vec<Play>>>;
 
-struct Scripted(Script);
+/// Which library the driver has, and why it cannot be reached.
+type Driver = Arc<Mutex<(u64, Option<String>)>>;
+
+struct Scripted(Script, Driver);
 
 impl Source for Scripted {
+    fn library(&self) -> Option<Mark> {
+        Some((0, self.1.lock().unwrap().0))
+    }
+
     fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached> {
+        if let Some(why) = &self.1.lock().unwrap().1 {
+            return Err(Unreached::Failed(why.clone()));
+        }
         let count = self.0.lock().unwrap().len();
         let card = |at| Box::new(ScriptedCard(self.0.clone(), at)) as Box<dyn Card>;
         Ok((0..count).map(card).collect())
@@ -96,6 +106,7 @@ pub(crate) struct Node {
     folder: TempDir,
     pub(crate) sim: KubeletSim,
     script: Script,
+    driver: Driver,
     config: Option<String>,
     agent: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
@@ -110,7 +121,7 @@ impl Node {
         change(&mut options);
         let sim = KubeletSim::start(options).unwrap();
         let script = Arc::new(Mutex::new((0..gpus).map(v100).collect()));
-        Self { folder, sim, script, config: None, agent: None }
+        Self { folder, sim, script, driver: Driver::default(), config: None, agent: None }
     }
 
     /// Its second GPU is whole, the others are shared.
@@ -148,6 +159,17 @@ impl Node {
     /// Other cards in place of those that there are.
     pub(crate) fn replace_cards(&self, cards: Vec<Play>) {
         *self.script.lock().unwrap() = cards;
+    }
+
+    /// Another driver's library lies where the driver's was; why nobody reaches that driver from now on.
+    pub(crate) fn exchange_library(&self, why: Option<&str>) {
+        let mut driver = self.driver.lock().unwrap();
+        *driver = (driver.0 + 1, why.map(str::to_owned));
+    }
+
+    /// Until the agent has written down that its GPUs were there since the boot.
+    pub(crate) fn until_dated(&self) {
+        assert!(poll(|| self.folder.path().join("state/gpus.boot").exists()));
     }
 
     /// One card more.
@@ -208,7 +230,8 @@ impl Node {
         ];
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
         let options = Options::parse_from(["aliquot-node".to_owned()].into_iter().chain(flags));
-        let (source, (stop, mut stopped)) = (Scripted(self.script.clone()), watch::channel(false));
+        let source = Scripted(self.script.clone(), self.driver.clone());
+        let (stop, mut stopped) = watch::channel(false);
         let agent = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };

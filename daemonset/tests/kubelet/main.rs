@@ -1,5 +1,6 @@
 //! The agent against the simulated kubelet, with scripted GPUs.
 
+mod commands;
 mod harness;
 mod offers;
 mod registered;

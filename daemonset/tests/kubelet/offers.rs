@@ -100,6 +100,63 @@ fn a_pool_that_changes_under_a_pod_waits_for_it_and_never_gives_the_gpu_twice() 
 }
 
 #[test]
+fn what_is_made_again_without_its_record_is_given_to_nobody_by_the_name_of_another_pool() {
+    let mut node = Node::configured(1, "defaultMode: shared");
+    node.expect(PERCENT, 100);
+    let pod = node.sim.admit(PodSpec::single("a", PERCENT, 60, &[])).unwrap();
+    node.settle(1);
+    node.stop_agent();
+    node.lose_records();
+    node.configure(
+        "defaultMode: shared\npools: {a: {mode: shared}}\ngpus: [{index: 0, pool: a}]\n",
+    );
+    node.start_agent();
+    node.settle(1);
+    node.expect(PERCENT, 60);
+    node.expect("example.com/gpu-a-percent", 0);
+    drop(pod);
+    node.expect("example.com/gpu-a-percent", 100);
+}
+
+#[test]
+fn a_share_lies_on_the_numa_node_that_its_container_is_aligned_to_or_is_refused() {
+    let mut node = Node::without_agent(2, |_| {});
+    node.configure("defaultMode: shared");
+    for n in 0..2 {
+        node.play(n, |card| card.facts.as_mut().unwrap().numa = Some(n as u32));
+    }
+    node.start_agent();
+    node.expect(PERCENT, 200);
+    let admit = |node: &Node, name: &str, count: usize, numa: i64| {
+        let mut spec = PodSpec::single(name, PERCENT, count, &[]);
+        spec.containers[0].numa = Some(numa);
+        node.sim.admit(spec)
+    };
+    let lies_on = |pod: &kubelet_sim::Pod, n: u8| {
+        let on = uuid(n);
+        pod.devices("main").iter().all(|id| id.starts_with(&on))
+    };
+    let pods = [(30, 1), (20, 0), (31, 1)].map(|(count, numa)| {
+        let pod = admit(&node, &format!("{numa}-{count}"), count, numa).unwrap();
+        assert!(lies_on(&pod, numa as u8), "{:?}", pod.devices("main"));
+        pod
+    });
+    // Where the node has too little the kubelet takes all of that and the rest elsewhere, and asks nobody.
+    let Err(Refused::UnexpectedAdmissionError(why)) = admit(&node, "b", 50, 1) else {
+        panic!("it is on two GPUs")
+    };
+    assert!(why.contains("the kubelet chose 50 percent from several although"), "{why}");
+    // Lists and checkpoint name the devices by their nodes.
+    node.settle(3);
+    node.stop_agent();
+    node.lose_records();
+    node.start_agent();
+    node.settle(3);
+    drop(pods);
+    node.settle(0);
+}
+
+#[test]
 fn a_slice_stays_under_the_name_that_it_was_given_under_when_the_strategy_changes() {
     let mut node = Node::configured(1, "mig: {strategy: single}");
     let slices = vec![slice(1, "1g.10gb"), slice(2, "1g.10gb")];
@@ -198,17 +255,22 @@ fn slices_come_and_go_with_the_geometry_beside_gpus_without_mig() {
     assert_eq!(pod.devices("main"), [slice(3, "").uuid.to_string()]);
     node.settle(1);
     divide(Some(vec![slice(4, "2g.20gb")]));
-    node.expect("example.com/mig-2g.20gb", 1);
+    let listed = || node.sim.capacity("example.com/mig-2g.20gb");
+    assert!(poll(|| listed() == 1), "{}", listed());
+    // By its device nodes its holder may have what was made in its place.
+    node.expect("example.com/mig-2g.20gb", 0);
+    assert!(node.sim.admit(PodSpec::single("b", "example.com/mig-2g.20gb", 1, &[])).is_err());
     node.expect("example.com/mig-1g.10gb.me", 0);
     assert_eq!(node.sim.capacity("example.com/mig-1g.10gb.me"), 1, "a held slice vanished");
     // Its holder has the whole card in place of its slice, should it still have the device node.
     divide(None);
-    node.expect("example.com/mig-2g.20gb", 0);
+    assert!(poll(|| listed() == 0), "{}", listed());
     // Each resource has a list of its own.
     assert!(poll(|| node.sim.capacity(PERCENT) == 200), "{}", node.sim.capacity(PERCENT));
     node.expect(PERCENT, 100);
+    divide(Some(vec![slice(4, "2g.20gb")]));
     drop(pod);
-    node.expect(PERCENT, 200);
+    node.expect("example.com/mig-2g.20gb", 1);
 }
 
 #[test]

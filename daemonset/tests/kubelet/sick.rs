@@ -2,7 +2,7 @@
 
 use aliquot_node::nvml::Silence;
 
-use crate::harness::{Node, PERCENT, Play, lost, v100};
+use crate::harness::{Node, PERCENT, Play, lost, poll, v100};
 
 #[test]
 fn an_xid_takes_every_part_of_its_gpu_along_until_the_gpu_was_away_and_is_back() {
@@ -82,6 +82,29 @@ fn a_card_that_is_lost_at_the_place_of_another_ends_no_fault_of_that() {
 }
 
 #[test]
+fn a_fault_is_over_when_its_card_was_listed_no_more_and_is_back() {
+    let node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.play(1, |card| card.xids = vec![48]);
+    node.expect_sick(1, "XID 48");
+    let others = |cards| {
+        node.order(|orders| orders.driver_released = Some("cards are moved".into()));
+        node.expect_sick(0, "cards are moved");
+        node.replace_cards(cards);
+        node.order(|orders| orders.driver_released = None);
+    };
+    // One that does not answer may be the one that is missed.
+    others(vec![v100(0), v100(2), Play { facts: lost("it is gone"), ..v100(3) }]);
+    node.expect(PERCENT, 200);
+    node.replace_cards(vec![v100(0), v100(2), v100(1)]);
+    node.expect_sick(2, "XID 48");
+    others(vec![v100(0), v100(2)]);
+    node.expect_sick(2, "no longer lists it");
+    node.replace_cards(vec![v100(0), v100(2), v100(1)]);
+    node.expect(PERCENT, 300);
+}
+
+#[test]
 fn the_file_says_which_xids_concern_the_gpu() {
     let node = Node::configured(1, "health: {xids: {31: reset-gpu, 48: ignore}}");
     node.expect(PERCENT, 100);
@@ -101,6 +124,61 @@ fn a_card_that_hangs_in_its_driver_holds_up_no_other() {
     node.play(1, |card| card.xids = vec![48]);
     node.expect(PERCENT, 0);
     node.play(0, |card| card.hangs = false);
+    node.expect(PERCENT, 100);
+}
+
+#[test]
+fn a_driver_whose_library_is_exchanged_is_reached_anew() {
+    let node = Node::configured(1, "");
+    node.expect(PERCENT, 100);
+    node.exchange_library(Some("of another version"));
+    node.expect_sick(0, "of another version");
+    node.expect(PERCENT, 0);
+    node.exchange_library(None);
+    node.expect(PERCENT, 100);
+}
+
+#[test]
+fn the_cards_of_a_driver_that_cannot_be_reached_when_an_agent_starts_are_out_of_order_until_it_can()
+{
+    let mut node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.until_dated();
+    node.stop_agent();
+    node.exchange_library(Some("of another version"));
+    let lists = node.sim.lists(PERCENT);
+    node.start_agent();
+    node.expect_sick(1, "of another version");
+    assert!(poll(|| node.sim.lists(PERCENT) > lists), "it has not registered");
+    assert_eq!((node.sim.allocatable(PERCENT), node.sim.capacity(PERCENT)), (0, 200));
+    node.exchange_library(None);
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn an_agent_that_starts_waits_for_no_card_that_hangs_where_another_answers() {
+    let mut node = Node::configured(2, "");
+    node.expect(PERCENT, 200);
+    node.until_dated();
+    node.play(0, |card| card.hangs = true);
+    node.stop_agent();
+    node.start_agent();
+    // That it is silent is told later.
+    node.expect_sick(0, "has not answered for it yet");
+    node.expect(PERCENT, 100);
+    node.play(0, |card| card.hangs = false);
+    node.expect(PERCENT, 200);
+}
+
+#[test]
+fn an_agent_whose_only_card_does_not_answer_has_nothing_to_offer_until_it_does() {
+    let mut node = Node::without_agent(1, |_| {});
+    node.configure("");
+    let mut well = lost("");
+    node.play(0, |card| well = std::mem::replace(&mut card.facts, lost("it is gone")));
+    node.start_agent();
+    assert!(poll(|| node.sim.lists(PERCENT) > 0), "it has not registered");
+    node.play(0, |card| card.facts = well);
     node.expect(PERCENT, 100);
 }
 

@@ -134,7 +134,7 @@ impl Book {
         for id in ids {
             match self.entries.get(&id) {
                 Some(entry) => {
-                    let rules = self.rules.of(&entry.record);
+                    let rules = self.rules(&entry.record);
                     let restored = pages::restore(&self.layout, &self.hands, &entry.record, rules);
                     match restored {
                         Ok(()) => drop(self.troubles.remove(&id)),

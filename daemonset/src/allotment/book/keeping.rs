@@ -15,11 +15,13 @@ use crate::decide::Taken;
 impl Book {
     /// Writes down what is known of whom an allotment is kept for that no list names.
     pub(super) fn keep(&mut self, id: AllotmentId, look: &Look<'_>) -> Result<(), BookError> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        let known = &entry.record;
+        let Some(Entry { record: known, .. }) = self.entries.get(&id) else { return Ok(()) };
         let of = |kept| kept_of(known, kept);
         let kept = look.kept.as_deref().and_then(of).filter(|_| !known.is_listed());
         let Some(kept) = kept.filter(|kept| kept.lives()) else { return Ok(()) };
+        self.give_as(id, Some(&kept.resource))?;
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        let known = &entry.record;
         let mut record = Record { pod_uid: Some(kept.pod_uid.clone()), ..known.clone() };
         if let Some(holder) = kept.holder.clone() {
             (record.holder, record.unlisted) = (Some(holder), true);

@@ -22,7 +22,11 @@ fn grant(percent: u64) -> Grant {
 
 fn held(name: &str, devices: BTreeSet<DeviceId>) -> Held {
     let (namespace, container) = ("default".into(), Some("main".into()));
-    Held { holder: Holder { namespace, pod: name.into(), container }, devices }
+    Held {
+        holder: Holder { namespace, pod: name.into(), container },
+        resource: Some("gpu-percent".into()),
+        devices,
+    }
 }
 
 fn node() -> (tempfile::TempDir, Layout) {

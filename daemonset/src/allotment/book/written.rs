@@ -36,6 +36,24 @@ impl Book {
         Ok(())
     }
 
+    /// Writes down as which resource an allotment was given out, without the domain, where nobody has: it was made again.
+    ///
+    /// # Errors
+    /// [`BookError::File`].
+    pub fn give_as(&mut self, id: AllotmentId, resource: Option<&str>) -> Result<(), BookError> {
+        let (Some(entry), Some(resource)) = (self.entries.get_mut(&id), resource) else {
+            return Ok(());
+        };
+        if entry.record.resource.is_none() {
+            let (resource, domain) = (Some(resource.to_owned()), self.domain.clone());
+            let record = Record { resource, domain, ..entry.record.clone() };
+            store::save(&self.layout, &record)?;
+            entry.record = record.clone();
+            self.take(&record);
+        }
+        Ok(())
+    }
+
     /// Writes down whether an allotment's pages may be others than its record alone would make them.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::*;
+use crate::allotment::kept::tests::kept;
 use crate::allotment::record::Holding;
 
 #[test]
@@ -56,6 +57,28 @@ fn what_a_living_container_has_mounted_stays_when_its_lost_record_is_made_again(
     again.readmit(&parts(0, 0..50), &grant(50), None).unwrap();
     assert_eq!(inode(), before);
     assert!(again.unknown(&[held("b", parts(0, 60..70))], asked).is_empty(), "an old list");
+}
+
+#[test]
+fn what_is_made_again_is_held_as_what_the_kubelet_says_that_it_gave_out() {
+    let devices = || parts(0, 0..50);
+    let list = [Held { resource: Some("gpu-old-percent".into()), ..held("a", devices()) }];
+    let stored = Kept { resource: "gpu-old-percent".into(), ..kept(devices()) };
+    for (held, kept) in [(&list[..], vec![]), (&[], vec![stored])] {
+        let (_folder, layout) = node();
+        let mut book = Book::open(layout.clone()).unwrap().under("a.com");
+        book.readmit(&devices(), &grant(50), None).unwrap();
+        book.reconcile(&Look { kept: Some(kept), ..Look::whole(held, Instant::now()) }).unwrap();
+        for (domain, name) in [("a.com", "gpu-old-percent"), ("b.com", "a.com/gpu-old-percent")] {
+            let again = Book::open(layout.clone()).unwrap().under(domain);
+            let all = again
+                .taken()
+                .devices()
+                .map(|(_, resource)| resource.unwrap_or_default().to_owned());
+            assert_eq!(all.collect::<BTreeSet<_>>(), [name.to_owned()].into(), "under {domain}");
+        }
+        assert_eq!(book.taken(), Book::open(layout).unwrap().under("a.com").taken());
+    }
 }
 
 #[test]

@@ -78,3 +78,21 @@ fn pages_follow_the_rules_of_when_they_were_made() {
     book.renew(&parts(0, 0..50)).unwrap();
     assert_eq!(limits(), (ledger::Policy::Observe, ledger::AtLimit::Observe));
 }
+
+#[test]
+fn pages_that_could_not_be_made_follow_the_rules_that_their_container_began_by_once_they_can() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let strict = Rules { compute: ComputePolicy::Strict, ..Rules::default() };
+    book.follow(RuleBook { all: strict, ..RuleBook::default() });
+    let record = book.allot(&parts(0, 0..50), &grant(50), Told::default(), None).unwrap();
+    book.hands.finish();
+    fs::remove_dir_all(layout.pages_of(record.id)).unwrap();
+    book.follow(RuleBook::default());
+    book.ails(record.id, "its pages could not be made".into());
+    reconcile(&mut book, &[held("a", parts(0, 0..50))]).unwrap();
+    assert_eq!(book.troubles().count(), 0);
+    let page = layout.pages_of(record.id).join(contract::paths::LIMITS_FILE);
+    let device = ledger::agent::read_limits(&page).unwrap().devices.remove(0);
+    assert_eq!(device.policy, ledger::Policy::Strict);
+}
