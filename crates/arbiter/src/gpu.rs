@@ -249,6 +249,7 @@ impl Gpu {
             let batch = Interval { start_ns, end_ns };
             let charge = &mut charges[player];
             charge.ns += charged.charge_ns;
+            charge.ns += members[player].unseen.take(batch, charged.charge_ns);
             charge.lent_ns += charged.lent_ns;
             charge.length_ns += batch.length_ns();
             members[player].settled.done(batch);

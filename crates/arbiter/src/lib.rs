@@ -28,6 +28,7 @@ mod settle;
 mod terms;
 mod timetable;
 mod turns;
+mod unseen;
 
 pub use ends::{Closed, Ending, Rank};
 pub use gpu::Gpu;

@@ -4,6 +4,7 @@ use crate::gpu::Charge;
 use crate::settle::Settled;
 use crate::terms::{Class, Policy, Terms};
 use crate::turns::Overrun;
+use crate::unseen::Unseen;
 
 /// What a container says of itself. Claims, all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -142,6 +143,8 @@ pub(crate) struct Member {
     /// nanoseconds.
     pub(crate) since_ns: Option<u64>,
     read_ns: u64,
+    /// See [`Unseen`].
+    pub(crate) unseen: Unseen,
     /// When it said last that it came, and until when that is not believed, in nanoseconds.
     told_ns: u64,
     doubted_until_ns: u64,
@@ -185,6 +188,7 @@ impl Member {
             moved_ns: 0,
             since_ns: None,
             read_ns: 0,
+            unseen: Unseen::default(),
             told_ns: 0,
             doubted_until_ns: 0,
             lately: (0, 0),
@@ -221,7 +225,11 @@ impl Member {
         let told_ns = self.believed(since_ns, reading.intervals, now_ns);
         let since_ns = || self.since_ns.unwrap_or(self.read_ns).max(told_ns);
         let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
-        self.since_ns = may_run.then(since_ns);
+        let since_ns = may_run.then(since_ns);
+        if reading.running > 0 && since_ns.is_none() {
+            self.unseen.goes_on(self.since_ns.is_some(), others, self.read_ns, now_ns);
+        }
+        self.since_ns = since_ns;
         self.read_ns = now_ns;
         let in_flight_ns = reading.in_flight_ns.min(MOST_DEBT_NS);
         // What is on the card is not charged, and what is earned meanwhile pays for it. It may be longer than was

@@ -92,3 +92,25 @@ fn who_rests_keeps_no_long_kernel_off_the_card_for_long() {
         }
     }
 }
+
+#[test]
+fn what_was_never_measured_and_is_far_longer_than_it_was_taken_to_be_is_charged() {
+    // Graphs that are made anew for each step: none is like another, and each is taken to be 5 ms.
+    let long = Tenant::new(Terms::fair(25), Load::steps_of_their_own(&OF_THEIR_OWN));
+    let some = Load::saturating(MS / 4);
+    let mut world = World::new(vec![long, Tenant::new(Terms::fair(75), some)]);
+    world.run_until(60 * SECOND);
+    let (got, charged) = (world.percents(8 * SECOND, 60 * SECOND), world.charged());
+    let holds = got[0] < 33.0 && charged.iter().all(|factor| (0.7..1.3).contains(factor));
+    assert!(holds, "{got:.1?}, charged {charged:.2?}");
+}
+
+const OF_THEIR_OWN: [u64; 64] = {
+    let mut all = [400 * MS; 64];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] += at as u64;
+        at += 1;
+    }
+    all
+};

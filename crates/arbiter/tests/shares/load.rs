@@ -35,6 +35,8 @@ pub(crate) struct Load {
     /// It launches works of these lengths in turn, in place of kernels, and waits for each.
     steps_ns: &'static [u64],
     step: usize,
+    /// In place of each fiftieth it launches so many kernels, and so many of them are not launched yet.
+    prefills: [u64; 2],
     /// It is a rank: behind each kernel it meets the other.
     pub(crate) meets: bool,
     /// What it does when it has ended.
@@ -68,6 +70,7 @@ impl Load {
             ahead_ns: 8 * MS,
             steps_ns: &[],
             step: 0,
+            prefills: [0, 0],
             meets: false,
             then: None,
             launched_ns: 0,
@@ -94,6 +97,16 @@ impl Load {
     pub(crate) fn decode() -> Self {
         let steps_ns = &[2 * MS, 5 * MS, 3 * MS, 8 * MS, 4 * MS, 7 * MS, 6 * MS];
         Self { steps_ns, rest_ns: MS / 2, ..Self::saturating(MS) }
+    }
+
+    /// It launches works of these lengths in turn and waits for each.
+    pub(crate) fn steps_of_their_own(steps_ns: &'static [u64]) -> Self {
+        Self { steps_ns, ..Self::saturating(MS) }
+    }
+
+    /// As [`Load::decode`], with 40 ms of kernels in place of each fiftieth step.
+    pub(crate) fn decode_with_prefill() -> Self {
+        Self { kernel_ns: MS / 4, prefills: [160, 0], ..Self::decode() }
     }
 
     /// It never waits for what it launched.
@@ -170,12 +183,20 @@ impl Load {
     }
 
     fn next_step(&mut self, now_ns: u64, launched: u64, done: u64) -> Wish {
+        if self.prefills[1] > 0 {
+            self.prefills[1] -= 1;
+            return Wish::Launch(self.kernel_ns);
+        }
         if done < launched {
             return Wish::Await(launched - 1);
         }
         if self.due_ns <= now_ns && self.batch_ns == 0 {
             self.batch_ns = self.steps_ns[self.step % self.steps_ns.len()];
             self.step += 1;
+            if self.step.is_multiple_of(50) && self.prefills[0] > 0 {
+                self.prefills[1] = self.prefills[0] - 1;
+                return Wish::Launch(self.kernel_ns);
+            }
             return Wish::Launch(self.batch_ns);
         }
         if self.batch_ns > 0 {

@@ -60,11 +60,13 @@ fn strict_shares_hold_in_every_scenario() {
 #[test]
 fn one_that_decodes_has_its_share_and_is_charged_what_it_had() {
     for policy in [Terms::fair, Terms::strict] {
-        let outcome = run("25 decodes", &beside_75(Load::decode()), 10, policy);
-        outcome.shares_hold(1.0, 5.0);
-        outcome.charges_hold(0.02);
-        // One of 50 rests for longer than it would have to.
-        run("50 decodes", &[(50, Load::decode()), busy(50)], 10, policy).charges_hold(0.02);
+        for load in [Load::decode(), Load::decode_with_prefill()] {
+            let outcome = run("25 decodes", &beside_75(load.clone()), 10, policy);
+            outcome.shares_hold(1.0, 5.0);
+            outcome.charges_hold(0.02);
+            // One of 50 rests for longer than it would have to.
+            run("50 decodes", &[(50, load), busy(50)], 10, policy).charges_hold(0.02);
+        }
     }
 }
 
