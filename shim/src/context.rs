@@ -220,11 +220,12 @@ pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
     if asked != Some(SUCCESS) {
         current = core::ptr::null_mut();
     }
-    // It keeps a primary context, and may be the last that does.
+    // It keeps a primary context, and may be the last that does. Of its own events, unless those are the primary's.
+    let own = if contexts::of(current).is_none() { current } else { core::ptr::null_mut() };
     let end = || {
         primary::release_any(&|| {
             // SAFETY: the caller's argument.
-            let result = unsafe { driver(context) };
+            let result = leaving::while_it_ends(own, true, || unsafe { driver(context) });
             if result == SUCCESS {
                 contexts::count(false);
             }
@@ -259,7 +260,7 @@ pub(crate) unsafe fn detach(context: CUcontext) -> CUresult {
     let is_last = !Known::attached(context, false);
     let known = if is_last { Known::take(context) } else { None };
     // SAFETY: the caller's argument.
-    let result = end(context, known, || unsafe { driver(context) });
+    let result = end(context, known, is_last, || unsafe { driver(context) });
     if result != SUCCESS && !is_last {
         Known::attached(context, true);
     }
@@ -348,18 +349,22 @@ fn begin_refused(
 
 fn end_created(context: CUcontext, driver: impl FnOnce() -> CUresult) -> CUresult {
     // Taken out before: another context may be given the same handle.
-    end(context, Known::take(context), driver)
+    end(context, Known::take(context), true, driver)
 }
 
 fn end(
     context: CUcontext,
     known: Option<(u8, &'static Known)>,
+    is_last: bool,
     driver: impl FnOnce() -> CUresult,
 ) -> CUresult {
     let owner = known.map(|(owner, _)| owner).or_else(|| Some(contexts::of(context)?.owner));
     let end = || {
         leaving::while_it_may_end(owner.unwrap_or(contexts::UNKNOWN), || {
-            let result = driver();
+            let result = match Known::primary(context) {
+                None if is_last => leaving::while_it_ends(context, false, driver),
+                _ => driver(),
+            };
             match known {
                 Some((owner, known)) if result == SUCCESS => known.ended(owner),
                 Some((_, known)) => known.handle.store(context, Release),

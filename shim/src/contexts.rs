@@ -31,15 +31,21 @@ pub(crate) const UNKNOWN: u8 = 0;
 /// Where the calling thread allocates; none where the driver will say what is wrong.
 #[inline]
 pub(crate) fn current() -> Option<Current> {
-    let mut context = core::ptr::null_mut();
-    // SAFETY: the driver writes one handle.
-    let asked = real::cuCtxGetCurrent.get().map(|get| unsafe { get(&mut context) });
-    if let (Some(SUCCESS), Some((owner, known))) = (asked, Known::find(context)) {
+    if let Some((owner, known)) = current_handle().and_then(Known::find) {
         let device = known.device.load(Relaxed);
         return Some(Current { device, owner, is_known: true });
     }
     let device = device::current_ordinal()?;
     Some(Current { device, owner: UNKNOWN, is_known: false })
+}
+
+/// The handle of the calling thread's context, if it has one.
+#[inline]
+pub(crate) fn current_handle() -> Option<CUcontext> {
+    let mut context = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle.
+    let asked = real::cuCtxGetCurrent.get().map(|get| unsafe { get(&mut context) });
+    (asked == Some(SUCCESS) && !context.is_null()).then_some(context)
 }
 
 /// A context that is known, as if it were current.

@@ -138,14 +138,12 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     result
 }
 
-/// As [`give_back`], of what the driver may have for a while yet: `keep` may charge it another way, right before it
-/// is given back here, and `then` has what keeps it.
+/// As [`give_back`], of what the driver may have for a while yet: `later` is given what is to end when it has not.
 #[inline]
-pub(crate) fn give_back_later<T>(
+pub(crate) fn give_back_later(
     address: u64,
     driver: impl FnOnce() -> CUresult,
-    keep: impl FnOnce(Charge) -> Option<T>,
-    then: impl FnOnce(T),
+    later: impl FnOnce(Left),
 ) -> CUresult {
     let Some(entry) = allotments::shares()
         .ok()
@@ -156,16 +154,69 @@ pub(crate) fn give_back_later<T>(
     };
     before_its_pool_has_it(entry);
     let result = driver();
-    if result == CUresult::CUDA_SUCCESS {
-        let kept = own_charge(entry).and_then(keep);
-        end(address, entry);
-        if let Some(kept) = kept {
-            then(kept);
-        }
-    } else {
+    if result != CUresult::CUDA_SUCCESS {
         put(address, entry);
+    } else if entry.tag() == PART || [PENDING, LENT].contains(&entry.kind()) {
+        end(address, entry);
+    } else {
+        // Of what is at the address by now, which another thread may be given before the stream has come so far.
+        let left = Left { address, charged: entry };
+        left.is_outlived();
+        later(left);
     }
     result
+}
+
+/// What an address was charged, which is in no table any more. Plain data: nothing happens when it is dropped.
+#[derive(Clone, Copy)]
+pub(crate) struct Left {
+    address: u64,
+    charged: Charged,
+}
+
+impl Left {
+    /// The number of the share that is charged.
+    pub(crate) fn share(self) -> u8 {
+        self.charged.device()
+    }
+
+    /// All of it, for [`Self::of`].
+    pub(crate) fn words(self) -> (u64, u64) {
+        (self.address, self.charged.word())
+    }
+
+    /// What has these words.
+    pub(crate) fn of(address: u64, charged: u64) -> Self {
+        Self { address, charged: Charged::of(charged) }
+    }
+
+    /// What keeps the memory for its descriptors is charged for it from now on.
+    fn is_outlived(self) {
+        if let Some(Charge { share, bytes, .. }) = self.charge() {
+            // A small one's page, which others may share.
+            let bytes = if self.is_small() { small::PAGE } else { bytes };
+            exported::outlived(self.address, share, bytes);
+        }
+    }
+
+    /// The driver has it back.
+    #[inline]
+    pub(crate) fn end(self) {
+        match self.charge() {
+            Some(charge) if self.is_small() => small::take(charge, self.address),
+            Some(charge) => charge.give_back(),
+            None => {}
+        }
+    }
+
+    fn is_small(self) -> bool {
+        self.charged.kind() == Kind::Linear && self.charged.bytes() <= small::LARGEST
+    }
+
+    #[inline]
+    fn charge(self) -> Option<Charge> {
+        charge(allotments::shares().ok()?, self.charged)
+    }
 }
 
 /// What keeps the memory of a pool is charged before it goes back: the next reading of the pool's size may be without
@@ -175,13 +226,6 @@ fn before_its_pool_has_it(entry: Charged) {
     if entry.kind() == LENT {
         lent::outlived(entry.bytes());
     }
-}
-
-/// What an entry is charged itself, if it is.
-#[cold]
-fn own_charge(entry: Charged) -> Option<Charge> {
-    let is_charged = entry.tag() != PART && ![PENDING, LENT].contains(&entry.kind());
-    allotments::shares().ok().filter(|_| is_charged).and_then(|shares| charge(shares, entry))
 }
 
 /// Gives back what this process holds in a context of a device, which has ended; or, of [`UNKNOWN`], in those of the
@@ -227,18 +271,10 @@ fn end(address: u64, charged: Charged) {
         // Nothing was charged.
     } else if charged.kind() == LENT {
         lent::outlived(charged.bytes());
-    } else if let Some(charge) = allotments::shares().ok().and_then(|all| charge(all, charged)) {
-        match charge.kind {
-            Kind::Linear if charge.bytes <= small::LARGEST => {
-                // Its page, which others may share.
-                exported::outlived(address, charge.share, small::PAGE);
-                small::take(charge, address);
-            }
-            _ => {
-                exported::outlived(address, charge.share, charge.bytes);
-                charge.give_back();
-            }
-        }
+    } else {
+        let left = Left { address, charged };
+        left.is_outlived();
+        left.end();
     }
 }
 

@@ -38,6 +38,8 @@ mod hooks;
 mod info;
 mod launches;
 mod leaving;
+mod leaving_lines;
+mod leaving_parts;
 mod lent;
 mod libc_symbols;
 mod limits;

@@ -100,7 +100,7 @@ pub(crate) fn reset(device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUre
 fn after_reset(here: &Here, device: CUdevice, driver: impl FnOnce() -> CUresult) -> CUresult {
     let primary = Primary { here, device, unnamed: 0 };
     let held = here.primary.hold(&primary);
-    let result = driver();
+    let result = leaving::while_it_ends(here.handle.load(Acquire), false, driver);
     if let Some(place) = held {
         if result == SUCCESS {
             Known::at(place).inspect(|(owner, known)| known.forget_owned(*owner));
@@ -117,7 +117,11 @@ fn give_back_ended(here: &Here, device: CUdevice) {
     // one is charged for the other, with what was allocated in either.
     let Some(place) = here.primary.ended(&Primary { here, device, unnamed: 0 }) else { return };
     meter::context_ends(here.handle.load(Acquire));
-    match Known::at(place) {
+    let known = Known::at(place);
+    if known.is_none_or(|(owner, _)| owner == contexts::UNKNOWN) {
+        leaving::while_it_ends(here.handle.load(Acquire), false, || SUCCESS);
+    }
+    match known {
         Some((owner, known)) => known.ended(owner),
         None => {
             contexts::count(false);

@@ -8,13 +8,13 @@
 use crate::capture::{self, relaxed};
 use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
+use crate::held::Left;
 use crate::hooks::real;
 use crate::leaving::Leaving;
 use crate::pool_current::Asked;
 use crate::pools::{CHUNK, Pool};
-use crate::references::Memory;
 use crate::slot::Slot;
-use crate::{held, leaving, lent, pool_current, ranges, sys, unseen};
+use crate::{held, leaving, lent, pool_current, sys, unseen};
 use ledger::{Kind, clock};
 use nvidia_sys::cuda::{CUdevice, CUdeviceptr, CUmemoryPool, CUresult, CUstream, fns};
 
@@ -129,28 +129,19 @@ impl Form {
         stream: CUstream,
         driver: impl FnOnce() -> CUresult,
     ) -> CUresult {
-        let keep = |charge| self.keep(charge, stream);
-        held::give_back_later(address, driver, keep, |memory| self.leave(memory, stream))
+        held::give_back_later(address, driver, |left| self.leave(left, stream))
     }
 
-    /// Keeps so much charged, unless the stream has come as far as it is filled by now.
+    /// What was charged stays so until the stream has come as far as it is filled by now.
     #[cold]
-    fn keep(&self, charge: Charge, stream: CUstream) -> Option<&'static Memory> {
+    fn leave(&self, left: Left, stream: CUstream) {
         // SAFETY: the caller's stream, in which something was just freed.
         let asked = self.query.get().map(|query| relaxed(|| unsafe { query(stream) }));
         if asked == Some(SUCCESS) {
-            return None;
+            return left.end();
         }
-        let kept = ranges::remember_keeper(charge.share.number)?;
-        kept.charge_object(charge.share, charge.bytes);
-        Some(kept)
-    }
-
-    /// Until the stream has come so far.
-    #[cold]
-    fn leave(&self, memory: &'static Memory, stream: CUstream) {
         let mut leaving = (self.leaving)(stream);
-        leaving.add(memory);
+        leaving.add_charge(left);
         leaving.after_stream();
     }
 }

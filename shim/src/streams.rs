@@ -110,6 +110,7 @@ fn ended(result: CUresult) {
 fn waited(result: CUresult) {
     meter::waited();
     if result == SUCCESS {
+        leaving::settle();
         pools::waited();
     }
 }

@@ -163,6 +163,12 @@ pub(crate) fn yield_now() {
     unsafe { libc::sched_yield() };
 }
 
+/// The kernel's number of the calling thread.
+pub(crate) fn thread_number() -> u64 {
+    // SAFETY: takes nothing, and cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) }.unsigned_abs()
+}
+
 /// The size of a file; none where it cannot be opened. By `syscall(2)`: glibc's own open and close end a
 /// thread that is to be cancelled, and what the driver has just done would stay uncounted.
 pub(crate) fn file_bytes(path: *const c_char) -> Option<u64> {

@@ -7,7 +7,7 @@ use crate::container::{CONTEXT, Outcome, card};
 use crate::stage::{ROOM, all_of, cancelling, run_in};
 
 /// What comes before, and the command whose thread is cancelled.
-const CALLS: [(&str, &str); 51] = [
+const CALLS: [(&str, &str); 52] = [
     ("", "alloc=0,8"),
     ("alloc=0,8", "free=0"),
     ("", "managed=0,8"),
@@ -27,6 +27,7 @@ const CALLS: [(&str, &str); 51] = [
     ("", "lend=0,8"),
     ("", "lend-ptsz=0,8"),
     ("lend=0,8", "give=0"),
+    (PENDING, "give=4"),
     ("pool=9,0", "lend-of=0,8,9"),
     ("", "pool=9,0"),
     ("pool=9,0 lend-of=0,8,9", "pool-end=9"),
@@ -60,6 +61,10 @@ const CALLS: [(&str, &str); 51] = [
     ("module=0,8 of-cuModuleGetFunction=1,0", "of-cuModuleUnload=1,0"),
     ("library=0,8 of-cuLibraryGetKernel=1,0", "of-cuLibraryUnload=1,0"),
 ];
+
+/// Plain memory, of which all but one is freed behind what its stream has not come to.
+const PENDING: &str =
+    "alloc=0,8 alloc=1,8 alloc=2,8 alloc=3,8 alloc=4,8 pending=1 give=0 give=1 give=2 give=3";
 
 /// A sparse array of 8 by 8 tiles and memory for them; and that mapped, without a handle any more.
 const SPARSE: &str = "cuArray3DCreate_v2=0,1024,1024,0,1,64 create-tiles=1,4";
@@ -170,6 +175,18 @@ fn what_stays_charged_is_what_the_cancelled_call_was_about_and_ends_with_its_pro
         let whole = format!("create=0,{ROOM}");
         let behind = run_in(&container, &whole);
         assert_eq!(behind.of(&whole), "0", "{before} {command}: who comes behind");
+    }
+}
+
+#[test]
+fn what_others_freed_in_the_order_of_a_stream_is_given_back_though_a_thread_is_cancelled_there() {
+    for (before, give) in
+        [(PENDING, "give=4"), (&PENDING.replace("give", "give-ptsz"), "give-ptsz=4")]
+    {
+        for call in (1..=MOST).chain(LATE + 1..=LATE + MOST) {
+            let used = used_behind(&format!("{before} cancel={call} {give} pending=0"));
+            assert!(used <= CONTEXT.0 as f64 + 8.0, "{call} {give}: {used}");
+        }
     }
 }
 

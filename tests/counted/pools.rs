@@ -2,10 +2,10 @@
 
 use contract::Mib;
 
-use crate::container::card;
+use crate::container::{CONTEXT, card};
 use crate::graph_stage::World;
 use crate::simulated;
-use crate::stage::{ROOM, all_of, half, killed, run, run_in, used};
+use crate::stage::{ROOM, all_of, half, held_at_rest, killed, run, run_in, used};
 
 #[test]
 fn plain_memory_that_a_stream_frees_stays_charged_until_the_stream_has_come_so_far() {
@@ -22,9 +22,7 @@ fn plain_memory_that_a_stream_frees_stays_charged_until_the_stream_has_come_so_f
 #[test]
 fn plain_memory_that_streams_free_is_charged_no_longer_however_much_of_it_and_in_whichever_context()
 {
-    let known = "";
-    // More than can be known.
-    let unknown: String = (1..18).map(|at| format!("context={at} ")).collect();
+    let (known, unknown) = ("", unknown_contexts());
     for (contexts, count) in [(known, 2000), (known, 10_000), (&unknown, 2000)] {
         for give in ["give=0", "give-ptsz=0"] {
             let all = format!("alloc=0,1 {give} ").repeat(count);
@@ -34,6 +32,66 @@ fn plain_memory_that_streams_free_is_charged_no_longer_however_much_of_it_and_in
             let queries: usize = outcome.of("queries").parse().expect("a number");
             assert!(queries < 10 * count, "{count} {give} {contexts}: {queries}");
         }
+    }
+}
+
+/// More contexts than those that own what is allocated in them.
+fn unknown_contexts() -> String {
+    (1..18).map(|at| format!("context={at} ")).collect()
+}
+
+#[test]
+fn plain_memory_that_a_stream_frees_stays_charged_in_a_context_that_is_not_known_too() {
+    for give in ["give=0", "give-ptsz=0"] {
+        let contexts = unknown_contexts();
+        let words = format!("{contexts} used pending=1 alloc=0,4000 {give} used pending=0 used");
+        let [before, pending, after] = used(&words)[..] else { panic!("three") };
+        assert_eq!((pending, after), (before + 4000.0, before), "{give}");
+        // Its events end with it, and nobody asks about them.
+        let words = format!("{contexts} used pending=1 alloc=0,4000 {give} context-end=17 used");
+        let [before, ended] = used(&words)[..] else { panic!("two") };
+        assert!(ended < before, "{give}: {ended}, of {before}");
+    }
+}
+
+#[test]
+fn a_share_is_had_once_in_however_many_pieces_a_stream_frees_it() {
+    let container = half();
+    container.limit(card(1), Mib(CONTEXT.0 + 18_000));
+    let all = "alloc=0,2 give=0 ".repeat(9000);
+    let words = format!("pending=1 {all} alloc=1,2 alloc=2,2 pending=0 used alloc=3,18000");
+    let outcome = run_in(&container, &words);
+    let refused = all_of(&outcome, "alloc=0,2").into_iter().filter(|result| *result != "0");
+    assert_eq!(refused.count(), 0);
+    assert_eq!((outcome.of("alloc=1,2"), outcome.of("alloc=2,2")), ("2", "2"));
+    assert_eq!((outcome.of("used"), outcome.of("alloc=3,18000")), ("255.000", "0"));
+}
+
+#[test]
+fn the_page_of_small_memory_that_a_stream_frees_stays_charged_as_it_was() {
+    for give in ["give=0", "give-ptsz=0"] {
+        let words = format!("alloc=0,1 used pending=1 {give} used pending=0 used");
+        assert_eq!(used(&words), [2.0, 2.0, 0.0], "{give}");
+    }
+}
+
+#[test]
+fn who_frees_in_one_of_many_streams_asks_about_that_one_alone() {
+    let streams = 64;
+    let gives: String = (0..streams).map(|at| format!("alloc=0,2 give-in=0,{at} ")).collect();
+    let words = format!("pending=1 {} queries pending=0 used", gives.repeat(20));
+    let outcome = run(&words);
+    let queries: u64 = outcome.of("queries").parse().expect("a number");
+    assert!(queries <= streams * 20, "{queries}");
+    assert_eq!(outcome.of("used"), "255.000");
+}
+
+#[test]
+fn what_streams_have_freed_is_the_others_as_soon_as_the_program_has_waited_for_them() {
+    let container = half();
+    let (pending, waited) = ("alloc=0,12000 pending=1 give=0", "pending=0 sync");
+    for (words, held) in [(pending.to_owned(), 12_000), (format!("{pending} {waited}"), 0)] {
+        assert_eq!(held_at_rest(&container, &words), Mib(held).bytes(), "{words}");
     }
 }
 

@@ -88,6 +88,15 @@ pub(crate) fn used(words: &str) -> Vec<f64> {
 /// ended it there.
 pub(crate) fn killed(words: &str) -> (u64, u64) {
     let container = half();
+    let living = held_at_rest(&container, words);
+    // The next process that asks finds what the dead one held given back.
+    let outcome = run_in(&container, "used");
+    let used: f64 = outcome.of("used").parse().expect("a number");
+    (living, ((used - CONTEXT.0 as f64) * 1024.0 * 1024.0) as u64)
+}
+
+/// What a container is charged in bytes, beside the context, while the client stands at a `wait`; then it is killed.
+pub(crate) fn held_at_rest(container: &Container, words: &str) -> u64 {
     let mut command = container.command(&built().client, &format!("start {words} wait"));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
@@ -97,8 +106,5 @@ pub(crate) fn killed(words: &str) -> (u64, u64) {
     let living = container.held() - CONTEXT.bytes();
     child.kill().expect("it is our child");
     child.wait().expect("it is our child");
-    // The next process that asks finds what the dead one held given back.
-    let outcome = run_in(&container, "used");
-    let used: f64 = outcome.of("used").parse().expect("a number");
-    (living, ((used - CONTEXT.0 as f64) * 1024.0 * 1024.0) as u64)
+    living
 }

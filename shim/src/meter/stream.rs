@@ -2,8 +2,7 @@
 //! its context.
 
 use crate::contexts;
-use crate::hooks::real;
-use nvidia_sys::cuda::{CUresult, CUstream};
+use nvidia_sys::cuda::CUstream;
 
 /// `CU_STREAM_LEGACY` and `CU_STREAM_PER_THREAD`.
 const LEGACY: usize = 1;
@@ -42,6 +41,11 @@ impl Stream {
         self.0 <= PER_THREAD
     }
 
+    /// Whether it is the calling thread's own.
+    pub(crate) const fn is_threads(self) -> bool {
+        self.0 == PER_THREAD
+    }
+
     /// A number that no other stream of this process has; never 0.
     #[inline]
     pub(crate) fn key(self) -> u64 {
@@ -69,10 +73,5 @@ pub(crate) fn thread() -> u64 {
 
 /// The handle of the thread's context; 0 without one.
 fn current() -> u64 {
-    let mut context = core::ptr::null_mut();
-    // SAFETY: the driver writes one handle.
-    match real::cuCtxGetCurrent.get().map(|get| unsafe { get(&mut context) }) {
-        Some(CUresult::CUDA_SUCCESS) => context.expose_provenance() as u64,
-        _ => 0,
-    }
+    contexts::current_handle().map_or(0, |context| context.expose_provenance() as u64)
 }

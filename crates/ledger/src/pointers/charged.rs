@@ -32,9 +32,10 @@ impl Charged {
         self.0.get() & MAX_BYTES
     }
 
-    /// The word itself.
+    /// The word itself, for [`Self::of`].
     #[inline]
-    pub(super) const fn word(self) -> u64 {
+    #[must_use]
+    pub const fn word(self) -> u64 {
         self.0.get()
     }
 
@@ -62,9 +63,10 @@ impl Charged {
         (self.0.get() >> 60) as u8
     }
 
-    /// The word of a place that was filled.
+    /// What has this word.
     #[inline]
-    pub(super) fn of(word: u64) -> Self {
+    #[must_use]
+    pub fn of(word: u64) -> Self {
         Self(NonZeroU64::new(word).unwrap_or(NonZeroU64::MIN))
     }
 }
