@@ -98,14 +98,8 @@ pub(crate) unsafe fn launch(exec: CUgraphExec, stream: CUstream) -> CUresult {
     if !graph_execs::any() {
         return meter::launch(launch, driver);
     }
-    // What its memory is charged is not held while it waits for GPU time: others may want that memory.
-    meter::admit(launch);
-    Launch {
-        upload: &|| driver_upload(exec, stream),
-        launch: Some(&|| meter::admitted(launch, &driver)),
-        is_captured: &|| capture::is_under_way(stream),
-    }
-    .run(exec)
+    let upload = || driver_upload(exec, stream);
+    launched(exec, launch, &upload, &driver, &|| capture::is_under_way(stream))
 }
 
 /// # Safety
@@ -118,14 +112,25 @@ pub(crate) unsafe fn launch_ptsz(exec: CUgraphExec, stream: CUstream) -> CUresul
     if !graph_execs::any() {
         return meter::launch(launch, driver);
     }
+    let upload = || driver_upload_ptsz(exec, stream);
+    launched(exec, launch, &upload, &driver, &|| capture::is_under_way_ptsz(stream))
+}
+
+/// A launch where graphs of this process allocate.
+fn launched(
+    exec: CUgraphExec,
+    launch: meter::Launch,
+    upload: &dyn Fn() -> CUresult,
+    driver: &dyn Fn() -> CUresult,
+    is_captured: &dyn Fn() -> bool,
+) -> CUresult {
+    if meter::is_taken(launch) {
+        return Launch { upload, launch: Some(driver), is_captured }.run(exec);
+    }
     // What its memory is charged is not held while it waits for GPU time: others may want that memory.
     meter::admit(launch);
-    Launch {
-        upload: &|| driver_upload_ptsz(exec, stream),
-        launch: Some(&|| meter::admitted(launch, &driver)),
-        is_captured: &|| capture::is_under_way_ptsz(stream),
-    }
-    .run(exec)
+    let launch: &dyn Fn() -> CUresult = &|| meter::admitted(launch, driver);
+    Launch { upload, launch: Some(launch), is_captured }.run(exec)
 }
 
 /// A graph is one launch, and what it costs is learned by itself.
