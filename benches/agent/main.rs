@@ -91,7 +91,8 @@ async fn measure(args: &Args) -> Result<Report> {
     let idle = node.memory()?;
     calls::empty(&node, &mut report).await?;
     calls::preferred(&node, &mut report).await?;
-    calls::allocate(&node, &mut report, ["allocate", "Allocate"], Duration::ZERO).await?;
+    calls::allocate(&node, &mut report, ["allocate", "Allocate", "allocate_busy"], Duration::ZERO)
+        .await?;
     let after = node.memory()?;
     report.size("rss_idle", "resident, idle", idle.resident, 20.0, 28.7);
     report.size("rss_after", "resident, after the calls", after.resident, 20.0, 38.0);
@@ -111,8 +112,8 @@ async fn apart(files: &Files, scratch: &Path, report: &mut Report) -> Result<()>
     let mut node = Node::new(files, scratch, Way::Apart)?;
     node.start_agent().await?;
     tokio::time::sleep(SETTLES).await;
-    let names = ["allocate_paused", "Allocate, pages apart, 5 ms between"];
+    let names = ["allocate_paused", "Allocate, pages apart, 5 ms between", "allocate_paused_busy"];
     calls::allocate(&node, report, names, Duration::from_millis(5)).await?;
-    let names = ["allocate_apart", "Allocate, pages apart"];
+    let names = ["allocate_apart", "Allocate, pages apart", "allocate_apart_busy"];
     calls::allocate(&node, report, names, Duration::ZERO).await
 }

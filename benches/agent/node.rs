@@ -164,6 +164,12 @@ impl Node {
         Ok(taken.as_secs_f64() * 1e3)
     }
 
+    /// Where the kernel tells of the agent's first thread.
+    pub(crate) fn first_thread(&self) -> Result<PathBuf> {
+        let pid = self.agent.as_ref().context("no agent runs")?.id();
+        Ok(format!("/proc/{pid}/task/{pid}").into())
+    }
+
     pub(crate) fn memory(&self) -> Result<Memory> {
         let pid = self.agent.as_ref().context("no agent runs")?.id();
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

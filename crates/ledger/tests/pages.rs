@@ -5,13 +5,13 @@
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use contract::{AllotmentId, DeviceUuid, Mib, Percent, UuidKind};
 use ledger::agent::{
-    AllotmentSpec, DeviceSpec, Draft, LimitsPage, create, read_ledger, read_limits, recreate,
-    update,
+    AllotmentSpec, DeviceSpec, Draft, Files, LimitsPage, Room, create, read_ledger, read_limits,
+    recreate, update,
 };
 use ledger::{Allotment, AtLimit, Command, Kind, PageError, Refused};
 
@@ -309,4 +309,24 @@ fn who_holds_memory_is_shown_with_its_pid_and_bytes() {
     let found = holders(&allotment);
     assert_eq!((found.len(), found[0].pid, found[0].bytes), (1, std::process::id(), 42));
     assert!(found[0].is_near);
+}
+
+#[test]
+fn only_what_has_room_of_its_own_leaves_its_ledger_to_be_written_when_it_is_used() {
+    let root = tempfile::tempdir().unwrap();
+    for (room, is_whole) in [(Room::Shared, true), (Room::Own, false)] {
+        let folder = root.path().join(format!("{room:?}"));
+        fs::create_dir(&folder).unwrap();
+        Files::make(&folder, 1, room).unwrap().fill(&spec(1024)).unwrap();
+        let has = |file: &str| {
+            let metadata = fs::metadata(folder.join(file)).unwrap();
+            metadata.blocks() * 512 >= metadata.len()
+        };
+        assert_eq!([has("limits"), has("ledger")], [true, is_whole], "{room:?}");
+        let allotment = open(&folder).unwrap();
+        let device = allotment.device(&GPU.bytes).unwrap();
+        assert!(read_ledger(&folder.join("ledger")).unwrap().slots.is_empty());
+        allotment.charge(device, Kind::Linear, 100).unwrap();
+        assert_eq!(read_ledger(&folder.join("ledger")).unwrap().devices[0].total, 100);
+    }
 }

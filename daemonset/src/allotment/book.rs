@@ -362,9 +362,11 @@ impl Book {
     }
 
     fn sweep_pages(&self) -> Result<(), BookError> {
-        // A container can have those mounted whose record cannot be read.
-        let known = self.entries.keys().chain(self.troubles.keys()).copied();
-        Ok(pages::sweep(&self.layout, &known.collect())?)
+        // A container can have those mounted whose record cannot be read, and what has just ended goes where nobody
+        // waits for it.
+        let mut known = self.hands.leaving();
+        known.extend(self.entries.keys().chain(self.troubles.keys()));
+        Ok(pages::sweep(&self.layout, &known)?)
     }
 }
 

@@ -173,6 +173,11 @@ impl Hands {
         self.give(Deed::Delete(pages));
     }
 
+    /// Allotments whose files are still to be removed.
+    pub(super) fn leaving(&self) -> BTreeSet<AllotmentId> {
+        self.desk.state().leaving.clone()
+    }
+
     /// What waits for the files of an allotment that has ended, where they are still being removed.
     pub(super) fn removal(&self, id: AllotmentId) -> Option<Removal> {
         let is_leaving = self.desk.state().leaving.contains(&id);
@@ -277,6 +282,11 @@ impl Desk {
     }
 
     fn perform(&self, deed: Deed) {
+        // First of all: a record that finds none waits for a file system, and behind much that is to be removed none
+        // would be made for long.
+        if self.state().sheets.len() < MOST_AHEAD / 2 {
+            self.make_sheets();
+        }
         match deed {
             Deed::Sheets => self.make_sheets(),
             Deed::Ahead => self.make_ahead(),

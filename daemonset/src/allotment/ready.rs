@@ -7,7 +7,7 @@ use std::path::Path;
 
 use contract::paths::{LEDGER_FILE, LIMITS_FILE};
 use ledger::PageError;
-use ledger::agent::{AllotmentSpec, Draft, Files, Passing};
+use ledger::agent::{AllotmentSpec, Draft, Files, Passing, Room};
 
 use super::book::BookError;
 use crate::durable::failed;
@@ -34,7 +34,7 @@ impl Ready {
         let apart = layout.room.map_or(Ok(None), |_| Apart::make(room_of_a_share()));
         if let Some(apart) = apart.map_err(failed("make a file system for", &layout.pages))? {
             let path = apart.path();
-            let files = Files::make(&path, 1).map_err(in_pages(&path))?;
+            let files = Files::make(&path, 1, Room::Own).map_err(in_pages(&path))?;
             label(&path)?;
             return Ok(Self::Apart(apart, files));
         }

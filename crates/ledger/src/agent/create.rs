@@ -1,8 +1,9 @@
 //! Making an allotment's folder: both files whole and in place, or nothing at all.
 //!
 //! The folder is filled under a name of its own and then renamed, so that nobody ever sees half of
-//! one. Both files are written out, never sparse: on a file system that is full this fails here, and
-//! not as SIGBUS in a container. That is nearly all of the work, and it can be done ahead: a [`Draft`].
+//! one. Both files are written out: on a file system that is full this fails here, and not as SIGBUS in a
+//! container. That is nearly all of the work, and it can be done ahead: a [`Draft`]. Where they have a file
+//! system of their own the ledger is sparse: see [`Room`].
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -59,6 +60,16 @@ pub struct Files {
     ledger: File,
 }
 
+/// Who takes room of the file system that the files are on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// Others as well: both files are written out.
+    Shared,
+    /// Nobody else, and it has room for both: the ledger takes its own as it is used, of which there is enough unless its
+    /// own container lets it grow. The limits, into which the agent's memory reaches, are written out.
+    Own,
+}
+
 /// A folder with both files that waits for an allotment. Deleted when dropped.
 #[derive(Debug)]
 pub struct Draft {
@@ -75,10 +86,18 @@ impl Files {
     ///
     /// # Errors
     /// [`PageError::Devices`], or [`PageError::Io`] for a folder that is not there, has such files or is full.
-    pub fn make(folder: &Path, devices: usize) -> Result<Self, PageError> {
+    pub fn make(folder: &Path, devices: usize, room: Room) -> Result<Self, PageError> {
         let geometry = Geometry::new(devices).ok_or(PageError::Devices(devices))?;
         let limits = empty(&folder.join(LIMITS_FILE), 0o644, geometry.limits_len())?;
-        let ledger = empty(&folder.join(LEDGER_FILE), 0o666, geometry.ledger_len())?;
+        let ledger = folder.join(LEDGER_FILE);
+        let ledger = match room {
+            Room::Shared => empty(&ledger, 0o666, geometry.ledger_len())?,
+            Room::Own => {
+                let file = empty(&ledger, 0o666, 0)?;
+                file.set_len(geometry.ledger_len() as u64).map_err(failure("truncate"))?;
+                file
+            }
+        };
         Ok(Self { geometry, limits, ledger })
     }
 
@@ -113,7 +132,7 @@ impl Draft {
         DirBuilder::new().mode(0o755).create(path).map_err(failure("mkdir"))?;
         let folder = Passing(path.to_path_buf());
         fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(failure("chmod"))?;
-        let files = Files::make(path, devices)?;
+        let files = Files::make(path, devices, Room::Shared)?;
         Ok(Self { folder, files })
     }
 

@@ -14,7 +14,7 @@ mod snapshot;
 mod spec;
 mod times;
 
-pub use create::{Draft, Files, Passing, create, recreate};
+pub use create::{Draft, Files, Passing, Room, create, recreate};
 pub use grant::Granted;
 pub use limits_page::{LimitsPage, update};
 pub use measure::Seen;

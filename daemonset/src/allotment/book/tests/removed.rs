@@ -41,6 +41,20 @@ fn an_allotment_whose_old_files_do_not_go_is_refused_and_none_loses_its_own_to_a
 }
 
 #[test]
+fn what_has_ended_goes_where_nobody_waits_for_it_also_while_the_book_is_compared() {
+    let (_folder, layout) = node();
+    let mut book = Book::open(layout.clone()).unwrap();
+    let (hands, late) = book.hands.tied(Duration::ZERO);
+    book.hands = hands;
+    let old = book.allot(&parts(0, 0..30), &grant(30), Told::default(), None).unwrap();
+    book.allot(&parts(0, 20..40), &grant(20), Told::default(), None).unwrap();
+    reconcile(&mut book, &[held("a", parts(0, 20..40))]).unwrap();
+    assert!(layout.pages_of(old.id).exists(), "removed by who compares");
+    late();
+    assert!(!layout.pages_of(old.id).exists());
+}
+
+#[test]
 fn files_that_cannot_be_removed_are_told_of_and_tried_again() {
     let (_folder, layout) = node();
     let mut book = Book::open(layout.clone()).unwrap();
