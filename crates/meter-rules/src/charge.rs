@@ -2,7 +2,8 @@
 //!
 //! Between the events lies also time in which the stream was idle, where a program launches and does
 //! other things meanwhile. Whether it was is seen when the batch is closed: as long as its first event
-//! has not come to pass, the GPU is behind the program and was busy all the time.
+//! has not come to pass, the GPU is behind the program and was busy all the time. A rank's launch that is measured by
+//! itself is charged whole: between its events it spins for another's.
 
 /// A batch of launches between two events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +19,8 @@ pub struct Batch {
     pub is_busy: bool,
     /// It is one launch, which is measured by itself.
     pub is_one: bool,
+    /// It is a rank's of a gang, whose kernels spin for each other.
+    pub is_rank: bool,
 }
 
 /// No batch is charged less, in nanoseconds, unless less lay between its events.
@@ -26,25 +29,42 @@ const LEAST_NS: u64 = 2_000;
 /// GPU time of a batch in nanoseconds.
 #[must_use]
 pub const fn charged(batch: &Batch) -> u64 {
-    // An eighth more than estimated: kernels grow slower, and costs are learned one by one.
-    let most = batch.estimate_ns.saturating_add(batch.estimate_ns / 8);
-    let least = if batch.elapsed_ns < LEAST_NS { batch.elapsed_ns } else { LEAST_NS };
-    let own_ns = batch.elapsed_ns.saturating_sub(batch.foreign_ns);
-    let own_ns = if own_ns < least { least } else { own_ns };
-    if batch.is_busy {
-        return own_ns;
-    }
-    let own_ns = if batch.is_one { likely(batch, own_ns) } else { own_ns };
-    if own_ns < most { own_ns } else { most }
+    // What a rank's launch took it had: in its turns nobody else runs there, and beyond them it spins.
+    if batch.is_rank && batch.is_one { own_ns(batch) } else { likely_in_all(batch) }
+}
+
+/// What is learned of one launch that was `charged_ns`. What a rank's kernel took differs by how long it spun for another's:
+/// of that an eighth at a time.
+#[must_use]
+pub const fn learned(batch: &Batch, charged_ns: u64) -> u64 {
+    if batch.is_rank { likely_in_all(batch) } else { charged_ns }
 }
 
 /// What one launch took at most, in nanoseconds, where it was charged less than that: on a stream that had run dry
-/// another's slice may lie before it. None: what it was charged is learned. So it is of a rank's, whose kernels spin for
-/// each other: what they take differs, and the least of it tells nothing.
+/// another's slice may lie before it. None: what it was charged is learned.
 #[must_use]
-pub const fn bound(batch: &Batch, charged_ns: u64, is_rank: bool) -> Option<u64> {
+pub const fn bound(batch: &Batch, charged_ns: u64) -> Option<u64> {
+    let own_ns = own_ns(batch);
+    if batch.is_one && own_ns > charged_ns { Some(own_ns) } else { None }
+}
+
+/// What lay between its events but was no work of others or of the program's.
+const fn own_ns(batch: &Batch) -> u64 {
+    let least = if batch.elapsed_ns < LEAST_NS { batch.elapsed_ns } else { LEAST_NS };
     let own_ns = batch.elapsed_ns.saturating_sub(batch.foreign_ns);
-    if batch.is_one && !is_rank && own_ns > charged_ns { Some(own_ns) } else { None }
+    if own_ns < least { least } else { own_ns }
+}
+
+/// What it took by what is known of its like, where the stream may have run dry.
+const fn likely_in_all(batch: &Batch) -> u64 {
+    let own_ns = own_ns(batch);
+    if batch.is_busy {
+        return own_ns;
+    }
+    // An eighth more than estimated: kernels grow slower, and costs are learned one by one.
+    let most = batch.estimate_ns.saturating_add(batch.estimate_ns / 8);
+    let own_ns = if batch.is_one { likely(batch, own_ns) } else { own_ns };
+    if own_ns < most { own_ns } else { most }
 }
 
 /// What one launch of known cost took, on a stream that had run dry. A thread that loses its processor behind the launch
@@ -76,6 +96,7 @@ mod tests {
             foreign_ns: 0,
             is_busy: true,
             is_one: false,
+            is_rank: false,
         };
         assert_eq!(charged(&batch), 9_000_000);
         assert_eq!(charged(&Batch { foreign_ns: 4_000_000, ..batch }), 5_000_000);
@@ -91,20 +112,43 @@ mod tests {
         assert_eq!(charged(&short), 300_000);
     }
 
-    const DRY: Batch =
-        Batch { estimate_ns: 0, elapsed_ns: 0, foreign_ns: 0, is_busy: false, is_one: true };
+    const DRY: Batch = Batch {
+        estimate_ns: 0,
+        elapsed_ns: 0,
+        foreign_ns: 0,
+        is_busy: false,
+        is_one: true,
+        is_rank: false,
+    };
 
     #[test]
     fn only_one_launch_that_was_charged_less_than_it_took_has_a_bound() {
         let waited = Batch { estimate_ns: 4_000, elapsed_ns: 900_000, foreign_ns: 100_000, ..DRY };
-        assert_eq!(bound(&waited, charged(&waited), false), Some(800_000));
-        assert_eq!(bound(&waited, charged(&waited), true), None);
+        assert_eq!(bound(&waited, charged(&waited)), Some(800_000));
         let whole = Batch { estimate_ns: 500, elapsed_ns: 400, ..DRY };
-        assert_eq!(bound(&whole, charged(&whole), false), None);
+        assert_eq!(bound(&whole, charged(&whole)), None);
         let several = Batch { elapsed_ns: 5_000, is_one: false, ..whole };
-        assert_eq!(bound(&several, charged(&several), false), None);
+        assert_eq!(bound(&several, charged(&several)), None);
         let busy = Batch { elapsed_ns: 5_000, is_busy: true, ..whole };
-        assert_eq!(bound(&busy, charged(&busy), false), None);
+        assert_eq!(bound(&busy, charged(&busy)), None);
+    }
+
+    #[test]
+    fn a_rank_that_spins_is_charged_all_of_it_and_teaches_an_eighth() {
+        let spun = Batch {
+            estimate_ns: 400_000,
+            elapsed_ns: 3_010_000,
+            foreign_ns: 10_000,
+            is_rank: true,
+            ..DRY
+        };
+        let charged_ns = charged(&spun);
+        assert_eq!(charged_ns, 3_000_000);
+        assert_eq!((bound(&spun, charged_ns), learned(&spun, charged_ns)), (None, 450_000));
+        let several = Batch { is_one: false, ..spun };
+        assert_eq!(charged(&several), 450_000);
+        let others = Batch { is_rank: false, ..spun };
+        assert_eq!(learned(&others, charged(&others)), charged(&others));
     }
 
     #[test]
@@ -141,6 +185,7 @@ mod tests {
             foreign_ns: 0,
             is_busy: true,
             is_one: false,
+            is_rank: false,
         };
         assert!(is_overestimated(&batch, 199) && !is_overestimated(&batch, 200));
         assert!(!is_overestimated(&Batch { estimate_ns: 0, ..batch }, 0));

@@ -17,7 +17,7 @@ mod ring;
 mod wait;
 
 pub use askers::{Askers, Clock};
-pub use charge::{Batch, bound, charged, is_overestimated};
+pub use charge::{Batch, bound, charged, is_overestimated, learned};
 pub use costs::{Costs, kernel_key, sized_key};
 pub use covered::Covered;
 pub use ring::numbers_from;

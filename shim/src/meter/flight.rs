@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ledger::Engine;
 use ledger::clock;
-use meter_rules::{Batch, bound, charged, is_overestimated, numbers_from};
+use meter_rules::{Batch, bound, charged, is_overestimated, learned, numbers_from};
 
 /// Batches of one stream that can be in flight.
 const MOST: usize = 64;
@@ -163,14 +163,13 @@ impl Flown {
         let Some(share) = share(self.share) else { return false };
         let elapsed_ns = timed.took_ns.unwrap_or(self.estimate_ns);
         let Self { estimate_ns, foreign_ns, is_busy, .. } = *self;
-        let is_one = self.key != 0;
-        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy, is_one };
+        let (is_one, is_rank) = (self.key != 0, share.allotment.terms(share.device).gang != 0);
+        let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy, is_one, is_rank };
         let spent_ns = charged(&batch);
-        if self.key != 0 && timed.took_ns.is_some() {
-            let is_rank = share.allotment.terms(share.device).gang != 0;
-            match bound(&batch, spent_ns, is_rank) {
+        if is_one && timed.took_ns.is_some() {
+            match bound(&batch, spent_ns) {
                 Some(most_ns) => super::COSTS.learn_bound(self.key, most_ns),
-                None => super::COSTS.learn(self.key, spent_ns),
+                None => super::COSTS.learn(self.key, learned(&batch, spent_ns)),
             }
         }
         busy::count(share, self.engine, estimate_ns, spent_ns, timed.end_ns);

@@ -124,8 +124,8 @@ fn steps_shorter_than_a_batch_are_no_worse_for_having_turns() {
 
 #[test]
 fn strict_ranks_never_have_more_than_their_cap_and_work_for_most_of_it() {
-    for step_ns in [MS / 5, MS / 2, 3 * MS / 2] {
-        for weights in [&[10, 90][..], &[25, 75], &[30, 30, 40]] {
+    for step_ns in [MS / 5, MS / 2, MS, 3 * MS / 2] {
+        for weights in [&[10, 90][..], &[25, 75], &[30, 30, 40], &[50, 50]] {
             let terms: Vec<_> = weights.iter().map(|weight| Terms::strict(*weight)).collect();
             let cards = cards(&terms, step_ns, true);
             let (worked, had) = played_until(FROM + 10 * SECOND, cards, step_ns);

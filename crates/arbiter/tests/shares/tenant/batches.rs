@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arbiter::{Interval, Pace};
-use meter_rules::{BATCH_NS, Batch, batch_room_ns, bound, charged, is_overestimated};
+use meter_rules::{BATCH_NS, Batch, batch_room_ns, bound, charged, is_overestimated, learned};
 
 use super::{Tenant, key};
 use crate::card::Work;
@@ -80,14 +80,15 @@ impl Tenant {
             let elapsed_ns = end_ns.saturating_sub(from_ns);
             let Flight { estimate_ns, is_busy, .. } = flight;
             let is_one = flight.learns;
-            let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy, is_one };
+            let is_rank = self.load.meets;
+            let batch = Batch { estimate_ns, elapsed_ns, foreign_ns: 0, is_busy, is_one, is_rank };
             let took_ns = charged(&batch);
             self.is_overestimated |= !flight.learns && is_overestimated(&batch, took_ns);
             if flight.learns {
                 let key = key(flight.kind);
-                match bound(&batch, took_ns, self.load.meets) {
+                match bound(&batch, took_ns) {
                     Some(most_ns) => self.costs.learn_bound(key, most_ns),
-                    None => self.costs.learn(key, took_ns),
+                    None => self.costs.learn(key, learned(&batch, took_ns)),
                 }
             }
             let said_ns = took_ns * self.honesty / 100;
