@@ -120,6 +120,18 @@ fn what_a_saturating_program_took_is_what_the_card_says() {
     }
 }
 
+#[test]
+fn a_rank_whose_arbiter_is_gone_is_measured_with_as_few_events_as_others() {
+    let stage = Stage::new().with(|terms| ledger::Terms { gang: 7, ..terms });
+    // The last word of one that has no credit left.
+    stage.page().grant(0, 0, ledger::Pace::Metered);
+    let words =
+        "launch=kernel,5,-1,9 sync sleep=600 saturate=kernel,5,600 book=records book=busy_ns";
+    let lines = stage.run(words).lines;
+    let [records, truth] = ["book=records", "book=busy_ns"].map(|word| number(&lines, word) as f64);
+    assert!(records <= 3.0 * truth / 500_000.0 + 100.0, "{records} events in {truth} ns");
+}
+
 /// How programs let work wait for an event: one stream, or all of a context.
 const WAITS: [&str; 3] = ["cuStreamWaitEvent", "cuCtxWaitEvent", "cuGreenCtxWaitEvent"];
 

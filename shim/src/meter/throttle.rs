@@ -101,7 +101,9 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
 pub(crate) fn left_of_rank(share: Share) -> Option<i64> {
     let (allotment, device) = (share.allotment, share.device);
     let terms = allotment.terms(device);
-    let has_turns = terms.gang != 0 && terms.delays() && allotment.pace(device) == Pace::Metered;
+    let may_have = terms.gang != 0 && terms.delays() && allotment.pace(device) == Pace::Metered;
+    // Of an arbiter that is gone the last word stands, and by that nothing would be left for ever.
+    let has_turns = may_have && arbiter_lives(share, flight::now_ns());
     has_turns.then(|| allotment.credit(device).left_ns)
 }
 
