@@ -128,7 +128,11 @@ impl Gpu {
     pub fn tick<'a>(&mut self, now_ns: u64, mut read: impl FnMut(u64) -> Option<Reading<'a>>) {
         let passed_ns = now_ns.saturating_sub(self.now_ns);
         // Who starts to look has no past to count.
-        let passed_ns = if self.now_ns == 0 { 0 } else { passed_ns };
+        let is_first = self.now_ns == 0;
+        let passed_ns = if is_first { 0 } else { passed_ns };
+        if is_first {
+            self.replay.begin(now_ns.saturating_sub(HOLD_NS));
+        }
         self.now_ns = self.now_ns.max(now_ns);
         let others = self.backlogged() as u64;
         for member in &mut self.members {
@@ -328,6 +332,6 @@ impl Gpu {
             Policy::Strict => own,
             Policy::Fair => fair.max(own),
         };
-        Grant { pace: Pace::Metered, credit_ns: member.in_its_measure(own), is_asleep }
+        Grant { pace: Pace::Metered, credit_ns: member.measure.in_its_measure(own), is_asleep }
     }
 }

@@ -21,6 +21,7 @@
 
 mod ends;
 mod gpu;
+mod measure;
 mod member;
 mod replay;
 mod rests;

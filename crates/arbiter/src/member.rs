@@ -1,6 +1,7 @@
 //! One container on a GPU: what it says, what it was charged, what it may use.
 
 use crate::gpu::Charge;
+use crate::measure::Measure;
 use crate::settle::Settled;
 use crate::terms::{Class, Policy, Terms};
 use crate::turns::Overrun;
@@ -93,8 +94,6 @@ const DISBELIEF_LENGTHS: u64 = 20;
 /// The most that a container can be made to wait for what it used too much, in nanoseconds of the
 /// GPU's whole time: a kernel of half a second at a tenth of the GPU is still paid for.
 pub(crate) const MOST_DEBT_NS: u64 = 5_000_000_000;
-/// How much longer than charged a container's own measure may be: others' slices are in it.
-const MOST_STRETCH: u64 = 16;
 
 /// For how long time is saved of which a request can be answered at once, in nanoseconds.
 const REQUEST_NS: u64 = 50_000_000;
@@ -148,8 +147,7 @@ pub(crate) struct Member {
     /// When it said last that it came, and until when that is not believed, in nanoseconds.
     told_ns: u64,
     doubted_until_ns: u64,
-    /// What batches took by its own measure and were charged lately: their ratio is by how much its measure stretches.
-    lately: (u64, u64),
+    pub(crate) measure: Measure,
 }
 
 impl Member {
@@ -191,7 +189,7 @@ impl Member {
             unseen: Unseen::default(),
             told_ns: 0,
             doubted_until_ns: 0,
-            lately: (0, 0),
+            measure: Measure::default(),
         }
     }
 
@@ -285,7 +283,7 @@ impl Member {
     /// Books a charge; the others are at `virtual_ns`.
     pub(crate) fn book(&mut self, charge: &Charge, virtual_ns: u64) {
         self.charged_ns = self.charged_ns.wrapping_add(charge.ns);
-        self.stretched(charge.ns, charge.length_ns);
+        self.measure.took(charge.ns, charge.length_ns);
         let scaled = (charge.ns - charge.lent_ns).saturating_mul(100) / self.terms.weight();
         let most = virtual_ns.saturating_add(MOST_DEBT_NS).max(self.virtual_ns);
         self.virtual_ns = self.virtual_ns.saturating_add(scaled).min(most);
@@ -315,7 +313,9 @@ impl Member {
             (Class::Batch, _) => unserved_ns.max(window_ns),
         };
         self.most_ns = Self::most(self.terms, saved_ns);
-        let unpaid = self.unpaid_ns + self.held_ns() as i64;
+        // A claim of work is no more than what the replay leaves to it.
+        let unpaid_ns = self.unpaid_ns.min(self.unplayed_ns.cast_signed());
+        let unpaid = unpaid_ns + self.held_ns().cast_signed();
         let least = if self.expected_ns() <= virtual_ns { 0 } else { -debt };
         // What is in flight is charged in lumps: savings that begin anew with each would be given out beside the rest.
         let own_least = if least == 0 && is_fair { -self.part_ns } else { -debt };
@@ -350,14 +350,16 @@ impl Member {
     pub(crate) fn idles(&mut self, charge_ns: u64, passed_ns: u64, quantum_ns: u64) {
         let has_used = charge_ns > 0 || self.grant.credit_ns == 0;
         self.idle_ns = if has_used { 0 } else { self.idle_ns.saturating_add(passed_ns) };
-        self.is_idling = self.idle_ns > IDLE_QUANTA * quantum_ns + self.runs_ns;
+        // What it says is on the card may take its time, unless that time was others' by what those tell.
+        let runs_ns = self.runs_ns.min(2 * self.unplayed_ns + ASLEEP_NS);
+        self.is_idling = self.idle_ns > IDLE_QUANTA * quantum_ns + runs_ns;
     }
 
     /// What it is about to be charged for batches that are waited with: no more than it can be.
     pub(crate) fn held_ns(&self) -> u64 {
         let held = self.settled.held().map(Interval::length_ns);
         let held_ns = held.fold(0, u64::saturating_add);
-        self.in_card_time(held_ns).min(self.unplayed_ns)
+        self.measure.in_card_time(held_ns).min(self.unplayed_ns)
     }
 
     /// [`Member::virtual_ns`] with that.
@@ -376,33 +378,5 @@ impl Member {
     /// Its part of what all may be ahead.
     fn most(terms: Terms, window_ns: u64) -> i64 {
         (window_ns * terms.guaranteed() / 100) as i64
-    }
-
-    fn stretched(&mut self, charge_ns: u64, length_ns: u64) {
-        // Halved now and then, so that what was long ago counts little.
-        if self.lately.1 > 50_000_000 {
-            self.lately = (self.lately.0 / 2, self.lately.1 / 2);
-        }
-        self.lately.0 += length_ns.min(1 << 40);
-        self.lately.1 += charge_ns;
-    }
-
-    /// What `claimed_ns` in its own measure come to on the card.
-    fn in_card_time(&self, claimed_ns: u64) -> u64 {
-        let (claimed, charged) = self.lately;
-        if charged < 1_000_000 || claimed <= charged {
-            return claimed_ns;
-        }
-        (u128::from(claimed_ns) * u128::from(charged) / u128::from(claimed)) as u64
-    }
-
-    /// What `own_ns` of the card come to in its own measure.
-    pub(crate) fn in_its_measure(&self, own_ns: u64) -> u64 {
-        let (claimed, charged) = self.lately;
-        if charged < 1_000_000 || claimed <= charged {
-            return own_ns;
-        }
-        let most = own_ns.saturating_mul(MOST_STRETCH);
-        ((u128::from(own_ns) * u128::from(claimed) / u128::from(charged)) as u64).min(most)
     }
 }

@@ -181,6 +181,11 @@ impl Replay {
         }
     }
 
+    /// Nothing is known of the time before: else who has work then had the card since the clock began.
+    pub(crate) fn begin(&mut self, at_ns: Ns) {
+        self.at_ns = at_ns;
+    }
+
     /// How far it is played, in nanoseconds.
     pub(crate) fn at_ns(&self) -> Ns {
         self.at_ns

@@ -1,7 +1,7 @@
 //! Containers that say that they have work on the card, and have none: who waits in a way that the shim does not see
 //! tells of what has ended with its next launch, and who lies says anything.
 
-use arbiter::{Class, Gpu, Reading, Settings, Terms};
+use arbiter::{Class, Gpu, Interval, Reading, Settings, Terms};
 
 use crate::load::Load;
 use crate::tenant::Tenant;
@@ -101,4 +101,28 @@ fn work_in_which_something_was_never_measured_is_waited_for() {
     // Of what is below it all was measured, and it has ended long since.
     assert!(is_asleep_after(first_ns - 1, 45 * MS));
     assert!(is_asleep_after(2 * first_ns, 100 * MS), "not for ever");
+}
+
+#[test]
+fn who_tells_of_seconds_in_flight_and_runs_nothing_saves_nothing_by_it() {
+    let mut gpu = Gpu::new(Settings::default());
+    gpu.join(0, Terms::fair(25), &Reading::default());
+    gpu.join(1, Terms::fair(75), &Reading::default());
+    let (mut spent_ns, mut had) = (0, 0);
+    for look in 0..8000 {
+        let now_ns = SECOND + look * 5 * MS / 2;
+        let in_flight_ns = 5 * SECOND;
+        let says = Reading { running: 1, in_flight_ns, launches: look / 400, ..Reading::default() };
+        spent_ns += 5 * MS / 2;
+        let ran = [5, 4, 3, 2, 1].map(|end| {
+            let start_ns = now_ns - end * MS / 2;
+            Interval { start_ns, end_ns: start_ns + MS / 2 }
+        });
+        let other = Reading { spent_ns, intervals: &ran, running: 1, launches: look, ..says };
+        let other = Reading { in_flight_ns: MS, ..other };
+        gpu.tick(now_ns, |key| Some(if key == 0 { says } else { other }));
+        had += u64::from(gpu.grants().any(|(key, grant)| key == 1 && grant.credit_ns > 5 * MS));
+    }
+    let (_, grant) = gpu.grants().find(|(key, _)| *key == 0).expect("it joined");
+    assert!(grant.credit_ns < 60 * MS && had > 6000, "{} ns, {had}", grant.credit_ns);
 }
