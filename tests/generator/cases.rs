@@ -90,6 +90,13 @@ fn a_page_of_which_little_is_left_is_charged_whole() {
 }
 
 #[test]
+fn plain_memory_that_is_freed_behind_what_its_stream_has_yet_to_come_to_is_charged_as_long() {
+    holds(&[("linear", 0, 64 << 20), ("linear", 1, 5 << 20), ("give", 0, 1), ("give", 1, 1)]);
+    holds(&[("linear", 0, 1 << 20), ("linear", 1, 600_000), ("give", 0, 1), ("give", 1, 1)]);
+    holds(&[("context", 0, 0), ("linear", 0, 64 << 20), ("give", 0, 1), ("destroy", 0, 0)]);
+}
+
+#[test]
 fn a_second_context_is_charged_and_given_back_with_what_is_in_it() {
     holds(&[("linear", 0, 3 << 20), ("context", 0, 0), ("linear", 1, 9 << 20), ("destroy", 0, 0)]);
 }

@@ -11,6 +11,7 @@ use sim_world::{Card, Kind, TakeError};
 use crate::arena::{Arena, Block, PAGE};
 use crate::context::{CONTEXTS, Context};
 use crate::dma_buf;
+use crate::later;
 use crate::outside::{self, Piece};
 use crate::physical;
 use crate::pool;
@@ -59,6 +60,7 @@ impl Device {
     /// Bytes free and in total.
     pub(crate) fn free_and_total(&self) -> Res<(u64, u64)> {
         physical::sweep();
+        later::sweep();
         let world = &process::driver()?.world;
         let memory = world.memory(&self.card).map_err(|e| process::world_lost(&e))?;
         Ok((memory.free, self.total()))
@@ -90,6 +92,7 @@ impl Device {
     /// Takes `size` bytes for a context and answers their address. Before it refuses, it takes what lies
     /// idle in this process's pools.
     pub(crate) fn allocate(&self, context: usize, size: usize) -> Res<usize> {
+        later::sweep();
         match self.allocate_once(context, size) {
             Err(Status::OUT_OF_MEMORY) if pool::reclaim(self.ordinal) | physical::sweep_any() => {
                 self.allocate_once(context, size)
@@ -170,10 +173,14 @@ impl Device {
         });
     }
 
+    /// The allocation of the device's own addresses that `address` lies in.
+    pub(crate) fn own(&self, address: usize) -> Option<Block> {
+        self.memory().as_ref().and_then(|taken| taken.arena.find(address))
+    }
+
     /// The living allocation that `address` lies in.
     pub(crate) fn find(&self, address: usize) -> Option<Block> {
-        let block = self.memory().as_ref().and_then(|taken| taken.arena.find(address));
-        block.or_else(|| self.piece(address).map(|piece| Block::outside(&piece)))
+        self.own(address).or_else(|| self.piece(address).map(|piece| Block::outside(&piece)))
     }
 
     /// Whether `address` is one of this device's, in use or not.

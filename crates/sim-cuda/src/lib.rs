@@ -47,6 +47,7 @@ mod integrity;
 mod ipc;
 mod ipc_event;
 mod kernel;
+mod later;
 mod launch;
 mod launch_each;
 mod launch_old;

@@ -11,6 +11,7 @@ use crate::front::LineId;
 use crate::graph_memory;
 use crate::host;
 use crate::ipc;
+use crate::later;
 use crate::mark::Mark;
 use crate::outside::{self, What};
 use crate::pool;
@@ -37,6 +38,14 @@ pub(crate) fn device_of(address: usize) -> Option<&'static Device> {
     process::driver().ok()?.devices.iter().find(|device| device.holds(address))
 }
 
+/// The device that gave out the allocation that begins at `address`, by cuMemAlloc or its like.
+pub(crate) fn own(address: usize) -> Option<&'static Device> {
+    let is_own = |device: &&Device| {
+        !later::is_freed(address) && device.own(address).is_some_and(|block| block.start == address)
+    };
+    device_of(address).filter(is_own)
+}
+
 /// As the real driver does, waits until the context is idle, because work may still use the memory.
 pub(crate) fn free(address: usize) -> Res {
     if address == 0 {
@@ -53,6 +62,9 @@ pub(crate) fn free(address: usize) -> Res {
     }
     if ipc::is_of_pool(address) {
         return ipc::close_of_pool(address);
+    }
+    if later::is_freed(address) {
+        return Err(Status::INVALID_VALUE);
     }
     let Some(device) = device_of(address) else { return host::free_managed(address) };
     let block = device.find(address).filter(|block| block.start == address);

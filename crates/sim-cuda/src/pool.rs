@@ -12,6 +12,7 @@ use crate::arena::{ALIGN, PAGE};
 use crate::device::Device;
 use crate::front::{self, LineId};
 use crate::graph_memory;
+use crate::later;
 use crate::mark::Mark;
 use crate::outside::{self, Piece, What};
 use crate::process;
@@ -104,6 +105,7 @@ pub(crate) fn pools() -> MutexGuard<'static, Pools> {
 
 /// What every synchronisation does: pools give back what they hold above their threshold.
 pub(crate) fn synchronised() {
+    later::sweep();
     let mut pools = pools();
     pools.pools.values_mut().filter(|pool| pool.threshold < pool.reserved[0]).for_each(|pool| {
         let threshold = pool.threshold;

@@ -6,6 +6,7 @@ use crate::arg::{In, Opaque, Out};
 use crate::capture;
 use crate::context;
 use crate::front;
+use crate::later;
 use crate::line::Op;
 use crate::location::{Location, ON_DEVICE};
 use crate::pool::{Place, Pool, Pools, pools};
@@ -87,15 +88,17 @@ fn capture_in(target: &Target, pool: Option<usize>, size: usize) -> Res<Option<u
     capture::allocate(target, device, size)
 }
 
-/// Memory that no pool lent may be freed here too; it waits for all work, as cuMemFree does.
+/// Memory that no pool lent may be freed here too: a device's own by the stream's mark as well; other memory waits for all
+/// work, as cuMemFree does.
 fn free(address: usize, target: &Target) -> Res {
     if capture::free(target, address)? {
         return Ok(());
     }
     if !pools().lends(address) {
-        return match address {
-            0 => Err(Status::INVALID_VALUE),
-            _ => crate::memory::free(address),
+        return match crate::memory::own(address) {
+            Some(device) => later::free(device, address, front::mark(target.line)?),
+            None if address == 0 => Err(Status::INVALID_VALUE),
+            None => crate::memory::free(address),
         };
     }
     let mark = front::mark(target.line)?;

@@ -10,6 +10,7 @@ use crate::capture;
 use crate::context::{self, CONTEXTS, Context};
 use crate::event::{self, EVENTS};
 use crate::front::{self, LineId, Order};
+use crate::later;
 use crate::line::Op;
 use crate::mark::Mark;
 use crate::pool;
@@ -108,7 +109,10 @@ pub(crate) fn wait_for_context(context: usize) -> Res {
 /// Ready, or 600.
 pub(crate) fn query(mark: &Mark) -> Res {
     match front::has_passed(mark) {
-        true => Ok(()),
+        true => {
+            later::sweep();
+            Ok(())
+        }
         false => Err(Status::NOT_READY),
     }
 }
