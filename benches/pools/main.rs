@@ -17,7 +17,7 @@ use turns::{Bench, Library, find, handle};
 /// With one process and one thread, and with many: as of any allocation and its free.
 const FEW: f64 = 100.0;
 const MANY: f64 = 300.0;
-const BENCHES: [Bench; 23] = [
+const BENCHES: [Bench; 27] = [
     Bench::new("pool", "cuMemAllocAsync + cuMemFreeAsync").aims_at(FEW),
     Bench::new("pool_20000_live", "the same, 20,000 alive").aims_at(FEW),
     Bench::new("pool_8_threads", "the same, 8 threads").aims_at(MANY),
@@ -30,6 +30,10 @@ const BENCHES: [Bench; 23] = [
     Bench::new("named_pool_8_threads_20000_live", "8 threads, 20,000 alive").aims_at(MANY),
     Bench::new("named_pool_16_processes", "the same, 15 others at it").aims_at(MANY),
     Bench::new("named_pool_16_processes_20000_live", "15 others, 20,000 alive").aims_at(MANY),
+    Bench::new("behind", "cuMemAlloc + cuMemFreeAsync, a busy stream"),
+    Bench::new("behind_20000_live", "the same, 20,000 pending"),
+    Bench::new("behind_8_threads", "the same, 8 threads and streams"),
+    Bench::new("behind_8_threads_20000_live", "8 threads, 20,000 pending"),
     Bench::new("launch", "cuGraphLaunch"),
     Bench::new("launch_allocating", "the same of a graph that allocates"),
     Bench::new("launch_allocating_20000_live", "20,000 such graphs alive"),
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
 fn measure(setting: &Setting<'_>, driver: Library) -> Result<Figure> {
     match setting.kind {
         "pool" | "named_pool" => pool(setting, driver, setting.kind == "named_pool"),
+        "behind" => behind(setting, driver),
         "launch" => launch(setting, driver, EMPTY),
         "launch_allocating" => launch(setting, driver, ALLOCATES),
         "instantiate" => instantiate(setting, driver, EMPTY),
@@ -100,6 +105,30 @@ fn pool(setting: &Setting<'_>, driver: Library, named: bool) -> Result<Figure> {
             assert_eq!(result, CUresult::CUDA_SUCCESS);
         };
         (move || take(black_box(TAKEN)), give)
+    })
+}
+
+/// Taking plain memory, and freeing it behind what the thread's stream has yet to come to: so much is pending from then
+/// on, half of it behind either of the shim's events.
+fn behind(setting: &Setting<'_>, driver: Library) -> Result<Figure> {
+    let take = find!(driver, cuMemAlloc_v2);
+    let give = find!(driver, cuMemFreeAsync);
+    setting.pair(|Part { thread, live }| {
+        let stream = move || handle(((live / 2).max(1) << 16) | (0x100 * (thread + 1)));
+        let take = move || {
+            let mut address = 0;
+            // SAFETY: a place for one address.
+            let result = unsafe { take(&mut address, black_box(SMALL)) };
+            assert_eq!(result, CUresult::CUDA_SUCCESS);
+            address
+        };
+        let give = move |address| {
+            // SAFETY: what was taken just now.
+            let result = unsafe { give(address, stream()) };
+            assert_eq!(result, CUresult::CUDA_SUCCESS);
+        };
+        (0..live).for_each(|_| give(take()));
+        (take, give)
     })
 }
 

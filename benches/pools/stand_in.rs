@@ -1,10 +1,12 @@
 //! A driver with pools and graphs that answers in a nanosecond or two, for timing what a hook adds. Its
-//! one pool and its graphs have reserved what they need once and for all; it does nothing else.
+//! one pool and its graphs have reserved what they need once and for all; some of its streams are never at rest. It does
+//! nothing else.
 
 // The names are the driver's.
 #![allow(non_snake_case)]
 
 use core::ffi::{c_int, c_uint, c_void};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[macro_use]
 #[path = "../driver.rs"]
@@ -28,6 +30,24 @@ const GRAPH_MS: f32 = 1e-6;
 /// CU_GRAPH_NODE_TYPE_KERNEL and CU_GRAPH_NODE_TYPE_MEM_ALLOC.
 const KERNEL: c_uint = 0;
 const TAKE: c_uint = 10;
+
+const NOT_READY: c_int = 600;
+const NOT_SUPPORTED: c_int = 801;
+/// CU_EVENT_DISABLE_TIMING.
+const UNTIMED: c_uint = 2;
+
+/// How often each stream has recorded an event.
+static RECORDED: [AtomicUsize; 16] = [const { AtomicUsize::new(0) }; 16];
+/// Events: in which stream each was recorded, and when, by what was recorded there.
+static EVENTS: [(AtomicUsize, AtomicUsize); 64] =
+    [const { (AtomicUsize::new(0), AtomicUsize::new(0)) }; 64];
+/// How many events there are; none has the number 0.
+static MADE: AtomicUsize = AtomicUsize::new(1);
+
+/// By how many recordings a stream comes late to each, which its handle says; 0: it is at rest.
+fn late(stream: usize) -> usize {
+    stream >> 16
+}
 
 driver! {
     fn cuInit(_flags: c_uint) {}
@@ -54,7 +74,40 @@ driver! {
     fn cuMemAllocFromPoolAsync(address: *mut u64, _bytes: usize, _pool: usize, _stream: usize) {
         *address = take()
     }
-    fn cuMemFreeAsync(address: u64, _stream: usize) { give(address) }
+    fn cuMemFreeAsync(address: u64, stream: usize) {
+        // What its stream has not come to is given out to nobody.
+        if late(stream) == 0 {
+            give(address);
+        }
+    }
+
+    fn cuMemAlloc_v2(address: *mut u64, _bytes: usize) { *address = take() }
+    fn cuStreamGetCtx(_stream: usize, context: *mut usize) { *context = 0x1000 }
+    fn cuStreamQuery(stream: usize) {
+        if late(stream) > 0 {
+            return NOT_READY;
+        }
+    }
+    fn cuEventCreate(event: *mut usize, flags: c_uint) {
+        // Nothing is timed here.
+        if flags != UNTIMED {
+            return NOT_SUPPORTED;
+        }
+        *event = MADE.fetch_add(1, Relaxed) % EVENTS.len();
+    }
+    fn cuEventDestroy_v2(_event: usize) {}
+    fn cuEventRecord(event: usize, stream: usize) {
+        let turn = RECORDED[stream >> 8 & 15].fetch_add(1, Relaxed) + 1;
+        EVENTS[event].0.store(stream, Relaxed);
+        EVENTS[event].1.store(turn, Relaxed);
+    }
+    fn cuEventQuery(event: usize) {
+        let stream = EVENTS[event].0.load(Relaxed);
+        let since = RECORDED[stream >> 8 & 15].load(Relaxed) - EVENTS[event].1.load(Relaxed);
+        if since < late(stream) {
+            return NOT_READY;
+        }
+    }
 
     fn cuGraphGetNodes(graph: usize, nodes: *mut usize, count: *mut usize) {
         let own = match graph {
