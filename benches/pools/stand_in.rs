@@ -32,7 +32,8 @@ const KERNEL: c_uint = 0;
 const TAKE: c_uint = 10;
 
 const NOT_READY: c_int = 600;
-const NOT_SUPPORTED: c_int = 801;
+/// An event that is timed: it comes to pass at once.
+const TIMED: usize = 0x5000;
 /// CU_EVENT_DISABLE_TIMING.
 const UNTIMED: c_uint = 2;
 
@@ -82,30 +83,32 @@ driver! {
     }
 
     fn cuMemAlloc_v2(address: *mut u64, _bytes: usize) { *address = take() }
-    fn cuStreamGetCtx(_stream: usize, context: *mut usize) { *context = 0x1000 }
     fn cuStreamQuery(stream: usize) {
         if late(stream) > 0 {
             return NOT_READY;
         }
     }
     fn cuEventCreate(event: *mut usize, flags: c_uint) {
-        // Nothing is timed here.
-        if flags != UNTIMED {
-            return NOT_SUPPORTED;
-        }
-        *event = MADE.fetch_add(1, Relaxed) % EVENTS.len();
+        *event = match flags {
+            UNTIMED => MADE.fetch_add(1, Relaxed) % EVENTS.len(),
+            _ => TIMED,
+        };
     }
     fn cuEventDestroy_v2(_event: usize) {}
     fn cuEventRecord(event: usize, stream: usize) {
-        let turn = RECORDED[stream >> 8 & 15].fetch_add(1, Relaxed) + 1;
-        EVENTS[event].0.store(stream, Relaxed);
-        EVENTS[event].1.store(turn, Relaxed);
+        if event != TIMED {
+            let turn = RECORDED[stream >> 8 & 15].fetch_add(1, Relaxed) + 1;
+            EVENTS[event].0.store(stream, Relaxed);
+            EVENTS[event].1.store(turn, Relaxed);
+        }
     }
     fn cuEventQuery(event: usize) {
-        let stream = EVENTS[event].0.load(Relaxed);
-        let since = RECORDED[stream >> 8 & 15].load(Relaxed) - EVENTS[event].1.load(Relaxed);
-        if since < late(stream) {
-            return NOT_READY;
+        if event != TIMED {
+            let stream = EVENTS[event].0.load(Relaxed);
+            let since = RECORDED[stream >> 8 & 15].load(Relaxed) - EVENTS[event].1.load(Relaxed);
+            if since < late(stream) {
+                return NOT_READY;
+            }
         }
     }
 
@@ -132,9 +135,6 @@ driver! {
     fn cuGraphExecDestroy(exec: u64) { give(exec) }
     fn cuGraphLaunch(_exec: usize, _stream: *mut c_void) {}
     fn cuGraphUpload(_exec: usize, _stream: *mut c_void) {}
-    fn cuEventCreate(event: *mut usize, _flags: c_uint) { *event = 0x5000 }
-    fn cuEventRecord(_event: usize, _stream: *mut c_void) {}
-    fn cuEventQuery(_event: usize) {}
     fn cuEventElapsedTime(milliseconds: *mut f32, _from: usize, _to: usize) { *milliseconds = GRAPH_MS }
     fn cuStreamGetCtx(_stream: usize, context: *mut usize) { *context = 0x1000 }
     fn cuDeviceGetGraphMemAttribute(_device: c_int, _which: c_uint, value: *mut u64) {
