@@ -9,9 +9,12 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 const REACH: usize = 4;
 /// How much a new measurement weighs against those before: one part in so many.
 const WEIGHT: i64 = 4;
-/// So many measurements in a row that may have a wait in them tell that it takes longer: waits differ, and the least of
+/// So many measurements that may have a wait in them tell that it takes longer: waits differ, and the least of
 /// so many is short.
 const BOUNDS: u64 = 20;
+/// So many of them one measurement takes back that has no wait in it. All would be too many: what is short once in nineteen
+/// times would be taken to be short.
+const TAKEN_BACK: u64 = 8;
 /// One in the word of bounds; below it the least of them in nanoseconds.
 const ONE: u64 = 1 << 56;
 const LEAST: u64 = ONE - 1;
@@ -27,7 +30,7 @@ pub struct Costs<const N: usize> {
 struct Place {
     key: AtomicU64,
     ns: AtomicU64,
-    /// How many bounds in a row were learned, fewer than [`BOUNDS`], and the least of them.
+    /// How many bounds were learned, fewer than [`BOUNDS`], and the least of them.
     bounds: AtomicU64,
 }
 
@@ -54,7 +57,9 @@ impl<const N: usize> Costs<N> {
     pub fn learn(&self, key: u64, ns: u64) {
         let ns = ns.clamp(1, i64::MAX.unsigned_abs());
         if let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) {
-            place.bounds.store(0, Relaxed);
+            let bounds = place.bounds.load(Relaxed);
+            let left = if bounds / ONE > TAKEN_BACK { bounds - TAKEN_BACK * ONE } else { 0 };
+            place.bounds.store(left, Relaxed);
             return place.moves(ns);
         }
         let free = self.reach(key).find(|place| place.key.load(Relaxed) == 0);
@@ -67,7 +72,7 @@ impl<const N: usize> Costs<N> {
     }
 
     /// Learns that `key` took at most `most_ns`, which is more than is known of it: it waited for others, or it takes
-    /// longer. With each twentieth in a row it moves half of the way to the least of these twenty: one wait that was short
+    /// longer. With each twentieth it moves half of the way to the least of these twenty: one wait that was short
     /// says nothing of what it takes later.
     pub fn learn_bound(&self, key: u64, most_ns: u64) {
         let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) else {
@@ -204,14 +209,23 @@ mod tests {
     }
 
     #[test]
-    fn bounds_count_only_where_no_measurement_lies_between() {
+    fn one_measurement_in_nine_keeps_what_is_known_and_one_in_nineteen_does_not() {
         let costs = Costs::<64>::new();
         costs.learn(7, 250);
-        for _ in 0..10 {
-            (1..BOUNDS).for_each(|_| costs.learn_bound(7, 9_000));
+        for _ in 0..100 {
+            (0..TAKEN_BACK).for_each(|_| costs.learn_bound(7, 9_000));
             costs.learn(7, 250);
         }
         assert_eq!(costs.of(7), 250);
+        let mut sum = 0;
+        for _ in 0..50 {
+            costs.learn(7, 250);
+            (0..18).for_each(|_| {
+                costs.learn_bound(7, 9_000);
+                sum += costs.of(7);
+            });
+        }
+        assert!(sum / (50 * 18) > 4_500, "{}", sum / (50 * 18));
         costs.learn_bound(8, 9_000);
         assert_eq!(costs.of(8), 0, "nothing was measured yet");
     }

@@ -114,3 +114,27 @@ const OF_THEIR_OWN: [u64; 64] = {
     }
     all
 };
+
+#[test]
+fn a_kernel_that_is_short_now_and_then_is_charged_for_what_it_takes() {
+    // It is waited for each time, and one in nineteen is short: of the others it is known that they took longer, or waited.
+    const STEPS: [u64; 19] = {
+        let mut steps = [20 * MS; 19];
+        steps[0] = 3 * MS / 10;
+        steps
+    };
+    // Alone it is charged half of that.
+    for (terms, others, most) in [
+        (Terms::strict(30), vec![], 55.0),
+        (Terms::strict(25), vec![Terms::strict(75)], 28.0),
+        (Terms::fair(25), vec![Terms::fair(75)], 28.0),
+    ] {
+        let mut varies = Tenant::new(terms, Load::steps_of_their_own(&STEPS));
+        varies.varies = true;
+        let others = others.into_iter().map(|terms| Tenant::new(terms, Load::saturating(MS / 4)));
+        let mut world = World::new([varies].into_iter().chain(others).collect());
+        world.run_until(24 * SECOND);
+        let got = world.of_card(8 * SECOND, 24 * SECOND);
+        assert!(got[0] < most, "{:?}: {got:.1?}, charged {:.2?}", terms.policy, world.charged());
+    }
+}

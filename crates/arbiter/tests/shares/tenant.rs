@@ -32,6 +32,8 @@ pub(crate) struct Tenant {
     /// So often it launches something tiny into a second stream, which has run dry, while the first has on the card what
     /// is not told of: then it says that it came, in good faith.
     pub(crate) second_every_ns: u64,
+    /// All that it launches is one kernel, whose length its data decide.
+    pub(crate) varies: bool,
     /// It waits for its work in a way that nobody sees: it tells of it with its next launch.
     pub(crate) settles_late: bool,
     now_ns: u64,
@@ -79,6 +81,7 @@ impl Tenant {
             honesty: 100,
             says_now: false,
             second_every_ns: u64::MAX,
+            varies: false,
             settles_late: false,
             now_ns: 0,
             granted_ns: 0,
@@ -266,8 +269,13 @@ impl Tenant {
         self.wish.unwrap_or_default()
     }
 
+    /// What the cost of such works is learned under.
+    fn key(&self, (ns, meets): Kind) -> u64 {
+        if self.varies { 1 << 1 } else { ns << 1 | u64::from(meets) }
+    }
+
     fn cost_ns(&self) -> u64 {
-        self.costs.of(key(self.kind()))
+        self.costs.of(self.key(self.kind()))
     }
 
     fn estimate_ns(&self) -> u64 {
@@ -316,9 +324,4 @@ impl Tenant {
         let parts = self.got.iter().filter(|(end, ns)| *end > from_ns && end - ns < to_ns);
         parts.map(|(end, ns)| (*end).min(to_ns) - (end - ns).max(from_ns)).sum()
     }
-}
-
-/// What the cost of such works is learned under.
-fn key((ns, meets): Kind) -> u64 {
-    ns << 1 | u64::from(meets)
 }

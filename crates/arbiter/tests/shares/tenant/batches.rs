@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use arbiter::{Interval, Pace};
 use meter_rules::{BATCH_NS, Batch, batch_room_ns, bound, charged, is_overestimated, learned};
 
-use super::{Tenant, key};
+use super::Tenant;
 use crate::card::Work;
 use crate::flight::Flight;
 
@@ -85,7 +85,7 @@ impl Tenant {
             let took_ns = charged(&batch);
             self.is_overestimated |= !flight.learns && is_overestimated(&batch, took_ns);
             if flight.learns {
-                let key = key(flight.kind);
+                let key = self.key(flight.kind);
                 match bound(&batch, took_ns) {
                     Some(most_ns) => self.costs.learn_bound(key, most_ns),
                     None => self.costs.learn(key, learned(&batch, took_ns)),
