@@ -12,10 +12,10 @@ use crate::fabric;
 use crate::held;
 use crate::hooks::real;
 use crate::references::Memory;
-use crate::region::{Place, Region, change, change_where_seen, reach};
+use crate::region::{Place, Region, Within, change, change_where_seen, reach};
 use crate::sys;
 use core::ffi::{c_int, c_ulonglong, c_void};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use nvidia_sys::cuda::{CUmemAllocationHandleType, CUmemGenericAllocationHandle, CUresult};
 
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
@@ -33,9 +33,9 @@ const FIRST: u64 = 2;
 static EXPORTED: Region<Exported, MOST> = Region::new();
 /// Places that are not free: mostly none.
 static COUNT: AtomicU64 = AtomicU64::new(0);
-/// How many places from a piece of memory's own on a descriptor of it was ever put at most, and whether one was
-/// put elsewhere. Said before the descriptor is there.
-static WITHIN: AtomicUsize = AtomicUsize::new(0);
+/// How far from a piece of memory's own place a descriptor of it was ever put, and whether one was put elsewhere. Said
+/// before the descriptor is there.
+static WITHIN: Within = Within::new();
 static ARE_SCATTERED: AtomicBool = AtomicBool::new(false);
 
 /// A descriptor of a piece of memory, and the file that it was then; and where the plain allocation begins
@@ -142,7 +142,7 @@ pub(crate) fn released(memory: &'static Memory) {
 /// Where a piece of memory's descriptors can be.
 fn places_of(memory: &'static Memory) -> impl Iterator<Item = &'static Exported> {
     let far = if ARE_SCATTERED.load(Ordering::Acquire) { EXPORTED.known() } else { &[] };
-    near(memory).take(WITHIN.load(Ordering::Acquire)).chain(far)
+    near(memory).take(WITHIN.places()).chain(far)
 }
 
 fn near(memory: &'static Memory) -> impl Iterator<Item = &'static Exported> {
@@ -235,7 +235,7 @@ pub(crate) fn remember(descriptor: c_int, memory: &'static Memory, block: u64) {
 
 fn claim_near(memory: &'static Memory) -> Option<&'static Exported> {
     let (far, place) = near(memory).enumerate().find(|(_, place)| place.claim())?;
-    WITHIN.fetch_max(far + 1, Ordering::AcqRel);
+    WITHIN.reaches(far);
     Some(place)
 }
 
