@@ -47,6 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let (bare_ns, ours_ns, others_cpus) = (bare.ns, ours.ns, ours.others_cpus);
         report.benches.push(Bench { name, what, bare_ns, ours_ns, others_cpus, aim_ns: *aim });
     }
+    ensure!(!report.benches.is_empty(), "nothing is named {:?}", args.only);
     match &args.json {
         Some(path) if path.as_os_str() == "-" => report.write(std::io::stdout()),
         Some(path) => {
