@@ -19,7 +19,7 @@ const PAGE: u64 = 2 << 20;
 /// Child graphs within child graphs.
 const DEEPEST: u32 = 64;
 /// Nodes that are listed on the stack.
-const FEW: usize = 32;
+const FEW: usize = 128;
 
 /// What the nodes of a graph allocate.
 pub(crate) struct Needs([u64; device::MOST]);

@@ -3,7 +3,8 @@
 //! A table without locks that never grows: a cost that finds no room takes an old one's place, and is
 //! learned again when it is met again.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
 /// How many places a key may lie in.
 const REACH: usize = 4;
@@ -22,6 +23,8 @@ const LEAST: u64 = ONE - 1;
 /// `N` learned costs; `N` is a power of two.
 pub struct Costs<const N: usize> {
     places: [Place; N],
+    /// Whether any kernel's was learned since all were forgotten: mostly modules end one after the other.
+    has_kernels: AtomicBool,
 }
 
 /// Words that are not changed together: a reader who meets a change sees another cost once.
@@ -39,7 +42,7 @@ impl<const N: usize> Costs<N> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(N.is_power_of_two() && N >= REACH) };
-        Self { places: [const { Place::empty() }; N] }
+        Self { places: [const { Place::empty() }; N], has_kernels: AtomicBool::new(false) }
     }
 
     /// What was learned of `key`, in nanoseconds; 0: nothing yet.
@@ -55,6 +58,11 @@ impl<const N: usize> Costs<N> {
 
     /// Learns that `key` took `ns`.
     pub fn learn(&self, key: u64, ns: u64) {
+        self.put(key, ns);
+        self.has_kernel(key);
+    }
+
+    fn put(&self, key: u64, ns: u64) {
         let ns = ns.clamp(1, i64::MAX.unsigned_abs());
         if let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) {
             let bounds = place.bounds.load(Relaxed);
@@ -86,6 +94,7 @@ impl<const N: usize> Costs<N> {
         }
         place.bounds.store(0, Relaxed);
         place.ns.store(place.ns.load(Relaxed).midpoint(least_ns), Relaxed);
+        self.has_kernel(key);
     }
 
     /// Takes `ns` for what `key` costs, unless something was learned.
@@ -104,8 +113,18 @@ impl<const N: usize> Costs<N> {
 
     /// Forgets all kernels: functions went with their module, and another may be given the handle of one.
     pub fn forget_kernels(&self) {
+        if !self.has_kernels.swap(false, AcqRel) {
+            return;
+        }
         for place in self.places.iter().filter(|place| is_kernel(place.key.load(Relaxed))) {
             place.ns.store(0, Relaxed);
+        }
+    }
+
+    /// Said when it is learned: who forgets before finds it again, who forgets later finds it.
+    fn has_kernel(&self, key: u64) {
+        if is_kernel(key) {
+            self.has_kernels.store(true, Release);
         }
     }
 
@@ -249,6 +268,14 @@ mod tests {
         kernels.iter().chain(&others).for_each(|key| costs.learn(*key, 9));
         costs.forget_kernels();
         assert_eq!(kernels.map(|key| costs.of(key)), [0; 3]);
+        // Again, with what was learned since.
+        costs.learn(kernels[1], 9);
+        costs.forget_kernels();
+        costs.forget_kernels();
+        assert_eq!(kernels.map(|key| costs.of(key)), [0; 3]);
+        (0..=BOUNDS).for_each(|_| costs.learn_bound(kernels[2], 9));
+        costs.forget_kernels();
+        assert_eq!(costs.of(kernels[2]), 0);
         assert_eq!(others.map(|key| costs.of(key)), [9; 2]);
     }
 
