@@ -34,13 +34,13 @@ impl Books {
         self.all().into_iter().find(|(its, _)| *its == pid).map_or(0, |(_, busy_ns)| busy_ns)
     }
 
-    /// What each of two had of the card's next two seconds, in percent.
-    fn percent(&self, pids: [u32; 2]) -> [f64; 2] {
+    /// What each had of the card's next two seconds, in percent.
+    fn percent<const N: usize>(&self, pids: [u32; N]) -> [f64; N] {
         let (began, before) = (Instant::now(), pids.map(|pid| self.busy_ns(pid)));
         std::thread::sleep(Duration::from_secs(2));
         let after = pids.map(|pid| self.busy_ns(pid));
         let ns = began.elapsed().as_nanos() as f64;
-        [0, 1].map(|i| (after[i] - before[i]) as f64 * 100.0 / ns)
+        std::array::from_fn(|i| (after[i] - before[i]) as f64 * 100.0 / ns)
     }
 
     /// The process that has come beside `known`, once it works.
@@ -133,6 +133,31 @@ fn what_is_told_of_gpu_time_waiting_and_launches_is_what_the_card_did() {
     }
     let waited = metric(&node, "waited_seconds_total", "few");
     assert!(waited > 0.1 * most_s && waited <= most_s, "{waited} of {most_s} s");
+}
+
+#[test]
+fn processes_of_one_container_share_what_it_has_beside_another() {
+    let node = Node::new();
+    let books = Books { world: World::open(&node.at("driver")).unwrap() };
+    let _large = working(&node, "large", 75, 100_000);
+    let large = books.newcomer(&[]);
+    let client = part("target/dist/x86_64/gpu-client", "cargo xtask dist");
+    let one = format!("sleep 1000 | {} launch=100000x{KERNEL_US} hold", client.display());
+    let mut small = node.share("small", 25, &format!("{one} & {one} & {one}"));
+    small.start().unwrap();
+    let mut known = vec![large];
+    for _ in 0..3 {
+        known.push(books.newcomer(&known));
+    }
+    let pids: [u32; 4] = known.try_into().unwrap();
+    // The card alone would give each process a quarter, and a busy machine may keep one from launching.
+    let held = (0..LOOKS).any(|_| {
+        let [large, small @ ..] = books.percent(pids);
+        println!("{large:.1} and {small:.1?}");
+        let sum: f64 = small.iter().sum();
+        (15.0..32.0).contains(&sum) && large > 2.0 * sum && small.iter().all(|one| *one > 1.0)
+    });
+    assert!(held);
 }
 
 #[test]
