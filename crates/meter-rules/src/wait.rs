@@ -16,8 +16,8 @@ pub struct Asked {
     pub cost_ns: u64,
     /// It was never measured, and the cost says nothing.
     pub is_unmeasured: bool,
-    /// It is a rank's, whose turns end on several GPUs at once.
-    pub is_rank: bool,
+    /// It is a rank's that has turns, which end on several GPUs at once.
+    pub has_turns: bool,
     /// The quantum in nanoseconds, two of them where time is lent: so much may be in flight, and patience is counted in it.
     pub quantum_ns: u64,
     /// The share in percent, 1 to 100.
@@ -45,7 +45,7 @@ impl Asked {
     fn most_ns(&self) -> u64 {
         match self {
             Self { is_unmeasured: true, .. } => self.quantum_ns.min(UNKNOWN_NS),
-            Self { is_rank: true, .. } => {
+            Self { has_turns: true, .. } => {
                 self.quantum_ns.min(RANK_NS.max(self.cost_ns.saturating_add(1)))
             }
             _ => self.quantum_ns,
@@ -53,7 +53,7 @@ impl Asked {
     }
 }
 
-/// What a rank of a gang may have in flight for another launch to follow, in nanoseconds; one launch, if that is longer.
+/// What a rank that has turns may have in flight for another launch to follow, in nanoseconds; one launch, if that is longer.
 /// When its turn closes the others wait for it.
 const RANK_NS: u64 = 1_000_000;
 /// The shortest wait in nanoseconds: sleeping takes about as long.
@@ -132,7 +132,7 @@ mod tests {
         in_flight_ns: 0,
         cost_ns: 20_000,
         is_unmeasured: false,
-        is_rank: false,
+        has_turns: false,
         quantum_ns: 5 * MS,
         share: 25,
         is_alone: false,
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_rank_has_a_millisecond_in_flight_or_one_launch_behind_another() {
         let rank = |cost_ns, in_flight_ns| {
-            let asked = Asked { is_rank: true, cost_ns, in_flight_ns, ..ASKED };
+            let asked = Asked { has_turns: true, cost_ns, in_flight_ns, ..ASKED };
             verdict(&asked) == Verdict::Launch
         };
         assert!(rank(MS / 2, MS - 1) && !rank(MS / 2, MS));

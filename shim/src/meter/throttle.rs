@@ -62,7 +62,7 @@ fn wait(share: Share, cost: &dyn Fn() -> u64, tell: &dyn Fn(), terms: &Terms) {
             cost_ns: if known_ns == 0 { UNKNOWN_NS } else { known_ns },
             is_unmeasured: known_ns == 0,
             // Where nobody else wants its GPU, or no arbiter is there, it has no turns.
-            is_rank: terms.gang != 0 && credit.left_ns != i64::MAX && !is_alone,
+            has_turns: terms.gang != 0 && credit.left_ns != i64::MAX && !is_alone,
             quantum_ns: terms.quantum_ns() * quanta,
             share: u64::from(terms.share()),
             is_alone,

@@ -232,7 +232,7 @@ impl Tenant {
             in_flight_ns,
             cost_ns: self.estimate_ns(),
             is_unmeasured: self.cost_ns() == 0,
-            is_rank: self.load.meets && !is_free,
+            has_turns: self.load.meets && !is_free,
             quantum_ns: self.quantum_ns * if is_free { 2 } else { 1 },
             share: u64::from(self.terms.guaranteed_percent()),
             is_alone: false,
