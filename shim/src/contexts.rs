@@ -6,6 +6,7 @@ use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
 use crate::held;
 use crate::hooks::real;
+use crate::region::Within;
 use crate::{graph_memory, pool_current, pools, primary, sys, unseen};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
@@ -240,6 +241,8 @@ pub(crate) const OWNERS_END: usize = FIRST + OWNERS;
 #[unsafe(link_section = ".data")]
 static OWNING: [Known; OWNERS] = [const { Known::new() }; OWNERS];
 static OTHERS: [Known; MOST - OWNERS] = [const { Known::new() }; MOST - OWNERS];
+#[unsafe(link_section = ".data")]
+static WITHIN: Within = Within::new();
 
 impl Known {
     /// In the place of a handle: it is filled or emptied, or its context is not to be found.
@@ -275,6 +278,7 @@ impl Known {
             place.handle.compare_exchange(free, Self::NOBODYS, Relaxed, Relaxed).is_ok()
         };
         let (at, place) = (0..).zip(Self::all()).find(take)?;
+        WITHIN.reaches(at as usize);
         place.device.store(device, Relaxed);
         place.is_primary.store(is_primary, Relaxed);
         place.bytes.store(bytes, Relaxed);
@@ -297,7 +301,8 @@ impl Known {
     #[inline]
     fn find(context: CUcontext) -> Option<(u8, &'static Self)> {
         let is_it = |place: &&Known| !context.is_null() && place.handle.load(Acquire) == context;
-        let (at, known) = (0..).zip(Self::all()).find(|(_, place)| is_it(place))?;
+        let mut places = (0..).zip(Self::all().take(WITHIN.places()));
+        let (at, known) = places.find(|(_, place)| is_it(place))?;
         Some((Self::owner(at), known))
     }
 
