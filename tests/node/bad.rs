@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Node, wait_until};
+use sim_world::admin::{self, Change};
+
+use crate::harness::{Node, WHOLE, wait_until};
 
 fn refusal(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -57,6 +59,23 @@ fn an_agent_that_is_to_wait_for_the_driver_says_so_and_registers_once_it_is_ther
     fs::rename(&away, &there).unwrap();
     node.expect_registered();
     wait_until("it is ready", || node.ask("/readyz").0.contains("200"));
+}
+
+#[test]
+fn an_agent_that_waits_for_the_driver_offers_what_answers_though_another_card_hangs() {
+    let mut node = Node::without_agent();
+    let (there, away) = (node.at("driver/usr"), node.at("usr"));
+    fs::rename(&there, &away).unwrap();
+    let hang = |hangs| Change::Hang { card: 0, hangs };
+    admin::change(&node.at("driver"), hang(true)).unwrap();
+    let mut command = node.agent_command();
+    command.arg("--wait-for-driver");
+    node.spawn(command);
+    wait_until("it waits", || node.ask("/readyz").1.contains("no NVIDIA driver under"));
+    fs::rename(&away, &there).unwrap();
+    node.expect(WHOLE, 1);
+    admin::change(&node.at("driver"), hang(false)).unwrap();
+    node.expect_registered();
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::harness::{Node, PERCENT, WHOLE, part, wait_until};
 
 /// Deeds of one storm.
 const TURNS: u64 = 90;
+/// What the file says at times; the last is wrong.
+const FILES: [&str; 3] = ["placement: pack\n", "placement: spread\n", "placement: heap\n"];
 /// What is divided of a V100.
 const USABLE: Mib = Mib(32510);
 
@@ -64,6 +66,8 @@ impl Storm {
         let traps = Traps { old_stream_disconnects: seed.is_multiple_of(2), ..Traps::default() };
         let refuses = traps.refuse_registrations.clone();
         let mut node = Node::with_traps("v100-32gb", traps);
+        fs::write(node.at("config.yaml"), FILES[0]).unwrap();
+        node.add_flag("--config", &node.at("config.yaml").display().to_string());
         node.start_agent();
         node.expect_registered();
         let cards = Cards::new(node.at("driver"));
@@ -147,7 +151,15 @@ impl Storm {
             Deed::NodeReboots => self.reboot(),
             Deed::CardFails => self.cards.fail(self.dice.roll(2) as u32),
             Deed::CardVanishes => self.cards.vanish(self.dice.roll(2) as u32),
+            Deed::CardHangs => self.cards.hang(self.dice.roll(2) as u32),
             Deed::CardsAreBack => self.cards.restore(),
+            Deed::DriverIsUpgraded => {
+                self.cards.upgrade(["535", "580"][self.dice.roll(2) as usize]);
+            }
+            Deed::FileChanges => {
+                let which = self.dice.roll(FILES.len() as u64) as usize;
+                self.configure(FILES[which]);
+            }
             Deed::Calm => self.calm(),
         }
     }
@@ -253,6 +265,13 @@ impl Storm {
         self.agent_comes_back();
     }
 
+    /// As the kubelet exchanges a mounted file: whole.
+    fn configure(&self, text: &str) {
+        let draft = self.node.at("config.draft");
+        fs::write(&draft, text).unwrap();
+        fs::rename(draft, self.node.at("config.yaml")).unwrap();
+    }
+
     fn kubelet_ends(&mut self) {
         self.node.sim.stop();
         self.kubelet_runs = false;
@@ -292,6 +311,7 @@ impl Storm {
     /// Everything is let be: agent and kubelet come back, and all is as it has to be.
     fn calm(&mut self) {
         self.refuses.store(false, Ordering::Relaxed);
+        self.configure(FILES[0]);
         self.kubelet_comes_back();
         self.agent_comes_back();
         self.cards.heal(&self.node);

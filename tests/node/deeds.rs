@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use sim_world::admin::{self, Change};
+use sim_world::admin::{self, Change, Driver};
 
-use crate::harness::{Node, wait_until};
+use crate::harness::{Node, wait_until, world_options};
 
 /// Repeatable, and different enough.
 pub(crate) struct Dice(pub(crate) u64);
@@ -41,12 +41,15 @@ pub(crate) enum Deed {
     NodeReboots,
     CardFails,
     CardVanishes,
+    CardHangs,
     CardsAreBack,
+    DriverIsUpgraded,
+    FileChanges,
     Calm,
 }
 
 /// Each with its weight.
-const DEEDS: [(Deed, u64); 22] = [
+const DEEDS: [(Deed, u64); 25] = [
     (Deed::PodComes, 24),
     (Deed::PodComesToADyingAgent, 3),
     (Deed::PodGoes, 12),
@@ -67,7 +70,10 @@ const DEEDS: [(Deed, u64); 22] = [
     (Deed::NodeReboots, 1),
     (Deed::CardFails, 2),
     (Deed::CardVanishes, 2),
+    (Deed::CardHangs, 1),
     (Deed::CardsAreBack, 5),
+    (Deed::DriverIsUpgraded, 1),
+    (Deed::FileChanges, 4),
     (Deed::Calm, 2),
 ];
 
@@ -113,9 +119,28 @@ impl Cards {
         self.change(Change::Vanish { card });
     }
 
+    /// Its driver does not come back, and the other's does.
+    pub(crate) fn hang(&mut self, card: u32) {
+        self.restore();
+        self.are_sick = true;
+        self.change(Change::Hang { card, hangs: true });
+    }
+
     /// All are there. One that has failed is out of order until it was away.
     pub(crate) fn restore(&self) {
-        (0..2).for_each(|card| self.change(Change::Restore { card }));
+        for card in 0..2 {
+            self.change(Change::Hang { card, hangs: false });
+            self.change(Change::Restore { card });
+        }
+    }
+
+    /// The driver is exchanged, as it is where nobody uses a GPU: for one that has been left for good, or the other way round.
+    pub(crate) fn upgrade(&mut self, to: &str) {
+        // Until an agent that runs has seen it, it goes on with what it had.
+        self.are_sick = true;
+        let driver = Driver::named(to).unwrap();
+        admin::upgrade(&self.root, &driver, &world_options()).unwrap();
+        self.change(Change::Mismatch { mismatched: false });
     }
 
     /// All are well, as a person sees to it. The agent runs.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::apiserver::ApiServer;
 use crate::cluster::{self, without_agent};
 use crate::harness::{Node, PERCENT, WHOLE, part, wait_or_say, wait_until};
+use crate::lists::looks;
 
 /// Longer than a pod that appears in no list is waited for; in seconds.
 const LONG_S: u32 = 18;
@@ -52,13 +53,6 @@ fn remove(api: &ApiServer, pod: Pod) {
     let uid = pod.uid().to_owned();
     pod.remove();
     api.cluster().delete_pod(&uid);
-}
-
-/// Waits until the agent has compared so many more lists.
-fn looks(node: &Node, more: u64) {
-    // The last of them has been asked for, and may not have been compared; one may be for what others hold.
-    let until = node.sim.listings() + more + 2;
-    wait_until("the agent has looked", || node.sim.listings() >= until);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn bare(name: &str) -> PodSpec {
 }
 
 /// Waits until the agent has compared so many more lists.
-fn looks(node: &Node, more: u64) {
+pub(crate) fn looks(node: &Node, more: u64) {
     // The last of them has been asked for, and may not have been compared; one may be for what others hold.
     let until = node.sim.listings() + more + 2;
     wait_until("the agent has looked", || node.sim.listings() >= until);

@@ -3,11 +3,11 @@
 use std::fs;
 
 use serde_json::Value;
-use sim_world::admin::{self, Change};
+use sim_world::admin::{self, Change, Driver};
 
 use crate::apiserver::ApiServer;
 use crate::cluster::node;
-use crate::harness::{Node, PERCENT, WHOLE, wait_or_say, wait_until};
+use crate::harness::{Node, PERCENT, WHOLE, wait_or_say, wait_until, world_options};
 
 fn change(node: &Node, change: Change) {
     admin::change(&node.at("driver"), change).unwrap();
@@ -74,6 +74,26 @@ fn a_card_that_does_not_answer_when_an_agent_starts_is_told_of_and_counted_by_th
         gone.iter().for_each(|&card| change(&node, Change::Restore { card }));
         node.expect(WHOLE, 1);
     }
+}
+
+#[test]
+fn a_driver_that_is_exchanged_is_told_of_by_the_agent_that_runs_and_by_one_that_starts() {
+    let (mut node, api) = node("");
+    let first = uuid(&node, 0);
+    node.expect(WHOLE, 1);
+    wait_until("it is dated", || node.at("state/gpus.boot").exists());
+    let newer = Driver::named("580").unwrap();
+    admin::upgrade(&node.at("driver"), &newer, &world_options()).unwrap();
+    expect(&api, "GPUUnhealthy", &[&first, "version"]);
+    // It may be what only its next container can see.
+    assert_eq!(node.wait_for_its_end(), Some(1));
+    api.cluster().events.clear();
+    node.start_agent();
+    expect(&api, "GPUUnhealthy", &[&first, "version"]);
+    node.kill_agent();
+    change(&node, Change::Mismatch { mismatched: false });
+    node.start_agent();
+    node.expect_registered();
 }
 
 #[test]
