@@ -2,7 +2,7 @@
 //! Each step is one line of the tables below; the first that fails ends the run and is named again.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
@@ -36,11 +36,22 @@ const STEPS: &[Step] = &[
 ];
 
 /// Steps that run only where they are named.
-const ON_DEMAND: &[Step] = &[Step {
-    name: "pytorch",
-    what: "PyTorch keeps to its share with each of its allocators (fetches 2.5 GB)",
-    run: pytorch,
-}];
+const ON_DEMAND: &[Step] = &[
+    Step {
+        name: "pytorch",
+        what: "PyTorch keeps to its share with each of its allocators (fetches 2.5 GB)",
+        run: pytorch,
+    },
+    Step {
+        name: "chaos",
+        what: "storms over a whole node, each with a seed of its own (ALIQUOT_CHAOS_MINUTES, or 30)",
+        run: chaos,
+    },
+];
+
+/// How long the chaos test rages, and from which seed on.
+const CHAOS_MINUTES: &str = "ALIQUOT_CHAOS_MINUTES";
+const CHAOS_SEED: &str = "ALIQUOT_CHAOS_SEED";
 
 /// The step that begins before its turn.
 const FETCH: &str = "fetch";
@@ -128,6 +139,17 @@ fn pytorch() -> Result<()> {
     fetch::ensure(&["pytorch", "nvidia-535"])?;
     dist::ensure(&Part::ALL)?;
     sh::run(sh::cargo().args(["test", "--locked", "-p", "aliquot-tests", "--test", "pytorch"]))
+}
+
+fn chaos() -> Result<()> {
+    dist::ensure(&Part::ALL)?;
+    let given = |name| std::env::var_os(name);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut cargo = sh::cargo();
+    cargo.args(["test", "--locked", "-p", "aliquot-node-tests", "chaos::", "--", "--nocapture"]);
+    cargo.env(CHAOS_MINUTES, given(CHAOS_MINUTES).unwrap_or_else(|| "30".into()));
+    cargo.env(CHAOS_SEED, given(CHAOS_SEED).unwrap_or_else(|| now.to_string().into()));
+    sh::run(&mut cargo)
 }
 
 fn chart() -> Result<()> {

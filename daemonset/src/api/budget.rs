@@ -33,12 +33,13 @@ enum Of {
     Node,
     /// What pods do, or processes that are in none, and shares that run as none can be held.
     Found,
-    /// What pods ask for, and do not get.
+    /// What pods ask for and do not get, and what is not known of them.
     Refused,
 }
 
-/// What is told of pods for what stands in them: whoever may write them makes it at will.
-const REFUSALS: [&str; 2] = ["GPUAnnotationRefused", "GPUPodMixed"];
+/// What is told of pods for what stands in them, which whoever may write them makes at will, and of every pod that starts
+/// while nobody answers what its runtime is: it may take no room from what is found, which is told once.
+const REFUSALS: [&str; 3] = ["GPUAnnotationRefused", "GPUPodMixed", "GPURuntimeUnknown"];
 /// What a program's own fault is told as, on the node: nobody knows whose it was.
 const FAULT: &str = "GPUApplicationFault";
 
@@ -139,6 +140,24 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of_pod(pod: usize, reason: &'static str) -> (Event, Key) {
+        let about = About::Pod("team".into(), pod.to_string(), None);
+        let (which, message) = (String::new(), String::new());
+        let key = (about.clone(), reason, which.clone());
+        (Event { about, warning: true, reason, which, message }, key)
+    }
+
+    #[test]
+    fn pods_whose_runtime_nobody_knows_take_no_room_from_what_is_found() {
+        let (mut budget, now) = (Budget::default(), Instant::now());
+        for pod in 0..40 {
+            let (event, key) = of_pod(pod, "GPURuntimeUnknown");
+            budget.take(&event, &key, now);
+        }
+        let (found, key) = of_pod(40, "GPUUseUncounted");
+        assert_eq!(budget.take(&found, &key, now), Taken::Yes);
+    }
 
     #[test]
     fn there_is_room_again_after_a_while_and_what_is_full_is_forgotten() {

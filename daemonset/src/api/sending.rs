@@ -260,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn however_much_is_refused_to_pods_a_finding_is_told_also_on_one_of_them() {
-        for found in ["GPUUseUncounted", "GPURuntimeRefused", "GPURuntimeUnknown"] {
+        for found in ["GPUUseUncounted", "GPURuntimeRefused"] {
             let mut events = noise();
             events.push(of_pod(0, found, "found".into()));
             assert!(is_last_told(events).await, "{found}");
