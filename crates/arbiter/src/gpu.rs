@@ -13,6 +13,8 @@ const HOLD_NS: u64 = 3_000_000;
 const TURNING_NS: f64 = 200_000_000.0;
 /// The most that turning can take off what is guaranteed, as a part of the time.
 const MOST_TURNING: f64 = 0.03;
+/// The most processes of a container that are believed to have slices of the card.
+const MOST_SLICES: u32 = 64;
 
 /// What a container is charged at a tick.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,13 +152,17 @@ impl Gpu {
         self.rests.passed(passed_ns);
         // Beside one that rests for a moment nobody is alone.
         let alone = self.only_one().filter(|_| rest.is_none());
+        let wanting = self.members.iter().filter(|member| member.wants());
+        let slices = wanting.map(|member| u64::from(member.running.clamp(1, MOST_SLICES))).sum();
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
             let is_alone = alone == Some(member.key);
-            member.idles(charge.ns, passed_ns, self.settings.quantum_ns);
+            member.idles(charge.ns, passed_ns, self.settings.quantum_ns, slices);
             // Who is alone takes all others along: only in company there is something to owe.
             charge.lent_ns = if is_alone { 0 } else { charge.lent_ns };
             member.book(charge, self.virtual_ns);
-            let lent_ns = if is_alone { 0 } else { self.replay.lent_ns(member.key) };
+            // At a cap what is lent is charged all the same.
+            let is_lent = !is_alone && member.terms.policy != Policy::Strict;
+            let lent_ns = if is_lent { self.replay.lent_ns(member.key) } else { 0 };
             member.unplayed_ns = self.replay.left_ns(member.key, self.now_ns) - lent_ns;
         }
         self.replay.lend(alone);
@@ -226,7 +232,8 @@ impl Gpu {
         let is_owed = |m: &Member| m.terms.policy != Policy::Unmetered && !self.turns.has(m.key);
         let rests = |m: &Member| m.is_active() && !m.wants() && is_owed(m);
         let weights = self.behind().map(|member| member.terms.weight()).sum();
-        let stands = self.members.iter().all(|member| member.running == 0);
+        let runs = |m: &Member| m.running > 0 && !m.is_idling();
+        let stands = !self.members.iter().any(runs);
         self.members.iter().any(rests).then_some(Rest { passed_ns, weights, stands })
     }
 

@@ -225,6 +225,8 @@ impl Member {
         let may_run = reading.running > 0 && still_ns <= 3 * ASLEEP_NS + runs_ns;
         let since_ns = may_run.then(since_ns);
         if reading.running > 0 && since_ns.is_none() {
+            let is_owed = others > 0 || self.terms.policy == Policy::Strict;
+            let others = is_owed.then_some(others);
             self.unseen.goes_on(self.since_ns.is_some(), others, self.read_ns, now_ns);
         }
         self.since_ns = since_ns;
@@ -346,12 +348,13 @@ impl Member {
         self.is_idling
     }
 
-    /// It was charged so much in the time that passed.
-    pub(crate) fn idles(&mut self, charge_ns: u64, passed_ns: u64, quantum_ns: u64) {
+    /// It was charged so much in the time that passed; those that want the card have so many slices of it in a round.
+    pub(crate) fn idles(&mut self, charge_ns: u64, passed_ns: u64, quantum_ns: u64, slices: u64) {
         let has_used = charge_ns > 0 || self.grant.credit_ns == 0;
         self.idle_ns = if has_used { 0 } else { self.idle_ns.saturating_add(passed_ns) };
         // What it says is on the card may take its time, unless that time was others' by what those tell.
-        let runs_ns = self.runs_ns.min(2 * self.unplayed_ns + ASLEEP_NS);
+        let round_ns = slices.max(2).saturating_mul(self.unplayed_ns);
+        let runs_ns = self.runs_ns.min(round_ns.saturating_add(ASLEEP_NS));
         self.is_idling = self.idle_ns > IDLE_QUANTA * quantum_ns + runs_ns;
     }
 

@@ -3,6 +3,7 @@
 //! One that says that it runs and tells of nothing for far longer than that should take was stopped or killed, or what it runs
 //! is longer than was thought and never measured. Which it is shows when it tells of a batch that was on the card all
 //! the while, and of one that never does nothing is taken.
+//! What it had alone is owed at a cap only.
 
 use crate::member::Interval;
 
@@ -14,12 +15,18 @@ pub(crate) struct Unseen {
 }
 
 impl Unseen {
-    /// It still says that it runs, beside so many others that want the card; until the look before it was believed, or not.
-    pub(crate) fn goes_on(&mut self, was_believed: bool, others: u64, before_ns: u64, now_ns: u64) {
+    /// It still says that it runs, beside so many others that want the card, or what it has then is owed to nobody; until
+    /// the look before it was believed, or not.
+    pub(crate) fn goes_on(
+        &mut self,
+        was_believed: bool,
+        others: Option<u64>,
+        before_ns: u64,
+        now_ns: u64,
+    ) {
         if was_believed {
             *self = Self { since_ns: now_ns, part_ns: 0 };
-        } else if others > 0 {
-            // Alone it is owed by nobody.
+        } else if let Some(others) = others {
             self.part_ns += now_ns.saturating_sub(before_ns) / (others + 1);
         }
     }

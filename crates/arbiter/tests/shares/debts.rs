@@ -105,6 +105,15 @@ fn what_was_never_measured_and_is_far_longer_than_it_was_taken_to_be_is_charged(
     assert!(holds, "{got:.1?}, charged {charged:.2?}");
 }
 
+#[test]
+fn what_was_never_measured_is_charged_at_a_cap_also_where_it_is_alone() {
+    let long = Tenant::new(Terms::strict(30), Load::steps_of_their_own(&OF_THEIR_OWN));
+    let mut world = World::new(vec![long]);
+    world.run_until(60 * SECOND);
+    let got = world.of_card(8 * SECOND, 60 * SECOND);
+    assert!((22.0..33.0).contains(&got[0]), "{got:.1?}");
+}
+
 const OF_THEIR_OWN: [u64; 64] = {
     let mut all = [400 * MS; 64];
     let mut at = 0;
@@ -136,5 +145,39 @@ fn a_kernel_that_is_short_now_and_then_is_charged_for_what_it_takes() {
         world.run_until(24 * SECOND);
         let got = world.of_card(8 * SECOND, 24 * SECOND);
         assert!(got[0] < most, "{:?}: {got:.1?}, charged {:.2?}", terms.policy, world.charged());
+    }
+}
+
+#[test]
+fn who_says_that_it_runs_and_runs_nothing_lets_the_card_stand_idle_for_debts_no_longer() {
+    let long = Tenant::new(Terms::fair(10), Load::saturating(SECOND / 2));
+    let mut says = Tenant::new(Terms::fair(10), Load::saturating(MS).during(u64::MAX, u64::MAX));
+    says.says_it_runs = true;
+    let mut world = World::new(vec![long, Tenant::new(Terms::fair(80), Load::decode()), says]);
+    world.run_until(56 * SECOND);
+    // It is believed for as long as what it says may take.
+    let (from, to) = (40 * SECOND, 56 * SECOND);
+    assert!(world.lost(from, to) < 6.0, "{:.1?}", world.of_card(from, to));
+}
+
+#[test]
+fn who_has_long_kernels_in_company_of_three_has_its_part_of_what_is_lent() {
+    let long = Tenant::new(Terms::fair(10), Load::saturating(SECOND / 2));
+    let other = || Tenant::new(Terms::fair(30), Load::saturating(MS / 4));
+    let mut world = World::new(vec![long, other(), other()]);
+    world.run_until(60 * SECOND);
+    let got = world.percents(8 * SECOND, 60 * SECOND);
+    assert!((13.0..16.0).contains(&got[0]), "{got:.1?}");
+}
+
+#[test]
+fn at_a_cap_nothing_that_was_earned_is_lost_when_somebody_comes() {
+    for rest_ns in [200 * MS, 700 * MS] {
+        let long = Tenant::new(Terms::strict(30), Load::saturating(SECOND / 2));
+        let comes = Load::bursts(MS / 4, 20 * MS, rest_ns);
+        let mut world = World::new(vec![long, Tenant::new(Terms::fair(30), comes)]);
+        world.run_until(40 * SECOND);
+        let got = world.of_card(8 * SECOND, 40 * SECOND);
+        assert!((28.0..31.5).contains(&got[0]), "{} ms: {got:.1?}", rest_ns / MS);
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Tenant {
     pub(crate) honesty: u64,
     /// It says at every look that it came just now.
     pub(crate) says_now: bool,
+    /// It says for ever that it runs seconds of work, and launches once a second.
+    pub(crate) says_it_runs: bool,
     /// So often it launches something tiny into a second stream, which has run dry, while the first has on the card what
     /// is not told of: then it says that it came, in good faith.
     pub(crate) second_every_ns: u64,
@@ -80,6 +82,7 @@ impl Tenant {
             is_stopped: false,
             honesty: 100,
             says_now: false,
+            says_it_runs: false,
             second_every_ns: u64::MAX,
             varies: false,
             settles_late: false,
@@ -108,6 +111,11 @@ impl Tenant {
     }
 
     pub(crate) fn reading(&self) -> Reading<'_> {
+        if self.says_it_runs {
+            let (running, in_flight_ns) = (1, 5000 * MS);
+            let launches = self.now_ns / (1000 * MS);
+            return Reading { running, in_flight_ns, launches, ..Reading::default() };
+        }
         Reading {
             spent_ns: self.spent_ns,
             intervals: &self.told,
