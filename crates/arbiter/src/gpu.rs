@@ -23,6 +23,8 @@ pub(crate) struct Charge {
     pub(crate) ns: u64,
     /// What of that it is owed nothing for, because nobody else wanted it then, in nanoseconds.
     pub(crate) lent_ns: u64,
+    /// For so long it earned nothing that would have paid for that, in nanoseconds.
+    pub(crate) over_ns: u64,
     /// How long that took by its own measure, in nanoseconds.
     pub(crate) length_ns: u64,
 }
@@ -249,7 +251,7 @@ impl Gpu {
         let until = self.now_ns.saturating_sub(HOLD_NS);
         for (member, charge) in self.members.iter_mut().zip(&mut self.charges) {
             let unshown = member.settled.unshown(passed_ns);
-            *charge = Charge { ns: unshown, lent_ns: 0, length_ns: unshown };
+            *charge = Charge { ns: unshown, length_ns: unshown, ..Charge::default() };
         }
         self.tell(until);
         let (replay, members, charges) = (&mut self.replay, &mut self.members, &mut self.charges);
@@ -260,7 +262,9 @@ impl Gpu {
             let batch = Interval { start_ns, end_ns };
             let charge = &mut charges[player];
             charge.ns += charged.charge_ns;
-            charge.ns += members[player].unseen.take(batch, charged.charge_ns);
+            let (unseen_ns, over_ns) = members[player].unseen.take(batch, charged.charge_ns);
+            charge.ns += unseen_ns;
+            charge.over_ns += over_ns;
             charge.lent_ns += charged.lent_ns;
             charge.length_ns += batch.length_ns();
             members[player].settled.done(batch);

@@ -301,6 +301,7 @@ impl Member {
         virtual_ns: u64,
         [window_ns, unserved_ns]: [u64; 2],
     ) {
+        let passed_ns = passed_ns.saturating_add(charge.over_ns);
         let earned = (passed_ns.min(1 << 40) * self.terms.guaranteed() / 100) as i64;
         let debt = (MOST_DEBT_NS * self.terms.guaranteed() / 100) as i64;
         let is_fair = self.terms.policy == Policy::Fair;

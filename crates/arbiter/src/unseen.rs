@@ -7,10 +7,11 @@
 
 use crate::member::Interval;
 
-/// Since when, and how much.
+/// Since when, for how long that was looked at, and how much.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Unseen {
     since_ns: u64,
+    passed_ns: u64,
     part_ns: u64,
 }
 
@@ -25,18 +26,22 @@ impl Unseen {
         now_ns: u64,
     ) {
         if was_believed {
-            *self = Self { since_ns: now_ns, part_ns: 0 };
+            *self = Self { since_ns: now_ns, ..Self::default() };
         } else if let Some(others) = others {
-            self.part_ns += now_ns.saturating_sub(before_ns) / (others + 1);
+            let passed_ns = now_ns.saturating_sub(before_ns);
+            self.passed_ns += passed_ns;
+            self.part_ns += passed_ns / (others + 1);
         }
     }
 
-    /// What it had of a batch that is told of, of which so much is charged, beyond that.
-    pub(crate) fn take(&mut self, batch: Interval, charged_ns: u64) -> u64 {
+    /// What it had of a batch that is told of, of which so much is charged, beyond that, and the time in which it earned
+    /// nothing for it.
+    pub(crate) fn take(&mut self, batch: Interval, charged_ns: u64) -> (u64, u64) {
         if !(batch.start_ns..batch.end_ns).contains(&self.since_ns) {
-            return 0;
+            return (0, 0);
         }
         let more_ns = batch.length_ns().saturating_sub(charged_ns);
-        std::mem::take(self).part_ns.min(more_ns)
+        let Self { passed_ns, part_ns, .. } = std::mem::take(self);
+        (part_ns.min(more_ns), passed_ns.min(more_ns))
     }
 }

@@ -101,7 +101,8 @@ fn what_was_never_measured_and_is_far_longer_than_it_was_taken_to_be_is_charged(
     let mut world = World::new(vec![long, Tenant::new(Terms::fair(75), some)]);
     world.run_until(60 * SECOND);
     let (got, charged) = (world.percents(8 * SECOND, 60 * SECOND), world.charged());
-    let holds = got[0] < 33.0 && charged.iter().all(|factor| (0.7..1.3).contains(factor));
+    let holds =
+        (22.0..33.0).contains(&got[0]) && charged.iter().all(|factor| (0.7..1.3).contains(factor));
     assert!(holds, "{got:.1?}, charged {charged:.2?}");
 }
 
@@ -111,7 +112,7 @@ fn what_was_never_measured_is_charged_at_a_cap_also_where_it_is_alone() {
     let mut world = World::new(vec![long]);
     world.run_until(60 * SECOND);
     let got = world.of_card(8 * SECOND, 60 * SECOND);
-    assert!((22.0..33.0).contains(&got[0]), "{got:.1?}");
+    assert!((26.0..33.0).contains(&got[0]), "{got:.1?}");
 }
 
 const OF_THEIR_OWN: [u64; 64] = {
