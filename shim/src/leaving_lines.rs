@@ -266,8 +266,8 @@ impl Line {
     /// Puts back what was left of it; or lets go of that too, where its context has ended meanwhile: how many parts.
     fn took(&self, rest: u64, turn: u64) -> u64 {
         let is_there = |word: u64| word / TURN == turn && rest > 0;
-        let put_back =
-            |word: u64| Some(word & !TAKEN | if is_there(word) { rest | PASSED } else { 0 });
+        let back = |word: u64| if is_there(word) { rest | PASSED } else { 0 };
+        let put_back = |word: u64| Some(word & !(TAKEN | PASSED) | back(word));
         let before = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, put_back);
         match before {
             Ok(word) if !is_there(word) => leaving_parts::let_go(rest, u64::MAX).0,

@@ -14,6 +14,7 @@ mod graph_clients;
 mod graph_stage;
 mod graph_waits;
 mod graphs;
+mod leaving;
 mod limits;
 mod locations;
 mod named;

@@ -139,6 +139,8 @@ static int contexts_word(struct word *word) {
         CALL("standin_pending", (int), (int)a);
     else if (IS("queries"))
         result = CALL("standin_queries", (void));
+    else if (IS("events"))
+        result = CALL("standin_events", (void));
     else if (IS("context-threads")) {
         pthread_t threads[16];
         for (uint64_t i = 0; i < a; i++) pthread_create(&threads[i], 0, churn_contexts, &result);

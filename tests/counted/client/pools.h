@@ -83,6 +83,8 @@ static int pools_word(struct word *word) {
     else if (IS("give-in"))
         /* give-in=a,n: in a stream of its own. */
         result = CALL("cuMemFreeAsync", (uint64_t, void *), place[a], (void *)(0x500000 + b * 16));
+    else if (IS("stream-end"))
+        result = CALL("cuStreamDestroy_v2", (void *), (void *)(0x500000 + a * 16));
     else if (IS("give-late")) {
         /* give-late=a,b,MiB: while a thread frees a, as it is about to note when that will have been, b is taken. */
         slow_begin(6, slow_give, (void *)place[a]);

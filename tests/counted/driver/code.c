@@ -154,11 +154,12 @@ int cuEventRecord(void *event, void *stream) {
     return 0;
 }
 int cuEventRecord_ptsz(void *event, void *stream) { return cuEventRecord(event, stream); }
-/* 1: streams are held up before they come to any event; more: they are so many recordings late, and never at rest. */
+/* 1: streams are held up before they come to any event; more: they are so many recordings late, and never at rest;
+ * -1: they are not at rest when they are asked, and have come past every event a moment later. */
 static int is_pending;
 void standin_pending(int pending) { is_pending = pending; }
 static int is_past(void *event) {
-    return !is_pending || is_pending > 1 && recordings - events[event_number(event)].at >= is_pending;
+    return is_pending <= 0 || is_pending > 1 && recordings - events[event_number(event)].at >= is_pending;
 }
 /* How often anybody asked. */
 static int queries;
@@ -168,6 +169,13 @@ int cuEventDestroy_v2(void *event) {
     events[event_number(event)].is_made = 0;
     return 0;
 }
+/* How many there are. */
+int standin_events(void) {
+    int made = 0;
+    for (int i = 0; i < EVENTS; i++) made += events[i].is_made;
+    return made;
+}
+int cuStreamDestroy_v2(void *stream) { return 0; }
 int cuStreamQuery(void *stream) { return is_pending ? 600 : 0; }
 int cuStreamQuery_ptsz(void *stream) { return cuStreamQuery(stream); }
 

@@ -1,0 +1,18 @@
+//! Plain memory that a stream frees, where the stream or a context ends, or another thread is about to end one.
+
+use crate::stage::{all_of, run};
+
+#[test]
+fn a_stream_leaves_its_place_to_the_next_however_much_was_freed_in_it() {
+    // More than a call lets go of.
+    for pieces in [1, 70] {
+        let stream = |at: usize| {
+            let give = format!("alloc=0,2 give-in=0,{at} ");
+            let all = give.repeat(pieces);
+            format!("pending=1 {all} pending=-1 {give} pending=0 sync stream-end={at} events ")
+        };
+        let outcome = run(&(0..3).map(stream).collect::<String>());
+        let events = all_of(&outcome, "events");
+        assert_eq!(events, [events[0]; 3], "{pieces}");
+    }
+}
