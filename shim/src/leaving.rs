@@ -22,7 +22,7 @@ use nvidia_sys::cuda::{CUcontext, CUdevice, CUresult, CUstream};
 const SUCCESS: CUresult = CUresult::CUDA_SUCCESS;
 /// How many parts a call lets go of, of what its stream has come past.
 const AT_A_CALL: u64 = 64;
-/// How often a stream's line is looked for: each time another thread has changed it, or may be ending its context.
+/// How often a stream's line is looked for: each time another thread has changed it.
 const TRIES: usize = 32;
 
 /// By context, as an owner: who asks about its events, and who may be ending it.
@@ -56,6 +56,11 @@ impl Whose {
     /// What `driver` says of events of its contexts, unless one of them may be ending.
     fn ask<T>(self, driver: impl FnOnce() -> T) -> Option<T> {
         ASKERS.get(usize::from(self.owner))?.ask(driver)
+    }
+
+    /// Whether it may be long until anybody can ask: who ends a context mostly comes back soon.
+    fn is_stuck(self) -> bool {
+        ASKERS.get(usize::from(self.owner)).is_none_or(Askers::is_stuck)
     }
 }
 
@@ -128,14 +133,16 @@ impl Leaving {
 
     /// Puts it behind an event of its stream, in whose context the caller is. False: there is none.
     fn put(&self, name: Name) -> bool {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             match name.whose.ask(|| self.put_once(name)) {
                 Some(Put::There(line)) => {
                     gone(line.advance(AT_A_CALL, |turn| has_passed(line, turn)));
                     return true;
                 }
                 Some(Put::Nowhere) => return false,
-                Some(Put::Again) => {}
+                Some(Put::Again) => tries += 1,
+                None if name.whose.is_stuck() => return false,
                 None => sys::yield_now(),
             }
         }

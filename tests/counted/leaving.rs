@@ -16,3 +16,11 @@ fn a_stream_leaves_its_place_to_the_next_however_much_was_freed_in_it() {
         assert_eq!(events, [events[0]; 3], "{pieces}");
     }
 }
+
+#[test]
+fn what_a_stream_frees_while_a_context_may_be_ending_is_given_back_once_the_stream_has_come_so_far()
+{
+    let outcome = run("alloc=0,4000 primary pending=1 give-beside=0 used pending=0 sync used");
+    assert_eq!(outcome.of("give-beside=0"), "0");
+    assert_eq!(all_of(&outcome, "used"), ["4255.000", "255.000"]);
+}

@@ -1,6 +1,6 @@
 /* Pools and what they lend. */
 #pragma once
-#include "world.h"
+#include "contexts.h"
 
 /* Streams of both kinds: in names that end so, no stream means the thread's own. */
 static int lend(uint64_t *at, uint64_t bytes, const char *variant) {
@@ -90,6 +90,14 @@ static int pools_word(struct word *word) {
         slow_begin(6, slow_give, (void *)place[a]);
         result = CALL("cuMemAlloc_v2", (uint64_t *, size_t), &place[b], c * MIB);
         result = result * 10 + slow_end();
+    } else if (IS("give-beside")) {
+        /* give-beside=a: a thread frees a while another releases the primary context, which others keep, and takes long. */
+        pthread_t thread;
+        slow_begin(2, slow_release, 0);
+        pthread_create(&thread, 0, slow_give, (void *)place[a]);
+        usleep(200 * 1000);
+        result = slow_end();
+        pthread_join(thread, 0);
     } else if (IS("pool"))
         result = pool(&place[a], 1, 1, (int)b);
     else if (IS("racing"))
