@@ -126,3 +126,22 @@ fn who_tells_of_seconds_in_flight_and_runs_nothing_saves_nothing_by_it() {
     let (_, grant) = gpu.grants().find(|(key, _)| *key == 0).expect("it joined");
     assert!(grant.credit_ns < 60 * MS && had > 6000, "{} ns, {had}", grant.credit_ns);
 }
+
+#[test]
+fn who_is_not_believed_to_run_saves_nothing_until_it_tells_of_a_batch() {
+    for terms in [Terms::fair(25), Terms::strict(25)] {
+        let mut gpu = Gpu::new(Settings::default());
+        let says = Reading { running: 1, in_flight_ns: 5 * MS, launches: 1, ..Reading::default() };
+        gpu.join(0, terms, &Reading { launches: 0, ..says });
+        gpu.join(1, Terms::fair(75), &Reading::default());
+        for look in 0..8000 {
+            let other = Reading { waiting: true, launches: look, ..Reading::default() };
+            let now_ns = SECOND + look * 5 * MS / 2;
+            // In the end it launches again.
+            let says = Reading { launches: 1 + u64::from(look > 7990), ..says };
+            gpu.tick(now_ns, |key| Some(if key == 0 { says } else { other }));
+        }
+        let (_, grant) = gpu.grants().find(|(key, _)| *key == 0).expect("it joined");
+        assert!(grant.credit_ns < 60 * MS, "{:?}: {}", terms.policy, grant.credit_ns);
+    }
+}
