@@ -23,8 +23,10 @@ pub(crate) const KINDS: usize = if cfg!(loom) { 1 } else { 6 };
 /// So much of a kind may be spare: eight threads' pool requests, each of which is charged 32 MiB before
 /// the driver is asked.
 const MOST: u64 = if cfg!(loom) { 1 } else { 256 << 20 };
-/// And no more steps: of those who add to what may be, fourteen at once find room in the word before they look.
+/// And no more steps.
 const MOST_STEPS: u64 = if cfg!(loom) { 1 } else { 1 << 12 };
+/// So many steps are added before anybody looks: of threads that do so at once, 400 find room in the word.
+const UNSEEN: u64 = 1 << 7;
 /// Nothing is kept where less than this is left.
 const ROOM: u64 = if cfg!(loom) { 1 } else { 64 << 20 };
 
@@ -121,15 +123,18 @@ impl Step {
         false
     }
 
-    /// Makes spare what its own slot has given back, which it holds; false: there would be too much. It is looked
+    /// Makes spare what its own slot has given back, which it holds; false: there would be too much. A little is looked
     /// at after it is done, because who reads a word first and then writes it has it brought over twice.
     #[inline]
     pub(crate) fn keep(self, word: &AtomicU64, bytes: u64) -> bool {
         let steps = bytes >> self.0;
-        let before = word.fetch_add(steps << SHIFT, Ordering::AcqRel);
-        let fits = (before >> SHIFT) + steps <= self.most() && bytes <= self.held(before);
+        let fits = |seen: u64| (seen >> SHIFT) + steps <= self.most() && bytes <= self.held(seen);
+        if steps > UNSEEN {
+            let more = |seen: u64| fits(seen).then(|| seen + (steps << SHIFT));
+            return word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok();
+        }
         // If somebody has taken it away meanwhile it is given back already.
-        fits || !self.take(word, bytes)
+        fits(word.fetch_add(steps << SHIFT, Ordering::AcqRel)) || !self.take(word, bytes)
     }
 
     /// Takes away what is spare in a slot, anybody's. The total still counts it, until the next sum.
@@ -190,9 +195,24 @@ mod tests {
             assert!(step.may_keep(3 << step.0, 0, MAX_BYTES));
             assert!(step.may_keep(MOST_STEPS << step.0, 0, MAX_BYTES));
             assert!(!step.may_keep((MOST_STEPS + 1) << step.0, 0, MAX_BYTES));
-            // A word has room for what fourteen threads add beyond that before they look.
-            assert!(15 * step.most() < 1 << 16);
+            // A word has room for what 400 threads add beyond that before they look.
+            assert!(step.most() + 400 * UNSEEN < 1 << 16);
         }
+    }
+
+    #[test]
+    fn much_is_kept_only_where_there_is_room_for_it() {
+        let step = Step::of(Kind::Managed.index());
+        let bytes = step.most() << step.0;
+        // What others have added, and have not looked at yet.
+        let before = 65_000 << SHIFT | 1 << 40;
+        let word = AtomicU64::new(before);
+        assert!(!step.keep(&word, bytes));
+        assert_eq!(word.load(Ordering::Relaxed), before);
+        let word = AtomicU64::new(1 << 40);
+        assert!(step.keep(&word, bytes));
+        assert!(!step.keep(&word, bytes));
+        assert!(step.take(&word, bytes));
     }
 
     #[test]
