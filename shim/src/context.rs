@@ -232,6 +232,8 @@ pub(crate) unsafe fn green_destroy(context: CUgreenCtx) -> CUresult {
             result
         })
     };
+    // Meanwhile nobody asks, and what is not let go of by then waits for the primary one's end.
+    leaving::settle();
     meter::while_it_ends(current, end)
 }
 

@@ -166,7 +166,10 @@ static int contexts_word(struct word *word) {
         CALL("standin_mute", (int), (int)a);
     else if (IS("green"))
         result = CALL("cuGreenCtxCreate", (uint64_t *, void *, int, unsigned), &place[a], 0, 0, 1);
-    else if (IS("green-end"))
+    else if (IS("use-green")) {
+        CALL("cuCtxFromGreenCtx", (void **, uint64_t), &context, place[a]);
+        result = CALL("cuCtxSetCurrent", (void *), context);
+    } else if (IS("green-end"))
         result = CALL("cuGreenCtxDestroy", (uint64_t), place[a]);
     else if (IS("context-end"))
         result = CALL("cuCtxDestroy_v2", (uint64_t), place[a]);

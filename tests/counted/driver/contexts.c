@@ -7,6 +7,12 @@ int cuGreenCtxCreate(void **made, void *resources, int device, unsigned flags) {
     return 0;
 }
 int cuGreenCtxDestroy(void *green) { return cuDevicePrimaryCtxRelease_v2((int)((uint64_t)green - 0x4000)); }
+/* In which a program works; nobody sees them begin. */
+static context of_green[CARDS] = {{0, 0}, {1, 0}};
+int cuCtxFromGreenCtx(context **ctx, void *green) {
+    *ctx = &of_green[(uint64_t)green - 0x4000];
+    return 0;
+}
 
 /* References to one context beyond its first. */
 static atomic_int attached;
