@@ -134,7 +134,7 @@ fn say_refused(text: &mut String, mut refused: Vec<&Refused>, now: u64) {
 fn say_left(text: &mut String, status: &Status) {
     let mut taken = Taken::default();
     for held in &status.allotments {
-        taken.add(held.record.devices.iter().copied(), None);
+        held.record.take(&mut taken, None);
     }
     let _ = writeln!(text, "at this moment:");
     for gpu in &status.gpus {
@@ -151,7 +151,9 @@ fn left(gpu: &Gpu, taken: &Taken) -> String {
             (Kind::Slice, format!("(MIG) has {free} of {} slices left", slices.len()))
         }
         (None, _, Some(Kind::Whole)) => (Kind::Whole, "is held whole".to_owned()),
-        (None, Mode::Whole, None) => (Kind::Whole, "(whole) is free".to_owned()),
+        (None, Mode::Whole, None | Some(Kind::Slice)) => {
+            (Kind::Whole, "(whole) is free".to_owned())
+        }
         (None, Mode::Auto, None) => (Kind::Percent, "(auto) is free, whole or in parts".to_owned()),
         (None, ..) => {
             let left = usize::from(PARTS).saturating_sub(taken.percent(gpu.uuid));
@@ -295,6 +297,34 @@ mod tests {
         ];
         expect(&text, &gpus);
         assert!(!text.contains("no agent"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_new_can_have_because_of_how_it_is_held_is_said_as_the_agent_decides_it() {
+        let slice = |n| DeviceUuid { kind: contract::UuidKind::Mig, bytes: [n; 16] };
+        let slices = serde_json::json!([{ "uuid": slice(7).to_string(), "profile": "1g.10gb",
+            "gpu_instance": 7, "compute_instance": 0, "memory_mib": 9856 }]);
+        let mut status = node(serde_json::json!([
+            { "pool": { "name": "training", "resource": "gpu-training" } }, { "slices": slices }, { "mode": "whole" },
+        ]));
+        status.allotments[0].record.resource = Some("gpu-percent".into());
+        for (gpu, gone) in [(1, slice(8)), (2, slice(9))] {
+            let held = status.allotments[0].clone();
+            let record = Record {
+                devices: vec![DeviceId::Mig(gone)],
+                holding: Holding::Slices { slices: vec![gone], gpus: vec![uuid(gpu)] },
+                resource: Some("mig-1g.10gb".into()),
+                ..held.record
+            };
+            status.allotments.push(Allotment { record, ..held });
+        }
+        let text = explain("b", &status, &[], true, 0);
+        let gpus = [
+            "GPU 0 (shared) has 75 percent left, but nobody new can have it: no longer configured",
+            "GPU 1 (MIG) has 1 of 1 slices left, but nobody new can have it: divided anew",
+            "GPU 2 (whole) is free, but nobody new can have it: in use as MIG slices",
+        ];
+        expect(&text, &gpus);
     }
 
     #[test]

@@ -288,18 +288,7 @@ impl Book {
     }
 
     fn take(&mut self, record: &Record) {
-        self.taken.add(record.devices.iter().copied(), self.given_as(record).as_deref());
-        if let Holding::Slices { slices, gpus } = &record.holding {
-            self.taken.lie_on(slices.iter().copied().zip(gpus.iter().copied()));
-        }
-    }
-
-    /// As what a record's devices were allocated: without our domain, with any other.
-    fn given_as(&self, record: &Record) -> Option<String> {
-        let resource = record.resource.as_ref()?;
-        let other =
-            record.domain.as_ref().filter(|its| self.domain.as_ref().is_some_and(|it| it != *its));
-        Some(other.map_or_else(|| resource.clone(), |domain| format!("{domain}/{resource}")))
+        record.take(&mut self.taken, self.domain.as_deref());
     }
 
     /// Pages that lie ready have the room of shares that are still to come; one lies ready on a full node too, for

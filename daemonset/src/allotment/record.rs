@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::holders::Held;
 use super::pages::Rules;
-use crate::decide::Grant;
+use crate::decide::{Grant, Taken};
 use crate::text;
 
 /// Of the records that this agent writes and reads.
@@ -164,6 +164,21 @@ impl Record {
     #[must_use]
     pub fn is_listed(&self) -> bool {
         self.holder.is_some() && !self.unlisted
+    }
+
+    /// Counts what it holds as held; of agents that give out resources of `domain`.
+    pub fn take(&self, taken: &mut Taken, domain: Option<&str>) {
+        taken.add(self.devices.iter().copied(), self.given_as(domain).as_deref());
+        if let Holding::Slices { slices, gpus } = &self.holding {
+            taken.lie_on(slices.iter().copied().zip(gpus.iter().copied()));
+        }
+    }
+
+    /// As what its devices were allocated: without this domain, with any other.
+    pub(crate) fn given_as(&self, domain: Option<&str>) -> Option<String> {
+        let resource = self.resource.as_ref()?;
+        let other = self.domain.as_ref().filter(|its| domain.is_some_and(|it| it != *its));
+        Some(other.map_or_else(|| resource.clone(), |domain| format!("{domain}/{resource}")))
     }
 
     /// As the kubelet would list it, where it is known whose it is.

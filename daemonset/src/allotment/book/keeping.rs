@@ -65,7 +65,7 @@ impl Book {
         Some(Kept {
             holder: record.holder.clone(),
             pod_uid: record.pod_uid.clone().unwrap_or_default(),
-            resource: self.given_as(record).unwrap_or_default(),
+            resource: record.given_as(self.domain.as_deref()).unwrap_or_default(),
             devices: record.devices.iter().filter(|id| !but.contains(id)).copied().collect(),
             life: Life::Lives,
         })
