@@ -19,7 +19,7 @@ pub struct Batch {
     pub is_busy: bool,
     /// It is one launch, which is measured by itself.
     pub is_one: bool,
-    /// It is a rank's of a gang, whose kernels spin for each other.
+    /// It is a rank's of a gang that has turns, whose kernels spin for each other.
     pub is_rank: bool,
 }
 
@@ -29,8 +29,11 @@ const LEAST_NS: u64 = 2_000;
 /// GPU time of a batch in nanoseconds.
 #[must_use]
 pub const fn charged(batch: &Batch) -> u64 {
-    // What a rank's launch took it had: in its turns nobody else runs there, and beyond them it spins.
-    if batch.is_rank && batch.is_one { own_ns(batch) } else { likely_in_all(batch) }
+    // What a rank's launch took it had: in its turns nobody else runs there, and beyond them it spins. Where its thread lost its
+    // processor behind it, that is not seen.
+    let (own_ns, likely_ns) = (own_ns(batch), likely_in_all(batch));
+    let is_whole = batch.is_rank && batch.is_one && own_ns > likely_ns;
+    if is_whole { own_ns } else { likely_ns }
 }
 
 /// What is learned of one launch that was `charged_ns`. What a rank's kernel took differs by how long it spun for another's:
@@ -162,6 +165,9 @@ mod tests {
         assert_eq!(launch(500_000, 510_000, 10_000), 500_000);
         // No more than there was.
         assert_eq!(launch(3_000_000, 20_000, 15_000), 20_000);
+        let (estimate_ns, elapsed_ns, foreign_ns) = (500_000, 3_000_000, 3_000_000);
+        let of_a_rank = Batch { estimate_ns, elapsed_ns, foreign_ns, is_rank: true, ..DRY };
+        assert_eq!(charged(&of_a_rank), 437_500);
     }
 
     #[test]

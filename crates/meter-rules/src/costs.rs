@@ -86,6 +86,11 @@ impl<const N: usize> Costs<N> {
         let Some(place) = self.reach(key).find(|place| place.key.load(Relaxed) == key) else {
             return;
         };
+        // Of a bound alone nobody knows how far below it the cost is.
+        let known_ns = place.ns.load(Relaxed);
+        if known_ns == 0 {
+            return;
+        }
         let bounds = place.bounds.load(Relaxed);
         let count = bounds / ONE + 1;
         let least_ns = if bounds == 0 { LEAST } else { bounds & LEAST }.min(most_ns);
@@ -93,7 +98,7 @@ impl<const N: usize> Costs<N> {
             return place.bounds.store((count * ONE) | least_ns, Relaxed);
         }
         place.bounds.store(0, Relaxed);
-        place.ns.store(place.ns.load(Relaxed).midpoint(least_ns), Relaxed);
+        place.ns.store(known_ns.midpoint(least_ns), Relaxed);
         self.has_kernel(key);
     }
 
@@ -107,7 +112,7 @@ impl<const N: usize> Costs<N> {
     /// Forgets a key: another thing may be given its handle.
     pub fn forget(&self, key: u64) {
         for place in self.reach(key).filter(|place| place.key.load(Relaxed) == key) {
-            place.ns.store(0, Relaxed);
+            place.empties();
         }
     }
 
@@ -117,7 +122,7 @@ impl<const N: usize> Costs<N> {
             return;
         }
         for place in self.places.iter().filter(|place| is_kernel(place.key.load(Relaxed))) {
-            place.ns.store(0, Relaxed);
+            place.empties();
         }
     }
 
@@ -143,6 +148,11 @@ impl<const N: usize> Costs<N> {
 impl Place {
     const fn empty() -> Self {
         Self { key: AtomicU64::new(0), ns: AtomicU64::new(0), bounds: AtomicU64::new(0) }
+    }
+
+    fn empties(&self) {
+        self.ns.store(0, Relaxed);
+        self.bounds.store(0, Relaxed);
     }
 
     fn moves(&self, ns: u64) {
@@ -255,8 +265,21 @@ mod tests {
         costs.learn(7, 1_000);
         costs.forget(7);
         assert_eq!(costs.of(7), 0);
+        (0..2 * BOUNDS).for_each(|_| costs.learn_bound(7, 400));
+        assert_eq!(costs.of(7), 0, "of a bound alone nothing is known");
         costs.learn(7, 3);
         assert_eq!(costs.of(7), 3);
+    }
+
+    #[test]
+    fn bounds_of_before_a_kernel_was_forgotten_say_nothing_of_what_has_its_handle() {
+        let costs = Costs::<64>::new();
+        costs.learn(7, 250);
+        (1..BOUNDS).for_each(|_| costs.learn_bound(7, 400));
+        costs.forget(7);
+        costs.learn(7, 20_000_000);
+        (0..BOUNDS).for_each(|_| costs.learn_bound(7, 30_000_000));
+        assert_eq!(costs.of(7), 25_000_000);
     }
 
     #[test]
@@ -273,7 +296,7 @@ mod tests {
         costs.forget_kernels();
         costs.forget_kernels();
         assert_eq!(kernels.map(|key| costs.of(key)), [0; 3]);
-        (0..=BOUNDS).for_each(|_| costs.learn_bound(kernels[2], 9));
+        (0..=BOUNDS).for_each(|_| costs.learn_bound(kernels[2], 90));
         costs.forget_kernels();
         assert_eq!(costs.of(kernels[2]), 0);
         assert_eq!(others.map(|key| costs.of(key)), [9; 2]);

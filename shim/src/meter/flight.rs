@@ -5,6 +5,7 @@
 
 use crate::allotments::{self, Share};
 use crate::meter::busy;
+use crate::meter::throttle::left_of_rank;
 use crate::meter::timer::{Event, Passed, Timer};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -163,7 +164,7 @@ impl Flown {
         let Some(share) = share(self.share) else { return false };
         let elapsed_ns = timed.took_ns.unwrap_or(self.estimate_ns);
         let Self { estimate_ns, foreign_ns, is_busy, .. } = *self;
-        let (is_one, is_rank) = (self.key != 0, share.allotment.terms(share.device).gang != 0);
+        let (is_one, is_rank) = (self.key != 0, left_of_rank(share).is_some());
         let batch = Batch { estimate_ns, elapsed_ns, foreign_ns, is_busy, is_one, is_rank };
         let spent_ns = charged(&batch);
         if is_one && timed.took_ns.is_some() {
