@@ -146,12 +146,7 @@ pub(crate) fn release<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64)
 pub(crate) fn refresh<B: Books>(books: &B) {
     let lock = books.lock();
     books.bury(&lock);
-    for _ in 0..SUMS {
-        if settle(books) {
-            break;
-        }
-        books.pause();
-    }
+    settle_soon(books);
     books.unlock(lock);
 }
 
@@ -216,9 +211,14 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     }
     let lock = books.lock();
     books.bury(&lock);
-    let mut admitted = false;
+    let (mut admitted, mut is_stale) = (false, false);
     for round in 0..=SUMS {
         let outcome = admit(books, slot, kind, bytes);
+        is_stale = match outcome {
+            Outcome::Recalled => true,
+            Outcome::Disturbed => is_stale,
+            Outcome::Admitted | Outcome::Refused => false,
+        };
         admitted = outcome == Outcome::Admitted
             || outcome == Outcome::Disturbed && attempt(books, slot, kind, bytes, books.limit());
         // What was taken from others in the last round is looked at once more.
@@ -227,6 +227,10 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
             break;
         }
         books.pause();
+    }
+    // Nobody else may sum up what was taken from others: it would be shown as used for as long.
+    if is_stale {
+        settle_soon(books);
     }
     books.unlock(lock);
     if admitted { Ok(()) } else { Err(over(books)) }
@@ -252,6 +256,16 @@ fn admit<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Outcome {
         return Outcome::Recalled;
     }
     if is_set { Outcome::Refused } else { Outcome::Disturbed }
+}
+
+/// The same without more bytes, as soon as nothing happens meanwhile, or not at all where something always does.
+fn settle_soon<B: Books>(books: &B) {
+    for _ in 0..SUMS {
+        if settle(books) {
+            return;
+        }
+        books.pause();
+    }
 }
 
 /// Sets the total to the sum over the living, unless something happens meanwhile.
