@@ -26,12 +26,13 @@
 
 use crate::abi::MAX_BYTES;
 use crate::error::Refused;
+use crate::settle::settle_soon;
 use crate::spare::{self, Step};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::total;
 
 /// How often a refusal sums up again, when others charge and release meanwhile.
-const SUMS: u32 = if cfg!(loom) { 2 } else { 256 };
+pub(crate) const SUMS: u32 = if cfg!(loom) { 2 } else { 256 };
 /// How often the total is read again for what is shown, where it changed while the slots were read.
 const READINGS: u32 = if cfg!(loom) { 2 } else { 4 };
 
@@ -214,11 +215,7 @@ fn sum_up<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Result<(
     let (mut admitted, mut is_stale) = (false, false);
     for round in 0..=SUMS {
         let outcome = admit(books, slot, kind, bytes);
-        is_stale = match outcome {
-            Outcome::Recalled => true,
-            Outcome::Disturbed => is_stale,
-            Outcome::Admitted | Outcome::Refused => false,
-        };
+        is_stale |= outcome == Outcome::Recalled;
         admitted = outcome == Outcome::Admitted
             || outcome == Outcome::Disturbed && attempt(books, slot, kind, bytes, books.limit());
         // What was taken from others in the last round is looked at once more.
@@ -256,22 +253,6 @@ fn admit<B: Books>(books: &B, slot: usize, kind: usize, bytes: u64) -> Outcome {
         return Outcome::Recalled;
     }
     if is_set { Outcome::Refused } else { Outcome::Disturbed }
-}
-
-/// The same without more bytes, as soon as nothing happens meanwhile, or not at all where something always does.
-fn settle_soon<B: Books>(books: &B) {
-    for _ in 0..SUMS {
-        if settle(books) {
-            return;
-        }
-        books.pause();
-    }
-}
-
-/// Sets the total to the sum over the living, unless something happens meanwhile.
-fn settle<B: Books>(books: &B) -> bool {
-    let marked = total::mark(books.total(), books.ticket());
-    total::replace(books.total(), marked, books.sum(None).charged)
 }
 
 /// Takes `bytes` off what a slot is charged; stops at zero, whatever a tenant wrote there.

@@ -45,6 +45,7 @@ mod models;
 pub mod pointers;
 #[cfg(all(test, loom))]
 mod ring_models;
+mod settle;
 pub mod single;
 #[cfg(all(test, loom))]
 mod single_models;
