@@ -181,25 +181,26 @@ pub(crate) fn keeper_of(block: u64) -> Option<&'static Memory> {
 }
 
 /// A plain allocation ends: where a descriptor of it is open its memory lives on, and what keeps it is
-/// charged so much from now on.
+/// charged so much from now on. With one reference more.
 #[inline]
-pub(crate) fn outlived(block: u64, share: Share, bytes: u64) {
-    if COUNT.load(Ordering::Acquire) > 0 {
-        charge_keeper(block, share, bytes);
-    }
+pub(crate) fn outlived(block: u64, share: Share, bytes: u64) -> Option<&'static Memory> {
+    if COUNT.load(Ordering::Acquire) == 0 { None } else { charge_keeper(block, share, bytes) }
 }
 
 #[cold]
 #[inline(never)]
-fn charge_keeper(block: u64, share: Share, bytes: u64) {
+fn charge_keeper(block: u64, share: Share, bytes: u64) -> Option<&'static Memory> {
+    let mut kept = None;
     for place in of_block(block) {
         // The next allocation there is another.
         if change(&place.block, block, 0)
-            && let Some(memory) = place.memory()
+            && let Some(memory) = place.memory().filter(|memory| memory.refer_alive())
         {
             memory.charge_object(share, bytes);
+            kept.replace(memory).inspect(|other| other.let_go());
         }
     }
+    kept
 }
 
 fn of_block(block: u64) -> impl Iterator<Item = &'static Exported> {

@@ -3,6 +3,7 @@
 use crate::allotments::{self, Share, Shares};
 use crate::charge::Charge;
 use crate::contexts::UNKNOWN;
+use crate::leaving_parts::Given;
 use crate::references::Memory;
 use crate::{exported, external, leaving, lent, small, sparse_arrays};
 use ledger::Kind;
@@ -138,12 +139,13 @@ pub(crate) fn give_back(address: u64, driver: impl FnOnce() -> CUresult) -> CUre
     result
 }
 
-/// As [`give_back`], of what the driver may have for a while yet: `later` is given what is to end when it has not.
+/// As [`give_back`], of what the driver may have for a while yet: `later` is given what is to end when it has not. Where
+/// descriptors keep the memory that is a reference to what they keep it by, which is charged for it from now on.
 #[inline]
 pub(crate) fn give_back_later(
     address: u64,
     driver: impl FnOnce() -> CUresult,
-    later: impl FnOnce(Left),
+    later: impl FnOnce(Given),
 ) -> CUresult {
     let Some(entry) = allotments::shares()
         .ok()
@@ -161,8 +163,13 @@ pub(crate) fn give_back_later(
     } else {
         // Of what is at the address by now, which another thread may be given before the stream has come so far.
         let left = Left { address, charged: entry };
-        left.is_outlived();
-        later(left);
+        later(match left.outlived() {
+            None => Given::Charge(left),
+            Some(keeper) => {
+                left.end();
+                Given::References(keeper, 1)
+            }
+        });
     }
     result
 }
@@ -190,13 +197,12 @@ impl Left {
         Self { address, charged: Charged::of(charged) }
     }
 
-    /// What keeps the memory for its descriptors is charged for it from now on.
-    fn is_outlived(self) {
-        if let Some(Charge { share, bytes, .. }) = self.charge() {
-            // A small one's page, which others may share.
-            let bytes = if self.is_small() { small::PAGE } else { bytes };
-            exported::outlived(self.address, share, bytes);
-        }
+    /// What keeps the memory for its descriptors, if any: it is charged for it from now on. With one reference more.
+    fn outlived(self) -> Option<&'static Memory> {
+        let Charge { share, bytes, .. } = self.charge()?;
+        // A small one's page, which others may share.
+        let bytes = if self.is_small() { small::PAGE } else { bytes };
+        exported::outlived(self.address, share, bytes)
     }
 
     /// The driver has it back.
@@ -273,7 +279,7 @@ fn end(address: u64, charged: Charged) {
         lent::outlived(charged.bytes());
     } else {
         let left = Left { address, charged };
-        left.is_outlived();
+        left.outlived().inspect(|keeper| keeper.let_go());
         left.end();
     }
 }

@@ -8,7 +8,6 @@
 use crate::capture::relaxed;
 use crate::contexts::{self, Here, UNKNOWN};
 use crate::device::{self, Device};
-use crate::held::Left;
 use crate::hooks::real;
 use crate::leaving_lines::{self as lines, Line, Name};
 use crate::leaving_parts::{self as parts, Chain, Given};
@@ -100,16 +99,18 @@ impl Leaving {
         }
     }
 
-    /// What an address was charged.
-    pub(crate) fn add_charge(&mut self, left: Left) {
-        self.share = left.share();
-        self.chain.add(Given::Charge(left));
+    /// What an address was charged, or what keeps what lay there.
+    pub(crate) fn add_given(&mut self, given: Given) {
+        self.share = match given {
+            Given::Charge(left) => left.share(),
+            Given::References(memory, _) => memory.share(),
+        };
+        self.chain.add(given);
     }
 
     fn flush(&mut self) {
         if let Some((memory, count)) = self.last.take() {
-            self.share = memory.share();
-            self.chain.add(Given::References(memory, count));
+            self.add_given(Given::References(memory, count));
         }
     }
 

@@ -37,6 +37,16 @@ pub(crate) enum Given {
     References(&'static Memory, u64),
 }
 
+impl Given {
+    /// The driver has it back.
+    pub(crate) fn let_go(self) {
+        match self {
+            Self::Charge(left) => left.end(),
+            Self::References(memory, references) => memory.let_go_of(references),
+        }
+    }
+}
+
 /// Parts that nobody else knows yet.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Chain {
@@ -88,12 +98,8 @@ pub(crate) fn let_go(mut number: u64, most: u64) -> (u64, u64) {
     while let Some((head, part)) = Part::at(number).filter(|_| count < most) {
         let given = part.given();
         let next = part.next.load(Ordering::Relaxed);
-        part.is_free(head, number);
-        match given {
-            Some(Given::Charge(left)) => left.end(),
-            Some(Given::References(memory, references)) => memory.let_go_of(references),
-            None => {}
-        }
+        part.free(head, number);
+        given.inspect(|given| given.let_go());
         (number, count) = (next, count + 1);
     }
     (count, number)
@@ -126,7 +132,8 @@ impl Part {
         Some((used + 1, places.get(used as usize + 1)?))
     }
 
-    fn is_free(&self, head: &Self, number: u64) {
+    /// Nobody has it any more.
+    fn free(&self, head: &Self, number: u64) {
         loop {
             let known = head.next.load(Ordering::Acquire);
             self.next.store(known & NUMBER, Ordering::Relaxed);

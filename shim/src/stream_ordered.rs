@@ -8,9 +8,9 @@
 use crate::capture::{self, relaxed};
 use crate::charge::{self, Attempt, Charge};
 use crate::device::{self, Device};
-use crate::held::Left;
 use crate::hooks::real;
 use crate::leaving::Leaving;
+use crate::leaving_parts::Given;
 use crate::pool_current::Asked;
 use crate::pools::{CHUNK, Pool};
 use crate::slot::Slot;
@@ -129,19 +129,19 @@ impl Form {
         stream: CUstream,
         driver: impl FnOnce() -> CUresult,
     ) -> CUresult {
-        held::give_back_later(address, driver, |left| self.leave(left, stream))
+        held::give_back_later(address, driver, |given| self.leave(given, stream))
     }
 
     /// What was charged stays so until the stream has come as far as it is filled by now.
     #[cold]
-    fn leave(&self, left: Left, stream: CUstream) {
+    fn leave(&self, given: Given, stream: CUstream) {
         // SAFETY: the caller's stream, in which something was just freed.
         let asked = self.query.get().map(|query| relaxed(|| unsafe { query(stream) }));
         if asked == Some(SUCCESS) {
-            return left.end();
+            return given.let_go();
         }
         let mut leaving = (self.leaving)(stream);
-        leaving.add_charge(left);
+        leaving.add_given(given);
         leaving.after_stream();
     }
 }

@@ -51,6 +51,17 @@ fn plain_memory_lives_as_long_as_a_descriptor_of_its_range() {
 }
 
 #[test]
+fn memory_that_a_stream_frees_and_a_descriptor_keeps_is_counted_once_until_both_have_let_go() {
+    for (size, charged) in [(4000, 4000.0), (1, 2.0)] {
+        let words = format!("alloc=0,{size} range=0,1,{size} block give=0 used");
+        let stream_last = used(&format!("{words} close=1 used unblock sync used"));
+        assert_eq!(stream_last, [charged, charged, 0.0], "{size}");
+        let descriptor_last = used(&format!("{words} unblock sync used close=1 used"));
+        assert_eq!(descriptor_last, [charged, charged, 0.0], "{size}");
+    }
+}
+
+#[test]
 fn mapped_memory_lives_as_long_as_a_descriptor_of_its_range() {
     let words = "create=0,64 create=1,32 reserve=96 map=0,0,64 map=1,64,32 release=0 release=1 \
                  range-at=0,2,96 unmap=0,64 unmap=64,32 used close=2 used";

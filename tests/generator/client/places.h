@@ -93,9 +93,8 @@ static int give_behind(struct place *at) {
 /* Gives back what is in a place, and empties it. */
 static int give(struct line *line, struct place *at) {
     int result = SKIPPED, by_stream = line->a & 1;
-    /* What a descriptor keeps would be counted twice meanwhile. */
     if (WAS("linear") || WAS("pitch") || WAS("managed"))
-        result = by_stream && !at->descriptor ? give_behind(at) : CALL("cuMemFree_v2", (uint64_t), at->handle);
+        result = by_stream ? give_behind(at) : CALL("cuMemFree_v2", (uint64_t), at->handle);
     if (WAS("async") || WAS("lent") || WAS("lent-managed"))
         result = by_stream ? CALL("cuMemFreeAsync", (uint64_t, void *), at->handle, 0)
                            : CALL("cuMemFree_v2", (uint64_t), at->handle);
