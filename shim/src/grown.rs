@@ -113,7 +113,7 @@ impl Grown {
         }
     }
 
-    /// Charges the size, where that is not known; `nothing` says to whom.
+    /// Charges the size, where that is not known; `nothing` says to whom. Without an answer nothing changes.
     pub(crate) fn look(&self, nothing: Charge, size: impl Fn() -> Option<u64>) {
         self.settle(nothing, 0, size);
     }
@@ -123,8 +123,13 @@ impl Grown {
             let word = self.word();
             let growers = word.growers().saturating_sub(ended);
             let most = word.charged().saturating_add(bound.bytes);
-            // Without an answer the bound stays charged.
             let size = size().and_then(|size| size.checked_next_multiple_of(Word::STEP));
+            if size.is_none() && ended == 0 {
+                // What was taken for it in an earlier round is nobody's.
+                bound.give_back();
+                return true;
+            }
+            // Without an answer the bound stays charged.
             let size = size.unwrap_or(most);
             // Others who let it grow have bounds of their own, and are charged for what is theirs; one
             // who has none may have none of theirs.

@@ -237,7 +237,14 @@ impl Pool {
 
     /// Charges what the pool has reserved, where that is not known.
     pub(crate) fn look(&self, share: Share) {
-        self.grown.look(Charge::new(share, Kind::Pool, 0), || self.reserved());
+        // Asked behind the size: by then the place may be another's, of another device.
+        let size = || self.reserved().filter(|_| self.is_of(share));
+        self.grown.look(Charge::new(share, Kind::Pool, 0), size);
+    }
+
+    /// Whether its device is this share's.
+    fn is_of(&self, share: Share) -> bool {
+        matches!(device::of(self.device()), Device::Share(its) if its.number == share.number)
     }
 
     /// Trims it, as the driver does before it is out of memory.
@@ -331,10 +338,7 @@ pub(crate) fn look_all(share: Share) {
 
 fn each_of(share: Share, mut of: impl FnMut(&Pool)) {
     for pool in KNOWN.known() {
-        if pool.handle.load(Ordering::Acquire) > GONE
-            && let Device::Share(its) = device::of(pool.device())
-            && its.number == share.number
-        {
+        if pool.handle.load(Ordering::Acquire) > GONE && pool.is_of(share) {
             of(pool);
         }
     }

@@ -352,6 +352,18 @@ fn no_pool_ends_while_another_thread_asks_about_it_however_long_that_takes() {
 }
 
 #[test]
+fn who_was_about_to_look_at_a_pool_gives_back_nothing_of_the_next_one_at_its_place_on_another_device()
+ {
+    let container = half();
+    container.allot(2, &[(card(2), Mib(400))]);
+    let (one, next) = ("lend=1,64 pool=9,0 trim-slowly pool-end=9", "pool=9,1 lend-of=0,64,9");
+    let outcome =
+        run_in(&container, &format!("{one} {next} give=0 trims-itself=9 found-ended used"));
+    assert_eq!((outcome.of("lend-of=0,64,9"), outcome.of("found-ended")), ("0", "0"));
+    assert_eq!(outcome.of("used"), "319.000");
+}
+
+#[test]
 fn a_pool_that_was_ended_while_it_lent_takes_no_place_when_it_has_all_back() {
     // More than can be known at a time, and more than the driver has.
     for behind in ["sync", ""] {

@@ -49,6 +49,14 @@ static void *ask_used(void *unused) {
     return 0;
 }
 
+/* Asks for more than there is of anything, and has the pools trimmed before. */
+static void *ask_too_much(void *unused) {
+    uint64_t at;
+    CALL("cuCtxSetCurrent", (void *), context);
+    CALL("cuMemAlloc_v2", (uint64_t *, size_t), &at, 64 * 1024 * MIB);
+    return 0;
+}
+
 static void *slow_give(void *at) {
     CALL("cuCtxSetCurrent", (void *), context);
     return (void *)(intptr_t)give((uint64_t)at, "");
@@ -104,14 +112,18 @@ static int pools_word(struct word *word) {
         CALL("standin_race", (int), (int)a);
     else if (IS("raced"))
         result = CALL("standin_raced", (void));
-    else if (IS("ask-slowly")) {
-        CALL("standin_linger", (void));
-        pthread_create(&asking_thread, 0, ask_used, 0);
+    else if (IS("ask-slowly") || IS("trim-slowly")) {
+        /* The second for longer than anybody is waited for. */
+        int is_trim = IS("trim-slowly");
+        CALL("standin_linger", (int), is_trim ? 3000 : 50);
+        pthread_create(&asking_thread, 0, is_trim ? ask_too_much : ask_used, 0);
         while (!CALL("standin_is_lingering", (void))) sched_yield();
     } else if (IS("found-ended")) {
         pthread_join(asking_thread, 0);
         result = CALL("standin_found_ended", (void));
-    } else if (IS("capture"))
+    } else if (IS("trims-itself"))
+        result = CALL("standin_trims", (uint64_t), place[a]);
+    else if (IS("capture"))
         CALL("standin_capture", (int), (int)a);
     else if (IS("broken"))
         result = CALL("standin_broken", (void));

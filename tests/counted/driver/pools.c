@@ -218,19 +218,27 @@ int cuMemFreeAsync_ptsz(uint64_t address, void *stream) { return cuMemFreeAsync(
 int cuStreamSynchronize(void *stream) { abort(); }
 int cuMemPoolCreate(void **pool, const pool_properties *p) { LOCKED(create_pool(pool, p)); }
 int cuMemPoolDestroy(void *pool) { LOCKED(destroy_pool(pool_of(pool))); }
-int cuMemPoolTrimTo(void *pool, size_t keep) { LOCKED(trim(pool_of(pool), keep)); }
-/* The next that asks for a number of a pool has looked it up, and comes to it later; how many have found it ended by
- * then, as a real driver would not find out. */
+/* As a driver does by itself. */
+int standin_trims(void *pool) { LOCKED(trim(pool_of(pool), 0)); }
+/* The next that asks for a number of a pool of the program's, or trims it, has looked it up, and comes to it so much
+ * later; how many have found it ended by then, as a real driver would not find out. */
 static _Atomic int lingers, is_lingering, found_ended;
-void standin_linger(void) { lingers = 1; }
+void standin_linger(int ms) {
+    is_lingering = 0;
+    lingers = ms;
+}
 int standin_is_lingering(void) { return is_lingering; }
 int standin_found_ended(void) { return found_ended; }
 static void linger_in(struct pool *pool) {
-    int one = 1;
-    if (!pool || !atomic_compare_exchange_strong(&lingers, &one, 0)) return;
+    int ms = pool > pools + CARDS ? atomic_exchange(&lingers, 0) : 0;
+    if (!ms) return;
     is_lingering = 1;
-    usleep(50 * 1000);
+    usleep(ms * 1000);
     if (!pool->made) found_ended++;
+}
+int cuMemPoolTrimTo(void *pool, size_t keep) {
+    linger_in(pool_of(pool));
+    LOCKED(trim(pool_of(pool), keep));
 }
 int cuMemPoolGetAttribute(void *pool, int attribute, uint64_t *value) {
     linger_in(pool_of(pool));
