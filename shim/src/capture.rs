@@ -22,18 +22,25 @@ fn exchange(mode: &mut CUstreamCaptureMode) {
 
 /// Whether what is put into the stream becomes part of a graph.
 pub(crate) fn is_under_way(stream: CUstream) -> bool {
-    asked(real::cuStreamIsCapturing.get(), stream)
+    asked(real::cuStreamIsCapturing.get(), stream) == ACTIVE
 }
 
 /// The same, where no stream means the thread's own.
 pub(crate) fn is_under_way_ptsz(stream: CUstream) -> bool {
-    asked(real::cuStreamIsCapturing_ptsz.get(), stream)
+    asked(real::cuStreamIsCapturing_ptsz.get(), stream) == ACTIVE
 }
 
-fn asked(ask: Option<cuStreamIsCapturing>, stream: CUstream) -> bool {
-    let mut status = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+/// Whether a capture of the stream has begun and not ended, though it may be broken.
+pub(crate) fn is_begun(stream: CUstream) -> bool {
+    asked(real::cuStreamIsCapturing.get(), stream) != NONE
+}
+
+const NONE: CUstreamCaptureStatus = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+const ACTIVE: CUstreamCaptureStatus = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_ACTIVE;
+
+fn asked(ask: Option<cuStreamIsCapturing>, stream: CUstream) -> CUstreamCaptureStatus {
+    let mut status = NONE;
     // SAFETY: the stream is the program's own argument; the driver writes one word.
     let answer = ask.map(|ask| unsafe { ask(stream, &mut status) });
-    answer == Some(CUresult::CUDA_SUCCESS)
-        && status == CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_ACTIVE
+    if answer == Some(CUresult::CUDA_SUCCESS) { status } else { NONE }
 }

@@ -3,7 +3,7 @@
 
 use crate::hooks::real;
 use crate::meter::stream::Stream;
-use crate::{leaving, meter, pools};
+use crate::{capture, leaving, meter, pools};
 use core::ffi::c_void;
 use nvidia_sys::cuda::{
     CUcontext, CUevent, CUgraph, CUgraphEdgeData, CUgraphNode, CUgraphRecaptureCallback, CUresult,
@@ -62,25 +62,30 @@ then! {
 /// As the driver's function.
 pub(crate) unsafe fn destroy(stream: CUstream) -> CUresult {
     let Some(driver) = real::cuStreamDestroy.get() else { return NOT_INITIALIZED };
-    ends(stream);
     // SAFETY: the caller's argument.
-    unsafe { driver(stream) }
+    ends(stream, || unsafe { driver(stream) })
 }
 
 /// # Safety
 /// As the driver's function.
 pub(crate) unsafe fn destroy_v2(stream: CUstream) -> CUresult {
     let Some(driver) = real::cuStreamDestroy_v2.get() else { return NOT_INITIALIZED };
-    ends(stream);
     // SAFETY: the caller's argument.
-    unsafe { driver(stream) }
+    ends(stream, || unsafe { driver(stream) })
 }
 
-/// Another stream may be given this one's handle.
-fn ends(stream: CUstream) {
-    let stream = Stream::shared(stream);
-    meter::stream_ends(stream);
-    leaving::stream_ends(stream);
+/// Another stream may be given this one's handle, and a capture of it ends with it. One that was only joined to
+/// another's capture is taken for its beginning: a batch may be charged for what is captured there from then on.
+fn ends(stream: CUstream, driver: impl FnOnce() -> CUresult) -> CUresult {
+    let its = Stream::shared(stream);
+    meter::stream_ends(its);
+    leaving::stream_ends(its);
+    let is_captured = meter::any_captures() && capture::is_begun(stream);
+    let result = driver();
+    if is_captured && result == SUCCESS {
+        meter::captures(false);
+    }
+    result
 }
 
 fn begun(result: CUresult) {

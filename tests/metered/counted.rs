@@ -171,34 +171,6 @@ fn idle_time_between_launches_is_not_spent() {
 }
 
 #[test]
-fn a_graph_is_one_launch_that_costs_what_it_runs() {
-    let stage = Stage::free();
-    let words =
-        "stream=0 begin=0,2 launch=kernel,700,0,10 end=0,0 instantiate=0 launch-graph=0,20 sync";
-    let outcome = stage.run(&format!("{words} book=violations book=busy_ns"));
-    assert_eq!(number(&outcome.lines, "captured"), 10);
-    assert_eq!(number(&outcome.lines, "book=violations"), 0);
-    let used = stage.used();
-    assert_eq!(used.launches, 20, "what was captured is not counted");
-    let truth = number(&outcome.lines, "book=busy_ns") as f64;
-    assert!((used.spent_compute_ns as f64 / truth - 1.0).abs() < 0.05, "{used:?} of {truth}");
-}
-
-#[test]
-fn no_capture_is_broken_in_any_mode_on_any_thread() {
-    for mode in 0..3 {
-        let stage = Stage::new();
-        let words = format!(
-            "stream=0 stream=1 launch=kernel,300,0,4 launch=kernel,300,1,4 capture-beside={mode} book=violations book=mode"
-        );
-        let outcome = stage.run(&words);
-        assert_eq!(number(&outcome.lines, &format!("capture-beside={mode}")), 0, "mode {mode}");
-        assert_eq!(number(&outcome.lines, "book=violations"), 0, "mode {mode}");
-        assert_eq!(number(&outcome.lines, "book=mode"), 0, "the thread's own mode is kept");
-    }
-}
-
-#[test]
 fn contexts_and_streams_that_end_take_their_events_along() {
     let stage = Stage::free();
     let words = "context=1 stream=3 launch=kernel,3000,3,4 launch=kernel,3000,-1,4 end-context=1 \

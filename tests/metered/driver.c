@@ -172,8 +172,14 @@ int cuStreamCreate(stream **s, unsigned flags) {
     (*s)->ctx = current;
     return 0;
 }
-int cuStreamDestroy_v2(stream *s) { return 0; }
-int cuStreamDestroy(stream *s) { return 0; }
+/* Its capture ends with it. */
+static int end(stream *s, graph **g);
+int cuStreamDestroy_v2(stream *s) {
+    graph *unused;
+    end(s, &unused);
+    return 0;
+}
+int cuStreamDestroy(stream *s) { return cuStreamDestroy_v2(s); }
 int cuStreamGetCtx(void *s, context **ctx) {
     unsafe_call();
     return *ctx = of(s, 0)->ctx ? of(s, 0)->ctx : current, 0;

@@ -5,6 +5,7 @@
 //! No test fails for being slow: bounds are wide, and what must not happen is counted by the driver.
 
 mod cancelled;
+mod captures;
 mod chain;
 #[allow(dead_code)]
 #[path = "../shim/container.rs"]

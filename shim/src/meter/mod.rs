@@ -144,6 +144,11 @@ pub(crate) fn captures(begins: bool) {
     let _ = CAPTURES.fetch_update(Relaxed, Relaxed, change);
 }
 
+/// Whether this process may have a capture under way.
+pub(crate) fn any_captures() -> bool {
+    CAPTURES.load(Relaxed) > 0
+}
+
 /// A stream is about to end: another may be given its handle.
 pub(crate) fn stream_ends(stream: Stream) {
     if let Some(lane) = lanes::find(stream.key()) {
