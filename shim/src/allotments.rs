@@ -80,6 +80,21 @@ impl Shares {
         self.pointers.as_deref()
     }
 
+    /// Unmaps what was opened so far, of which nobody else knows.
+    #[cold]
+    fn close(&mut self) {
+        let mut last: *const Allotment = core::ptr::null();
+        for share in self.list.iter().flatten() {
+            // Those of one allotment lie side by side.
+            if !core::ptr::eq(last, share.allotment) {
+                last = share.allotment;
+                // SAFETY: an allotment that lives; its place is written anew before anybody reads it again.
+                unsafe { core::ptr::read(last) }.close();
+            }
+        }
+        *self = Self::none();
+    }
+
     const fn none() -> Self {
         Self { list: [const { None }; MOST_SHARES], pointers: None }
     }
@@ -182,8 +197,7 @@ fn open_at(number: usize) -> Result<&'static Shares, Broken> {
             let _ = OPENED.compare_exchange(none, shares, Ordering::AcqRel, Ordering::Relaxed);
         }
         Err(fault) if fault.passes() => {
-            // Nobody has seen what was opened so far: it stays mapped, and unused.
-            *shares = Shares::none();
+            shares.close();
             say(&at, &fault);
             OPENING.fetch_and(!(1 << number), Ordering::Release);
         }

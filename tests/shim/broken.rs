@@ -60,6 +60,19 @@ fn what_was_short_for_a_moment_is_not_held_against_the_allotment() {
 }
 
 #[test]
+fn what_was_opened_before_room_was_short_takes_none_when_there_is_some() {
+    let container = Container::half();
+    container.allot(2, &[(card(2), HALF)]);
+    let mapped = |init: &str| {
+        let outcome = container.client(&format!("dlsym {init} mapped retain current alloc/0=1"));
+        outcome.assert_lived();
+        assert_eq!(outcome.of("alloc/0=1"), "0", "{outcome:?}");
+        outcome.of("mapped").to_owned()
+    };
+    assert_eq!(mapped("init-as-room-comes"), mapped("init"));
+}
+
+#[test]
 fn outside_a_container_and_without_a_word_nothing_is_permitted() {
     refused(&Container::half().nowhere(), "/run/aliquot: open failed");
 }

@@ -133,6 +133,29 @@ static void ask(const char *text) {
     printf(" v1 %d %s\n", result, found == (void *)1 ? "untouched" : found ? "found" : "NULL");
 }
 
+/* How much is mapped, in bytes. */
+static uint64_t mapped(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu", &pages) != 1) exit(8);
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Initialises the driver with ever more room for mappings; how many tries found too little, or -1. */
+static int init_as_room_comes(void) {
+    uint64_t before = mapped();
+    int tries = 0, result = 800;
+    while (result && tries < 20000) {
+        struct rlimit limit = {before + 65536ull * tries++, RLIM_INFINITY};
+        setrlimit(RLIMIT_AS, &limit);
+        result = p_cuInit(0);
+    }
+    struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_AS, &none);
+    return result ? -1 : tries - 1;
+}
+
 static void *allocate_forever(void *unused) {
     uint64_t place;
     p_cuCtxSetCurrent(context[0]);
@@ -356,6 +379,10 @@ static void run(char *text) {
         getrlimit(RLIMIT_NOFILE, &limit);
         limit.rlim_cur = IS("descriptors") ? limit.rlim_max : 0;
         printf("%s %d\n", text, setrlimit(RLIMIT_NOFILE, &limit));
+    } else if (IS("init-as-room-comes")) {
+        printf("%s %s\n", text, init_as_room_comes() > 0 ? "at last" : "never");
+    } else if (IS("mapped")) {
+        printf("%s %lu\n", text, mapped());
     } else if (IS("say")) {
         puts(equals + 1);
     } else if (IS("wait")) {

@@ -82,6 +82,11 @@ impl Allotment {
         Ok(Self { pages, ledger, version })
     }
 
+    /// Unmaps it. Never inlined, as [`Self::charge`].
+    #[cold]
+    #[inline(never)]
+    pub fn close(self) {}
+
     /// Whether the limits page of `dir` by itself is good: to say which of its two files
     /// [`Self::open`] did not believe.
     #[cold]
