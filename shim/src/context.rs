@@ -199,7 +199,7 @@ pub(crate) unsafe fn green_create(
     let Some(driver) = real::cuGreenCtxCreate.get() else { return NOT_INITIALIZED };
     // SAFETY: the caller's arguments.
     let driver = || unsafe { driver(context, resources, device, flags) };
-    let primary = || contexts::primary_of(device);
+    let primary = || primary::handle_of(device);
     let result = match primary::living(device) {
         Some(here) => primary::keep(here, device, driver, primary),
         None => begin_with(context.is_null(), device, true, driver, primary),

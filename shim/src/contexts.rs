@@ -3,12 +3,11 @@
 
 use crate::allotments::Share;
 use crate::charge::{self, Attempt, Charge};
-use crate::device::{self, Device};
-use crate::held;
+use crate::device;
 use crate::hooks::real;
 use crate::region::Within;
-use crate::{graph_memory, pool_current, pools, primary, sys, unseen};
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use crate::{primary, sys, unseen};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use ledger::Kind;
 use ledger::single::Single;
@@ -102,13 +101,13 @@ pub(crate) fn charge(share: Share) -> Attempt {
 
 /// The contexts of this process on one device.
 pub(crate) struct Here {
-    created: AtomicU32,
+    pub(crate) created: AtomicU32,
     /// Those that threads are about to begin.
-    coming: AtomicU32,
+    pub(crate) coming: AtomicU32,
     /// How many threads are charged for the primary one that the driver is making.
     making: AtomicU32,
     /// The last one has ended while another was coming.
-    is_due: AtomicBool,
+    pub(crate) is_due: AtomicBool,
     /// What those are charged of which nothing else is known.
     pub(crate) unnamed: AtomicU64,
     /// What is known of the primary one while it lives, by the number of its place.
@@ -191,39 +190,15 @@ impl Here {
             self.primary.is_charged() || self.making.load(Acquire) > 0
         })
     }
-
-    /// With the last context ends all that was allocated in any and belongs to none that is known.
-    pub(crate) fn give_back_if_last(&self, device: CUdevice) {
-        // Asked before: one that has come meanwhile is seen.
-        if self.coming.load(SeqCst) > 0 {
-            self.is_due.store(true, SeqCst);
-            if self.coming.load(SeqCst) > 0 {
-                return;
-            }
-            self.is_due.store(false, SeqCst);
-        }
-        let seen = self.created.load(Acquire) > 0 || !self.primary.is_over();
-        if seen || self.unseen.load(Relaxed) {
-            return;
-        }
-        if let Device::Share(share) = device::of(device) {
-            let bytes = self.unnamed.swap(0, Relaxed);
-            share.allotment.release(share.device, Kind::Context, bytes);
-            held::forget_owned(share, UNKNOWN);
-            pool_current::forget(device);
-            pools::look_all(share);
-            graph_memory::look_all(share);
-        }
-    }
 }
 
 /// A context, the device that it is on, and what it is charged. One that finds no room here stays
 /// charged until the process ends, and so does what is allocated in it.
 pub(crate) struct Known {
     pub(crate) handle: AtomicPtr<CUctx_st>,
-    device: AtomicI32,
-    is_primary: AtomicBool,
-    bytes: AtomicU64,
+    pub(crate) device: AtomicI32,
+    pub(crate) is_primary: AtomicBool,
+    pub(crate) bytes: AtomicU64,
     /// How often it was attached to, beyond the first time.
     attached: AtomicU32,
 }
@@ -299,28 +274,17 @@ impl Known {
 
     /// The context of this handle, and its number as an owner.
     #[inline]
-    fn find(context: CUcontext) -> Option<(u8, &'static Self)> {
+    pub(crate) fn find(context: CUcontext) -> Option<(u8, &'static Self)> {
         let is_it = |place: &&Known| !context.is_null() && place.handle.load(Acquire) == context;
         let mut places = (0..).zip(Self::all().take(WITHIN.places()));
         let (at, known) = places.find(|(_, place)| is_it(place))?;
         Some((Self::owner(at), known))
     }
 
-    /// The same, which is not found by its handle any more. Not the primary one, which has other ways to end.
-    pub(crate) fn take(context: CUcontext) -> Option<(u8, &'static Self)> {
-        let is_created = |known: &Self| !known.is_primary.load(Relaxed);
-        Self::find(context).filter(|(_, known)| is_created(known) && known.leave(context))
-    }
-
     /// The device whose primary context this is.
     pub(crate) fn primary(context: CUcontext) -> Option<CUdevice> {
         let (_, known) = Self::find(context)?;
         known.is_primary.load(Relaxed).then(|| known.device.load(Relaxed))
-    }
-
-    /// It is not found by its handle any more. False: another thread was faster.
-    fn leave(&self, context: CUcontext) -> bool {
-        self.handle.compare_exchange(context, Self::NOBODYS, SeqCst, Relaxed).is_ok()
     }
 
     /// It was attached to, or is about to be detached from. False: it has no reference but the first.
@@ -330,34 +294,6 @@ impl Known {
         };
         Self::find(context)
             .is_some_and(|(_, known)| known.attached.fetch_update(Relaxed, Relaxed, change).is_ok())
-    }
-
-    /// What it owned has ended.
-    pub(crate) fn forget_owned(&self, owner: u8) {
-        if let (Device::Share(share), true) =
-            (device::of(self.device.load(Relaxed)), owner != UNKNOWN)
-        {
-            held::forget_owned(share, owner);
-        }
-    }
-
-    /// It has ended, and with it what it owned.
-    pub(crate) fn ended(&self, owner: u8) {
-        let device = self.device.load(Relaxed);
-        let bytes = self.bytes.load(Relaxed);
-        let is_primary = self.is_primary.load(Relaxed);
-        self.forget_owned(owner);
-        if let Device::Share(share) = device::of(device) {
-            share.allotment.release(share.device, Kind::Context, bytes);
-        }
-        self.handle.store(core::ptr::null_mut(), Release);
-        count(false);
-        if let Some(here) = Here::of(device) {
-            if !is_primary {
-                here.created.fetch_sub(1, Relaxed);
-            }
-            here.give_back_if_last(device);
-        }
     }
 }
 
@@ -370,32 +306,4 @@ fn introduce(share: Share) {
     if asked == Some(SUCCESS) {
         share.allotment.set_driver_version(version.unsigned_abs());
     }
-}
-
-/// The handle of a primary context that lives; null where the driver does not say it.
-#[cold]
-pub(crate) fn primary_of(device: CUdevice) -> CUcontext {
-    let mut context = core::ptr::null_mut();
-    // SAFETY: the driver writes one handle; somebody else keeps the context beyond our reference.
-    unsafe {
-        if let Some(retain) = real::cuDevicePrimaryCtxRetain.get()
-            && retain(&mut context, device) == SUCCESS
-        {
-            match (real::cuDevicePrimaryCtxRelease_v2.get(), real::cuDevicePrimaryCtxRelease.get())
-            {
-                (Some(release), _) | (None, Some(release)) => release(device),
-                (None, None) => SUCCESS,
-            };
-        }
-    }
-    context
-}
-
-/// Whether a primary context lives, by the driver's word.
-pub(crate) fn is_active(device: CUdevice) -> Option<bool> {
-    let get = real::cuDevicePrimaryCtxGetState.get()?;
-    let (mut flags, mut active) = (0, 0);
-    // SAFETY: the driver writes two words.
-    let result = unsafe { get(device, &mut flags, &mut active) };
-    (result == SUCCESS).then_some(active != 0)
 }

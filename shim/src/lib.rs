@@ -17,6 +17,7 @@ mod charge;
 mod checkpoint;
 mod code;
 mod context;
+mod context_end;
 mod contexts;
 mod copies;
 mod device;

@@ -4,6 +4,7 @@
 use crate::charge::Charge;
 use crate::contexts::{self, Here, Known};
 use crate::device::{self, Device};
+use crate::hooks::real;
 use crate::leaving;
 use crate::meter;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
@@ -141,7 +142,7 @@ struct Primary<'a> {
 impl Kept for Primary<'_> {
     /// A driver that does not say so is not told of an end.
     fn is_there(&self) -> bool {
-        contexts::is_active(self.device) != Some(false)
+        is_active(self.device) != Some(false)
     }
 
     fn hide(&self, place: u32) {
@@ -154,4 +155,32 @@ impl Kept for Primary<'_> {
             None => drop(self.here.unnamed.fetch_add(self.unnamed, Relaxed)),
         }
     }
+}
+
+/// The handle of a primary context that lives; null where the driver does not say it.
+#[cold]
+pub(crate) fn handle_of(device: CUdevice) -> CUcontext {
+    let mut context = core::ptr::null_mut();
+    // SAFETY: the driver writes one handle; somebody else keeps the context beyond our reference.
+    unsafe {
+        if let Some(retain) = real::cuDevicePrimaryCtxRetain.get()
+            && retain(&mut context, device) == SUCCESS
+        {
+            match (real::cuDevicePrimaryCtxRelease_v2.get(), real::cuDevicePrimaryCtxRelease.get())
+            {
+                (Some(release), _) | (None, Some(release)) => release(device),
+                (None, None) => SUCCESS,
+            };
+        }
+    }
+    context
+}
+
+/// Whether a primary context lives, by the driver's word.
+fn is_active(device: CUdevice) -> Option<bool> {
+    let get = real::cuDevicePrimaryCtxGetState.get()?;
+    let (mut flags, mut active) = (0, 0);
+    // SAFETY: the driver writes two words.
+    let result = unsafe { get(device, &mut flags, &mut active) };
+    (result == SUCCESS).then_some(active != 0)
 }

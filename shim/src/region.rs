@@ -3,6 +3,8 @@
 //! finds them empty, because what its parent holds is not its own to give back.
 
 use crate::sys;
+use core::ffi::c_void;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// How many places a number may lie in.
@@ -15,43 +17,45 @@ const REACH: usize = 256;
 pub(crate) unsafe trait Place: Sync {}
 
 /// `N` places, all zero at first. A forked child finds them so again.
-pub(crate) struct Region<T: Place + 'static, const N: usize>(AtomicPtr<T>);
+pub(crate) struct Region<T: Place + 'static, const N: usize>(AtomicPtr<c_void>, PhantomData<T>);
 
 impl<T: Place, const N: usize> Region<T, N> {
     pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(core::ptr::null_mut()))
+        Self(AtomicPtr::new(core::ptr::null_mut()), PhantomData)
     }
 
     /// The places; none where the kernel gives no addresses.
     #[inline]
     pub(crate) fn places(&'static self) -> Option<&'static [T]> {
         let known = self.0.load(Ordering::Acquire);
-        let base = if known.is_null() { self.map()? } else { known };
+        let base = if known.is_null() { map(&self.0, N * size_of::<T>())? } else { known };
         // SAFETY: N places of zeroes were mapped there, which are values, and they stay.
-        Some(unsafe { core::slice::from_raw_parts(base, N) })
+        Some(unsafe { core::slice::from_raw_parts(base.cast(), N) })
     }
 
     /// The places, if anybody has asked for them before. Of two threads that ask, and fill a place before,
     /// one sees the other's.
     pub(crate) fn known(&'static self) -> &'static [T] {
         let base = self.0.load(Ordering::SeqCst);
-        // SAFETY: null, or as above.
-        if base.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(base, N) } }
+        if base.is_null() {
+            return &[];
+        }
+        // SAFETY: as above.
+        unsafe { core::slice::from_raw_parts(base.cast(), N) }
     }
+}
 
-    /// Of threads that come together one is believed; the others' mappings go again.
-    #[cold]
-    #[inline(never)]
-    fn map(&self) -> Option<*mut T> {
-        let mapped = sys::map_zeroes(N * size_of::<T>()).ok()?;
-        let none = core::ptr::null_mut();
-        let base = mapped.cast();
-        match self.0.compare_exchange(none, base, Ordering::SeqCst, Ordering::Acquire) {
-            Ok(_) => Some(base),
-            Err(first) => {
-                sys::unmap(mapped, N * size_of::<T>());
-                Some(first)
-            }
+/// Maps so many bytes and puts them there. Of threads that come together one is believed; the others' mappings go again.
+#[cold]
+#[inline(never)]
+fn map(base: &AtomicPtr<c_void>, bytes: usize) -> Option<*mut c_void> {
+    let mapped = sys::map_zeroes(bytes).ok()?;
+    let none = core::ptr::null_mut();
+    match base.compare_exchange(none, mapped, Ordering::SeqCst, Ordering::Acquire) {
+        Ok(_) => Some(mapped),
+        Err(first) => {
+            sys::unmap(mapped, bytes);
+            Some(first)
         }
     }
 }
