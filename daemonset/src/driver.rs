@@ -79,10 +79,18 @@ impl Driver {
         let libraries = LIBRARY_FOLDERS.iter().map(|folder| root.join(folder)).find(complete);
         let libraries = libraries
             .ok_or_else(|| DriverError::Libraries(root.to_owned(), LIBRARY_FOLDERS.join(", ")))?;
-        // A driver in a container keeps its nodes on the machine, not under its root.
-        let nodes = [root.join("dev"), PathBuf::from("/dev")];
-        let nodes = nodes.into_iter().find(|folder| folder.join("nvidiactl").exists());
-        let nodes = nodes.ok_or_else(|| DriverError::Nodes(root.to_owned()))?;
+        let nodes = nodes(root).ok_or_else(|| DriverError::Nodes(root.to_owned()))?;
+        Ok(Self::laid_out(root, libraries, nodes))
+    }
+
+    /// The driver that was under `root` and is away: nothing of it goes into a container.
+    #[must_use]
+    pub fn away(root: &Path) -> Self {
+        let nodes = nodes(root).unwrap_or_else(|| PathBuf::from("/dev"));
+        Self::laid_out(root, root.join(LIBRARY_FOLDERS[0]), nodes)
+    }
+
+    fn laid_out(root: &Path, libraries: PathBuf, nodes: PathBuf) -> Self {
         let program = |name: &str| {
             let folders = ["usr/bin", "bin"].map(|folder| root.join(folder).join(name));
             folders.into_iter().find(|path| path.exists())
@@ -90,7 +98,13 @@ impl Driver {
         let minors = [root.join(MIG_MINORS), Path::new("/").join(MIG_MINORS)];
         let mig_minors = minors.iter().find(|path| path.exists()).unwrap_or(&minors[1]).clone();
         let (smi, mps_control) = (program("nvidia-smi"), program("nvidia-cuda-mps-control"));
-        Ok(Self { libraries, smi, mps_control, nodes, mig_minors })
+        Self { libraries, smi, mps_control, nodes, mig_minors }
+    }
+
+    /// Whether it is there at this moment.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.nvml().exists()
     }
 
     /// The NVML library to load.
@@ -131,7 +145,7 @@ impl Driver {
     /// The first of `files` that is not there. Where the driver itself is not, nobody knows.
     #[must_use]
     pub fn lacks<'a>(&self, files: &'a [PathBuf]) -> Option<&'a Path> {
-        let is_seen = self.nvml().exists();
+        let is_seen = self.is_there();
         files.iter().find(|file| is_seen && !file.exists()).map(PathBuf::as_path)
     }
 
@@ -185,6 +199,12 @@ impl Driver {
     fn node_that(&self, name: &str, is_device: bool) -> Node {
         Node { container: format!("/dev/{name}"), host: self.nodes.join(name), is_device }
     }
+}
+
+/// Where the driver under `root` has its device nodes: in a container it keeps them on the machine, not under its root.
+fn nodes(root: &Path) -> Option<PathBuf> {
+    let folders = [root.join("dev"), PathBuf::from("/dev")];
+    folders.into_iter().find(|folder| folder.join("nvidiactl").exists())
 }
 
 impl Node {

@@ -31,7 +31,7 @@ use crate::options::Options;
 use crate::orders::Orders;
 use crate::registrar::{Place, SOCKET_PREFIX, keep_all_registered};
 use crate::shim::{self, Shim};
-use crate::waiting::NoGpu;
+use crate::waiting::{Away, NoGpu};
 use crate::{
     api, arbiter, cdi, ground, mounted, mps, orders, rivals, seen, selinux, status, tmpfs, waiting,
     who,
@@ -72,7 +72,11 @@ fn start(options: &Options) -> Result<()> {
         let mut taints = api::PutBack::new(&options.api, name, &layout, &config);
         taints.once().await;
         loop {
-            let Err(why) = once(options, stop.as_mut()).await else { return Ok(()) };
+            let why = match once(options, stop.as_mut()).await {
+                Ok(Served::UntilToldToStop) => return Ok(()),
+                Ok(Served::UntilTheDriverCame) => continue,
+                Err(why) => why,
+            };
             if !options.wait_for_driver || !waiting::is_for_a_driver(&why) {
                 return Err(why);
             }
@@ -87,11 +91,39 @@ fn start(options: &Options) -> Result<()> {
     ended
 }
 
-/// Serves what there is at this moment.
-async fn once(options: &Options, stop: impl Future<Output = ()>) -> Result<()> {
-    let (_, config) = known(options)?;
-    let driver = Driver::find(&absolute(&config.driver_root)?)?;
-    serve(options, NvmlSource::new(driver.nvml()), stop).await
+/// How the agent has served.
+enum Served {
+    UntilToldToStop,
+    /// It had begun without.
+    UntilTheDriverCame,
+}
+
+/// Serves what there is at this moment. Where the driver is away that is what it had: whoever holds a part of it keeps
+/// that, and whoever watches it is told.
+async fn once(options: &Options, stop: impl Future<Output = ()>) -> Result<Served> {
+    let (layout, config) = known(options)?;
+    let root = absolute(&config.driver_root)?;
+    let why = match Driver::find(&root) {
+        Ok(driver) => {
+            let source = NvmlSource::new(driver.nvml());
+            serve_with(options, driver, source, stop).await?;
+            return Ok(Served::UntilToldToStop);
+        }
+        Err(why) => why,
+    };
+    let is_released = Orders::at_start(&layout).driver_released.is_some();
+    if status::known_while(is_released, &layout).is_empty() {
+        return Err(why.into());
+    }
+    let mut served = Ok(Served::UntilToldToStop);
+    let until = async {
+        tokio::select! {
+            found = waiting::until_back(options, why) => served = found.map(|()| Served::UntilTheDriverCame),
+            () = stop => {}
+        }
+    };
+    serve_with(options, Driver::away(&root), Away(root), until).await?;
+    served
 }
 
 /// The agent's folders, and the configuration by what was last known of the node.
@@ -108,6 +140,16 @@ pub(crate) fn known(options: &Options) -> Result<(Layout, Config)> {
 /// What keeps it from running: options, folders, no driver, no GPU, another agent.
 pub async fn serve(
     options: &Options,
+    source: impl Source,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let (_, config) = known(options)?;
+    serve_with(options, Driver::find(&absolute(&config.driver_root)?)?, source, stop).await
+}
+
+async fn serve_with(
+    options: &Options,
+    driver: Driver,
     source: impl Source,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
@@ -129,11 +171,7 @@ pub async fn serve(
     let (ordered, orders) = watch::channel(Arc::new(Orders::at_start(&layout)));
     let wishes = Wishes { config: config.clone(), orders };
     let rescan = Duration::from_secs(options.rescan_every);
-    // What is offered while nobody may look was there before, whenever that was.
-    let knew = |is_released| match is_released {
-        true => status::gpus(&layout).unwrap_or_default(),
-        false => status::known(&layout),
-    };
+    let knew = |is_released| status::known_while(is_released, &layout);
     let opening = Opening::begin(source, wishes, Faults::open(layout.faults()), rescan, knew);
     let opening = opening.map_err(NoGpu)?;
     // Beside it all that needs no GPU is put in place.
@@ -145,7 +183,7 @@ pub async fn serve(
         let orders = Arc::make_mut(orders);
         orders.no_shares = no_shares;
     });
-    let (book, wares, identity) = files(options, &first, shim)?;
+    let (book, wares, identity) = files(options, &first, driver, shim)?;
     let holders = mps::Holders::new(&identity.proc, &layout.pages, book.records());
     let mps = holders.tenants().living(first.mps_pipes());
     ordered.send_modify(|orders| {
@@ -215,14 +253,19 @@ pub async fn serve(
 }
 
 /// What lies on the node.
-fn files(options: &Options, config: &Config, shim: Shim) -> Result<(Book, Wares, Identity)> {
-    let driver = Driver::find(&absolute(&config.driver_root)?)?;
+fn files(
+    options: &Options,
+    config: &Config,
+    driver: Driver,
+    shim: Shim,
+) -> Result<(Book, Wares, Identity)> {
     let layout = Layout::new(&absolute(&options.state_dir)?, &absolute(&options.pages_dir)?)
         .with_room(options.pages_tmpfs);
     if let Some(mib) = options.pages_tmpfs {
         tmpfs::ensure(&layout.pages, mib)?;
     }
     durable::folder(&layout.pages)?;
+    // Each share's own pages are labelled too: this tells before anything is offered whether they can be.
     selinux::label(&layout.pages)?;
     let domain = config.domain.to_string();
     let book = Book::open(layout.clone())?.under(&domain);

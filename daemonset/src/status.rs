@@ -116,6 +116,11 @@ pub(crate) fn known(layout: &Layout) -> Vec<Gpu> {
     if is_of_this_boot { gpus(layout).unwrap_or_default() } else { Vec::new() }
 }
 
+/// The same where the driver may be let go of: what is offered while nobody may look was there before, whenever that was.
+pub(crate) fn known_while(is_released: bool, layout: &Layout) -> Vec<Gpu> {
+    if is_released { gpus(layout).unwrap_or_default() } else { known(layout) }
+}
+
 fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }

@@ -1,19 +1,20 @@
-//! An agent that has nothing to serve yet: its driver comes later, as GPU operators install it at each boot. It says
-//! so where it is asked how it is, gives nothing out and touches nothing of the node.
+//! An agent whose driver comes later, as GPU operators install it at each boot. Where it knows of no card yet it says so
+//! where it is asked how it is, gives nothing out and touches nothing of the node; otherwise it serves meanwhile.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::aside::aside;
 use crate::driver::{Driver, DriverError};
 use crate::layout::Layout;
-use crate::nvml::{NvmlSource, Source};
+use crate::nvml::{Card, NvmlSource, Source, Unreached};
 use crate::options::Options;
 use crate::orders::Orders;
 use crate::run::known;
@@ -25,6 +26,10 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Looks in a row that see a loaded driver without its nodes before it is believed: who loads it makes the nodes a
 /// moment later.
 const BLIND: u32 = 3;
+
+/// How long an agent that is not told to wait serves without a driver: where a runtime brings it, only its next
+/// container has it.
+const BRIEF: Duration = Duration::from_secs(10);
 
 /// A driver that answers for no card.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +72,30 @@ pub(crate) async fn until_there(
         () = seen::serve_unready(listener, reason) => {}
     }
     Ok(())
+}
+
+/// The cards of a driver that is away, under this root.
+pub(crate) struct Away(pub(crate) PathBuf);
+
+impl Source for Away {
+    fn open(&mut self) -> Result<Vec<Box<dyn Card>>, Unreached> {
+        let why = Driver::find(&self.0).err().map(|why| why.to_string());
+        Err(Unreached::Failed(why.unwrap_or_else(|| "the driver has only just come".to_owned())))
+    }
+}
+
+/// Waits, while what it had is served, until there is a driver again; `why` there is none.
+///
+/// # Errors
+/// `why`, after a while, where the agent is not told to wait, and what no waiting mends.
+pub(crate) async fn until_back(options: &Options, why: DriverError) -> Result<()> {
+    let (told, _reason) = watch::channel(why.to_string());
+    warn!(%why, "serving what was there before, and waiting for the driver");
+    let looking = keep_looking(options, &told);
+    match options.wait_for_driver {
+        true => looking.await,
+        false => timeout(BRIEF, looking).await.unwrap_or_else(|_| Err(why.into())),
+    }
 }
 
 async fn keep_looking(options: &Options, told: &watch::Sender<String>) -> Result<()> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use sim_world::admin::{self, Change};
 
-use crate::harness::{Node, WHOLE, wait_until};
+use crate::harness::{Node, PERCENT, WHOLE, wait_until};
 
 fn refusal(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -76,6 +76,40 @@ fn an_agent_that_waits_for_the_driver_offers_what_answers_though_another_card_ha
     node.expect(WHOLE, 1);
     admin::change(&node.at("driver"), hang(false)).unwrap();
     node.expect_registered();
+}
+
+#[test]
+fn an_agent_that_starts_without_the_driver_of_cards_that_were_there_offers_them_as_out_of_order() {
+    for waits in [true, false] {
+        let mut node = Node::new();
+        let _pod = node.share("a", 50, "sleep 1000");
+        node.expect_holders(&["default/a/main"]);
+        wait_until("it is dated", || node.at("state/gpus.boot").exists());
+        node.kill_agent();
+        let (there, away) = (node.at("driver/usr"), node.at("usr"));
+        fs::rename(&there, &away).unwrap();
+        let lists = node.sim.lists(PERCENT);
+        let mut command = node.agent_command();
+        command.args(waits.then_some("--wait-for-driver"));
+        node.spawn(command);
+        wait_until("it has registered", || node.sim.lists(PERCENT) > lists);
+        assert_eq!((node.sim.allocatable(PERCENT), node.sim.capacity(PERCENT)), (0, 100));
+        assert_eq!((node.sim.allocatable(WHOLE), node.sim.capacity(WHOLE)), (0, 1));
+        let why = ["no NVIDIA driver under"];
+        wait_until("it says why", || node.metric("aliquot_gpu_sick_info", &why) == Some(1.0));
+        if !waits {
+            // What a runtime brings only its next container has.
+            assert_eq!(node.wait_for_its_end(), Some(1));
+        }
+        fs::rename(&away, &there).unwrap();
+        if !waits {
+            node.start_agent();
+        }
+        node.expect_registered();
+        assert_eq!(node.metric("aliquot_gpu_sick_info", &[]), None);
+        node.expect_holders(&["default/a/main"]);
+        assert_eq!(node.sim.lost(), [""; 0]);
+    }
 }
 
 #[test]

@@ -83,6 +83,10 @@ impl Node {
     pub fn specify(&self) -> Result<(), FileError> {
         let way = self.way();
         let Wares { layout, driver, cdi, .. } = &self.wares;
+        // Without its files containers would start and lack a driver: by the names of before they do not start.
+        if !driver.is_there() {
+            return Ok(());
+        }
         let wanted = way.shares == By::Cdi || way.exposure == Exposure::Cdi;
         if !wanted && !layout.cdi_used().exists() {
             return Ok(());
