@@ -61,6 +61,12 @@ impl Layout {
         self.state.join("gpus.json")
     }
 
+    /// The domain of the resources, for whoever asks for the node's status.
+    #[must_use]
+    pub fn domain(&self) -> PathBuf {
+        self.state.join("domain")
+    }
+
     /// The last Allocate calls that were refused.
     #[must_use]
     pub fn refusals(&self) -> PathBuf {

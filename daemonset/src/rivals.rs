@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::allotment::{Held, holders};
 use crate::aside::aside;
 use crate::durable;
 use crate::identity::Identity;
@@ -135,15 +136,16 @@ pub(crate) struct AtStart {
 }
 
 /// What an agent that is about to register can know of rivals: what the kubelet says, and what was so when the
-/// last agent looked. It waits for no kubelet that does not answer.
-pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> AtStart {
+/// last agent looked; and what containers hold of ours, which comes with it. It waits for no kubelet that does not answer.
+pub(crate) async fn at_start(identity: &Identity, layout: &Layout) -> (AtStart, Vec<Held>) {
     // Without a kubelet that answers there is none to register with either.
     let (offered, pods) =
         tokio::join!(timeout(FIRST, identity.allocatable()), timeout(FIRST, identity.pods()));
     let (offered, pods) = (offered.ok().and_then(Result::ok), pods.ok().and_then(Result::ok));
     let offered = offered.iter().flat_map(|list| claims(list, &identity.domain));
     let claims = offered.chain(pods.iter().flat_map(held)).collect();
-    AtStart { known: load(&layout.rivals()), claims }
+    let ours = pods.map(|list| holders(&list, &identity.domain)).unwrap_or_default();
+    (AtStart { known: load(&layout.rivals()), claims }, ours)
 }
 
 impl AtStart {
@@ -326,9 +328,9 @@ mod tests {
         let rivals = Rivals::from([(uuid(1).to_string(), "nvidia.com/gpu".to_owned())]);
         let nobody = Identity::new(folder.path().join("nobody.sock"), "example.com".into());
         let cards = Inventory::default();
-        assert!(at_start(&nobody, &layout).await.on(&cards, &layout).is_empty());
+        assert!(at_start(&nobody, &layout).await.0.on(&cards, &layout).is_empty());
         keep(&layout.rivals(), &rivals);
-        assert_eq!(at_start(&nobody, &layout).await.on(&cards, &layout), rivals);
+        assert_eq!(at_start(&nobody, &layout).await.0.on(&cards, &layout), rivals);
     }
 
     #[test]

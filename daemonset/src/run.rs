@@ -5,7 +5,7 @@ use std::path::{Path, absolute};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
@@ -190,7 +190,8 @@ async fn serve_with(
         let orders = Arc::make_mut(orders);
         (orders.mps, orders.holders) = (mps, Some(holders));
     });
-    let rivals = rivals::at_start(&identity, &layout).await;
+    let asked = Instant::now();
+    let (rivals, held) = rivals::at_start(&identity, &layout).await;
     let known = |cards: &Inventory| {
         let rivals = rivals.on(cards, &layout);
         ordered.send_modify(|orders| Arc::make_mut(orders).rivals = rivals);
@@ -199,8 +200,12 @@ async fn serve_with(
     let inventory = scanner.inventory.clone();
     let node = Node::new(inventory, config.clone(), node_is, book, wares, identity);
     let node = Arc::new(node.in_pod(options.node.own_pod()));
+    // Nothing is offered that a container has.
+    if let Err(why) = node.take_up(&held, asked).await {
+        warn!(%why, "not all that containers hold is allotted, trying again");
+    }
     node.specify()?;
-    let place = place(&options.kubelet_dir, &first)?;
+    let (domain, place) = (first.domain.to_string(), place(&options.kubelet_dir, &first)?);
 
     let (stopping, stopped) = watch::channel(false);
     let (arbitrated, times) = watch::channel(arbiter::View::default());
@@ -225,7 +230,7 @@ async fn serve_with(
     tasks.spawn(ground::keep_looked_at(library, ordered.clone(), stopped.clone()));
     tasks.spawn(who::keep_known(who, layout.clone(), stopped.clone()));
     tasks.spawn(orders::keep_followed(layout.clone(), ordered, stopped.clone()));
-    tasks.spawn(status::keep_written(layout, node.watch(), stopped));
+    tasks.spawn(status::keep_written(layout, domain, node.watch(), stopped));
 
     let outcome = tokio::select! {
         () = stop => Ok(()),

@@ -22,6 +22,9 @@ pub struct Status {
     pub gpus: Vec<Gpu>,
     /// Its allotments, by id.
     pub allotments: Vec<Allotment>,
+    /// The domain of the resources that the agent gives out; `None` where none has written it down.
+    #[serde(default)]
+    pub domain: Option<String>,
     /// Files that should be records and are not, each with the reason.
     pub problems: Vec<String>,
 }
@@ -67,7 +70,8 @@ pub fn read(state: &Path, pages: &Path) -> Result<Status, FileError> {
         loaded.records.into_iter().map(|record| used(&layout, record)).collect();
     allotments.sort_by_key(|allotment| allotment.record.id);
     let problems = loaded.problems.into_iter().map(|problem| problem.why).collect();
-    Ok(Status { gpus: gpus(&layout)?, allotments, problems })
+    let domain = fs::read_to_string(layout.domain()).ok();
+    Ok(Status { gpus: gpus(&layout)?, allotments, domain, problems })
 }
 
 fn used(layout: &Layout, record: Record) -> Allotment {
@@ -125,12 +129,16 @@ fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
-/// Writes the GPUs down for [`read`], once and after each change.
+/// Writes the domain and the GPUs down for [`read`], these again after each change.
 pub(crate) async fn keep_written(
     layout: Layout,
+    domain: String,
     mut inventory: watch::Receiver<Arc<Inventory>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    if let Err(error) = durable::replace(&layout.domain(), domain.as_bytes()) {
+        warn!(%error, "whoever asks why does not know of another domain");
+    }
     let mut is_dated = false;
     loop {
         let now = inventory.borrow_and_update().clone();

@@ -17,7 +17,12 @@ pub(crate) fn node(config: &str) -> (Node, ApiServer) {
 
 /// The same before its agent starts.
 pub(crate) fn without_agent(config: &str) -> (Node, ApiServer) {
-    let mut node = Node::without_agent();
+    without_agent_of("v100-32gb", config)
+}
+
+/// The same with cards of another kind.
+pub(crate) fn without_agent_of(card: &str, config: &str) -> (Node, ApiServer) {
+    let mut node = Node::without_agent_of(card);
     let api = ApiServer::start(&node.at("account"), "n1");
     fs::write(node.at("config.yaml"), config).unwrap();
     node.add_flag("--kube-api", &format!("https://{}", api.address));

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use kubelet_sim::PodSpec;
 use serde_json::Value;
 use sim_world::admin::{self, Change, Driver};
 
 use crate::apiserver::ApiServer;
-use crate::cluster::node;
+use crate::cluster::{node, without_agent_of};
 use crate::harness::{Node, PERCENT, WHOLE, wait_or_say, wait_until, world_options};
 
 fn change(node: &Node, change: Change) {
@@ -137,6 +138,27 @@ fn why_nobody_new_may_use_a_gpu_that_is_well_is_an_event_and_a_metric() {
 }
 
 #[test]
+fn a_gpu_that_is_given_to_nobody_new_for_what_is_held_of_it_is_told_of_until_that_has_gone() {
+    let (mut node, api) = without_agent_of("a100-80gb", "");
+    let divide = |node: &Node, profile| admin::divide(&node.at("driver"), 0, &[profile]).unwrap();
+    divide(&node, "3g.40gb");
+    node.start_agent();
+    let slices = "example.com/mig-3g.40gb";
+    node.expect(slices, 1);
+    let gpu = uuid(&node, 0);
+    let mut pod = node.sim.admit(PodSpec::single("a", slices, 1, &["/bin/true"])).unwrap();
+    pod.start().unwrap();
+    divide(&node, "7g.80gb");
+    expect(&api, "GPUBlocked", &[&gpu, "divided anew"]);
+    let blocked = || node.metric("aliquot_gpu_blocked_info", &[&gpu, "divided anew"]);
+    wait_until("the metric says why", || blocked() == Some(1.0));
+    pod.remove();
+    expect(&api, "GPUUnblocked", &[&gpu]);
+    wait_until("the metric is gone", || blocked().is_none());
+    node.expect("example.com/mig-7g.80gb", 1);
+}
+
+#[test]
 fn a_configuration_that_is_not_taken_is_an_event_and_a_metric_until_it_is_right() {
     let (mut node, api) = node("defaultMode: shared\n");
     let refused = |node: &Node| node.metric("aliquot_config_refused", &[]);
@@ -144,13 +166,17 @@ fn a_configuration_that_is_not_taken_is_an_event_and_a_metric_until_it_is_right(
     fs::write(node.at("config.yaml"), "defaultMode: hole\n").unwrap();
     expect(&api, "GPUConfigRefused", &["line 1", "hole"]);
     wait_until("the metric says so", || refused(&node) == Some(1.0));
-    // An agent that starts meanwhile has what the one before had, and says so.
-    node.kill_agent();
+    // An agent that starts meanwhile, as by a roll-out, has what the one before had, says so and serves.
+    node.terminate_agent();
     api.cluster().events.clear();
     node.start_agent();
     node.expect_registered();
     expect(&api, "GPUConfigRefused", &["line 1", "hole"]);
     wait_until("the metric says so", || refused(&node) == Some(1.0));
+    assert!(node.ask("/readyz").0.contains("200"), "it is ready");
+    let mut pod = node.share("a", 50, "test -s /run/aliquot/*/limits && echo served");
+    pod.start().unwrap();
+    assert_eq!(pod.wait().stdout, "served\n");
     fs::write(node.at("config.yaml"), "defaultMode: shared\n").unwrap();
     wait_until("it is taken again", || refused(&node) == Some(0.0));
 }

@@ -134,7 +134,7 @@ fn say_refused(text: &mut String, mut refused: Vec<&Refused>, now: u64) {
 fn say_left(text: &mut String, status: &Status) {
     let mut taken = Taken::default();
     for held in &status.allotments {
-        held.record.take(&mut taken, None);
+        held.record.take(&mut taken, status.domain.as_deref());
     }
     let _ = writeln!(text, "at this moment:");
     for gpu in &status.gpus {
@@ -216,7 +216,7 @@ mod tests {
             processes: Vec::new(),
         };
         let gpus = serde_json::from_value(gpus).unwrap();
-        Status { gpus, allotments: vec![held], problems: Vec::new() }
+        Status { gpus, allotments: vec![held], ..Status::default() }
     }
 
     fn uuid(n: u8) -> DeviceUuid {
@@ -320,11 +320,20 @@ mod tests {
         }
         let text = explain("b", &status, &[], true, 0);
         let gpus = [
-            "GPU 0 (shared) has 75 percent left, but nobody new can have it: no longer configured",
+            "GPU 0 (shared) has 75 percent left, but nobody new can have it: held under another resource's name",
             "GPU 1 (MIG) has 1 of 1 slices left, but nobody new can have it: divided anew",
             "GPU 2 (whole) is free, but nobody new can have it: in use as MIG slices",
         ];
         expect(&text, &gpus);
+        // So it is with what was given out under another domain.
+        let record = &mut status.allotments[0].record;
+        (record.domain, status.gpus[0].pool) = (Some("old.example.com".into()), None);
+        status.domain = Some("example.com".into());
+        let text = explain("b", &status, &[], true, 0);
+        expect(&text, &["GPU 0 (shared) has 75 percent left, but nobody new can have it: held"]);
+        status.domain = Some("old.example.com".into());
+        let text = explain("b", &status, &[], true, 0);
+        expect(&text, &["GPU 0 (shared) has 75 percent left\n"]);
     }
 
     #[test]

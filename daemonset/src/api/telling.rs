@@ -1,16 +1,17 @@
 //! What becomes an event: findings, the health of GPUs, daemons, a configuration that is not taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::AllotmentId;
+use contract::{AllotmentId, DeviceUuid};
 use tokio::sync::{mpsc, watch};
 
 use super::events::{About, Event};
 use super::{Events, LOOK, Meta, Pods, evict, pod_of_record};
 use crate::audit::News;
 use crate::config::{Action, Config, Health};
+use crate::decide;
 use crate::health::action_of;
 use crate::inventory::{Gpu, Inventory, Kind};
 use crate::mps::Daemons;
@@ -45,7 +46,7 @@ pub(super) async fn keep_telling(
     xids.mark_changed();
     refused.mark_changed();
     let (mut known, mut lived, mut counted) = <(Arc<Inventory>, Arc<Daemons>, Xids)>::default();
-    let mut troubled = Troubles::default();
+    let (mut troubled, mut shut) = (Troubles::default(), Shut::default());
     loop {
         let told = tokio::select! {
             Ok(()) = daemons.changed() => {
@@ -59,13 +60,13 @@ pub(super) async fn keep_telling(
                 let now = inventory.borrow_and_update().clone();
                 let told = of_gpus(&known, &now);
                 known = now;
-                told
+                told.into_iter().chain(of_shut(&mut shut, &known, node)).collect()
             }
             Ok(()) = held.next() => {
                 let now = troubles(node);
                 let told = of_troubles(&troubled, &now);
                 troubled = now;
-                told
+                told.into_iter().chain(of_shut(&mut shut, &known, node)).collect()
             }
             Ok(()) = xids.changed() => {
                 let now = xids.borrow_and_update().clone();
@@ -110,8 +111,7 @@ fn of_news(news: News, pods: &Pods) -> Option<Event> {
     Some(Event { about, warning: true, reason, which, message: finding.to_string() })
 }
 
-/// A GPU's health, whether anybody new may use it and whether shares of it are held here, where it is not as it
-/// was; of one that was not known before, what keeps it from being used.
+/// A GPU's health and whether shares of it are held here, where it is not as it was; of one that was not known before, what keeps it from being used.
 fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
     let of_one = |gpu: &Gpu| {
         let (name, was) = (gpu.uuid.to_string(), before.get(gpu.uuid));
@@ -126,16 +126,6 @@ fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
                 )
             },
             || on_node("GPUHealthy", false, &name, format!("{name} is well again")),
-        );
-        let closed = of_change(
-            (was.and_then(Gpu::closed), gpu.closed()),
-            |why| {
-                on_node("GPUBlocked", true, &name, format!("{name} is given to nobody new: {why}"))
-            },
-            || {
-                let message = format!("the reason is gone why {name} was given to nobody new");
-                on_node("GPUUnblocked", false, &name, message)
-            },
         );
         let which = format!("{name}, in parts");
         let no_shares = of_change(
@@ -153,7 +143,7 @@ fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
                 on_node("GPUUnblocked", false, &which, message)
             },
         );
-        sick.into_iter().chain(closed).chain(no_shares)
+        sick.into_iter().chain(no_shares)
     };
     let is_news = |(index, why): &(&u32, &String)| before.nameless().get(*index) != Some(*why);
     let nameless = after.nameless().iter().filter(is_news).map(|(index, why)| {
@@ -163,6 +153,35 @@ fn of_gpus(before: &Inventory, after: &Inventory) -> Vec<Event> {
         on_node("GPUUnknown", true, &index.to_string(), message)
     });
     after.gpus().iter().flat_map(of_one).chain(nameless).collect()
+}
+
+/// Why GPUs that work are given to nobody new.
+type Shut = BTreeMap<DeviceUuid, String>;
+
+fn of_shut(known: &mut Shut, inventory: &Inventory, node: &Node) -> Vec<Event> {
+    let taken = node.taken();
+    let shut = |gpu: &Gpu| Some((gpu.uuid, decide::shut(gpu, &taken)?));
+    let now = inventory.gpus().iter().filter_map(shut).collect();
+    let before = std::mem::replace(known, now);
+    of_shut_and_opened(&before, known)
+}
+
+fn of_shut_and_opened(before: &Shut, after: &Shut) -> Vec<Event> {
+    let of_one = |gpu: &DeviceUuid| {
+        let name = gpu.to_string();
+        of_change(
+            (before.get(gpu).cloned(), after.get(gpu).cloned()),
+            |why| {
+                on_node("GPUBlocked", true, &name, format!("{name} is given to nobody new: {why}"))
+            },
+            || {
+                let message = format!("the reason is gone why {name} was given to nobody new");
+                on_node("GPUUnblocked", false, &name, message)
+            },
+        )
+    };
+    let all: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    all.into_iter().filter_map(of_one).collect()
 }
 
 /// Why no share of a GPU can be held that is there to be shared.
@@ -262,12 +281,19 @@ fn of_daemons(before: &Daemons, after: &Daemons) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::Taken;
     use crate::inventory::Foreign;
     use crate::inventory::tests::{gpu, uuid};
     use crate::modes::Mode;
 
     fn told(before: &Inventory, after: &Inventory) -> Vec<(&'static str, String)> {
-        of_gpus(before, after).into_iter().map(|event| (event.reason, event.message)).collect()
+        let shut = |of: &Inventory| -> Shut {
+            let shut = |gpu: &Gpu| Some((gpu.uuid, decide::shut(gpu, &Taken::default())?));
+            of.gpus().iter().filter_map(shut).collect()
+        };
+        let closed = of_shut_and_opened(&shut(before), &shut(after));
+        let told = of_gpus(before, after).into_iter().chain(closed);
+        told.map(|event| (event.reason, event.message)).collect()
     }
 
     /// What was, what is, and the events that tell of it.

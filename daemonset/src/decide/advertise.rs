@@ -6,6 +6,7 @@ use contract::{DeviceId, DeviceUuid, Resource};
 use kubelet::deviceplugin::{Device, NumaNode, TopologyInfo};
 
 use super::Taken;
+use super::blocked::blocked;
 use super::honest::hidden;
 use crate::config::{Config, MigStrategy};
 use crate::inventory::{Gpu, Inventory, Kind};
@@ -20,66 +21,6 @@ pub struct Sketch(BTreeMap<String, Vec<Line>>);
 
 /// A device, its NUMA node, and whether somebody can have it.
 type Line = (DeviceId, Option<u32>, bool);
-
-/// Why nobody new can have a device that is there.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Blocked {
-    /// See [`Gpu::sick`].
-    #[error("out of order ({0})")]
-    Sick(String),
-    /// See [`Gpu::cordon`].
-    #[error("cordoned ({0})")]
-    Cordoned(String),
-    /// See [`Gpu::foreign`].
-    #[error("shared by others ({0})")]
-    Foreign(String),
-    /// See [`Gpu::no_shares`].
-    #[error("not for shares ({0})")]
-    NoShares(String),
-    /// Somebody holds the GPU as something else.
-    #[error("in use as {}", word(.0))]
-    Bound(Kind),
-    /// Somebody holds a slice that the card has no more: what was made in its place is reached by that one's device nodes.
-    #[error("divided anew while a slice that it has no more is held")]
-    Divided,
-    /// The configuration wants it otherwise.
-    #[error("no longer configured for this")]
-    Otherwise,
-}
-
-pub(super) const fn word(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Whole => "a whole GPU",
-        Kind::Percent => "a shared GPU",
-        Kind::Slice => "MIG slices",
-    }
-}
-
-/// Why nobody new can have devices of this kind of a GPU; `None` where somebody can.
-#[must_use]
-pub fn blocked(gpu: &Gpu, kind: Kind, taken: &Taken) -> Option<Blocked> {
-    let bound = taken.kind(gpu.uuid).filter(|bound| *bound != kind);
-    let foreign = gpu.foreign.map(|by| Blocked::Foreign(by.to_string()));
-    let foreign = foreign.or_else(|| gpu.no_shares.clone().map(Blocked::NoShares));
-    let foreign = foreign.filter(|_| kind == Kind::Percent);
-    match (&gpu.sick, &gpu.cordon, foreign, bound) {
-        (Some(why), ..) => Some(Blocked::Sick(why.clone())),
-        (_, Some(why), ..) => Some(Blocked::Cordoned(why.clone())),
-        (.., Some(why), _) => Some(why),
-        _ if !gpu.offers(kind) || taken.has_moved(gpu) => Some(Blocked::Otherwise),
-        _ if kind == Kind::Slice && taken.has_lost_slice(gpu) => Some(Blocked::Divided),
-        (.., Some(bound)) => Some(Blocked::Bound(bound)),
-        _ => None,
-    }
-}
-
-/// What whole cards nobody new can have as what.
-#[must_use]
-pub fn closed(inventory: &Inventory, taken: &Taken) -> Vec<(DeviceUuid, Kind)> {
-    let both = inventory.gpus().iter().flat_map(|gpu| [(gpu, Kind::Whole), (gpu, Kind::Percent)]);
-    let closed = both.filter(|(gpu, kind)| blocked(gpu, *kind, taken).is_some());
-    closed.map(|(gpu, kind)| (gpu.uuid, kind)).collect()
-}
 
 /// What [`sketch`] comes to, in the kubelet's words.
 #[must_use]
@@ -181,6 +122,7 @@ fn device(&(id, numa, well): &Line) -> Device {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::blocked::{Blocked, shut};
     use super::*;
     use crate::inventory::tests::{divided, gpu, slice, uuid};
     use crate::inventory::{Membership, Slice};
@@ -318,6 +260,8 @@ mod tests {
         assert_eq!(counts(&offered(gpus(), &taken))[2], ("mig-1g.10gb", 2, 4));
         let gpu = &gpus()[0];
         assert_eq!(blocked(gpu, Kind::Slice, &taken), Some(Blocked::Divided));
+        assert!(shut(gpu, &taken).is_some_and(|why| why.contains("divided anew")));
+        assert_eq!(shut(&gpus()[1], &taken), None);
         assert_eq!(
             blocked(gpu, Kind::Slice, &taken.unnamed()),
             None,

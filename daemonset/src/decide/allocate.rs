@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{DeviceId, DeviceUuid, Mib, Percent};
 
-use super::advertise::word;
+use super::blocked::word;
 use super::{Blocked, Refusal, Taken, blocked};
 use crate::inventory::{Gpu, Inventory, Kind, PARTS};
 
@@ -136,7 +136,7 @@ fn usable<'a>(
         Some(Blocked::Foreign(why) | Blocked::NoShares(why)) => Err(Refusal::Foreign(uuid, why)),
         Some(Blocked::Bound(kind)) => Err(Refusal::Bound(uuid, word(&kind))),
         Some(Blocked::Divided) => Err(Refusal::Divided(uuid)),
-        Some(Blocked::Otherwise) => Err(Refusal::Mode(uuid)),
+        Some(Blocked::Moved | Blocked::Otherwise) => Err(Refusal::Mode(uuid)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod advertise;
 mod allocate;
+mod blocked;
 mod honest;
 mod linked;
 mod numbered;
@@ -9,9 +10,10 @@ mod prefer;
 mod refusal;
 mod taken;
 
-pub use advertise::{Blocked, Offers, Sketch, blocked, closed, is_uniform, offers, sketch};
+pub use advertise::{Offers, Sketch, is_uniform, offers, sketch};
 pub use allocate::{Grant, allocate};
 pub(crate) use allocate::{grant, parse};
+pub use blocked::{Blocked, blocked, closed, shut};
 pub(crate) use numbered::{minors, renumbered};
 pub use prefer::{Choice, prefer};
 pub use refusal::Refusal;

@@ -54,6 +54,17 @@ impl Node {
         lists.judge(self.identity.life(), held)
     }
 
+    /// The same for an agent that has told nobody yet what it offers, as far as a list that was asked for at `asked` names
+    /// what is `held`: another pool may offer it by now. What the list does not name waits for the first comparison.
+    ///
+    /// # Errors
+    /// Why not all was done.
+    pub(crate) async fn take_up(&self, held: &[Held], asked: Instant) -> Result<(), Denial> {
+        let again = self.make_again(held, asked).await;
+        let named = self.book().give_all_as(held);
+        again.and(Ok(named?))
+    }
+
     /// Without it a GPU in use would be offered as free, and its processes would be nobody's.
     async fn make_again(&self, held: &[Held], asked: Instant) -> Result<(), Denial> {
         let unknown = self.book().unknown(held, asked);

@@ -18,6 +18,7 @@ use crate::allotment::Holding;
 use crate::api::PoolState;
 use crate::arbiter::Seen;
 use crate::audit::Kind;
+use crate::decide::shut;
 use crate::inventory::Gpu;
 
 /// What the text is, for a Content-Type.
@@ -197,7 +198,7 @@ impl Families {
         set(&self.gpu_healthy, one(), f64::from(u8::from(gpu.sick.is_none())));
         for (family, why, most) in [
             (&self.gpu_sick, &gpu.sick, 100),
-            (&self.gpu_blocked, &gpu.closed(), 200),
+            (&self.gpu_blocked, &shut(gpu, &state.taken), 200),
             (&self.gpu_no_shares, &gpu.no_shares, 200),
         ] {
             let Some(why) = why else { continue };

@@ -13,6 +13,7 @@ use crate::allotment::{self, Holding, Record};
 use crate::api::PoolStates;
 use crate::arbiter::View;
 use crate::audit::Audited;
+use crate::decide::Taken;
 use crate::inventory::Inventory;
 use crate::mps::Daemons;
 use crate::node::Node;
@@ -25,6 +26,8 @@ pub struct State {
     pub gpus: Arc<Inventory>,
     /// Who holds what of them.
     pub held: Vec<Held>,
+    /// All that is held, also by whom no allotment has.
+    pub taken: Taken,
     /// Allotments that are not as they should be, and why.
     pub troubles: Vec<(AllotmentId, String)>,
     /// What the last audit found.
@@ -83,6 +86,7 @@ impl State {
         Self {
             gpus: node.watch().borrow().clone(),
             held: held.collect(),
+            taken: node.taken(),
             troubles: node.troubles(),
             audited,
             registrations: node.registrations().now(),
@@ -180,6 +184,7 @@ pub(crate) mod tests {
             gpus: Arc::new(Inventory::new(vec![gpu(0, Mode::Shared), sick])),
             audited: Arc::new(Audited { measured: [(id, measured)].into(), ..Audited::default() }),
             held: vec![Held { record, ledger: Some(ledger), limit: None }],
+            taken: Taken::default(),
             troubles: Vec::new(),
             registrations: BTreeMap::new(),
             denials: BTreeMap::new(),

@@ -110,10 +110,12 @@ fn what_is_made_again_without_its_record_is_given_to_nobody_by_the_name_of_anoth
     node.configure(
         "defaultMode: shared\npools: {a: {mode: shared}}\ngpus: [{index: 0, pool: a}]\n",
     );
+    node.sim.forget_most();
     node.start_agent();
     node.settle(1);
     node.expect(PERCENT, 60);
     node.expect("example.com/gpu-a-percent", 0);
+    assert_eq!(node.sim.most_allocatable("example.com/gpu-a-percent"), 0, "for a moment it was");
     drop(pod);
     node.expect("example.com/gpu-a-percent", 100);
 }

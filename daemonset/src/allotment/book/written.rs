@@ -6,6 +6,7 @@ use contract::AllotmentId;
 use tracing::warn;
 
 use super::{Book, BookError};
+use crate::allotment::holders::{Held, resource_of};
 use crate::allotment::record::{Holder, Record};
 use crate::allotment::{pages, store};
 
@@ -52,6 +53,17 @@ impl Book {
             self.take(&record);
         }
         Ok(())
+    }
+
+    /// The same for all that a list names.
+    ///
+    /// # Errors
+    /// The first [`BookError::File`].
+    pub fn give_all_as(&mut self, held: &[Held]) -> Result<(), BookError> {
+        let nameless = self.records().filter(|record| record.resource.is_none());
+        let given = |record: &Record| Some((record.id, resource_of(record, held)?.to_owned()));
+        let given: Vec<_> = nameless.filter_map(given).collect();
+        given.into_iter().try_for_each(|(id, resource)| self.give_as(id, Some(&resource)))
     }
 
     /// Writes down whether an allotment's pages may be others than its record alone would make them.
